@@ -1,0 +1,26 @@
+#pragma once
+/// IDX files, the format of MNIST and its family: a big-endian magic number, the extents, then one byte per
+/// element. Files compressed with gzip are read as they are.
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace minception {
+
+struct IdxImages {
+  std::int64_t count = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::vector<std::uint8_t> pixels;  ///< (count, height, width)
+};
+
+/// Reads images (magic 0x00000803). Throws Error with the file name for another magic, an extent of zero,
+/// fewer or more bytes than the extents say, and damaged compression. Memory grows with the bytes that are
+/// really there, so extents that lie cost nothing.
+IdxImages read_idx_images(const std::filesystem::path& path);
+
+/// Reads labels (magic 0x00000801), with the same checks.
+std::vector<std::uint8_t> read_idx_labels(const std::filesystem::path& path);
+
+}  // namespace minception

@@ -1,0 +1,28 @@
+#pragma once
+/// Labelled images as they lie in memory before any preprocessing: bytes, all of one size.
+
+#include <minception/core/shape.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace minception {
+
+struct ImageDataset {
+  Shape image;                       ///< (C, H, W) of every image
+  std::vector<std::uint8_t> pixels;  ///< (N, H, W, C): channels-last, as in tensors
+  std::vector<std::int32_t> labels;  ///< N indices into `class_names`
+  std::vector<std::string> class_names;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
+};
+
+/// A data set with the split that its authors published.
+struct Dataset {
+  std::string name;
+  ImageDataset train;
+  ImageDataset test;
+};
+
+}  // namespace minception

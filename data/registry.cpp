@@ -1,0 +1,43 @@
+#include <minception/core/error.h>
+#include <minception/data/fashion_mnist.h>
+#include <minception/data/registry.h>
+
+namespace minception {
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* default_dir;
+  Dataset (*load)(const std::filesystem::path& dir);
+};
+
+constexpr Entry kEntries[] = {
+    {"fashion-mnist", "/usr/share/datasets/fashion-mnist", load_fashion_mnist},
+};
+
+const Entry& find(const std::string& name) {
+  std::string known;
+  for (const Entry& entry : kEntries) {
+    if (name == entry.name) return entry;
+    known += known.empty() ? "" : ", ";
+    known += entry.name;
+  }
+  fail("there is no data set '", name, "'; known are: ", known);
+}
+
+}  // namespace
+
+std::vector<std::string> dataset_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kEntries) names.emplace_back(entry.name);
+  return names;
+}
+
+std::filesystem::path default_data_dir(const std::string& name) { return find(name).default_dir; }
+
+Dataset load_dataset(const std::string& name, const std::filesystem::path& dir) {
+  const Entry& entry = find(name);
+  return entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir);
+}
+
+}  // namespace minception

@@ -1,0 +1,45 @@
+#include <minception/core/error.h>
+#include <minception/examples/program.h>
+
+#include <cstdio>
+#include <new>
+
+namespace minception {
+namespace {
+
+void print_error(const CLI::App& app, std::string what) {
+  for (char& letter : what) {
+    if (letter == '\n') letter = ' ';
+  }
+  std::fflush(stdout);
+  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), what.c_str());
+}
+
+}  // namespace
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    print_error(app, std::string(error.what()) + " (--help lists the options)");
+    return 2;
+  }
+  try {
+    work();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    print_error(app, "out of memory; use a smaller batch or image size");
+  } catch (const std::exception& error) {
+    print_error(app, error.what());
+  }
+  return 1;
+}
+
+Shape parse_image_size(const std::string& text) {
+  const Shape shape = parse_shape(text);
+  require(shape.rank() <= 2, "'", text, "' is no image size: write 96, or 96x64 for height x width");
+  return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
+}
+
+}  // namespace minception

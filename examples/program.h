@@ -1,0 +1,20 @@
+#pragma once
+/// What the programs share: options that are checked, and errors as one line.
+
+#include <minception/core/shape.h>
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+
+namespace minception {
+
+/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what", and exit
+/// code 2 for a wrong command line, 1 for everything else.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
+
+/// "96" or "96x64" as (H, W).
+Shape parse_image_size(const std::string& text);
+
+}  // namespace minception

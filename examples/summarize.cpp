@@ -1,0 +1,36 @@
+/// Prints what a model is made of: output shapes, parameters, multiply-accumulates, memory. Only plans: nothing is
+/// allocated.
+
+#include <minception/core/error.h>
+#include <minception/examples/program.h>
+#include <minception/models/registry.h>
+#include <minception/models/summary.h>
+
+#include <cstdio>
+#include <memory>
+
+using namespace minception;
+
+int main(int argc, char** argv) {
+  std::string name = "googlenet";
+  std::string input = "1x1x96x96";
+  std::int64_t classes = 10;
+  std::string device = "cpu";
+  bool inference = false;
+  CLI::App app("Prints each stage's output shape, parameters, multiply-accumulates and memory.", "summarize");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model", name, "googlenet or googlenet_bn");
+  app.add_option("--input", input, "batch x channels x height x width");
+  app.add_option("--classes", classes, "outputs of the classifier");
+  app.add_option("--device", device, "whose workspaces to plan with: cpu or reference");
+  app.add_flag("--inference", inference, "memory of inference instead of training");
+  return run_program(app, argc, argv, [&] {
+    const Shape shape = parse_shape(input);
+    require(shape.rank() == 4, "--input ", input, ": write batch x channels x height x width, such as 1x1x96x96");
+    const std::unique_ptr<Backend> backend = make_backend(device);
+    Model model = make_model({.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes});
+    for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    const Network network(std::move(model), *backend, {.max_batch = shape[0], .training = !inference, .plan_only = true});
+    std::printf("%s\n%s", layer_table(network).c_str(), memory_table(network).c_str());
+  });
+}

@@ -1,0 +1,62 @@
+#include <minception/kernels/backend.h>
+
+namespace minception {
+
+Requirements Backend::plan(const Operation& operation) {
+  validate(operation);
+  return requirements(operation);
+}
+
+void Backend::run(const Operation& operation, Workspace workspace) {
+  struct Dispatch {
+    Backend& backend;
+    Workspace workspace;
+    void operator()(const LoadBatch& op) { backend.load_batch(op, workspace); }
+    void operator()(const Conv2dForward& op) { backend.conv2d_forward(op, workspace); }
+    void operator()(const Conv2dBackwardData& op) { backend.conv2d_backward_data(op, workspace); }
+    void operator()(const Conv2dBackwardWeights& op) { backend.conv2d_backward_weights(op, workspace); }
+    void operator()(const Conv2d1x1GroupForward& op) { backend.conv2d_1x1_group_forward(op, workspace); }
+    void operator()(const Conv2d1x1GroupBackwardData& op) { backend.conv2d_1x1_group_backward_data(op, workspace); }
+    void operator()(const Conv2d1x1GroupBackwardWeights& op) {
+      backend.conv2d_1x1_group_backward_weights(op, workspace);
+    }
+    void operator()(const LinearForward& op) { backend.linear_forward(op, workspace); }
+    void operator()(const LinearBackwardData& op) { backend.linear_backward_data(op, workspace); }
+    void operator()(const LinearBackwardWeights& op) { backend.linear_backward_weights(op, workspace); }
+    void operator()(const ReluForward& op) { backend.relu_forward(op, workspace); }
+    void operator()(const ReluBackward& op) { backend.relu_backward(op, workspace); }
+    void operator()(const MaxPool2dForward& op) { backend.max_pool2d_forward(op, workspace); }
+    void operator()(const MaxPool2dBackward& op) { backend.max_pool2d_backward(op, workspace); }
+    void operator()(const AvgPool2dForward& op) { backend.avg_pool2d_forward(op, workspace); }
+    void operator()(const AvgPool2dBackward& op) { backend.avg_pool2d_backward(op, workspace); }
+    void operator()(const AdaptiveAvgPool2dForward& op) { backend.adaptive_avg_pool2d_forward(op, workspace); }
+    void operator()(const AdaptiveAvgPool2dBackward& op) { backend.adaptive_avg_pool2d_backward(op, workspace); }
+    void operator()(const GlobalAvgPoolForward& op) { backend.global_avg_pool_forward(op, workspace); }
+    void operator()(const GlobalAvgPoolBackward& op) { backend.global_avg_pool_backward(op, workspace); }
+    void operator()(const ConcatForward& op) { backend.concat_forward(op, workspace); }
+    void operator()(const Split& op) { backend.split(op, workspace); }
+    void operator()(const FlattenForward& op) { backend.flatten_forward(op, workspace); }
+    void operator()(const FlattenBackward& op) { backend.flatten_backward(op, workspace); }
+    void operator()(const AddForward& op) { backend.add_forward(op, workspace); }
+    void operator()(const AddBackward& op) { backend.add_backward(op, workspace); }
+    void operator()(const BatchNormForwardTraining& op) { backend.batch_norm_forward_training(op, workspace); }
+    void operator()(const BatchNormForwardInference& op) { backend.batch_norm_forward_inference(op, workspace); }
+    void operator()(const BatchNormBackward& op) { backend.batch_norm_backward(op, workspace); }
+    void operator()(const LocalResponseNormForward& op) { backend.local_response_norm_forward(op, workspace); }
+    void operator()(const LocalResponseNormBackward& op) { backend.local_response_norm_backward(op, workspace); }
+    void operator()(const DropoutForward& op) { backend.dropout_forward(op, workspace); }
+    void operator()(const DropoutBackward& op) { backend.dropout_backward(op, workspace); }
+    void operator()(const SoftmaxCrossEntropy& op) { backend.softmax_cross_entropy(op, workspace); }
+    void operator()(const SgdStep& op) { backend.sgd_step(op, workspace); }
+  };
+  validate(operation);
+  std::visit(Dispatch{*this, workspace}, operation);
+}
+
+std::unique_ptr<Backend> make_backend(std::string_view name) {
+  if (name == "cpu") return make_cpu_backend();
+  if (name == "reference") return make_reference_backend();
+  fail("unknown device '", name, "': this build has cpu and reference");
+}
+
+}  // namespace minception

@@ -1,0 +1,109 @@
+#pragma once
+/// Who carries the operations out. What each computes is written in operations.h.
+
+#include <minception/core/buffer.h>
+#include <minception/kernels/operations.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace minception {
+
+/// What an operation needs besides its operands.
+struct Requirements {
+  std::size_t workspace = 0;  ///< bytes of scratch memory during `run`; contents do not matter before or after
+  std::size_t packed = 0;     ///< bytes of the optional operand `packed`
+};
+
+/// Scratch memory for one `run`, aligned to 64 bytes.
+struct Workspace {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// Carries out operations on one device. It owns its streams and caches; several may live in one process.
+/// Each operation is planned, then run any number of times. `run` allocates no tensor memory; the cpu backend creates
+/// oneDNN primitives at the first plan or run of a shape and keeps them.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  /// "reference", "cpu", "cuda", "vendor"
+  virtual std::string_view name() const = 0;
+  /// For a log: the library, its version, the instruction set or GPU.
+  virtual std::string description() const = 0;
+  virtual Device device() const = 0;
+
+  /// Zero-filled memory on the device, aligned to 64 bytes or more. Throws Error when there is not enough.
+  virtual Buffer allocate(std::size_t bytes) = 0;
+  /// Bytes that allocate could still hand out; 0 where unknown.
+  virtual std::size_t available_memory() const = 0;
+  virtual void copy_to_device(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* host, const void* device, std::size_t bytes) = 0;
+  virtual void fill_zero(void* device, std::size_t bytes) = 0;
+  /// Returns when all work has been done.
+  virtual void synchronize() = 0;
+
+  /// Validates the operation (its tensors may be descriptions) and says what it needs. Depends on shapes, pixel
+  /// strides, dtypes, attributes and on which optional operands are there; never on values.
+  Requirements plan(const Operation& operation);
+  /// Validates the operation and carries it out. `workspace` holds at least what `plan` said.
+  void run(const Operation& operation, Workspace workspace = {});
+
+  // One function per operation. Inputs are validated when they get here.
+  virtual void load_batch(const LoadBatch&, Workspace) = 0;
+  virtual void conv2d_forward(const Conv2dForward&, Workspace) = 0;
+  virtual void conv2d_backward_data(const Conv2dBackwardData&, Workspace) = 0;
+  virtual void conv2d_backward_weights(const Conv2dBackwardWeights&, Workspace) = 0;
+  virtual void conv2d_1x1_group_forward(const Conv2d1x1GroupForward&, Workspace) = 0;
+  virtual void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData&, Workspace) = 0;
+  virtual void conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights&, Workspace) = 0;
+  virtual void linear_forward(const LinearForward&, Workspace) = 0;
+  virtual void linear_backward_data(const LinearBackwardData&, Workspace) = 0;
+  virtual void linear_backward_weights(const LinearBackwardWeights&, Workspace) = 0;
+  virtual void relu_forward(const ReluForward&, Workspace) = 0;
+  virtual void relu_backward(const ReluBackward&, Workspace) = 0;
+  virtual void max_pool2d_forward(const MaxPool2dForward&, Workspace) = 0;
+  virtual void max_pool2d_backward(const MaxPool2dBackward&, Workspace) = 0;
+  virtual void avg_pool2d_forward(const AvgPool2dForward&, Workspace) = 0;
+  virtual void avg_pool2d_backward(const AvgPool2dBackward&, Workspace) = 0;
+  virtual void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward&, Workspace) = 0;
+  virtual void adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward&, Workspace) = 0;
+  virtual void global_avg_pool_forward(const GlobalAvgPoolForward&, Workspace) = 0;
+  virtual void global_avg_pool_backward(const GlobalAvgPoolBackward&, Workspace) = 0;
+  virtual void concat_forward(const ConcatForward&, Workspace) = 0;
+  virtual void split(const Split&, Workspace) = 0;
+  virtual void flatten_forward(const FlattenForward&, Workspace) = 0;
+  virtual void flatten_backward(const FlattenBackward&, Workspace) = 0;
+  virtual void add_forward(const AddForward&, Workspace) = 0;
+  virtual void add_backward(const AddBackward&, Workspace) = 0;
+  virtual void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) = 0;
+  virtual void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) = 0;
+  virtual void batch_norm_backward(const BatchNormBackward&, Workspace) = 0;
+  virtual void local_response_norm_forward(const LocalResponseNormForward&, Workspace) = 0;
+  virtual void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) = 0;
+  virtual void dropout_forward(const DropoutForward&, Workspace) = 0;
+  virtual void dropout_backward(const DropoutBackward&, Workspace) = 0;
+  virtual void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) = 0;
+  virtual void sgd_step(const SgdStep&, Workspace) = 0;
+
+ protected:
+  /// What a valid operation needs; nothing unless a backend says otherwise.
+  virtual Requirements requirements(const Operation&) { return {}; }
+};
+
+/// Plain loops in the dtype of the operands (float or double): the specification the others are tested against.
+std::unique_ptr<Backend> make_reference_backend();
+
+/// oneDNN and OpenMP. `threads` = 0: as many as OpenMP would use. Throws Error in a build without oneDNN.
+std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
+
+/// By name: "cpu" or "reference". Throws Error that lists the names for any other.
+std::unique_ptr<Backend> make_backend(std::string_view name);
+
+}  // namespace minception

@@ -1,0 +1,22 @@
+/// Average pooling to a given output size.
+
+#include <minception/kernels/cpu/window.h>
+
+#include <minception/kernels/cpu/backend.h>
+
+namespace minception {
+
+using namespace cpu;
+
+void CpuBackend::adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward& op, Workspace) {
+  average(threads_, const_view(op.x), view(op.y), AdaptiveAxis{op.x.h(), op.y.h()},
+          AdaptiveAxis{op.x.w(), op.y.w()});
+}
+
+void CpuBackend::adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward& op, Workspace) {
+  const Tensor& dx = op.target.dx;
+  average_gradient(threads_, const_view(op.dy), GradientStore(op.target), AdaptiveAxis{dx.h(), op.dy.h()},
+                   AdaptiveAxis{dx.w(), op.dy.w()});
+}
+
+}  // namespace minception

@@ -1,0 +1,32 @@
+/// Average pooling.
+
+#include <minception/kernels/cpu/window.h>
+
+#include <minception/kernels/cpu/backend.h>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+PoolAxis rows_of(const Pool2dAttributes& pool, const Tensor& x, const Tensor& y) {
+  return {x.h(), y.h(), pool.kernel.h, pool.stride.h, pool.padding.h, pool.count_include_pad};
+}
+PoolAxis columns_of(const Pool2dAttributes& pool, const Tensor& x, const Tensor& y) {
+  return {x.w(), y.w(), pool.kernel.w, pool.stride.w, pool.padding.w, pool.count_include_pad};
+}
+
+}  // namespace
+
+void CpuBackend::avg_pool2d_forward(const AvgPool2dForward& op, Workspace) {
+  average(threads_, const_view(op.x), view(op.y), rows_of(op.attributes, op.x, op.y),
+          columns_of(op.attributes, op.x, op.y));
+}
+
+void CpuBackend::avg_pool2d_backward(const AvgPool2dBackward& op, Workspace) {
+  const Tensor& dx = op.target.dx;
+  average_gradient(threads_, const_view(op.dy), GradientStore(op.target), rows_of(op.attributes, dx, op.dy),
+                   columns_of(op.attributes, dx, op.dy));
+}
+
+}  // namespace minception

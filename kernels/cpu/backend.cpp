@@ -1,0 +1,49 @@
+/// The parts of the cpu backend that are not an operation.
+
+#include <minception/core/error.h>
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <omp.h>
+
+#include <cstring>
+
+namespace minception {
+namespace {
+
+int resolve(int threads) {
+  require(threads >= 0, "the cpu backend cannot run on ", threads,
+          " threads; ask for 1 or more, or 0 for all");
+  return threads > 0 ? threads : omp_get_max_threads();
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(int threads) : threads_(resolve(threads)), onednn_(threads_) {}
+
+std::string CpuBackend::description() const {
+  return concat(onednn_.description(), ", ", threads_, threads_ == 1 ? " thread" : " threads");
+}
+
+Buffer CpuBackend::allocate(std::size_t bytes) { return allocate_host(bytes); }
+std::size_t CpuBackend::available_memory() const { return available_host_memory(); }
+void CpuBackend::copy_to_device(void* device, const void* host, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(device, host, bytes);
+}
+void CpuBackend::copy_to_host(void* host, const void* device, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(host, device, bytes);
+}
+void CpuBackend::fill_zero(void* device, std::size_t bytes) {
+  if (bytes > 0) std::memset(device, 0, bytes);
+}
+
+Requirements CpuBackend::requirements(const Operation& operation) {
+  for_each_operand(operation, [](std::string_view, const Tensor& tensor, Access) {
+    if (tensor.dtype == DType::bf16 || tensor.dtype == DType::f64) cpu::require_f32(tensor);
+  });
+  return std::visit([this](const auto& op) { return needs(op); }, operation);
+}
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+
+}  // namespace minception

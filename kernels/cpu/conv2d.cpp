@@ -1,0 +1,205 @@
+/// Convolution. Three ways, chosen by shape alone:
+/// - a 1x1 filter of stride 1 is one matrix product over all pixels (conv2d_1x1_group.cpp);
+/// - an image so small that half of the filter sees only padding is a few products (conv2d_small_image.cpp);
+/// - everything else is a oneDNN primitive.
+///
+/// A primitive gets dense images (on a channel slice oneDNN 2.6 runs its reference loops): slices go through
+/// the workspace, and what is left to do (accumulate, mask) joins that copy. It wants weights in a layout of
+/// its own: one reorder per run, or one per refresh with `packed`.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/conv2d_small_image.h>
+#include <minception/kernels/cpu/reduce.h>
+#include <minception/kernels/cpu/view.h>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+// Measured on GoogLeNet's shapes at batch 128: products win below, primitives above.
+constexpr double kSmallImageFraction = 0.5;
+
+bool is_pointwise(const Conv2dAttributes& attributes, const Tensor& w) {
+  return w.shape[2] == 1 && w.shape[3] == 1 && attributes.stride == Extent2d{1, 1} &&
+         attributes.padding == Extent2d{0, 0};
+}
+
+/// The primitive that computes a pass, or nullptr when matrix products do.
+Convolution* find_primitive(OneDnn& onednn, Pass pass, const Conv2dAttributes& attributes, const Tensor& x,
+                            const Tensor& w, const Tensor& y, bool bias) {
+  if (live_fraction(attributes, x, w, y) <= kSmallImageFraction) return nullptr;
+  return onednn.convolution({pass, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(),
+                             y.c(), y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h,
+                             attributes.stride.w, attributes.padding.h, attributes.padding.w});
+}
+
+void copy(int threads, const View<const float>& from, const View<float>& to) {
+  for_each_run(
+      threads, [&](const Run& run) { std::copy_n(run.of(from), run.count, run.of(to)); }, from, to);
+}
+
+/// A dense stand-in in the workspace for an image that is not dense, else the image itself.
+template <class T>
+View<T> dense_view(const View<T>& image, Scratch& scratch) {
+  if (image.dense()) return image;
+  View<T> stand_in = image;
+  stand_in.stride = image.c;
+  stand_in.data = scratch.take<float>(image.elements());
+  return stand_in;
+}
+View<const float> dense_copy(int threads, const View<const float>& image, Scratch& scratch) {
+  if (image.dense()) return image;
+  const View<float> stand_in{
+      scratch.take<float>(image.elements()), image.n, image.h, image.w, image.c, image.c};
+  if (stand_in.data != nullptr) copy(threads, image, stand_in);
+  return stand_in;
+}
+
+void* take_bytes(Scratch& scratch, std::size_t bytes) {
+  return scratch.take<std::byte>(static_cast<std::int64_t>(bytes));
+}
+
+}  // namespace
+
+// ---- forward ----------------------------------------------------------------------------------------------
+
+void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
+  if (is_pointwise(op.attributes, op.w)) {
+    return pointwise_forward(op.x, op.w, op.bias, op.attributes.relu, &op.y, 1);
+  }
+  Convolution* primitive =
+      find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
+  if (primitive == nullptr) return small_image_forward(op);
+
+  Scratch scratch(workspace);
+  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
+  void* weights = values(op.w);
+  if (primitive->packed_bytes() > 0) {
+    if (op.packed.defined()) {
+      require(op.packed.bytes() >= primitive->packed_bytes(), "conv2d_forward: packed holds ",
+              op.packed.bytes(), " bytes, ", primitive->packed_bytes(), " are needed");
+    }
+    weights = op.packed.defined() ? op.packed.data : take_bytes(scratch, primitive->packed_bytes());
+    if (!op.packed.defined() || op.refresh_packed) primitive->pack(values(op.w), weights);
+  }
+  const View<const float> x = dense_copy(threads_, const_view(op.x), scratch);
+  const View<float> y = view(op.y);
+  const View<float> result = dense_view(y, scratch);
+  primitive->run(const_cast<float*>(x.data), weights, values(op.bias), result.data, own_scratch);
+  if (result.data != y.data) copy(threads_, result, y);
+}
+
+Requirements CpuBackend::needs(const Conv2dForward& op) {
+  if (is_pointwise(op.attributes, op.w)) return {};
+  const Convolution* primitive =
+      find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
+  if (primitive == nullptr) return {};
+  Scratch scratch;
+  take_bytes(scratch, primitive->scratch_bytes());
+  if (!op.packed.defined()) take_bytes(scratch, primitive->packed_bytes());
+  dense_view(const_view(op.x), scratch);
+  dense_view(view(op.y), scratch);
+  return {scratch.taken(), primitive->packed_bytes()};
+}
+
+// ---- backward: data ---------------------------------------------------------------------------------------
+
+void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
+  if (is_pointwise(op.attributes, op.w)) return pointwise_backward_data(&op.dy, 1, op.w, op.target);
+  Convolution* primitive =
+      find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
+  if (primitive == nullptr) return small_image_backward_data(op);
+
+  Scratch scratch(workspace);
+  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
+  void* weights = values(op.w);
+  if (primitive->packed_bytes() > 0) {
+    weights = take_bytes(scratch, primitive->packed_bytes());
+    primitive->pack(values(op.w), weights);
+  }
+  const View<const float> dy = dense_copy(threads_, const_view(op.dy), scratch);
+  const GradientStore store(op.target);
+  View<float> result = store.dx;
+  if (store.accumulate || !result.dense()) {
+    result.stride = result.c;
+    result.data = scratch.take<float>(result.elements());
+  }
+  primitive->run(result.data, weights, nullptr, const_cast<float*>(dy.data), own_scratch);
+  if (result.data == store.dx.data && !store.masked) return;
+  for_each_run(
+      threads_,
+      [&](const Run& run) {
+        const float* gradient = run.of(result);
+        store.put(run, [gradient](std::int64_t i) { return gradient[i]; });
+      },
+      store, result);
+}
+
+Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
+  if (is_pointwise(op.attributes, op.w)) return {};
+  const Convolution* primitive =
+      find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
+  if (primitive == nullptr) return {};
+  Scratch scratch;
+  take_bytes(scratch, primitive->scratch_bytes());
+  take_bytes(scratch, primitive->packed_bytes());
+  dense_view(const_view(op.dy), scratch);
+  if (op.target.accumulate || !op.target.dx.dense()) scratch.take<float>(op.target.dx.elements());
+  return {scratch.taken(), 0};
+}
+
+// ---- backward: weights ------------------------------------------------------------------------------------
+
+void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Workspace workspace) {
+  Scratch scratch(workspace);
+  if (is_pointwise(op.attributes, op.dw)) {
+    return pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, scratch);
+  }
+  Convolution* primitive =
+      find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
+  if (primitive == nullptr) return small_image_backward_weights(op, scratch);
+
+  const View<const float> dy = const_view(op.dy);
+  if (op.dbias.defined()) {
+    sum_pixels(dy, ColumnSums(threads_, dy.c, scratch), values(op.dbias), op.accumulate);
+  }
+  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
+  const View<const float> x = dense_copy(threads_, const_view(op.x), scratch);
+  const View<const float> gradient = dense_copy(threads_, dy, scratch);
+  float* const dw = values(op.dw);
+  float* const plain = op.accumulate ? scratch.take<float>(op.dw.elements()) : dw;
+  const bool packs = primitive->packed_bytes() > 0;
+  void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
+  primitive->run(const_cast<float*>(x.data), weights, nullptr, const_cast<float*>(gradient.data),
+                 own_scratch);
+  if (packs) primitive->unpack(weights, plain);
+  if (!op.accumulate) return;
+  const View<float> sum{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()};
+  for_each_run(
+      threads_,
+      [&](const Run& run) {
+        float* to = run.of(sum);
+        const float* from = plain + run.first;
+#pragma omp simd
+        for (std::int64_t i = 0; i < run.count; ++i) to[i] += from[i];
+      },
+      sum);
+}
+
+Requirements CpuBackend::needs(const Conv2dBackwardWeights& op) {
+  if (is_pointwise(op.attributes, op.dw)) return pointwise_needs(&op.dy, 1, op.dbias);
+  const Convolution* primitive =
+      find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
+  if (primitive == nullptr) return pointwise_needs(&op.dy, 1, op.dbias);
+  Scratch scratch;
+  if (op.dbias.defined()) ColumnSums(threads_, op.dy.c(), scratch);
+  take_bytes(scratch, primitive->scratch_bytes());
+  dense_view(const_view(op.x), scratch);
+  dense_view(const_view(op.dy), scratch);
+  if (op.accumulate) scratch.take<float>(op.dw.elements());
+  take_bytes(scratch, primitive->packed_bytes());
+  return {scratch.taken(), 0};
+}
+
+}  // namespace minception

@@ -1,0 +1,130 @@
+/// Convolutions of images so small that most of the filter sees only padding: the 2x2 and 1x1 images at the
+/// end of a GoogLeNet. One matrix product per output position and filter row, over all images of the batch:
+///   y[:, p, q, :] += x[:, h, w0.., :] * w[:, r, s0.., :]^T      (N, O) += (N, taps*I) x (taps*I, O)
+/// The taps of a filter row that meet the image are neighbours in w and their pixels are neighbours in a
+/// dense x, so a row is one product, nothing is copied or reordered, slices are row strides, and padding
+/// costs nothing. On a 2x2 image, 3x3 filter, 5 of 9 multiplications are with padding. It also stands in
+/// wherever oneDNN has no fast primitive.
+
+#include <minception/kernels/cpu/conv2d_small_image.h>
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/reduce.h>
+#include <minception/kernels/cpu/view.h>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+/// The operands of one product: elements from the start of x, w and y, and how many taps it joins.
+struct Product {
+  std::int64_t x, w, y;
+  std::int64_t taps;
+  bool first;  ///< of its output position
+};
+
+/// The row strides of the matrices, and every product in order.
+struct SmallImage {
+  View<const float> x, y;
+  std::int64_t kernel_h, kernel_w;
+  Conv2dAttributes attributes;
+
+  SmallImage(const Conv2dAttributes& conv, const Tensor& image, const Tensor& w, const Tensor& output)
+      : x(const_view(image)),
+        y(const_view(output)),
+        kernel_h(w.shape[2]),
+        kernel_w(w.shape[3]),
+        attributes(conv) {}
+
+  std::int64_t x_rows() const { return x.h * x.w * x.stride; }
+  std::int64_t y_rows() const { return y.h * y.w * y.stride; }
+  std::int64_t w_rows() const { return kernel_h * kernel_w * x.c; }
+
+  template <class F>
+  void for_each_product(F&& f) const {
+    for (std::int64_t p = 0; p < y.h; ++p) {
+      const LiveTaps rows(p, x.h, kernel_h, attributes.stride.h, attributes.padding.h);
+      for (std::int64_t q = 0; q < y.w; ++q) {
+        const LiveTaps columns(q, x.w, kernel_w, attributes.stride.w, attributes.padding.w);
+        const std::int64_t joined = x.dense() ? columns.end - columns.begin : 1;
+        bool first = true;
+        for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+          const std::int64_t row = rows.pixel + r - rows.begin;
+          for (std::int64_t s = columns.begin; s < columns.end; s += joined) {
+            const std::int64_t column = columns.pixel + s - columns.begin;
+            f(Product{(row * x.w + column) * x.stride, (r * kernel_w + s) * x.c, (p * y.w + q) * y.stride,
+                      joined, first});
+            first = false;
+          }
+        }
+      }
+    }
+  }
+};
+
+void set_zero(int threads, const View<float>& out) {
+  for_each_run(
+      threads, [&](const Run& run) { std::fill_n(run.of(out), run.count, 0.0f); }, out);
+}
+
+}  // namespace
+
+void CpuBackend::small_image_forward(const Conv2dForward& op) {
+  const SmallImage image(op.attributes, op.x, op.w, op.y);
+  const View<float> y = view(op.y);
+  const float* w = values(op.w);
+  const float* bias = values(op.bias);
+  const bool relu = op.attributes.relu;
+  // An output position that sees only padding gets no product.
+  std::int64_t reached = 0;
+  image.for_each_product([&](const Product& product) { reached += product.first; });
+  if (reached < y.h * y.w) set_zero(threads_, y);
+  image.for_each_product([&](const Product& product) {
+    onednn_.gemm(false, true, y.n, y.c, product.taps * image.x.c, image.x.data + product.x, image.x_rows(),
+                 w + product.w, image.w_rows(), product.first ? 0.0f : 1.0f, y.data + product.y,
+                 image.y_rows());
+  });
+  if (bias == nullptr && !relu) return;
+  parallel(threads_, y.pixels(), y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+    for (; begin < end; ++begin) {
+      float* out = y.pixel(begin);
+      for (std::int64_t o = 0; o < y.c; ++o) {
+        const float value = bias == nullptr ? out[o] : out[o] + bias[o];
+        out[o] = relu && value < 0.0f ? 0.0f : value;
+      }
+    }
+  });
+}
+
+void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op) {
+  const SmallImage image(op.attributes, op.target.dx, op.w, op.dy);
+  const GradientStore store(op.target);
+  const float* w = values(op.w);
+  // Products of several output positions meet in a pixel, so all of them add.
+  if (!store.accumulate) set_zero(threads_, store.dx);
+  image.for_each_product([&](const Product& product) {
+    onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y,
+                 image.y_rows(), w + product.w, image.w_rows(), 1.0f, store.dx.data + product.x,
+                 image.x_rows());
+  });
+  if (store.masked)
+    for_each_run(
+        threads_, [&](const Run& run) { store.mask(run); }, store);
+}
+
+void CpuBackend::small_image_backward_weights(const Conv2dBackwardWeights& op, Scratch scratch) {
+  const SmallImage image(op.attributes, op.x, op.dw, op.dy);
+  float* dw = values(op.dw);
+  float* dbias = values(op.dbias);
+  // Taps that never meet the image get no product: their gradient is this zero.
+  if (!op.accumulate) set_zero(threads_, View<float>{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()});
+  image.for_each_product([&](const Product& product) {
+    onednn_.gemm(true, false, image.y.c, product.taps * image.x.c, image.y.n, image.y.data + product.y,
+                 image.y_rows(), image.x.data + product.x, image.x_rows(), 1.0f, dw + product.w,
+                 image.w_rows());
+  });
+  if (dbias != nullptr) sum_pixels(image.y, ColumnSums(threads_, image.y.c, scratch), dbias, op.accumulate);
+}
+
+}  // namespace minception

@@ -1,0 +1,109 @@
+/// Dropout. The mask is drawn again in the backward pass. Elements are numbered through the epoch in memory
+/// order, so a run of neighbours is a run of counters, and four neighbours share one Philox block.
+
+#include <minception/core/random.h>
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <tuple>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+/// Elements whose mask is drawn at a time.
+constexpr std::int64_t kDrawn = 256;
+
+class Mask {
+ public:
+  Mask(const DropoutAttributes& attributes, const Tensor& position, const Tensor& x)
+      : threshold_(attributes.p), scale_(static_cast<float>(1.0 / (1.0 - attributes.p))) {
+    const std::int64_t* at = position.as<const std::int64_t>();
+    random_ = {attributes.seed, std::uint64_t{attributes.stream} << 32 | static_cast<std::uint64_t>(at[0])};
+    first_ = static_cast<std::uint64_t>(at[1]) * static_cast<std::uint64_t>(x.elements() / x.n());
+  }
+  float scale() const { return scale_; }
+
+  /// keeps[i] = 1 where element first + i of the batch is kept, else 0; count <= kDrawn.
+  void draw(std::int64_t first, std::int64_t count, std::uint8_t* keeps) const {
+    const std::uint64_t begin = first_ + static_cast<std::uint64_t>(first);
+    const std::uint64_t end = begin + static_cast<std::uint64_t>(count);
+    for (std::uint64_t block = begin & ~std::uint64_t{3}; block < end; block += 4) {
+      const PhiloxBlock words = philox_at(block);
+      for (std::uint64_t lane = 0; lane < 4; ++lane) {
+        const std::uint64_t index = block + lane;
+        if (index < begin || index >= end) continue;
+        const float uniform = static_cast<float>(words.word[lane] >> 8) * 0x1p-24f;
+        keeps[index - begin] = static_cast<double>(uniform) >= threshold_;
+      }
+    }
+  }
+
+ private:
+  PhiloxBlock philox_at(std::uint64_t index) const {
+    const std::uint64_t block = index >> 2;
+    return philox4x32(
+        {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
+          static_cast<std::uint32_t>(random_.stream), static_cast<std::uint32_t>(random_.stream >> 32)}},
+        static_cast<std::uint32_t>(random_.seed), static_cast<std::uint32_t>(random_.seed >> 32));
+  }
+
+  Random random_;
+  double threshold_;
+  float scale_;
+  std::uint64_t first_ = 0;
+};
+
+/// f(run, keeps) over runs of at most kDrawn elements.
+template <class F, class... Views>
+void for_each_drawn(int threads, const Mask& mask, F&& f, const Views&... views) {
+  const std::int64_t channels = std::get<0>(std::tie(views...)).c;
+  for_each_run(
+      threads,
+      [&](const Run& run) {
+        std::uint8_t keeps[kDrawn];
+        for (std::int64_t done = 0; done < run.count; done += kDrawn) {
+          const Run part{run.pixel, run.first + done, std::min(kDrawn, run.count - done)};
+          mask.draw(part.pixel * channels + part.first, part.count, keeps);
+          f(part, static_cast<const std::uint8_t*>(keeps));
+        }
+      },
+      views...);
+}
+
+}  // namespace
+
+void CpuBackend::dropout_forward(const DropoutForward& op, Workspace) {
+  const View<const float> x = const_view(op.x);
+  const View<float> y = view(op.y);
+  const Mask mask(op.attributes, op.position, op.x);
+  const float scale = mask.scale();
+  for_each_drawn(
+      threads_, mask,
+      [&](const Run& run, const std::uint8_t* keeps) {
+        const float* in = run.of(x);
+        float* out = run.of(y);
+#pragma omp simd
+        for (std::int64_t i = 0; i < run.count; ++i) out[i] = keeps[i] != 0 ? in[i] * scale : 0.0f;
+      },
+      x, y);
+}
+
+void CpuBackend::dropout_backward(const DropoutBackward& op, Workspace) {
+  const View<const float> dy = const_view(op.dy);
+  const GradientStore store(op.target);
+  const Mask mask(op.attributes, op.position, op.dy);
+  const float scale = mask.scale();
+  for_each_drawn(
+      threads_, mask,
+      [&](const Run& run, const std::uint8_t* keeps) {
+        const float* gradient = run.of(dy);
+        store.put(run, [=](std::int64_t i) { return keeps[i] != 0 ? gradient[i] * scale : 0.0f; });
+      },
+      dy, store.dx, store.relu_output);
+}
+
+}  // namespace minception

@@ -1,0 +1,23 @@
+/// Fully connected layers: 1x1 convolutions of images of one pixel.
+
+#include <minception/kernels/cpu/backend.h>
+
+namespace minception {
+
+void CpuBackend::linear_forward(const LinearForward& op, Workspace) {
+  pointwise_forward(op.x, op.w, op.bias, false, &op.y, 1);
+}
+
+void CpuBackend::linear_backward_data(const LinearBackwardData& op, Workspace) {
+  pointwise_backward_data(&op.dy, 1, op.w, op.target);
+}
+
+void CpuBackend::linear_backward_weights(const LinearBackwardWeights& op, Workspace workspace) {
+  pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, cpu::Scratch(workspace));
+}
+
+Requirements CpuBackend::needs(const LinearBackwardWeights& op) {
+  return pointwise_needs(&op.dy, 1, op.dbias);
+}
+
+}  // namespace minception

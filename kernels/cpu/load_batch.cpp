@@ -1,0 +1,73 @@
+/// Gathers samples from a resident u8 data set, resizes them bilinearly and normalises them.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+/// Between which two input indices an output index samples, and the weight of the second.
+struct Sample {
+  std::int64_t first, second;
+  float weight;
+
+  Sample(std::int64_t index, std::int64_t in, std::int64_t out) {
+    const double scale = static_cast<double>(in) / static_cast<double>(out);
+    const double position =
+        std::clamp((static_cast<double>(index) + 0.5) * scale - 0.5, 0.0, static_cast<double>(in - 1));
+    first = static_cast<std::int64_t>(position);
+    second = std::min(first + 1, in - 1);
+    weight = static_cast<float>(position - static_cast<double>(first));
+  }
+};
+
+}  // namespace
+
+void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
+  const auto* images = op.images.as<const std::uint8_t>();
+  const auto* labels = op.labels.as<const std::int32_t>();
+  const auto* indices = op.indices.as<const std::int32_t>();
+  auto* out_labels = op.y_labels.as<std::int32_t>();
+  const View<float> y = view(op.y);
+  const std::int64_t h = op.images.h();
+  const std::int64_t w = op.images.w();
+  for (std::int64_t n = 0; n < y.n; ++n) {
+    require(indices[n] >= 0 && indices[n] < op.images.n(), "load_batch: index ", indices[n], " of sample ", n,
+            " is not in [0, ", op.images.n(), ")");
+    out_labels[n] = labels[indices[n]];
+  }
+  const bool one_scale = op.scale.size() == 1;
+  const bool one_shift = op.shift.size() == 1;
+  parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+    for (; begin < end; ++begin) {
+      const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
+      const Sample row(begin % y.h, h, y.h);
+      const std::uint8_t* above = image + row.first * w * y.c;
+      const std::uint8_t* below = image + row.second * w * y.c;
+      for (std::int64_t q = 0; q < y.w; ++q) {
+        const Sample column(q, w, y.w);
+        const std::int64_t left = column.first * y.c;
+        const std::int64_t right = column.second * y.c;
+        float* out = y.pixel(begin * y.w + q);
+        for (std::int64_t c = 0; c < y.c; ++c) {
+          const auto mix = [&](const std::uint8_t* line) {
+            const float at_left = line[left + c];
+            return at_left + (line[right + c] - at_left) * column.weight;
+          };
+          const float top = mix(above);
+          const float value = top + (mix(below) - top) * row.weight;
+          const auto channel = static_cast<std::size_t>(c);
+          out[c] = value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace minception

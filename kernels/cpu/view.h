@@ -1,0 +1,137 @@
+#pragma once
+/// How the kernels of this backend see tensors: rows of floats, one row per pixel. A dense tensor is also one
+/// long run, whatever its shape, and elementwise work goes over that.
+
+#include <minception/core/error.h>
+#include <minception/core/tensor.h>
+#include <minception/kernels/cpu/parallel.h>
+#include <minception/kernels/operations.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace minception::cpu {
+
+/// Floats of a tensor. Ranks other than 2 and 4 are one pixel of all their elements.
+template <class T>
+struct View {
+  T* data = nullptr;
+  std::int64_t n = 1, h = 1, w = 1, c = 0;
+  std::int64_t stride = 0;  ///< from pixel to pixel
+
+  std::int64_t pixels() const { return n * h * w; }
+  std::int64_t elements() const { return pixels() * c; }
+  bool dense() const { return stride == c; }
+  T* pixel(std::int64_t index) const { return data + index * stride; }
+  T* pixel(std::int64_t image, std::int64_t row, std::int64_t column) const {
+    return pixel((image * h + row) * w + column);
+  }
+  operator View<const T>() const { return {data, n, h, w, c, stride}; }
+};
+
+inline void require_f32(const Tensor& tensor) {
+  require(tensor.dtype == DType::f32, "the cpu backend computes in f32, but a tensor ", tensor.shape, " is ",
+          name_of(tensor.dtype), "; use f32, or the reference backend for f64");
+}
+
+/// For operands that are written.
+inline View<float> view(const Tensor& tensor) {
+  require_f32(tensor);
+  auto* data = static_cast<float*>(tensor.data);
+  if (!tensor.is_image()) return {data, 1, 1, 1, tensor.elements(), tensor.elements()};
+  return {data, tensor.n(), tensor.h(), tensor.w(), tensor.c(), tensor.pixel_stride};
+}
+/// For operands that are only read.
+inline View<const float> const_view(const Tensor& tensor) { return view(tensor); }
+
+/// The floats of a vector operand, or nullptr if it is not there.
+inline float* values(const Tensor& tensor) {
+  if (!tensor.defined()) return nullptr;
+  require_f32(tensor);
+  return static_cast<float*>(tensor.data);
+}
+
+/// `count` neighbouring elements at the same place of every view.
+struct Run {
+  std::int64_t pixel = 0;
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+
+  template <class T>
+  T* of(const View<T>& view) const {
+    return view.data + pixel * view.stride + first;
+  }
+};
+
+/// f(run) over all elements that the views share: pixel by pixel, or in long runs where all are dense.
+template <class F, class... Views>
+void for_each_run(int threads, F&& f, const View<Views>&... views) {
+  const auto [pixels, channels] = [](const auto& first, const auto&...) {
+    return std::pair(first.pixels(), first.c);
+  }(views...);
+  const std::int64_t elements = pixels * channels;
+  if ((views.dense() && ...)) {
+    // In units of a cache line, so that no two threads write to one.
+    constexpr std::int64_t kUnit = 16;
+    parallel(threads, (elements + kUnit - 1) / kUnit, elements,
+             [&](std::int64_t begin, std::int64_t end, int) {
+               f(Run{0, begin * kUnit, std::min(end * kUnit, elements) - begin * kUnit});
+             });
+    return;
+  }
+  parallel(threads, pixels, elements, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t pixel = begin; pixel < end; ++pixel) f(Run{pixel, 0, channels});
+  });
+}
+
+/// A GradTarget as the kernels write it: add and mask in the pass that computes the gradient.
+struct GradientStore {
+  View<float> dx;
+  View<const float> relu_output;  ///< of dx's shape, or dx itself as a stand-in where there is no mask
+  bool accumulate = false;
+  bool masked = false;
+
+  explicit GradientStore(const GradTarget& target)
+      : dx(view(target.dx)),
+        relu_output(dx),
+        accumulate(target.accumulate),
+        masked(target.relu_output.defined()) {
+    if (masked) relu_output = const_view(target.relu_output);
+  }
+
+  /// Stores gradient(i) for the i-th element of the run.
+  template <class G>
+  void put(const Run& run, G&& gradient) const {
+    float* out = run.of(dx);
+    const float* y = run.of(relu_output);
+    if (accumulate && masked) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] + gradient(i) : 0.0f;
+    } else if (accumulate) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] += gradient(i);
+    } else if (masked) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? gradient(i) : 0.0f;
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = gradient(i);
+    }
+  }
+  /// Masks the elements of the run that are in dx already.
+  void mask(const Run& run) const {
+    float* out = run.of(dx);
+    const float* y = run.of(relu_output);
+#pragma omp simd
+    for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] : 0.0f;
+  }
+};
+
+/// f(run) over the elements of a target and of the views that its gradient is computed from.
+template <class F, class... Views>
+void for_each_run(int threads, F&& f, const GradientStore& target, const View<Views>&... views) {
+  for_each_run(threads, f, target.dx, target.relu_output, views...);
+}
+
+}  // namespace minception::cpu

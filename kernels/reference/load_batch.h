@@ -1,0 +1,61 @@
+#pragma once
+/// y[n, c] = resize(images[indices[n], c]) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
+///
+/// Output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its two neighbours along
+/// each axis.
+
+#include <minception/kernels/reference/image.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace minception::reference {
+
+/// Between which two input indices an output index samples, and how much of the second one it takes.
+struct BilinearTap {
+  std::int64_t first, second;
+  double fraction;
+};
+
+inline BilinearTap bilinear_tap(std::int64_t out_index, std::int64_t in, std::int64_t out) {
+  const double centre =
+      (static_cast<double>(out_index) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5;
+  const double position = std::clamp(centre, 0.0, static_cast<double>(in - 1));
+  const auto first = static_cast<std::int64_t>(std::floor(position));
+  return {first, std::min(first + 1, in - 1), position - static_cast<double>(first)};
+}
+
+template <class T>
+void load_batch(const LoadBatch& op) {
+  const Image<const std::uint8_t> images(op.images);
+  const Image<T> y(op.y);
+  const auto per_channel = [](const std::vector<float>& factors, std::int64_t c) {
+    return static_cast<double>(factors.size() == 1 ? factors[0] : factors[static_cast<std::size_t>(c)]);
+  };
+  for (std::int64_t n = 0; n < y.n; ++n) {
+    const std::int64_t sample = op.indices.as<const std::int32_t>()[n];
+    require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n,
+            " is not in [0, ", images.n, ")");
+    op.y_labels.as<std::int32_t>()[n] = op.labels.as<const std::int32_t>()[sample];
+    for (std::int64_t h = 0; h < y.h; ++h) {
+      const BilinearTap row = bilinear_tap(h, images.h, y.h);
+      for (std::int64_t w = 0; w < y.w; ++w) {
+        const BilinearTap column = bilinear_tap(w, images.w, y.w);
+        for (std::int64_t c = 0; c < y.c; ++c) {
+          const auto pixel = [&](std::int64_t r, std::int64_t s) {
+            return static_cast<double>(images.pixel(sample, r, s)[c]);
+          };
+          const double above = pixel(row.first, column.first) * (1.0 - column.fraction) +
+                               pixel(row.first, column.second) * column.fraction;
+          const double below = pixel(row.second, column.first) * (1.0 - column.fraction) +
+                               pixel(row.second, column.second) * column.fraction;
+          const double value = above * (1.0 - row.fraction) + below * row.fraction;
+          y.pixel(n, h, w)[c] = static_cast<T>(value * per_channel(op.scale, c) + per_channel(op.shift, c));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace minception::reference

@@ -1,0 +1,29 @@
+#pragma once
+/// g' = g + weight_decay * w,   v = momentum * v + g',   w -= learning_rate * scale * (nesterov ? g' +
+/// momentum*v : v), for every segment that trains.
+
+#include <minception/kernels/operations.h>
+
+namespace minception::reference {
+
+template <class T>
+void sgd_step(const SgdStep& op) {
+  const auto learning_rate = static_cast<double>(op.schedule.as<const float>()[0]);
+  const auto momentum = static_cast<double>(op.schedule.as<const float>()[1]);
+  require(op.v.defined() || momentum == 0.0, "sgd_step: a momentum of ", momentum, " needs the operand v");
+  const T* const g = op.g.as<const T>();
+  T* const w = op.w.as<T>();
+  T* const v = op.v.defined() ? op.v.as<T>() : nullptr;
+  for (const ParameterSegment& segment : op.segments) {
+    if (!segment.trains) continue;
+    for (std::int64_t i = segment.begin; i < segment.begin + segment.count; ++i) {
+      const double gradient = static_cast<double>(g[i]) + segment.weight_decay * static_cast<double>(w[i]);
+      const double velocity = (v != nullptr ? momentum * static_cast<double>(v[i]) : 0.0) + gradient;
+      const double step = op.nesterov ? gradient + momentum * velocity : velocity;
+      if (v != nullptr) v[i] = static_cast<T>(velocity);
+      w[i] = static_cast<T>(static_cast<double>(w[i]) - learning_rate * segment.learning_rate_scale * step);
+    }
+  }
+}
+
+}  // namespace minception::reference

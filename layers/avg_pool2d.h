@@ -1,0 +1,48 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Average pooling over windows (LeCun et al. 1998; as in PyTorch's AvgPool2d).
+///   forward    y[p,q] = (sum over the window) / divisor
+///   backward   dx[h,w] = sum of dy[p,q] / divisor over the windows that hold (h, w)
+/// Backward needs nothing of forward.
+class AvgPool2d final : public Layer {
+ public:
+  explicit AvgPool2d(const Pool2dAttributes& windows) : windows_(windows) {}
+
+  Shape output_shape(const Shape& input) const override;
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  Pool2dAttributes windows_;
+};
+
+/// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers the rows from
+/// floor(p*H/P) to ceil((p+1)*H/P) - 1.
+///   forward    y[p,q] = mean over window (p, q)
+///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that hold (h, w)
+class AdaptiveAvgPool2d final : public Layer {
+ public:
+  explicit AdaptiveAvgPool2d(Extent2d output) : output_(output) {}
+
+  Shape output_shape(const Shape& input) const override { return {input[0], input[1], output_.h, output_.w}; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  Extent2d output_;
+};
+
+/// The mean of every channel (Lin et al. 2014, "Network in network", section 3.2), as (N, C).
+///   forward    y[n,c] = mean of x[n,c]
+///   backward   dx[n,c,h,w] = dy[n,c] / (H*W)
+class GlobalAvgPool final : public Layer {
+ public:
+  Shape output_shape(const Shape& input) const override { return {input[0], input[1]}; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+};
+
+}  // namespace minception

@@ -1,0 +1,62 @@
+#include <minception/layers/batch_norm2d.h>
+
+namespace minception {
+
+void BatchNorm2d::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  const Shape shape = {options_.channels};
+  gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
+  beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});
+  running_mean_ = table.add({.name = name + ".running_mean", .shape = shape, .role = ParameterRole::running_mean});
+  running_var_ = table.add({.name = name + ".running_var", .shape = shape, .role = ParameterRole::running_var});
+}
+
+Shape BatchNorm2d::output_shape(const Shape& input) const {
+  require(input.extent_or_1(1) == options_.channels, name(), ": expects ", options_.channels,
+          " channels, the input is ", input);
+  return input;
+}
+
+Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  x_ = x;
+  const Tensor y = output(plan, x, destination);
+  const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, options_.relu};
+  if (plan.mode() == Mode::training) {
+    mean_ = plan.saved(name() + ": mean", {options_.channels}, plan.master_dtype());
+    rstd_ = plan.saved(name() + ": rstd", {options_.channels}, plan.master_dtype());
+    plan.add(name(), BatchNormForwardTraining{.attributes = attributes,
+                                              .x = x,
+                                              .gamma = plan.parameter(gamma_),
+                                              .beta = plan.parameter(beta_),
+                                              .running_mean = plan.statistic(running_mean_),
+                                              .running_var = plan.statistic(running_var_),
+                                              .y = y,
+                                              .mean = mean_,
+                                              .rstd = rstd_});
+  } else {
+    plan.add(name(), BatchNormForwardInference{.attributes = attributes,
+                                               .x = x,
+                                               .gamma = plan.parameter(gamma_),
+                                               .beta = plan.parameter(beta_),
+                                               .running_mean = plan.statistic(running_mean_),
+                                               .running_var = plan.statistic(running_var_),
+                                               .y = y});
+  }
+  return y;
+}
+
+void BatchNorm2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  GradTarget dx = target;
+  // The sums behind dgamma and dbeta need one pass anyway; an unwanted dx goes to a tensor that nobody reads.
+  if (!dx.dx.defined()) dx.dx = plan.activation(name() + ": unused input gradient", x_.shape);
+  plan.add(name(), BatchNormBackward{.x = x_,
+                                     .gamma = plan.parameter(gamma_),
+                                     .mean = mean_,
+                                     .rstd = rstd_,
+                                     .dy = dy,
+                                     .dgamma = plan.gradient(gamma_),
+                                     .dbeta = plan.gradient(beta_),
+                                     .target = dx});
+}
+
+}  // namespace minception

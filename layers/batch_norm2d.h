@@ -1,0 +1,38 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Batch normalisation (Ioffe & Szegedy 2015, algorithm 1 and the derivatives of section 3), optional fused ReLU.
+///   forward    training:  xhat = (x - mean) * rstd with the batch's statistics;  inference: with the running ones;
+///              y = gamma * xhat + beta,  then max(0, y) with `relu`
+///   backward   dbeta = sum dy,  dgamma = sum dy * xhat,
+///              dx = gamma * rstd * (dy - dbeta / m - xhat * dgamma / m),  m values per channel
+/// Backward needs x, mean and rstd; with `relu`, dy arrives masked by (y > 0).
+class BatchNorm2d final : public Layer {
+ public:
+  struct Options {
+    std::int64_t channels = 0;
+    double epsilon = 1e-5;
+    double momentum = 0.1;
+    bool relu = false;
+  };
+
+  explicit BatchNorm2d(const Options& options) : options_(options) {}
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  bool ends_in_relu() const override { return options_.relu; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  Options options_;
+  ParameterId gamma_ = 0;
+  ParameterId beta_ = 0;
+  ParameterId running_mean_ = 0;
+  ParameterId running_var_ = 0;
+  Tensor x_, mean_, rstd_;
+};
+
+}  // namespace minception

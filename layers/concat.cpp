@@ -1,0 +1,58 @@
+#include <minception/layers/concat.h>
+
+#include <algorithm>
+
+namespace minception {
+
+void Concat::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  for (std::size_t j = 0; j < branches_.size(); ++j) branches_[j]->declare(table, name + "." + names_[j]);
+}
+
+Shape Concat::output_shape(const Shape& input) const {
+  require(!branches_.empty(), name(), ": a Concat without branches");
+  Shape shape = branches_.front()->output_shape(input);
+  for (std::size_t j = 1; j < branches_.size(); ++j) {
+    const Shape other = branches_[j]->output_shape(input);
+    require(other.extent_or_1(2) == shape.extent_or_1(2) && other.extent_or_1(3) == shape.extent_or_1(3), name(),
+            ": the branches yield ", shape, " and ", other, ": their pixels must agree");
+    shape[1] += other[1];
+  }
+  return shape;
+}
+
+bool Concat::ends_in_relu() const {
+  return std::all_of(branches_.begin(), branches_.end(), [](const auto& branch) { return branch->ends_in_relu(); });
+}
+
+Tensor Concat::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  const Tensor y = output(plan, x, destination);
+  outputs_.clear();
+  std::int64_t channel = 0;
+  for (const auto& branch : branches_) {
+    const std::int64_t channels = branch->output_shape(x.shape)[1];
+    outputs_.push_back(branch->forward(plan, x, y.channels(channel, channels)));
+    channel += channels;
+  }
+  return y;
+}
+
+void Concat::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  std::int64_t channel = dy.c();
+  for (std::size_t j = branches_.size(); j-- > 0;) {
+    channel -= outputs_[j].c();
+    Tensor slice = dy.channels(channel, outputs_[j].c());
+    // Where only some branches end in a ReLU, dy as a whole arrives unmasked.
+    if (branches_[j]->ends_in_relu() && !ends_in_relu()) {
+      const Tensor masked = plan.activation(branches_[j]->name() + ": output gradient", slice.shape);
+      plan.add(branches_[j]->name(), ReluBackward{.y = outputs_[j], .dy = slice, .target = {.dx = masked}});
+      slice = masked;
+    }
+    GradTarget part = target;
+    part.accumulate = target.accumulate || j + 1 < branches_.size();
+    if (j > 0) part.relu_output = {};  // the branch that completes the sum applies the mask
+    branches_[j]->backward(plan, slice, part);
+  }
+}
+
+}  // namespace minception

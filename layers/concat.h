@@ -1,0 +1,41 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace minception {
+
+/// Branches of one input, their outputs side by side in the channels. Every branch writes straight into its channels of
+/// the output, so that nothing is concatenated afterwards.
+///   forward    y = [f_0(x), f_1(x), ...]
+///   backward   dx = sum over j of the gradient of f_j for its channels of dy
+class Concat final : public Layer {
+ public:
+  /// Appends a branch; its full name will be "<name of this>.<name>".
+  template <class L, class... Args>
+  Concat& add(std::string name, Args&&... args) {
+    names_.push_back(std::move(name));
+    branches_.push_back(std::make_unique<L>(std::forward<Args>(args)...));
+    return *this;
+  }
+  Concat& add(std::string name, std::unique_ptr<Layer> branch) {
+    names_.push_back(std::move(name));
+    branches_.push_back(std::move(branch));
+    return *this;
+  }
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  bool ends_in_relu() const override;
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<std::unique_ptr<Layer>> branches_;
+  std::vector<Tensor> outputs_;
+};
+
+}  // namespace minception

@@ -1,0 +1,35 @@
+#pragma once
+/// What changes from step to step lives in one small block of device memory, so that a captured step can be replayed.
+
+#include <minception/layers/plan.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace minception {
+
+/// The content of Region::control.
+struct ControlBlock {
+  std::int64_t position[2] = {0, 0};  ///< epoch, position in the epoch of the batch's first sample
+  float schedule[2] = {0.0f, 0.0f};   ///< learning rate, momentum
+};
+
+/// Bytes from the start of Region::control to the totals of head `head` (two values of 8 bytes at most).
+constexpr std::size_t totals_offset(std::size_t head) { return sizeof(ControlBlock) + head * 16; }
+
+inline Tensor position_tensor(Plan& plan) { return plan.external(Region::control, 0, Shape{2}, DType::i64); }
+inline Tensor schedule_tensor(Plan& plan) {
+  return plan.external(Region::control, offsetof(ControlBlock, schedule), Shape{2}, DType::f32);
+}
+inline Tensor totals_tensor(Plan& plan, std::size_t head) {
+  return plan.external(Region::control, totals_offset(head), Shape{2}, plan.master_dtype());
+}
+
+/// A stream of random numbers for what has this name: 64-bit FNV-1a.
+constexpr std::uint64_t name_hash(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
+  return hash;
+}
+
+}  // namespace minception

@@ -1,0 +1,62 @@
+#include <minception/layers/conv2d.h>
+
+namespace minception {
+
+Parameter Conv2d::weight_parameter(const Options& options, const std::string& name) {
+  const std::int64_t taps = options.kernel.h * options.kernel.w;
+  return {.name = name + ".weight",
+          .shape = {options.out_channels, options.in_channels, options.kernel.h, options.kernel.w},
+          .role = ParameterRole::weight,
+          .fan_in = options.in_channels * taps,
+          .fan_out = options.out_channels * taps};
+}
+
+Parameter Conv2d::bias_parameter(const Options& options, const std::string& name) {
+  Parameter bias = weight_parameter(options, name);
+  bias.name = name + ".bias";
+  bias.shape = {options.out_channels};
+  bias.role = ParameterRole::bias;
+  return bias;
+}
+
+void Conv2d::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  weight_ = table.add(weight_parameter(options_, name));
+  if (options_.bias) bias_ = table.add(bias_parameter(options_, name));
+}
+
+Shape Conv2d::output_shape(const Shape& input) const {
+  const auto& [in_channels, out_channels, kernel, stride, padding, bias, relu] = options_;
+  require(input.extent_or_1(1) == in_channels, name(), ": expects ", in_channels, " channels, the input is ", input);
+  const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);
+  const std::int64_t w = convolved_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w);
+  require(h > 0 && w > 0, name(), ": a kernel of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",
+          padding.w, " leaves nothing of an input ", input, "; use a larger image");
+  return {input[0], out_channels, h, w};
+}
+
+Tensor Conv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  x_ = x;
+  const Tensor y = output(plan, x, destination);
+  plan.add(name(), Conv2dForward{.attributes = attributes(),
+                                 .x = x,
+                                 .w = plan.parameter(weight_),
+                                 .bias = options_.bias ? plan.parameter(bias_) : Tensor{},
+                                 .y = y,
+                                 .packed = {}});
+  return y;
+}
+
+void Conv2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  plan.add(name(), Conv2dBackwardWeights{.attributes = attributes(),
+                                         .x = x_,
+                                         .dy = dy,
+                                         .dw = plan.gradient(weight_),
+                                         .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  if (target.dx.defined()) {
+    plan.add(name(),
+             Conv2dBackwardData{.attributes = attributes(), .dy = dy, .w = plan.parameter(weight_), .target = target});
+  }
+}
+
+}  // namespace minception

@@ -1,0 +1,45 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// 2-d convolution (LeCun et al. 1998), as a cross-correlation, with optional bias and fused ReLU.
+///   forward    y = max(0, w * x + bias)                         (the max only with `relu`)
+///   backward   dw = dy * x (correlated),  dbias = sum dy over n, p, q,  dx = w transposed * dy
+/// The indices are written out in operations.h, conv2d. Backward needs x; with `relu`, dy arrives masked by (y > 0).
+class Conv2d final : public Layer {
+ public:
+  struct Options {
+    std::int64_t in_channels = 0;
+    std::int64_t out_channels = 0;
+    Extent2d kernel = {1, 1};
+    Extent2d stride = {1, 1};
+    Extent2d padding = {0, 0};
+    bool bias = true;
+    bool relu = false;
+  };
+
+  explicit Conv2d(const Options& options) : options_(options) {}
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  bool ends_in_relu() const override { return options_.relu; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+  const Options& options() const { return options_; }
+
+  /// The parameters of such a convolution, for layers that keep several of them in one block: weight, then bias.
+  static Parameter weight_parameter(const Options& options, const std::string& name);
+  static Parameter bias_parameter(const Options& options, const std::string& name);
+
+ private:
+  Conv2dAttributes attributes() const { return {options_.stride, options_.padding, options_.relu}; }
+
+  Options options_;
+  ParameterId weight_ = 0;
+  ParameterId bias_ = 0;
+  Tensor x_;
+};
+
+}  // namespace minception

@@ -1,0 +1,29 @@
+#include <minception/layers/control.h>
+#include <minception/layers/dropout.h>
+
+namespace minception {
+
+void Dropout::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  attributes_.stream = static_cast<std::uint32_t>(name_hash(name));
+}
+
+Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  const bool drops = plan.mode() == Mode::training;
+  if (!drops && !destination.defined()) return x;
+  const Tensor y = output(plan, x, destination);
+  if (drops) {
+    plan.add(name(), DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
+  } else {
+    plan.add(name(), ConcatForward{.x = {x}, .y = y});  // the identity, into the place asked for
+  }
+  return y;
+}
+
+void Dropout::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  if (!target.dx.defined()) return;
+  plan.add(name(),
+           DropoutBackward{.attributes = attributes_, .position = position_tensor(plan), .dy = dy, .target = target});
+}
+
+}  // namespace minception

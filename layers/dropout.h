@@ -1,0 +1,24 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Inverted dropout (Srivastava et al. 2014, section 10): active in training only.
+///   forward    y = x * mask / (1 - p),   mask = 1 with probability 1 - p
+///   backward   dx = dy * mask / (1 - p)
+/// The mask is a function of (seed, epoch, position of the sample, element): backward draws it again.
+class Dropout final : public Layer {
+ public:
+  Dropout(double p, std::uint64_t seed) : attributes_{.p = p, .seed = seed} {}
+
+  /// The stream of the mask is derived from the name, so that adding a layer elsewhere changes no mask.
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override { return input; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  DropoutAttributes attributes_;
+};
+
+}  // namespace minception

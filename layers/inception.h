@@ -1,0 +1,64 @@
+#pragma once
+#include <minception/layers/basic_conv2d.h>
+#include <minception/layers/max_pool2d.h>
+
+#include <array>
+#include <optional>
+
+namespace minception {
+
+/// Output channels of an Inception block, as in the columns of table 1 of Szegedy et al. 2015.
+struct InceptionChannels {
+  std::int64_t in = 0;
+  std::int64_t branch1 = 0;         ///< 1x1
+  std::int64_t branch2_reduce = 0;  ///< 1x1 before the 3x3
+  std::int64_t branch2 = 0;         ///< 3x3
+  std::int64_t branch3_reduce = 0;  ///< 1x1 before the 5x5
+  std::int64_t branch3 = 0;         ///< 5x5
+  std::int64_t branch4 = 0;         ///< 1x1 after the 3x3 max-pool
+
+  std::int64_t out() const { return branch1 + branch2 + branch3 + branch4; }
+};
+
+/// The Inception block (Szegedy et al. 2015, figure 2b), every convolution a BasicConv2d.
+///   forward    y = [branch1(x), branch2.1(branch2.0(x)), branch3.1(branch3.0(x)), branch4.1(max_pool(x))]
+///   backward   the branches in reverse order. The pool's gradient is written to dx first; the three 1x1 convolutions
+///              that read x then add theirs in one GEMM, whose epilogue applies the mask of the layer below.
+/// Those three run as one operation (conv2d_1x1_group): their weights lie one after the other in memory. Every branch
+/// writes straight into its channels of y.
+class Inception final : public Layer {
+ public:
+  struct Options {
+    InceptionChannels channels;
+    bool batch_norm = false;
+    double epsilon = 1e-5;
+    std::int64_t branch3_kernel = 5;  ///< 5 as in the paper, 3 as in torchvision
+  };
+
+  explicit Inception(const Options& options);
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  bool ends_in_relu() const override { return true; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  static constexpr std::size_t kMembers = 3;  // branch1, branch2.0 and branch3.0
+  std::array<std::int64_t, kMembers> member_channels() const;
+
+  Options options_;
+  std::array<std::optional<BatchNorm2d>, kMembers> bn_;
+  BasicConv2d branch2_;
+  BasicConv2d branch3_;
+  MaxPool2d pool_;
+  BasicConv2d branch4_;
+  ParameterId weights_ = 0;  // of the three members, in one block
+  ParameterId biases_ = 0;
+
+  Tensor x_, pooled_;
+  std::array<Tensor, kMembers> outputs_;  // of the members, after the ReLU
+  Shape preactivation_;                   // with BatchNorm: the members' convolutions side by side
+};
+
+}  // namespace minception

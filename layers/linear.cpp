@@ -1,0 +1,49 @@
+#include <minception/layers/linear.h>
+
+namespace minception {
+
+void Linear::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  const Parameter weight = {.name = name + ".weight",
+                            .shape = {options_.out_features, options_.in_features},
+                            .role = ParameterRole::weight,
+                            .fan_in = options_.in_features,
+                            .fan_out = options_.out_features};
+  weight_ = table.add(weight);
+  if (options_.bias) {
+    Parameter bias = weight;
+    bias.name = name + ".bias";
+    bias.shape = {options_.out_features};
+    bias.role = ParameterRole::bias;
+    bias_ = table.add(bias);
+  }
+}
+
+Shape Linear::output_shape(const Shape& input) const {
+  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,", options_.in_features,
+          "], the input is ", input);
+  return {input[0], options_.out_features};
+}
+
+Tensor Linear::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  x_ = x;
+  const Tensor y = output(plan, x, destination);
+  plan.add(name(), LinearForward{.x = x,
+                                 .w = plan.parameter(weight_),
+                                 .bias = options_.bias ? plan.parameter(bias_) : Tensor{},
+                                 .y = y,
+                                 .packed = {}});
+  return y;
+}
+
+void Linear::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  plan.add(name(), LinearBackwardWeights{.x = x_,
+                                         .dy = dy,
+                                         .dw = plan.gradient(weight_),
+                                         .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  if (target.dx.defined()) {
+    plan.add(name(), LinearBackwardData{.dy = dy, .w = plan.parameter(weight_), .target = target});
+  }
+}
+
+}  // namespace minception

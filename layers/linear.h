@@ -1,0 +1,32 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Fully connected layer.
+///   forward    y = x w^T + bias
+///   backward   dw = dy^T x,  dbias = sum dy over n,  dx = dy w
+/// Backward needs x.
+class Linear final : public Layer {
+ public:
+  struct Options {
+    std::int64_t in_features = 0;
+    std::int64_t out_features = 0;
+    bool bias = true;
+  };
+
+  explicit Linear(const Options& options) : options_(options) {}
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  Options options_;
+  ParameterId weight_ = 0;
+  ParameterId bias_ = 0;
+  Tensor x_;
+};
+
+}  // namespace minception

@@ -1,0 +1,23 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3; constants as in PyTorch).
+///   forward    y[c] = x[c] * d[c]^-beta,  d[c] = k + alpha/size * sum of x[j]^2 over the window of c
+///   backward   dx[c] = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] x[j] d[j]^(-beta-1)
+/// Backward needs x.
+class LocalResponseNorm final : public Layer {
+ public:
+  explicit LocalResponseNorm(const LocalResponseNormAttributes& attributes = {}) : attributes_(attributes) {}
+
+  Shape output_shape(const Shape& input) const override { return input; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  LocalResponseNormAttributes attributes_;
+  Tensor x_;
+};
+
+}  // namespace minception

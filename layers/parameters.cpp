@@ -1,0 +1,42 @@
+#include <minception/core/error.h>
+#include <minception/layers/parameters.h>
+
+#include <algorithm>
+
+namespace minception {
+
+ParameterId ParameterTable::add_block(std::vector<Parameter> members) {
+  constexpr std::int64_t kAlignment = 64 / sizeof(float);
+  const ParameterId first = parameters_.size();
+  for (Parameter& parameter : members) {
+    require(find(parameter.name) == nullptr, "two parameters are named ", parameter.name);
+    std::int64_t& end = parameter.trained() ? flat_parameters_ : flat_statistics_;
+    parameter.begin = end;
+    end += parameter.shape.elements();
+    parameters_.push_back(std::move(parameter));
+  }
+  for (std::int64_t* end : {&flat_parameters_, &flat_statistics_}) {
+    *end = (*end + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  return first;
+}
+
+const Parameter* ParameterTable::find(std::string_view name) const {
+  const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                  [name](const Parameter& parameter) { return parameter.name == name; });
+  return found == parameters_.end() ? nullptr : &*found;
+}
+
+std::int64_t ParameterTable::trained_values() const {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.trained()) count += parameter.shape.elements();
+  }
+  return count;
+}
+
+std::vector<ParameterSegment> ParameterTable::segments(double weight_decay) const {
+  return {ParameterSegment{.begin = 0, .count = flat_parameters_, .weight_decay = weight_decay}};
+}
+
+}  // namespace minception

@@ -1,0 +1,69 @@
+#pragma once
+/// The parameters of a network by name, and their places in one flat buffer.
+
+#include <minception/core/shape.h>
+#include <minception/kernels/operations.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minception {
+
+enum class ParameterRole : std::uint8_t {
+  weight,        ///< of a convolution (O, I, KH, KW) or fully connected layer (O, I)
+  bias,          ///< of the same, (O)
+  norm_weight,   ///< batch norm's gamma, (C); starts at 1
+  norm_bias,     ///< batch norm's beta, (C); starts at 0
+  running_mean,  ///< (C), not trained; starts at 0
+  running_var,   ///< (C), not trained; starts at 1
+};
+
+struct Parameter {
+  std::string name;  ///< as in files: "inception3a.branch2.0.conv.weight"
+  Shape shape;       ///< as in files: PyTorch's
+  ParameterRole role = ParameterRole::weight;
+  std::int64_t fan_in = 0;   ///< inputs of one output value (weights and biases)
+  std::int64_t fan_out = 0;  ///< outputs that one input value reaches, stride ignored
+
+  /// First element in the flat buffer: of parameters, or of statistics where `trained()` is false.
+  std::int64_t begin = 0;
+
+  bool trained() const { return role != ParameterRole::running_mean && role != ParameterRole::running_var; }
+};
+
+using ParameterId = std::size_t;
+
+/// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order given, so that
+/// several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
+class ParameterTable {
+ public:
+  /// Adds parameters that must be contiguous; `begin` is set here. Returns the id of the first; ids are consecutive.
+  /// Throws Error if a name is taken.
+  ParameterId add_block(std::vector<Parameter> members);
+  ParameterId add(Parameter parameter) { return add_block({std::move(parameter)}); }
+
+  std::span<const Parameter> all() const { return parameters_; }
+  const Parameter& operator[](ParameterId id) const { return parameters_[id]; }
+  /// nullptr if there is none of that name.
+  const Parameter* find(std::string_view name) const;
+
+  /// Elements of the flat buffers, gaps included.
+  std::int64_t flat_parameters() const { return flat_parameters_; }
+  std::int64_t flat_statistics() const { return flat_statistics_; }
+  /// Trained values, gaps and statistics not counted: what papers call the number of parameters.
+  std::int64_t trained_values() const;
+
+  /// All trained parameters with one weight decay, neighbours merged (the gaps between them hold zeros, and stay zero).
+  std::vector<ParameterSegment> segments(double weight_decay) const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::int64_t flat_parameters_ = 0;
+  std::int64_t flat_statistics_ = 0;
+};
+
+}  // namespace minception

@@ -1,0 +1,15 @@
+#include <minception/layers/relu.h>
+
+namespace minception {
+
+Tensor Relu::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  y_ = output(plan, x, destination);
+  plan.add(name(), ReluForward{.x = x, .y = y_});
+  return y_;
+}
+
+void Relu::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  if (target.dx.defined()) plan.add(name(), ReluBackward{.y = y_, .dy = dy, .target = target});
+}
+
+}  // namespace minception

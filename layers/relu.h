@@ -1,0 +1,20 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+namespace minception {
+
+/// Rectified linear unit (Nair & Hinton 2010), for the places where no operation can fuse it.
+///   forward    y = max(0, x)
+///   backward   dx = dy * (y > 0)
+/// Backward needs y.
+class Relu final : public Layer {
+ public:
+  Shape output_shape(const Shape& input) const override { return input; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+ private:
+  Tensor y_;
+};
+
+}  // namespace minception

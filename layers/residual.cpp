@@ -1,0 +1,39 @@
+#include <minception/layers/residual.h>
+
+namespace minception {
+
+void Residual::declare(ParameterTable& table, const std::string& name) {
+  Layer::declare(table, name);
+  inner_->declare(table, name + "." + inner_name_);
+}
+
+Shape Residual::output_shape(const Shape& input) const {
+  const Shape branch = inner_->output_shape(input);
+  require(branch == input, name(), ": the residual branch yields ", branch, ", the input is ", input,
+          ": they must agree");
+  return input;
+}
+
+Tensor Residual::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
+  branch_ = inner_->forward(plan, x);
+  const Tensor y = output(plan, x, destination);
+  plan.add(name(), AddForward{.scale = scale_, .relu = relu_, .a = x, .b = branch_, .y = y});
+  return y;
+}
+
+void Residual::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  const Tensor dbranch = plan.activation(name() + ": branch gradient", branch_.shape);
+  GradTarget shortcut = target;
+  shortcut.relu_output = {};  // the branch completes the sum and applies the mask
+  // Where nobody needs dx, the shortcut's part goes to a tensor that nobody reads.
+  if (!shortcut.dx.defined()) shortcut.dx = plan.activation(name() + ": unused input gradient", dy.shape);
+  plan.add(name(), AddBackward{.scale = scale_,
+                               .dy = dy,
+                               .da = shortcut,
+                               .db = {.dx = dbranch, .relu_output = inner_->ends_in_relu() ? branch_ : Tensor{}}});
+  GradTarget through = target;
+  through.accumulate = true;
+  inner_->backward(plan, dbranch, through);
+}
+
+}  // namespace minception

@@ -1,0 +1,46 @@
+#pragma once
+#include <minception/layers/layer.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace minception {
+
+/// Layers one after the other.
+///   forward    x[0] = x,  x[i+1] = f_i(x[i]),  y = x[last]
+///   backward   in reverse order; the gradient of x[i] is masked by (x[i] > 0) where f_(i-1) ends in a ReLU
+class Sequential final : public Layer {
+ public:
+  /// Appends a layer; its full name will be "<name of this>.<name>".
+  template <class L>
+  Sequential& add(std::string name, std::unique_ptr<L> layer) {
+    names_.push_back(std::move(name));
+    layers_.push_back(std::move(layer));
+    return *this;
+  }
+  /// Builds the layer in place: add<Conv2d>("conv1", Conv2d::Options{...}).
+  template <class L, class... Args>
+  Sequential& add(std::string name, Args&&... args) {
+    return add(std::move(name), std::make_unique<L>(std::forward<Args>(args)...));
+  }
+
+  void declare(ParameterTable& table, const std::string& name) override;
+  Shape output_shape(const Shape& input) const override;
+  bool ends_in_relu() const override { return !layers_.empty() && layers_.back()->ends_in_relu(); }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
+  void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+  std::size_t size() const { return layers_.size(); }
+  const std::string& name_of(std::size_t index) const { return names_[index]; }
+  Layer& operator[](std::size_t index) const { return *layers_[index]; }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<Tensor> inputs_;
+};
+
+}  // namespace minception

@@ -1,0 +1,49 @@
+#include <minception/core/error.h>
+#include <minception/core/random.h>
+#include <minception/layers/control.h>
+#include <minception/models/initialization.h>
+
+#include <cmath>
+
+namespace minception {
+
+std::string_view name_of(Initialization initialization) {
+  return initialization == Initialization::xavier_uniform ? "xavier-uniform" : "kaiming-normal";
+}
+
+Initialization parse_initialization(std::string_view name) {
+  for (Initialization known : {Initialization::xavier_uniform, Initialization::kaiming_normal}) {
+    if (name == name_of(known)) return known;
+  }
+  fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal");
+}
+
+std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
+  const auto count = static_cast<std::size_t>(parameter.shape.elements());
+  const Random random{seed, name_hash(parameter.name)};
+  std::vector<double> values(count, 0.0);
+  const auto fill_uniform = [&](double bound) {
+    for (std::size_t i = 0; i < count; ++i) values[i] = bound * (2.0 * random.uniform(i) - 1.0);
+  };
+  const auto fan_in = static_cast<double>(parameter.fan_in);
+  const auto fan_out = static_cast<double>(parameter.fan_out);
+  switch (parameter.role) {
+    case ParameterRole::weight:
+      if (initialization == Initialization::xavier_uniform) {
+        fill_uniform(std::sqrt(6.0 / (fan_in + fan_out)));
+      } else {
+        for (std::size_t i = 0; i < count; ++i) values[i] = std::sqrt(2.0 / fan_in) * random.normal(i);
+      }
+      break;
+    case ParameterRole::bias:
+      if (initialization == Initialization::xavier_uniform) fill_uniform(1.0 / std::sqrt(fan_in));
+      break;
+    case ParameterRole::norm_weight:
+    case ParameterRole::running_var: values.assign(count, 1.0); break;
+    case ParameterRole::norm_bias:
+    case ParameterRole::running_mean: break;
+  }
+  return values;
+}
+
+}  // namespace minception

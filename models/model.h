@@ -1,0 +1,45 @@
+#pragma once
+/// A model: layers in order, grouped into stages, with the heads that read them. It holds no memory; a Network does.
+
+#include <minception/layers/sequential.h>
+#include <minception/layers/softmax_cross_entropy.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace minception {
+
+/// What a person chooses about a model.
+struct ModelConfig {
+  std::string name = "googlenet";
+  Shape input = {1, 96, 96};  ///< (C, H, W)
+  std::int64_t classes = 10;
+  std::uint64_t seed = 1;  ///< of dropout
+};
+
+/// A named run of top-level layers: what papers draw as one box.
+struct Stage {
+  std::string name;
+  std::size_t begin = 0;  ///< first layer of the body
+  std::size_t end = 0;    ///< one past the last
+};
+
+/// Something that turns features into logits and has a loss. The main head is the end of the body.
+struct Head {
+  std::string name;
+  std::size_t after = 0;  ///< reads the output of this layer of the body
+  std::unique_ptr<Sequential> layers;
+  double loss_weight = 1.0;
+};
+
+struct Model {
+  ModelConfig config;
+  std::unique_ptr<Sequential> body;  ///< from the image to the logits of the main head
+  std::vector<Stage> stages;
+  std::vector<Head> auxiliary;        ///< in training only
+  std::vector<std::string> warnings;  ///< what is odd about this configuration but works
+};
+
+}  // namespace minception

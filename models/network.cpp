@@ -1,0 +1,320 @@
+#include <minception/core/error.h>
+#include <minception/layers/control.h>
+#include <minception/models/network.h>
+#include <minception/models/weights.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace minception {
+namespace {
+
+std::size_t flat_bytes(std::int64_t elements, DType dtype) {
+  return static_cast<std::size_t>(elements) * size_of(dtype);
+}
+
+std::string mebibytes(std::size_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
+
+}  // namespace
+
+ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<const std::uint8_t> pixels,
+                              std::span<const std::int32_t> labels) {
+  const auto count = static_cast<std::int64_t>(labels.size());
+  require(count > 0 && static_cast<std::int64_t>(pixels.size()) == count * image.elements(), "a data set of ",
+          pixels.size(), " bytes does not hold ", count, " images of ", image);
+  ResidentDataset dataset;
+  dataset.image_memory = backend.allocate(pixels.size());
+  dataset.label_memory = backend.allocate(labels.size_bytes());
+  backend.copy_to_device(dataset.image_memory.data(), pixels.data(), pixels.size());
+  backend.copy_to_device(dataset.label_memory.data(), labels.data(), labels.size_bytes());
+  dataset.images = Tensor({count, image[0], image[1], image[2]}, DType::u8, dataset.image_memory.data(), backend.device());
+  dataset.labels = Tensor(Shape{count}, DType::i32, dataset.label_memory.data(), backend.device());
+  return dataset;
+}
+
+Network::Network(Model model, Backend& backend, const NetworkOptions& options)
+    : model_(std::move(model)), backend_(backend), options_(options) {
+  model_.body->declare(parameters_, "");
+  for (Head& head : model_.auxiliary) head.layers->declare(parameters_, head.name);
+
+  if (options_.training) {
+    training_ =
+        std::make_unique<Plan>(backend_, parameters_, Mode::training, options_.compute, options_.max_batch);
+    write_plan(*training_);
+  }
+  inference_ = std::make_unique<Plan>(backend_, parameters_, Mode::inference, options_.compute, options_.max_batch);
+  write_plan(*inference_);
+
+  const DType master = inference_->master_dtype();
+  memory_.available = backend_.available_memory();
+  memory_.parameters = flat_bytes(parameters_.flat_parameters() + parameters_.flat_statistics(), master);
+  if (training_) {
+    memory_.training = training_->memory();
+    memory_.gradients = flat_bytes(parameters_.flat_parameters(), master);
+    if (options_.sgd.momentum) memory_.optimizer = memory_.gradients;
+  }
+  memory_.inference = inference_->memory();
+  memory_.packed = inference_->packed_bytes();
+  memory_.arena = std::max(memory_.training.arena, memory_.inference.arena);
+  memory_.total = memory_.parameters + memory_.gradients + memory_.optimizer + memory_.packed + memory_.arena;
+  if (options_.plan_only) return;
+  require(memory_.available == 0 || memory_.total <= memory_.available, "not enough memory on ",
+          backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch, ": ",
+          mebibytes(memory_.total), " (", memory_.total, " bytes) needed, ", mebibytes(memory_.available), " (",
+          memory_.available, " bytes) free; use a smaller batch or image size");
+
+  arena_ = backend_.allocate(memory_.arena);
+  parameter_memory_ = backend_.allocate(flat_bytes(parameters_.flat_parameters(), master));
+  statistic_memory_ = backend_.allocate(flat_bytes(parameters_.flat_statistics(), master));
+  gradient_memory_ = backend_.allocate(memory_.gradients);
+  optimizer_memory_ = backend_.allocate(memory_.optimizer);
+  packed_memory_ = backend_.allocate(memory_.packed);
+  control_memory_ = backend_.allocate(totals_offset(1 + model_.auxiliary.size()));
+  index_memory_ = backend_.allocate(static_cast<std::size_t>(options_.max_batch) * sizeof(std::int32_t));
+  const std::map<Region, void*> regions = {
+      {Region::parameters, parameter_memory_.data()}, {Region::gradients, gradient_memory_.data()},
+      {Region::statistics, statistic_memory_.data()}, {Region::optimizer, optimizer_memory_.data()},
+      {Region::packed, packed_memory_.data()},        {Region::control, control_memory_.data()},
+      {Region::dataset_indices, index_memory_.data()}};
+  if (training_) training_->set_memory(arena_.data(), regions);
+  inference_->set_memory(arena_.data(), regions);
+}
+
+void Network::write_plan(Plan& plan) {
+  const bool training = plan.mode() == Mode::training;
+  const Shape& image = model_.config.input;
+  const std::int64_t batch = options_.max_batch;
+
+  plan.begin_phase(Phase::input);
+  const Tensor x = plan.activation("input", {batch, image[0], image[1], image[2]});
+  const Tensor labels = plan.activation("labels", Shape{batch}, DType::i32);
+  if (options_.dataset_image) {
+    const Shape& source = *options_.dataset_image;
+    require(source.rank() == 3 && source[0] == image[0], "the model expects ", image[0],
+            " channels, images of the data set are ", source);
+    plan.add("input",
+             LoadBatch{.scale = options_.scale,
+                       .shift = options_.shift,
+                       .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]}, DType::u8),
+                       .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
+                       .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
+                       .y = x,
+                       .y_labels = labels});
+  } else {
+    plan.keep(x);
+    plan.keep(labels);
+  }
+
+  plan.begin_phase(Phase::forward);
+  Sequential& body = *model_.body;
+  std::vector<Tensor> values = {x};
+  std::vector<Tensor> auxiliary_logits;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    values.push_back(body[i].forward(plan, values.back()));
+    for (Head& head : model_.auxiliary) {
+      if (training && head.after == i) auxiliary_logits.push_back(head.layers->forward(plan, values.back()));
+    }
+  }
+  const Tensor logits = values.back();
+  plan.keep(logits);
+
+  plan.begin_phase(Phase::loss);
+  const SoftmaxCrossEntropyLoss loss{.label_smoothing = options_.label_smoothing};
+  const Tensor dlogits = loss.plan(plan, "loss", 0, logits, labels);
+  (training ? training_input_ : inference_input_) = x;
+  (training ? training_labels_ : inference_labels_) = labels;
+  (training ? training_logits_ : inference_logits_) = logits;
+  if (!training) {
+    plan.place(options_.reuse_memory);
+    return;
+  }
+  std::vector<Tensor> auxiliary_gradients;
+  for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
+    const Head& head = model_.auxiliary[j];
+    const SoftmaxCrossEntropyLoss weighted{.label_smoothing = options_.label_smoothing, .weight = head.loss_weight};
+    auxiliary_gradients.push_back(weighted.plan(plan, head.name + ".loss", j + 1, auxiliary_logits[j], labels));
+  }
+
+  plan.begin_phase(Phase::backward);
+  Tensor gradient = dlogits;
+  for (std::size_t i = body.size(); i-- > 0;) {
+    GradTarget target;
+    if (i > 0) {
+      target.dx = plan.activation(body[i].name() + ": input gradient", values[i].shape);
+      for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
+        if (model_.auxiliary[j].after + 1 != i) continue;
+        model_.auxiliary[j].layers->backward(plan, auxiliary_gradients[j], target);
+        target.accumulate = true;
+      }
+      // The layer of the body comes last: it completes the sum and applies the mask.
+      if (body[i - 1].ends_in_relu()) target.relu_output = values[i];
+    }
+    body[i].backward(plan, gradient, target);
+    gradient = target.dx;
+  }
+
+  plan.begin_phase(Phase::update);
+  const Shape flat = {parameters_.flat_parameters()};
+  const DType master = plan.master_dtype();
+  plan.add("optimizer",
+           SgdStep{.nesterov = options_.sgd.nesterov,
+                   .segments = parameters_.segments(options_.sgd.weight_decay),
+                   .schedule = schedule_tensor(plan),
+                   .g = plan.external(Region::gradients, 0, flat, master),
+                   .w = plan.external(Region::parameters, 0, flat, master),
+                   .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master) : Tensor{}});
+  plan.place(options_.reuse_memory);
+}
+
+const Plan& Network::plan(Mode mode) const { return plan_of(mode); }
+
+Plan& Network::plan_of(Mode mode) const {
+  const auto& plan = mode == Mode::training ? training_ : inference_;
+  require(plan != nullptr, "this network was made for inference only");
+  return *plan;
+}
+
+void Network::initialize(Initialization initialization, std::uint64_t seed) {
+  std::map<std::string, FileTensor> values;
+  for (const Parameter& parameter : parameters_.all()) {
+    values[parameter.name] =
+        to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape, inference_->master_dtype());
+  }
+  load_state(values);
+}
+
+std::map<std::string, FileTensor> Network::export_values(const std::byte* flat, const std::byte* statistics) const {
+  const DType dtype = inference_->master_dtype();
+  std::map<std::string, FileTensor> values;
+  for (const Parameter& parameter : parameters_.all()) {
+    const std::byte* source = parameter.trained() ? flat : statistics;
+    if (source == nullptr) continue;
+    std::vector<std::byte> memory(flat_bytes(parameter.shape.elements(), dtype));
+    backend_.copy_to_host(memory.data(), source + flat_bytes(parameter.begin, dtype), memory.size());
+    values[parameter.name] = {dtype, parameter.shape, channels_last_to_file(memory, parameter.shape, dtype)};
+  }
+  return values;
+}
+
+std::map<std::string, FileTensor> Network::state() const {
+  return export_values(static_cast<const std::byte*>(parameter_memory_.data()),
+                       static_cast<const std::byte*>(statistic_memory_.data()));
+}
+
+std::map<std::string, FileTensor> Network::gradients() const {
+  return export_values(static_cast<const std::byte*>(gradient_memory_.data()), nullptr);
+}
+
+void Network::load_state(const std::map<std::string, FileTensor>& state) {
+  const DType dtype = inference_->master_dtype();
+  // All checks come first, so that a file that does not fit changes nothing.
+  for (const auto& [name, tensor] : state) {
+    const Parameter* parameter = parameters_.find(name);
+    require(parameter != nullptr, "the tensor ", name, " belongs to no layer of ", model_.config.name);
+    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
+            " expects ", parameter->shape);
+    require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
+            minception::name_of(dtype), " is expected");
+  }
+  for (const Parameter& parameter : parameters_.all()) {
+    const auto found = state.find(parameter.name);
+    require(found != state.end(), "the tensor ", parameter.name, " of ", model_.config.name, " is missing");
+  }
+  for (const Parameter& parameter : parameters_.all()) {
+    const FileTensor& tensor = state.at(parameter.name);
+    const std::vector<std::byte> memory = file_to_channels_last(tensor.bytes, tensor.shape, dtype);
+    auto* flat = static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
+    backend_.copy_to_device(flat + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
+  }
+  packed_for_batch_ = 0;
+}
+
+void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
+  plan_of(mode).set_dataset(dataset.images, dataset.labels);
+}
+
+void Network::set_indices(std::span<const std::int32_t> indices) {
+  require(static_cast<std::int64_t>(indices.size()) <= options_.max_batch, indices.size(),
+          " samples are more than the largest batch, ", options_.max_batch);
+  backend_.copy_to_device(index_memory_.data(), indices.data(), indices.size_bytes());
+}
+
+void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
+  const Shape& image = model_.config.input;
+  const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
+  require(batch >= 1 && batch <= options_.max_batch &&
+              static_cast<std::int64_t>(images.size()) == batch * image.elements(),
+          images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
+  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
+          " images");
+  const Plan& plan = plan_of(mode);
+  const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
+  std::vector<double> values(images.begin(), images.end());
+  const FileTensor nchw = to_file_tensor(values, {batch, image[0], image[1], image[2]}, x.dtype);
+  const std::vector<std::byte> memory = file_to_channels_last(nchw.bytes, nchw.shape, x.dtype);
+  backend_.copy_to_device(x.data, memory.data(), memory.size());
+  std::vector<std::int32_t> answers(labels.begin(), labels.end());
+  answers.resize(static_cast<std::size_t>(batch), 0);
+  const Tensor y = plan.bind(mode == Mode::training ? training_labels_ : inference_labels_, batch);
+  backend_.copy_to_device(y.data, answers.data(), answers.size() * sizeof(std::int32_t));
+}
+
+void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum) {
+  const ControlBlock block = {.position = {epoch, position}, .schedule = {learning_rate, momentum}};
+  backend_.copy_to_device(control_memory_.data(), &block, sizeof block);
+}
+
+void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
+  Plan& plan = plan_of(mode);
+  const bool refresh = mode == Mode::training || packed_for_batch_ != batch;
+  const BoundSteps& bound = plan.bind({.batch = batch, .refresh_packed = refresh});
+  for (std::size_t i = 0; i < bound.operations.size(); ++i) {
+    if (!only || plan.steps()[i].phase == *only) backend_.run(bound.operations[i], bound.workspaces[i]);
+  }
+  if (mode == Mode::inference && !only) packed_for_batch_ = batch;
+  if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
+}
+
+void Network::train_step(std::int64_t batch, bool update) {
+  if (update) return run(Mode::training, batch);
+  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) run(Mode::training, batch, phase);
+}
+
+void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }
+
+std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
+  const Tensor bound = plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
+  std::vector<std::byte> memory(bound.bytes());
+  backend_.synchronize();
+  backend_.copy_to_host(memory.data(), bound.data, memory.size());
+  return to_doubles({bound.dtype, bound.shape, std::move(memory)});
+}
+
+Totals Network::totals(std::size_t head) const {
+  const DType dtype = inference_->master_dtype();
+  std::vector<std::byte> memory(2 * size_of(dtype));
+  backend_.synchronize();
+  backend_.copy_to_host(memory.data(), static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
+                        memory.size());
+  const std::vector<double> values = to_doubles({dtype, Shape{2}, std::move(memory)});
+  return {.loss = values[0], .correct = values[1]};
+}
+
+void Network::reset_totals() {
+  backend_.fill_zero(static_cast<std::byte*>(control_memory_.data()) + totals_offset(0),
+                     totals_offset(1 + model_.auxiliary.size()) - totals_offset(0));
+}
+
+const std::vector<Operation>& Network::operations(Mode mode, std::int64_t batch) const {
+  return plan_of(mode).bind({.batch = batch}).operations;
+}
+
+std::span<std::byte> Network::flat_parameters() const {
+  return {static_cast<std::byte*>(parameter_memory_.data()), parameter_memory_.bytes()};
+}
+
+std::span<std::byte> Network::flat_gradients() const {
+  return {static_cast<std::byte*>(gradient_memory_.data()), gradient_memory_.bytes()};
+}
+
+}  // namespace minception

@@ -1,0 +1,148 @@
+#pragma once
+/// A model with memory on a backend: planned once for its largest batch, then trained and asked.
+
+#include <minception/core/buffer.h>
+#include <minception/core/safetensors.h>
+#include <minception/kernels/backend.h>
+#include <minception/layers/plan.h>
+#include <minception/models/initialization.h>
+#include <minception/models/model.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace minception {
+
+/// Samples resident on a device, as bytes.
+struct ResidentDataset {
+  Tensor images;  ///< (M, C, h, w) u8
+  Tensor labels;  ///< (M) i32
+  Buffer image_memory, label_memory;
+};
+
+/// Copies (M, h, w, C) bytes and M labels to the backend's device.
+ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<const std::uint8_t> pixels,
+                              std::span<const std::int32_t> labels);
+
+/// How SGD goes (see SgdStep); learning rate and momentum come with every step.
+struct SgdOptions {
+  bool momentum = false;  ///< whether there is a momentum buffer
+  bool nesterov = false;
+  double weight_decay = 0.0;
+};
+
+struct NetworkOptions {
+  std::int64_t max_batch = 128;
+  bool training = true;  ///< false: no gradients, no backward pass
+  DType compute = DType::f32;
+  double label_smoothing = 0.0;
+  SgdOptions sgd;
+  /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
+  std::optional<Shape> dataset_image;
+  std::vector<float> scale = {1.0f / 255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
+  std::vector<float> shift = {0.0f};
+  bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
+  bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
+};
+
+/// Sums over samples since the last reset.
+struct Totals {
+  double loss = 0.0;
+  double correct = 0.0;
+};
+
+class Network {
+ public:
+  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is short, with the
+  /// bytes needed and free. `backend` outlives the network.
+  Network(Model model, Backend& backend, const NetworkOptions& options);
+
+  const Model& model() const { return model_; }
+  Backend& backend() const { return backend_; }
+  const ParameterTable& parameters() const { return parameters_; }
+  const NetworkOptions& options() const { return options_; }
+  /// The plan of a mode; training exists only where asked for.
+  const Plan& plan(Mode mode) const;
+
+  // ---- parameters ---------------------------------------------------------------------------------------------------
+
+  void initialize(Initialization initialization, std::uint64_t seed);
+  /// Parameters and running statistics in file shapes and f32 (f64 when computing in f64).
+  std::map<std::string, FileTensor> state() const;
+  /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit exactly.
+  void load_state(const std::map<std::string, FileTensor>& state);
+  /// Gradients of the last step, in file shapes.
+  std::map<std::string, FileTensor> gradients() const;
+
+  // ---- running ------------------------------------------------------------------------------------------------------
+
+  /// Which samples the next batch is made of; `dataset` outlives the runs.
+  void set_dataset(Mode mode, const ResidentDataset& dataset);
+  void set_indices(std::span<const std::int32_t> indices);
+  /// Without a data set: the images (N, C, H, W) in NCHW order, and labels.
+  void set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels);
+
+  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next step.
+  void set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum);
+
+  /// Forward, loss and backward of `batch` samples; then the optimizer, unless `update` is false.
+  void train_step(std::int64_t batch, bool update = true);
+  /// Forward and loss with running statistics.
+  void infer(std::int64_t batch);
+
+  /// Logits of the main head of the last run of a mode, (batch, classes).
+  std::vector<double> logits(Mode mode, std::int64_t batch) const;
+  /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head.
+  Totals totals(std::size_t head = 0) const;
+  void reset_totals();
+
+  // ---- memory -------------------------------------------------------------------------------------------------------
+
+  struct Memory {
+    std::size_t parameters = 0;  ///< with statistics
+    std::size_t gradients = 0;
+    std::size_t optimizer = 0;
+    std::size_t packed = 0;       ///< inference weights in the backend's layout
+    MemorySummary training;       ///< zero without training
+    MemorySummary inference;
+    std::size_t arena = 0;        ///< shared by both
+    std::size_t total = 0;
+    std::size_t available = 0;    ///< on the device before anything was allocated
+  };
+  const Memory& memory() const { return memory_; }
+
+  // ---- a look inside ------------------------------------------------------------------------------------------------
+
+  /// Runs the steps of one phase (all phases if not given).
+  void run(Mode mode, std::int64_t batch, std::optional<Phase> only = std::nullopt);
+  /// The operations that `run` would carry out, with their memory.
+  const std::vector<Operation>& operations(Mode mode, std::int64_t batch) const;
+  /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`.
+  std::span<std::byte> flat_parameters() const;
+  std::span<std::byte> flat_gradients() const;
+
+ private:
+  Plan& plan_of(Mode mode) const;
+  void write_plan(Plan& plan);
+  std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;
+
+  Model model_;
+  Backend& backend_;
+  NetworkOptions options_;
+  ParameterTable parameters_;
+  std::unique_ptr<Plan> training_;
+  std::unique_ptr<Plan> inference_;
+  Tensor training_input_, training_labels_, training_logits_;
+  Tensor inference_input_, inference_labels_, inference_logits_;
+  Memory memory_;
+  Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, packed_memory_,
+      control_memory_, index_memory_;
+  std::int64_t packed_for_batch_ = 0;  ///< the batch size that `packed` was refreshed for; 0: stale
+};
+
+}  // namespace minception

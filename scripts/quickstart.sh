@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained GoogLeNet: installs what is missing, builds, trains on Fashion-MNIST.
+#
+#   scripts/quickstart.sh [OUT]        OUT is the folder of the run, runs/quickstart by default
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+out=${1:-runs/quickstart}
+begin=$SECONDS
+
+install_packages "${build_packages[@]}"
+
+# The data set: Debian packages it; elsewhere the four files come from where their authors publish them.
+data=/usr/share/datasets/fashion-mnist
+if [ ! -e "$data/train-images-idx3-ubyte.gz" ]; then
+  if command -v apt-get >/dev/null && apt-cache policy dataset-fashion-mnist 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+    install_packages dataset-fashion-mnist
+  else
+    data=$root/build/fashion-mnist
+    scripts/download_fashion_mnist.sh "$data"
+  fi
+fi
+
+build programs train summarize
+
+say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
+build/cpu/bin/train --model googlenet_bn --data fashion-mnist --data-dir "$data" --image-size 32 --epochs 2 \
+  --batch-size 128 --schedule one-cycle --lr 0.1 --warmup 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov \
+  --weight-decay 5e-4 --initialization xavier-uniform --seed 1 --out "$out" --overwrite
+
+say "Done in $((SECONDS - begin)) s. What now?"
+cat <<EOF
+build/cpu/bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
+build/cpu/bin/train --help                                     all options
+EOF

@@ -1,0 +1,46 @@
+#pragma once
+/// Cases of load_batch.
+
+#include <minception/tests/cases/case.h>
+
+namespace minception {
+
+inline std::vector<Case> load_batch_cases() {
+  using namespace cases;
+  struct LoadShape {
+    const char* name;
+    Shape images, y;
+    std::vector<float> scale, shift;
+  };
+  const LoadShape shapes[] = {
+      {"copy, grey", {9, 1, 28, 28}, {4, 1, 28, 28}, {1.0f / 255.0f}, {0.0f}},
+      {"copy, colour, normalised",
+       {6, 3, 12, 12},
+       {5, 3, 12, 12},
+       {0.017f, 0.0175f, 0.0174f},
+       {-2.1f, -2.0f, -1.8f}},
+      {"28 to 96", {5, 1, 28, 28}, {2, 1, 96, 96}, {1.0f / 127.5f}, {-1.0f}},
+      {"28 to 32, colour", {5, 3, 28, 28}, {3, 3, 32, 32}, {0.02f, 0.03f, 0.04f}, {0.5f}},
+      {"smaller", {4, 2, 17, 13}, {3, 2, 6, 7}, {1.0f / 255.0f}, {0.1f, 0.2f}},
+      {"rows only", {4, 1, 8, 10}, {2, 1, 12, 10}, {1.0f / 255.0f}, {0.0f}},
+      {"one pixel to many", {3, 3, 1, 1}, {2, 3, 4, 5}, {1.0f / 255.0f}, {0.0f}},
+      {"many to one pixel, batch 1", {3, 3, 6, 6}, {1, 3, 1, 1}, {1.0f / 255.0f}, {0.0f}},
+  };
+  std::vector<Case> table;
+  for (const LoadShape& s : shapes) {
+    for (const Layout layout : {Layout::dense, Layout::sliced}) {
+      LoadBatch op;
+      op.scale = s.scale;
+      op.shift = s.shift;
+      op.images = dense(s.images, DType::u8);
+      op.labels = dense(Shape{s.images[0]}, DType::i32);
+      op.indices = dense(Shape{s.y[0]}, DType::i32);
+      op.y = image(s.y, layout, 4, 1);
+      op.y_labels = dense(Shape{s.y[0]}, DType::i32);
+      table.push_back({std::string(s.name) + (layout == Layout::sliced ? ", into a slice" : ""), op});
+    }
+  }
+  return table;
+}
+
+}  // namespace minception

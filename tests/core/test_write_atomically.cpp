@@ -1,0 +1,148 @@
+/// Whatever goes wrong while a file is written, the old content stays and nothing is left beside it.
+
+#include <minception/core/safetensors.h>
+#include <minception/tests/core/temporary_folder.h>
+
+#include <catch2/catch.hpp>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+/// Lets no file grow beyond `bytes`, as a full disk would, until the end of the scope.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+
+ private:
+  void (*old_handler_)(int);
+  rlimit old_limit_{};
+};
+
+}  // namespace
+
+TEST_CASE("a file is written, then replaced, and nothing stays beside it") {
+  const TemporaryFolder folder;
+  write(folder / "file", "first");
+  CHECK(read_file(folder / "file") == "first");
+  write(folder / "file", "second, longer");
+  CHECK(read_file(folder / "file") == "second, longer");
+  write(folder / "file", "");
+  CHECK(read_file(folder / "file").empty());
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("who had the old file open still reads the old content") {
+  const TemporaryFolder folder;
+  write(folder / "file", "old");
+  std::ifstream reader(folder / "file");
+  write(folder / "file", "new");
+  std::string text;
+  reader >> text;
+  CHECK(text == "old");
+}
+
+TEST_CASE("a new file has the permissions that the user's mask gives") {
+  const TemporaryFolder folder;
+  const mode_t old_mask = ::umask(0027);
+  write(folder / "file", "x");
+  ::umask(old_mask);
+  struct stat status {};
+  REQUIRE(::stat((folder / "file").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("relative paths are written in the current folder") {
+  const TemporaryFolder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const std::string message = message_of([] { write("relative", "here"); });
+  std::filesystem::current_path(before);
+  CHECK(message.empty());
+  CHECK(read_file(folder / "relative") == "here");
+}
+
+TEST_CASE("a full disk leaves the old file whole, and no other") {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "weights.safetensors";
+  Safetensors content;
+  content.tensors["w"] = FileTensor{DType::u8, {100}, std::vector<std::byte>(100, std::byte{1})};
+  write_safetensors(path, content);
+  const std::string old = read_file(path);
+
+  content.tensors["w"] = FileTensor{DType::u8, {1 << 20}, std::vector<std::byte>(1 << 20, std::byte{2})};
+  std::string message;
+  {
+    const FileSizeLimit limit(1 << 16);
+    message = message_of([&] { write_safetensors(path, content); });
+  }
+  CHECK_THAT(message, Catch::StartsWith(path.string() + ": cannot write its bytes: File too large") &&
+                          Catch::Contains("untouched"));
+  CHECK(read_file(path) == old);
+  CHECK(folder.entries() == 1);
+
+  write_safetensors(path, content);
+  CHECK(read_safetensors(path).tensors == content.tensors);
+}
+
+TEST_CASE("a missing folder is named") {
+  const TemporaryFolder folder;
+  CHECK_THAT(message_of([&] { write(folder / "no/such/file", "x"); }),
+             Catch::Contains("the folder " + (folder / "no/such").string() + " does not exist"));
+  write(folder / "file", "old");
+  CHECK_THAT(message_of([&] { write(folder / "file/inside", "x"); }), Catch::Contains("does not exist"));
+  CHECK(read_file(folder / "file") == "old");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("a folder that takes no new files leaves the old file") {
+  // Nobody can create files in /proc, root included; a folder without write permission stops all others.
+  CHECK_THAT(message_of([] { write("/proc/minception", "x"); }),
+             Catch::Contains("cannot create a file in its folder"));
+  if (::geteuid() == 0) return;
+  const TemporaryFolder folder;
+  write(folder / "file", "old");
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::remove);
+  const std::string message = message_of([&] { write(folder / "file", "new"); });
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add);
+  CHECK_THAT(message, Catch::Contains("cannot create a file in its folder: Permission denied"));
+  CHECK(read_file(folder / "file") == "old");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("folders, devices and empty names are never replaced") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "sub");
+  CHECK_THAT(message_of([&] { write(folder / "sub", "x"); }), Catch::Contains("is no regular file"));
+  CHECK_THAT(message_of([&] { write(folder / "sub/", "x"); }), Catch::Contains("is no regular file"));
+  CHECK_THAT(message_of([] { write("", "x"); }), Catch::Contains("is no regular file"));
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THAT(message_of([&] { write(folder / "pipe", "x"); }), Catch::Contains("is no regular file"));
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+  CHECK(std::filesystem::is_directory(folder / "sub"));
+  CHECK(folder.entries() == 2);
+}

@@ -1,0 +1,92 @@
+#include <minception/data/fashion_mnist.h>
+#include <minception/data/registry.h>
+#include <minception/tests/data/idx_files.h>
+
+#include <catch2/catch.hpp>
+
+#include <string>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+/// A data set of 4 + 2 images of 2x3, two files plain and two compressed.
+void write_small(const TemporaryFolder& folder) {
+  write_file(folder / "train-images-idx3-ubyte", idx_images(4, 2, 3, counted(24)));
+  write_file(folder / "train-labels-idx1-ubyte.gz", gzipped(idx_labels(4, {9, 0, 3, 3})));
+  write_file(folder / "t10k-images-idx3-ubyte.gz", gzipped(idx_images(2, 2, 3, counted(12))));
+  write_file(folder / "t10k-labels-idx1-ubyte", idx_labels(2, {1, 2}));
+}
+
+std::string message_for(const std::filesystem::path& dir) {
+  return message_of([&] { load_fashion_mnist(dir); });
+}
+
+}  // namespace
+
+TEST_CASE("the four files become a data set") {
+  const TemporaryFolder folder;
+  write_small(folder);
+  const Dataset dataset = load_fashion_mnist(folder.path());
+  CHECK(dataset.name == "fashion-mnist");
+  CHECK(dataset.train.size() == 4);
+  CHECK(dataset.test.size() == 2);
+  CHECK(dataset.train.image == Shape{1, 2, 3});
+  CHECK(dataset.train.labels == std::vector<std::int32_t>{9, 0, 3, 3});
+  CHECK(dataset.test.labels == std::vector<std::int32_t>{1, 2});
+  CHECK(dataset.train.pixels.size() == 24);
+  CHECK(dataset.train.pixels[23] == 23 * 7);
+  CHECK(dataset.test.pixels.size() == 12);
+  const std::vector<std::string> names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+  CHECK(dataset.train.class_names == names);
+  CHECK(dataset.test.class_names == names);
+}
+
+TEST_CASE("what is missing is named, with the way to get it") {
+  const TemporaryFolder folder;
+  CHECK_THAT(message_for(folder / "absent"),
+             Catch::Contains("absent: there is no such folder") && Catch::Contains("dataset-fashion-mnist"));
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz",
+                           "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"}) {
+    write_small(folder);
+    std::filesystem::remove(folder / name);
+    const std::string plain = std::string(name).substr(0, std::string(name).find(".gz"));
+    CHECK_THAT(message_for(folder.path()),
+               Catch::Contains("neither " + plain + " nor " + plain + ".gz is there") &&
+                   Catch::Contains("/usr/share/datasets/fashion-mnist"));
+  }
+}
+
+TEST_CASE("files that do not belong together are refused") {
+  const TemporaryFolder folder;
+  write_small(folder);
+  write_file(folder / "t10k-labels-idx1-ubyte", idx_labels(3, {1, 2, 3}));
+  CHECK_THAT(message_for(folder.path()),
+             Catch::Contains("holds 2 images but") && Catch::Contains("holds 3 labels"));
+  write_small(folder);
+  write_file(folder / "t10k-images-idx3-ubyte.gz", gzipped(idx_images(2, 3, 2, counted(12))));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,2,3], those for testing [1,3,2]"));
+}
+
+TEST_CASE("a label outside of the classes is named with its index") {
+  const TemporaryFolder folder;
+  write_small(folder);
+  write_file(folder / "train-labels-idx1-ubyte.gz", gzipped(idx_labels(4, {9, 0, 10, 3})));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("label 10 at index 2: the classes are 0 to 9"));
+}
+
+TEST_CASE("the registry loads by name and knows where Debian puts the files") {
+  const TemporaryFolder folder;
+  write_small(folder);
+  CHECK(dataset_names() == std::vector<std::string>{"fashion-mnist"});
+  CHECK(load_dataset("fashion-mnist", folder.path()).train.size() == 4);
+  CHECK(default_data_dir("fashion-mnist") == "/usr/share/datasets/fashion-mnist");
+}
+
+TEST_CASE("an unknown name gets the known ones as an answer") {
+  CHECK_THAT(message_of([] { load_dataset("fashion_mnist"); }),
+             Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist"));
+  CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
+}

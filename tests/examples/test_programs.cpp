@@ -1,0 +1,249 @@
+/// The programs as a person uses them: what they print, what they refuse, and that a refusal changes nothing.
+
+#include <minception/tests/core/temporary_folder.h>
+
+#include <catch2/catch.hpp>
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using minception::testing::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Runs a program of ours by the shell, so that options are written as a person types them.
+Outcome run(const fs::path& folder, const std::string& command, const std::string& before = "true") {
+  const fs::path out = folder / "stdout.txt", err = folder / "stderr.txt";
+  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" + command + " > '" + out.string() +
+                           "' 2> '" + err.string() + "'";
+  const int status = std::system(line.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
+}
+
+void write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+
+std::string big_endian(std::uint32_t value) {
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+          static_cast<char>(value)};
+}
+
+/// A data set in Fashion-MNIST's files: `count` images of 28x28 each, the label shown as brightness.
+void write_dataset(const fs::path& folder, std::uint32_t count) {
+  for (const char* split : {"train", "t10k"}) {
+    std::string images = big_endian(0x803) + big_endian(count) + big_endian(28) + big_endian(28);
+    std::string labels = big_endian(0x801) + big_endian(count);
+    for (std::uint32_t n = 0; n < count; ++n) {
+      labels += static_cast<char>(n % 10);
+      images += std::string(784, static_cast<char>(25 * (n % 10)));
+    }
+    write(folder / (std::string(split) + "-images-idx3-ubyte"), images);
+    write(folder / (std::string(split) + "-labels-idx1-ubyte"), labels);
+  }
+}
+
+/// Everything below a folder, by name, with its content.
+std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& folder) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "stdout.txt" || name == "stderr.txt") continue;
+    files.emplace_back(entry.path().string(), entry.is_regular_file() ? text_of(entry.path()) : "");
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+const std::string kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
+
+}  // namespace
+
+TEST_CASE("training leaves a run, and a second one with the same seed leaves the same weights") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 20);
+  const Outcome first = run(folder.path(), kTrain + "--out runs/a");
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  CHECK_THAT(first.out, Catch::Contains("memory plan: googlenet_bn, batch 8, training, f32 on cpu"));
+  CHECK_THAT(first.out, Catch::Contains("epoch 1/1  train loss"));
+  for (const char* file : {"config.json", "metrics.jsonl", "model.safetensors"}) {
+    CHECK(fs::file_size(folder.path() / "runs/a" / file) > 0);
+  }
+  const std::string metrics = text_of(folder.path() / "runs/a/metrics.jsonl");
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 1);
+  for (const char* key : {"epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+                          "examples_per_second", "seconds"}) {
+    CHECK_THAT(metrics, Catch::Contains("\"" + std::string(key) + "\":"));
+  }
+  CHECK_THAT(metrics, Catch::Contains("\"step\":3,"));  // 8 + 8 + 4
+
+  REQUIRE(run(folder.path(), kTrain + "--out runs/b").code == 0);
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
+  REQUIRE(run(folder.path(), kTrain + "--seed 2 --out runs/c").code == 0);
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") != text_of(folder.path() / "runs/c/model.safetensors"));
+
+  const auto before = snapshot(folder.path() / "runs/a");
+  const Outcome again = run(folder.path(), kTrain + "--out runs/a");
+  CHECK(again.code == 1);
+  CHECK_THAT(again.err, Catch::Contains("a run is in there already"));
+  CHECK(snapshot(folder.path() / "runs/a") == before);
+  CHECK(run(folder.path(), kTrain + "--init runs/c/model.safetensors --out runs/a --overwrite").code == 0);
+  CHECK(snapshot(folder.path() / "runs/a") != before);
+}
+
+TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing") {
+  const TemporaryFolder folder;
+  const fs::path data = folder.path() / "data";
+  fs::create_directory(data);
+  write_dataset(data, 20);
+  write(folder.path() / "a_file", "x");
+  write(folder.path() / "text.safetensors", "these are no weights at all");
+  write(folder.path() / "empty.safetensors", "");
+  REQUIRE(run(folder.path(), kTrain + "--model googlenet --out runs/plain").code == 0);
+
+  // Data folders that are damaged in one way each.
+  const auto damaged = [&](const std::string& name, const auto& damage) {
+    fs::copy(data, folder.path() / name);
+    damage(folder.path() / name);
+  };
+  const std::string images = "train-images-idx3-ubyte", labels = "train-labels-idx1-ubyte";
+  damaged("missing", [&](const fs::path& in) { fs::remove(in / labels); });
+  damaged("truncated", [&](const fs::path& in) { fs::resize_file(in / images, 5000); });
+  damaged("magic", [&](const fs::path& in) { fs::copy_file(in / labels, in / images, fs::copy_options::overwrite_existing); });
+  damaged("label", [&](const fs::path& in) {
+    std::string content = text_of(in / labels);
+    content[8 + 13] = 10;
+    write(in / labels, content);
+  });
+  damaged("counts", [&](const fs::path& in) {
+    write(in / labels, big_endian(0x801) + big_endian(3) + std::string(3, '\0'));
+  });
+  damaged("gzip", [&](const fs::path& in) {
+    fs::remove(in / images);
+    write(in / (images + ".gz"), std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10) + "garbage");
+  });
+  damaged("huge", [&](const fs::path& in) {
+    write(in / images, big_endian(0x803) + big_endian(0xffffffff) + big_endian(0xffff) + big_endian(0xffff));
+  });
+
+  struct Bad {
+    std::string command;
+    std::string says;
+  };
+  const std::vector<Bad> inputs = {
+      {"train", "--out is required"},
+      {kTrain + "--out runs/x --no-such-option", "--no-such-option"},
+      {kTrain + "--out runs/x --model googlenot", "unknown model 'googlenot'"},
+      {kTrain + "--out runs/x --data mnist-of-mars", "mnist-of-mars"},
+      {kTrain + "--out runs/x --device tpu", "unknown device 'tpu'"},
+      {kTrain + "--out runs/x --schedule sometimes", "unknown schedule 'sometimes'"},
+      {kTrain + "--out runs/x --initialization zeros", "unknown initialisation 'zeros'"},
+      {kTrain + "--out runs/x --image-size 0", "'0' is no shape"},
+      {kTrain + "--out runs/x --image-size 32x", "'32x' is no shape"},
+      {kTrain + "--out runs/x --image-size 3x32x32", "no image size"},
+      {kTrain + "--out runs/x --image-size 999999999999999999", "2^40"},
+      {kTrain + "--out runs/x --image-size 9000 --batch-size 500", "not enough memory"},
+      {kTrain + "--out runs/x --epochs 0", "--epochs 0"},
+      {kTrain + "--out runs/x --epochs many", "--epochs"},
+      {kTrain + "--out runs/x --batch-size 0", "--batch-size 0"},
+      {kTrain + "--out runs/x --batch-size -5", "--batch-size -5"},
+      {kTrain + "--out runs/x --lr nan", "--lr nan"},
+      {kTrain + "--out runs/x --lr -1", "--lr -1"},
+      {kTrain + "--out runs/x --momentum 1", "--momentum 1"},
+      {kTrain + "--out runs/x --momentum 0.9 --lowest-momentum 0.95", "--lowest-momentum 0.95"},
+      {kTrain + "--out runs/x --nesterov", "--nesterov needs"},
+      {kTrain + "--out runs/x --weight-decay -0.1", "--weight-decay -0.1"},
+      {kTrain + "--out runs/x --label-smoothing 1", "--label-smoothing 1"},
+      {kTrain + "--out runs/x --warmup 1", "--warmup 1"},
+      {kTrain + "--out runs/x --threads -1", "--threads -1"},
+      {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
+      {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
+      {kTrain + "--out a_file", "a_file: is a file"},
+      {kTrain + "--out a_file/run", "a_file/run"},
+      {kTrain + "--out runs/x --data-dir nowhere", "nowhere"},
+      {kTrain + "--out runs/x --data-dir missing", labels},
+      {kTrain + "--out runs/x --data-dir truncated", images},
+      {kTrain + "--out runs/x --data-dir magic", images},
+      {kTrain + "--out runs/x --data-dir label", "10"},
+      {kTrain + "--out runs/x --data-dir counts", "3"},
+      {kTrain + "--out runs/x --data-dir gzip", images},
+      {kTrain + "--out runs/x --data-dir huge", images},
+      {kTrain + "--out runs/x --init nowhere.safetensors", "nowhere.safetensors"},
+      {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
+      {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
+      {kTrain + "--out runs/x --init runs/plain/model.safetensors", "runs/plain/model.safetensors: the tensor"},
+      {"summarize --model googlenot", "unknown model 'googlenot'"},
+      {"summarize --input 96x96", "batch x channels x height x width"},
+      {"summarize --input 1x0x96x96", "is no shape"},
+      {"summarize --classes 0", "at least 1"},
+      {"summarize extra", "extra"},
+  };
+  const auto before = snapshot(folder.path());
+  for (const Bad& bad : inputs) {
+    const Outcome outcome = run(folder.path(), bad.command);
+    INFO(bad.command << "\n" << outcome.err);
+    CHECK(outcome.code >= 1);
+    CHECK(outcome.code <= 2);
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK(outcome.err.find(bad.says) != std::string::npos);
+    CHECK(snapshot(folder.path()) == before);
+  }
+}
+
+TEST_CASE("a full disk is one line, and the last good weights stay") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 20);
+  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the weights not.
+  const Outcome outcome = run(folder.path(), kTrain + "--out runs/full", "trap '' XFSZ && ulimit -f 8192");
+  INFO(outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  CHECK_THAT(outcome.err, Catch::Contains("model.safetensors"));
+  for (const auto& entry : fs::directory_iterator(folder.path() / "runs/full")) {
+    CHECK((entry.path().filename() == "config.json" || entry.path().filename() == "metrics.jsonl"));
+  }
+}
+
+TEST_CASE("small images are warned about, and rectangles work") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 9);
+  const Outcome small = run(folder.path(), kTrain + "--image-size 16 --out runs/small");
+  CHECK(small.code == 0);
+  CHECK_THAT(small.err, Catch::Contains("nothing left to halve"));
+  const Outcome wide = run(folder.path(), kTrain + "--image-size 20x33 --out runs/wide");
+  CHECK(wide.code == 0);
+  CHECK(wide.err.empty());
+}
+
+TEST_CASE("summarize prints the published numbers") {
+  const TemporaryFolder folder;
+  const Outcome outcome = run(folder.path(), "summarize --model googlenet --input 1x1x96x96");
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("5,977,530"));
+  CHECK_THAT(outcome.out, Catch::Contains("[1,832,3,3]"));
+  CHECK_THAT(run(folder.path(), "summarize --model googlenet_bn").out, Catch::Contains("5,984,810"));
+  CHECK(run(folder.path(), "summarize --help").code == 0);
+}

@@ -1,0 +1,231 @@
+#include <minception/tests/kernels/harness.h>
+#include <minception/tests/kernels/stage.h>
+
+#include <cmath>
+#include <exception>
+
+namespace minception {
+namespace {
+
+/// Where `actual` departs from `expected`, in words; "" where it does not.
+std::string compare(const Case& test_case, const Stage& stage, const Stage& expected_stage,
+                    const Values& initial, std::size_t k, double tolerance) {
+  const std::vector<double> actual = stage.read(k);
+  const std::vector<double> expected = expected_stage.read(k);
+  if (stage.dtype(k) != DType::f32) {
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      if (actual[i] != expected[i]) {
+        return concat(stage.role(k), "[", i, "] is ", actual[i], ", expected ", expected[i]);
+      }
+    }
+    return "";
+  }
+
+  double squared_error = 0.0;
+  double squared_norm = 0.0;
+  std::size_t zeros = 0;
+  std::size_t worst = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double error = actual[i] - expected[i];
+    squared_error += error * error;
+    squared_norm += expected[i] * expected[i];
+    if (expected[i] == 0.0) ++zeros;
+    if (!(std::abs(error) <= std::abs(actual[worst] - expected[worst]))) worst = i;
+  }
+  const double error = std::sqrt(squared_error);
+  const double norm = std::sqrt(squared_norm);
+  if (!(error <= tolerance * norm)) {
+    return concat(stage.role(k), " is off by ", error / norm, " of its norm (at most ", tolerance,
+                  "), most at [", worst, "]: ", actual[worst], ", expected ", expected[worst]);
+  }
+  if (2 * zeros > actual.size() && !test_case.mostly_zero) {
+    return concat("mistrusted: ", zeros, " of ", actual.size(), " expected values of ", stage.role(k),
+                  " are zero; the case must say mostly_zero");
+  }
+  if (stage.access(k) == Access::read_write) {
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      if (expected[i] == initial[k][i] && actual[i] != initial[k][i]) {
+        return concat(stage.role(k), "[", i, "] must stay ", initial[k][i], ", became ", actual[i]);
+      }
+    }
+  }
+  return "";
+}
+
+std::string compare_all(const Case& test_case, const Stage& stage, const Stage& expected,
+                        const Values& initial, double tolerance) {
+  const std::string near = stage.trespassed();
+  if (!near.empty()) return concat("memory around ", near, " or of an input was changed");
+  for (std::size_t k = 0; k < stage.operands(); ++k) {
+    if (stage.access(k) == Access::read) continue;
+    const std::string difference = compare(test_case, stage, expected, initial, k, tolerance);
+    if (!difference.empty()) return difference;
+  }
+  return "";
+}
+
+/// The operation with its operand `packed`; false if it has none.
+bool with_packed(Operation& operation, const Tensor& packed, bool refresh) {
+  return std::visit(
+      [&](auto& op) {
+        if constexpr (requires { op.packed; }) {
+          op.packed = packed;
+          op.refresh_packed = refresh;
+          return true;
+        }
+        return false;
+      },
+      operation);
+}
+
+/// Runs with weights packed in this run, then with those packed in the run before.
+std::string check_packed(Backend& backend, const Case& test_case, Stage& stage, const Stage& expected,
+                         const Values& values, double tolerance) {
+  const std::size_t bytes = backend.plan(stage.operation()).packed;
+  if (bytes == 0) return "";
+  const Buffer memory = backend.allocate(bytes);
+  const std::vector<std::byte> garbage(bytes, std::byte{0xff});
+  backend.copy_to_device(memory.data(), garbage.data(), bytes);
+  const Tensor packed(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory.data(), backend.device());
+  for (const bool refresh : {true, false}) {
+    Operation operation = stage.operation();
+    if (!with_packed(operation, packed, refresh))
+      return "asks for packed weights but has no operand for them";
+    stage.run(operation, 0xff);
+    const std::string difference = compare_all(test_case, stage, expected, values, tolerance);
+    if (!difference.empty())
+      return concat(refresh ? "packing weights: " : "with packed weights: ", difference);
+  }
+  return "";
+}
+
+std::string check(Backend& backend, const Case& test_case, double tolerance) {
+  const Values values = make_values(test_case);
+  const auto reference = make_reference_backend();
+  Stage expected(*reference, test_case.operation, DType::f64, values);
+  expected.run();
+  Stage stage(backend, test_case.operation, DType::f32, values);
+  stage.run();
+  const std::string difference = compare_all(test_case, stage, expected, values, tolerance);
+  if (!difference.empty()) return difference;
+
+  const auto first_run = stage.memory();
+  stage.run(stage.operation(), 0x00);
+  if (stage.memory() != first_run) return "two runs gave different bits";
+  return check_packed(backend, test_case, stage, expected, values, tolerance);
+}
+
+bool fused_relu(const Operation& operation) {
+  return std::visit(
+      [](const auto& op) {
+        if constexpr (requires { op.relu; }) return op.relu;
+        if constexpr (requires { op.attributes.relu; }) return op.attributes.relu;
+        return false;
+      },
+      operation);
+}
+
+/// Which elements of an input take the planted value: the first one that counts, [first, first + count).
+struct Planting {
+  std::size_t first = 0;
+  std::size_t count = 1;
+};
+
+Planting planting(const Operation& operation, const std::string& role, std::size_t elements) {
+  if (std::holds_alternative<DropoutForward>(operation) ||
+      std::holds_alternative<DropoutBackward>(operation)) {
+    return {0, elements};  // a single one might be dropped
+  }
+  if (const auto* sgd = std::get_if<SgdStep>(&operation); sgd != nullptr && role != "schedule") {
+    for (const ParameterSegment& segment : sgd->segments) {
+      if (segment.trains && segment.count > 0) return {static_cast<std::size_t>(segment.begin), 1};
+    }
+  }
+  // The tap that sees the first pixel; others may see padding only.
+  const auto tap = [&](const Conv2dAttributes& a, const Tensor& w) {
+    return Planting{static_cast<std::size_t>((a.padding.h * w.w() + a.padding.w) * w.c()), 1};
+  };
+  if (role == "w") {
+    if (const auto* conv = std::get_if<Conv2dForward>(&operation)) return tap(conv->attributes, conv->w);
+    if (const auto* conv = std::get_if<Conv2dBackwardData>(&operation)) return tap(conv->attributes, conv->w);
+  }
+  return {};
+}
+
+/// Where the formula lets an infinity vanish: behind a ReLU (if it is negative by then), as a variance.
+bool may_vanish(const Operation& operation, const std::string& role, double value) {
+  return std::isinf(value) && (fused_relu(operation) || role == "running_var");
+}
+
+std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k,
+                          double value) {
+  const auto reference = make_reference_backend();
+  Values values = open;
+  const Stage names(*reference, test_case.operation, DType::f64, values);
+  const std::string& role = names.role(k);
+  const auto [first, count] = planting(test_case.operation, role, values[k].size());
+  std::fill_n(values[k].begin() + static_cast<std::ptrdiff_t>(first), count, value);
+
+  Stage expected(*reference, test_case.operation, DType::f64, values);
+  expected.run();
+  Stage stage(backend, test_case.operation, DType::f32, values);
+  stage.run();
+  bool propagated = false;
+  for (std::size_t out = 0; out < stage.operands(); ++out) {
+    if (stage.access(out) == Access::read || stage.dtype(out) != DType::f32) continue;
+    const std::vector<double> actual = stage.read(out);
+    const std::vector<double> wanted = expected.read(out);
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      if (std::isfinite(wanted[i])) continue;
+      propagated = true;
+      if (std::isfinite(actual[i])) {
+        return concat(value, " in ", role, " vanished: ", stage.role(out), "[", i, "] is ", actual[i],
+                      ", expected ", wanted[i]);
+      }
+    }
+  }
+  if (propagated || may_vanish(test_case.operation, role, value)) return "";
+  return concat(value, " in ", role, " changed no result");
+}
+
+std::string check_plantings(Backend& backend, const Case& test_case, double value) {
+  Values values = make_values(test_case);
+  open_relu_masks(test_case.operation, values);
+  std::string difference;
+  std::size_t k = 0;
+  for_each_operand(test_case.operation, [&](std::string_view role, const Tensor& tensor, Access access) {
+    const bool mask = role == "relu_output" || (role == "y" && access == Access::read);
+    if (difference.empty() && access != Access::write && tensor.dtype == DType::f32 && !mask) {
+      difference = check_planted(backend, test_case, values, k, value);
+    }
+    ++k;
+  });
+  return difference;
+}
+
+template <class Check>
+CheckResult report(Backend& backend, const Case& test_case, Check&& run_check) {
+  const auto line = [&](const std::string& problem) {
+    return concat(backend.name(), ": ", problem, " (alone: MINCEPTION_CASE='", test_case.label(), "')");
+  };
+  try {
+    const std::string problem = run_check();
+    if (problem.empty()) return {};
+    return {false, line(problem), false};
+  } catch (const std::exception& error) {
+    return {false, line(error.what()), true};
+  }
+}
+
+}  // namespace
+
+CheckResult check_case(Backend& backend, const Case& test_case, double tolerance) {
+  return report(backend, test_case, [&] { return check(backend, test_case, tolerance); });
+}
+
+CheckResult check_propagation(Backend& backend, const Case& test_case, double value) {
+  if (test_case.cpu_swallows_nan && backend.name() == "cpu") return {};
+  return report(backend, test_case, [&] { return check_plantings(backend, test_case, value); });
+}
+
+}  // namespace minception

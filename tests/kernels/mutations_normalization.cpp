@@ -1,0 +1,193 @@
+#include <minception/tests/kernels/mutations.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace minception {
+namespace {
+
+void add_batch_norm_forward(std::vector<Mutation>& m) {
+  using Training = BatchNormForwardTraining;
+  using Inference = BatchNormForwardInference;
+  m.push_back(edited<Training>("epsilon ignored", [](Training& op) { op.attributes.epsilon = 1e-12; }));
+  m.push_back(edited<Training>("default epsilon", [](Training& op) { op.attributes.epsilon = 1e-5; }));
+  m.push_back(edited<Training>("default momentum", [](Training& op) { op.attributes.momentum = 0.1; }));
+  m.push_back(edited<Training>("momentum weighs the old statistics",
+                               [](Training& op) { op.attributes.momentum = 1.0 - op.attributes.momentum; }));
+  m.push_back(edited<Training>("lost relu", [](Training& op) { op.attributes.relu = false; }));
+  m.push_back(
+      edited<Training>("gamma and beta exchanged", [](Training& op) { std::swap(op.gamma, op.beta); }));
+  m.push_back(
+      edited<Training>("pixel stride of x ignored", [](Training& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(mutation<Training>("biased running variance", [](Training op, Backend& reference) {
+    const Owned<> old_var = changed(op.running_var, [](float v) { return v; });
+    reference.run(op);
+    const auto count = static_cast<float>(op.x.pixels());
+    const auto momentum = static_cast<float>(op.attributes.momentum);
+    for (std::int64_t c = 0; c < op.x.c() && count > 1.0f; ++c) {
+      float& running = op.running_var.as<float>()[c];
+      const float kept = (1.0f - momentum) * old_var[c];
+      running = kept + (running - kept) * (count - 1.0f) / count;
+    }
+  }));
+  m.push_back(mutation<Training>("rstd of the unbiased variance", [](Training op, Backend& reference) {
+    reference.run(op);
+    const auto count = static_cast<double>(op.x.pixels());
+    for (std::int64_t c = 0; c < op.x.c() && count > 1.0; ++c) {
+      float& rstd = op.rstd.as<float>()[c];
+      const double var = std::pow(static_cast<double>(rstd), -2.0) - op.attributes.epsilon;
+      rstd = static_cast<float>(1.0 / std::sqrt(var * count / (count - 1.0) + op.attributes.epsilon));
+    }
+  }));
+  m.push_back(mutation<Training>("running statistics not updated", [](Training op, Backend& reference) {
+    const Owned<> mean = changed(op.running_mean, [](float v) { return v; });
+    const Owned<> var = changed(op.running_var, [](float v) { return v; });
+    op.running_mean = mean.tensor();
+    op.running_var = var.tensor();
+    reference.run(op);
+  }));
+
+  m.push_back(edited<Inference>("epsilon ignored", [](Inference& op) { op.attributes.epsilon = 1e-12; }));
+  m.push_back(edited<Inference>("lost relu", [](Inference& op) { op.attributes.relu = false; }));
+  m.push_back(
+      edited<Inference>("gamma and beta exchanged", [](Inference& op) { std::swap(op.gamma, op.beta); }));
+  m.push_back(mutation<Inference>("mean not subtracted", [](Inference op, Backend& reference) {
+    const Owned<> zero(op.running_mean.shape);
+    op.running_mean = zero.tensor();
+    reference.run(op);
+  }));
+  m.push_back(
+      mutation<Inference>("variance taken for the standard deviation", [](Inference op, Backend& reference) {
+        const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
+        op.running_var = squared.tensor();
+        reference.run(op);
+      }));
+}
+
+void add_batch_norm_backward(std::vector<Mutation>& m) {
+  using Backward = BatchNormBackward;
+  m.push_back(edited<Backward>("missing += of parameters", [](Backward& op) { op.accumulate = false; }));
+  m.push_back(edited<Backward>("always += of parameters", [](Backward& op) { op.accumulate = true; }));
+  m.push_back(
+      edited<Backward>("dgamma and dbeta exchanged", [](Backward& op) { std::swap(op.dgamma, op.dbeta); }));
+  m.push_back(mutation<Backward>("dgamma of x instead of xhat", [](Backward op, Backend& reference) {
+    const Owned<> gamma_gradient = changed(op.dgamma, [](float v) { return v; });
+    const Owned<> zero(op.mean.shape);
+    Backward raw = op;  // its dgamma is sum dy * x * rstd
+    raw.mean = zero.tensor();
+    raw.dgamma = gamma_gradient.tensor();
+    const Owned<> dbeta = changed(op.dbeta, [](float v) { return v; });
+    raw.dbeta = dbeta.tensor();
+    const Owned<> dx = copied(op.target.dx);
+    raw.target.dx = dx.tensor();
+    reference.run(raw);
+    reference.run(op);
+    for (std::int64_t c = 0; c < op.x.c(); ++c) op.dgamma.as<float>()[c] = gamma_gradient[c];
+  }));
+  m.push_back(mutation<Backward>("statistics taken for constants", [](Backward op, Backend& reference) {
+    const Owned<> dy = copied(op.dy);
+    reference.run(op);
+    if (op.target.accumulate || op.target.relu_output.defined()) return;
+    for_each_element(op.target.dx, [&](float& dx, auto n, auto c, auto h, auto w) {
+      dx = at(dy.tensor(), n, c, h, w) * op.gamma.as<float>()[c] * op.rstd.as<float>()[c];
+    });
+  }));
+  m.push_back(mutation<Backward>("sums divided by m - 1", [](Backward op, Backend& reference) {
+    const Owned<> dy = copied(op.dy);
+    reference.run(op);
+    const auto count = static_cast<float>(op.x.pixels());
+    if (op.target.accumulate || op.target.relu_output.defined() || count < 2.0f) return;
+    for_each_element(op.target.dx, [&](float& dx, auto n, auto c, auto h, auto w) {
+      const float direct = at(dy.tensor(), n, c, h, w) * op.gamma.as<float>()[c] * op.rstd.as<float>()[c];
+      dx = direct + (dx - direct) * count / (count - 1.0f);
+    });
+  }));
+  add_target_mutations<Backward>(m);
+}
+
+template <class Op>
+void add_response_norm(std::vector<Mutation>& m) {
+  m.push_back(edited<Op>("alpha not divided by the size",
+                         [](Op& op) { op.attributes.alpha *= static_cast<double>(op.attributes.size); }));
+  m.push_back(edited<Op>("window one too wide", [](Op& op) { op.attributes.size += 1; }));
+  m.push_back(edited<Op>("k taken for 1", [](Op& op) { op.attributes.k = 1.0; }));
+  m.push_back(edited<Op>("beta taken for 3/4", [](Op& op) { op.attributes.beta = 0.75; }));
+}
+
+void add_loss(std::vector<Mutation>& m) {
+  using Loss = SoftmaxCrossEntropy;
+  m.push_back(edited<Loss>("label smoothing ignored", [](Loss& op) { op.label_smoothing = 0.0; }));
+  m.push_back(edited<Loss>("smoothing spread over the wrong classes only", [](Loss& op) {
+    const auto classes = static_cast<double>(op.logits.c());
+    op.label_smoothing = std::min(1.0, op.label_smoothing * classes / (classes - 1.0));
+  }));
+  m.push_back(edited<Loss>("weight ignored", [](Loss& op) { op.weight = 1.0; }));
+  m.push_back(edited<Loss>("divided by the batch size",
+                           [](Loss& op) { op.divisor = static_cast<double>(op.logits.n()); }));
+  m.push_back(edited<Loss>("gradient not written", [](Loss& op) { op.dlogits = {}; }));
+  m.push_back(mutation<Loss>("totals overwritten", [](Loss op, Backend& reference) {
+    op.totals.as<float>()[0] = op.totals.as<float>()[1] = 0.0f;
+    reference.run(op);
+  }));
+  m.push_back(mutation<Loss>("correct ones not counted", [](Loss op, Backend& reference) {
+    const float before = op.totals.as<float>()[1];
+    reference.run(op);
+    op.totals.as<float>()[1] = before;
+  }));
+  m.push_back(mutation<Loss>("labels counted from one", [](Loss op, Backend& reference) {
+    std::vector<std::int32_t> labels;
+    for (std::int64_t n = 0; n < op.logits.n(); ++n) {
+      labels.push_back((op.labels.as<std::int32_t>()[n] + 1) % static_cast<std::int32_t>(op.logits.c()));
+    }
+    op.labels.data = labels.data();
+    reference.run(op);
+  }));
+}
+
+/// An sgd_step whose segments are changed one by one.
+template <class Edit>
+Mutation segments(std::string name, Edit edit) {
+  return edited<SgdStep>(std::move(name), [edit](SgdStep& op) {
+    for (ParameterSegment& segment : op.segments) edit(segment);
+  });
+}
+
+void add_sgd(std::vector<Mutation>& m) {
+  m.push_back(segments("weight decay dropped", [](ParameterSegment& s) { s.weight_decay = 0.0; }));
+  m.push_back(
+      segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; }));
+  m.push_back(segments("frozen segments trained", [](ParameterSegment& s) { s.trains = true; }));
+  m.push_back(edited<SgdStep>("nesterov ignored", [](SgdStep& op) { op.nesterov = false; }));
+  m.push_back(edited<SgdStep>("always nesterov", [](SgdStep& op) { op.nesterov = true; }));
+  m.push_back(edited<SgdStep>("first segment runs into the gap", [](SgdStep& op) {
+    if (op.segments.size() > 1) op.segments[0].count = op.segments[1].begin - op.segments[0].begin;
+  }));
+  m.push_back(mutation<SgdStep>("momentum ignored", [](SgdStep op, Backend& reference) {
+    float schedule[] = {op.schedule.as<float>()[0], 0.0f};
+    op.schedule.data = schedule;
+    reference.run(op);
+  }));
+  m.push_back(mutation<SgdStep>("v not written back", [](SgdStep op, Backend& reference) {
+    const Tensor v = op.v;
+    if (!v.defined()) return reference.run(op);
+    const Owned<> scratch = changed(v, [](float value) { return value; });
+    op.v = scratch.tensor();
+    reference.run(op);
+  }));
+}
+
+}  // namespace
+
+std::vector<Mutation> normalization_mutations() {
+  std::vector<Mutation> mutations;
+  add_batch_norm_forward(mutations);
+  add_batch_norm_backward(mutations);
+  add_response_norm<LocalResponseNormForward>(mutations);
+  add_response_norm<LocalResponseNormBackward>(mutations);
+  add_target_mutations<LocalResponseNormBackward>(mutations);
+  add_loss(mutations);
+  add_sgd(mutations);
+  return mutations;
+}
+
+}  // namespace minception

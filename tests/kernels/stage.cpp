@@ -1,0 +1,173 @@
+#include <minception/tests/kernels/stage.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace minception {
+namespace {
+
+constexpr std::size_t kGuardBytes = 64;  // keeps the alignment of the allocation
+/// Bytes that read as NaN in float and in double: a stray read spoils the result, a stray write is seen.
+constexpr unsigned char kGuard[] = {0x5a, 0x5a, 0xfa, 0x7f};
+
+template <class T>
+void store(std::byte* to, double value) {
+  const auto element = static_cast<T>(value);
+  std::memcpy(to, &element, sizeof(T));
+}
+template <class T>
+double load(const std::byte* from) {
+  T element;
+  std::memcpy(&element, from, sizeof(T));
+  return static_cast<double>(element);
+}
+
+void store(DType dtype, std::byte* to, double value) {
+  switch (dtype) {
+    case DType::f32:
+      return store<float>(to, value);
+    case DType::f64:
+      return store<double>(to, value);
+    case DType::i32:
+      return store<std::int32_t>(to, value);
+    case DType::u8:
+      return store<std::uint8_t>(to, value);
+    case DType::i64:
+      return store<std::int64_t>(to, value);
+    default:
+      fail("no test values of dtype ", name_of(dtype));
+  }
+}
+double load(DType dtype, const std::byte* from) {
+  switch (dtype) {
+    case DType::f32:
+      return load<float>(from);
+    case DType::f64:
+      return load<double>(from);
+    case DType::i32:
+      return load<std::int32_t>(from);
+    case DType::u8:
+      return load<std::uint8_t>(from);
+    case DType::i64:
+      return load<std::int64_t>(from);
+    default:
+      fail("no test values of dtype ", name_of(dtype));
+  }
+}
+
+/// Elements that a tensor spans, the neighbours of its last pixel included.
+std::int64_t span_of(const Tensor& tensor) {
+  return tensor.is_image() ? tensor.pixels() * tensor.pixel_stride : tensor.elements();
+}
+
+}  // namespace
+
+Stage::Stage(Backend& backend, const Operation& described, DType dtype, const Values& values)
+    : backend_(backend), operation_(described) {
+  std::map<int, std::size_t> shared;
+  std::vector<std::size_t> bytes;
+  for_each_operand(operation_, [&](std::string_view role, Tensor& tensor, Access access) {
+    const auto element = static_cast<std::int64_t>(tensor.offset / size_of(tensor.dtype));
+    if (tensor.dtype == DType::f32 && role != "schedule") tensor.dtype = dtype;
+    tensor.device = backend.device();
+    std::size_t storage = bytes.size();
+    if (tensor.storage >= 0) storage = shared.emplace(tensor.storage, storage).first->second;
+    if (storage == bytes.size()) bytes.push_back(0);
+    const auto needed = static_cast<std::size_t>(element + span_of(tensor)) * size_of(tensor.dtype);
+    bytes[storage] = std::max(bytes[storage], needed);
+    operands_.push_back({std::string(role), access, tensor, storage, element});
+  });
+  for (const std::size_t count : bytes) {
+    initial_.emplace_back(count + 2 * kGuardBytes);
+    for (std::size_t i = 0; i < initial_.back().size(); ++i) initial_.back()[i] = std::byte{kGuard[i % 4]};
+    buffers_.push_back(backend.allocate(initial_.back().size()));
+  }
+  // Outputs first: an output that is an input too (in place) holds the input's values.
+  for (const Operand& operand : operands_) {
+    if (operand.access != Access::write) continue;
+    const std::size_t size = size_of(operand.tensor.dtype);
+    for (std::int64_t i = 0; i < operand.tensor.elements(); ++i) {
+      std::fill_n(initial_[operand.storage].begin() + static_cast<std::ptrdiff_t>(byte_of(operand, i)), size,
+                  std::byte{0xff});
+    }
+  }
+  for (std::size_t k = 0; k < operands_.size(); ++k) {
+    if (operands_[k].access != Access::write) write(operands_[k], values[k]);
+  }
+  std::size_t k = 0;
+  for_each_operand(operation_, [&](std::string_view, Tensor& tensor, Access) {
+    const Operand& operand = operands_[k++];
+    tensor.data = static_cast<std::byte*>(buffers_[operand.storage].data()) + byte_of(operand, 0);
+  });
+}
+
+std::size_t Stage::byte_of(const Operand& operand, std::int64_t i) const {
+  const Tensor& tensor = operand.tensor;
+  const std::int64_t place =
+      tensor.is_image() ? i / tensor.shape[1] * tensor.pixel_stride + i % tensor.shape[1] : i;
+  return kGuardBytes + static_cast<std::size_t>(operand.element + place) * size_of(tensor.dtype);
+}
+
+void Stage::write(const Operand& operand, const std::vector<double>& values) {
+  require(static_cast<std::int64_t>(values.size()) == operand.tensor.elements(), values.size(),
+          " values for ", operand.role, " ", operand.tensor.shape);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    store(operand.tensor.dtype,
+          initial_[operand.storage].data() + byte_of(operand, static_cast<std::int64_t>(i)), values[i]);
+  }
+}
+
+void Stage::run(const Operation& operation, unsigned char garbage) {
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    backend_.copy_to_device(buffers_[i].data(), initial_[i].data(), initial_[i].size());
+  }
+  const Requirements requirements = backend_.plan(operation);
+  std::vector<std::byte> scratch(requirements.workspace + kGuardBytes, std::byte{garbage});
+  const Buffer workspace = backend_.allocate(scratch.size());
+  backend_.copy_to_device(workspace.data(), scratch.data(), scratch.size());
+
+  backend_.run(operation, {workspace.data(), requirements.workspace});
+
+  backend_.synchronize();
+  backend_.copy_to_host(scratch.data(), workspace.data(), scratch.size());
+  for (std::size_t i = requirements.workspace; i < scratch.size(); ++i) {
+    require(scratch[i] == std::byte{garbage}, "bytes behind the workspace of ", requirements.workspace,
+            " bytes were written");
+  }
+  memory_ = initial_;
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    backend_.copy_to_host(memory_[i].data(), buffers_[i].data(), memory_[i].size());
+  }
+}
+
+std::vector<double> Stage::read(std::size_t k) const {
+  const Operand& operand = operands_[k];
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < operand.tensor.elements(); ++i) {
+    values.push_back(load(operand.tensor.dtype, memory_[operand.storage].data() + byte_of(operand, i)));
+  }
+  return values;
+}
+
+std::string Stage::trespassed() const {
+  std::vector<std::vector<bool>> writable;
+  for (const auto& bytes : initial_) writable.emplace_back(bytes.size(), false);
+  for (const Operand& operand : operands_) {
+    if (operand.access == Access::read) continue;
+    for (std::int64_t i = 0; i < operand.tensor.elements(); ++i) {
+      const std::size_t first = byte_of(operand, i);
+      for (std::size_t b = 0; b < size_of(operand.tensor.dtype); ++b)
+        writable[operand.storage][first + b] = true;
+    }
+  }
+  for (const Operand& operand : operands_) {
+    const std::size_t s = operand.storage;
+    for (std::size_t i = 0; i < initial_[s].size(); ++i) {
+      if (!writable[s][i] && memory_[s][i] != initial_[s][i]) return operand.role;
+    }
+  }
+  return "";
+}
+
+}  // namespace minception

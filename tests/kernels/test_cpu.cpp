@@ -1,0 +1,56 @@
+/// The cpu backend against `reference`, on every case.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/tests/kernels/choose_cases.h>
+#include <minception/tests/kernels/harness.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+namespace minception {
+
+TEST_CASE("cpu agrees with reference in double") {
+  const auto cpu = make_cpu_backend();
+  for (const Case& test_case : chosen_cases()) {
+    const CheckResult result = check_case(*cpu, test_case);
+    INFO(result.message);
+    CHECK(result.passed);
+  }
+}
+
+TEST_CASE("NaN and infinity propagate through cpu, except where oneDNN's ReLU swallows them") {
+  const auto cpu = make_cpu_backend();
+  for (const Case& test_case : small_cases()) {
+    for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      const CheckResult result = check_propagation(*cpu, test_case, value);
+      INFO(result.message);
+      CHECK(result.passed);
+    }
+  }
+}
+
+TEST_CASE("two cpu backends in one process do not disturb each other") {
+  const auto first = make_cpu_backend(1);
+  const auto second = make_cpu_backend(2);
+  for (const Case& test_case : small_cases()) {
+    for (Backend* backend : {first.get(), second.get()}) {
+      const CheckResult result = check_case(*backend, test_case);
+      INFO(result.message);
+      CHECK(result.passed);
+    }
+  }
+}
+
+TEST_CASE("no oneDNN primitive of any case runs on a reference implementation") {
+  CpuBackend cpu(0);
+  for (const Case& test_case : all_cases()) cpu.plan(test_case.operation);
+  const std::vector<std::string> implementations = cpu.implementations();
+  CHECK(implementations.size() > 50);
+  for (const std::string& line : implementations) {
+    INFO(line);
+    CHECK(line.find("ref") == std::string::npos);
+  }
+}
+
+}  // namespace minception

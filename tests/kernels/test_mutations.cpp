@@ -1,0 +1,80 @@
+/// The tests are tested: every planted fault must fail at least one case of its operation.
+
+#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/kernels/forwarding_backend.h>
+#include <minception/tests/kernels/harness.h>
+#include <minception/tests/kernels/mutations.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <set>
+
+namespace minception {
+namespace {
+
+/// The first failing case is enough. A fault that throws proves nothing about the comparison.
+void require_caught(const Mutation& mutation, const std::vector<Case>& cases) {
+  ForwardingBackend faulty(make_reference_backend(), mutation.fault);
+  for (const Case& test_case : cases) {
+    if (name_of(test_case.operation) != mutation.operation) continue;
+    const CheckResult result = check_case(faulty, test_case);
+    INFO(mutation.label() << ": " << result.message);
+    REQUIRE_FALSE(result.threw);
+    if (!result.passed) return;
+  }
+  FAIL("no case notices the fault \"" << mutation.label() << '"');
+}
+
+void require_all_caught(const std::vector<Mutation>& mutations) {
+  const std::vector<Case> cases = all_cases();
+  for (const Mutation& mutation : mutations) require_caught(mutation, cases);
+}
+
+std::vector<Mutation> all_mutations() {
+  std::vector<Mutation> all;
+  for (auto* mutations_of :
+       {convolution_mutations, pooling_mutations, elementwise_mutations, normalization_mutations}) {
+    const std::vector<Mutation> some = mutations_of();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("mutations of convolutions and fully connected layers are caught") {
+  require_all_caught(convolution_mutations());
+}
+TEST_CASE("mutations of pools are caught") { require_all_caught(pooling_mutations()); }
+TEST_CASE("mutations of element-wise operations are caught") { require_all_caught(elementwise_mutations()); }
+TEST_CASE("mutations of normalisation, loss and optimizer are caught") {
+  require_all_caught(normalization_mutations());
+}
+
+TEST_CASE("the backend that carries the mutations passes without one") {
+  ForwardingBackend honest(make_reference_backend(),
+                           [](const Operation& op, Backend& inner) { inner.run(op); });
+  std::set<std::string_view> seen;
+  for (const Case& test_case : all_cases()) {
+    if (!seen.insert(name_of(test_case.operation)).second) continue;
+    const CheckResult result = check_case(honest, test_case);
+    INFO(result.message);
+    CHECK(result.passed);
+  }
+  CHECK(seen.size() == std::variant_size_v<Operation>);
+}
+
+TEST_CASE("every operation has at least three mutations, each with a name of its own") {
+  std::map<std::string, std::set<std::string>> names;
+  for (const Mutation& mutation : all_mutations()) {
+    INFO(mutation.label());
+    CHECK(names[mutation.operation].insert(mutation.name).second);
+  }
+  CHECK(names.size() == std::variant_size_v<Operation>);
+  for (const auto& [operation, faults] : names) {
+    INFO(operation);
+    CHECK(faults.size() >= 3);
+  }
+}
+
+}  // namespace minception

@@ -1,0 +1,297 @@
+/// The interface: what validate rejects and in which words, output extents, arithmetic counts.
+
+#include <minception/tests/cases/all_cases.h>
+
+#include <catch2/catch.hpp>
+
+namespace minception {
+namespace {
+
+using namespace cases;
+
+std::string rejection(const Operation& operation) {
+  try {
+    validate(operation);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+/// The operation of a case, changed by `edit`.
+template <class Op, class Edit>
+std::string rejection_of(Edit edit) {
+  for (const Case& test_case : all_cases()) {
+    if (!std::holds_alternative<Op>(test_case.operation)) continue;
+    Op op = std::get<Op>(test_case.operation);
+    edit(op);
+    return rejection(op);
+  }
+  return "there is no case";
+}
+
+}  // namespace
+
+TEST_CASE("every case is a valid operation with a label of its own") {
+  std::vector<std::string> labels;
+  for (const Case& test_case : all_cases()) {
+    INFO(test_case.label());
+    CHECK(rejection(test_case.operation) == "accepted");
+    CHECK(std::find(labels.begin(), labels.end(), test_case.label()) == labels.end());
+    labels.push_back(test_case.label());
+  }
+}
+
+TEST_CASE("every operation without its operands is rejected") {
+  // The default of every alternative is an operation without operands.
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (([&] {
+       const Operation empty{std::in_place_index<I>};
+       INFO(name_of(empty));
+       CHECK(rejection(empty).find(std::string(name_of(empty)) + ": ") == 0);
+     }()),
+     ...);
+  }
+  (std::make_index_sequence<std::variant_size_v<Operation>>{});
+}
+
+TEST_CASE("every required operand is missed, every optional one is not") {
+  // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v, packed.
+  for (const Case& test_case : all_cases()) {
+    std::size_t operands = 0;
+    for_each_operand(test_case.operation, [&](std::string_view, const Tensor&, Access) { ++operands; });
+    for (std::size_t k = 0; k < operands; ++k) {
+      Operation operation = test_case.operation;
+      std::string removed;
+      std::size_t index = 0;
+      for_each_operand(operation, [&](std::string_view role, Tensor& tensor, Access) {
+        if (index++ != k) return;
+        removed = role;
+        tensor = {};
+      });
+      const bool optional = removed == "bias" || removed == "dbias" || removed == "relu_output" ||
+                            removed == "dlogits" || removed == "v" ||
+                            (removed == "argmax" && std::holds_alternative<MaxPool2dForward>(operation));
+      INFO(test_case.label() << " without " << removed);
+      CHECK((rejection(operation) == "accepted") == optional);
+    }
+  }
+}
+
+TEST_CASE("a convolution says what does not fit") {
+  using Forward = Conv2dForward;
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.w = dense({64, 2, 7, 7});
+        }) == "conv2d_forward: the input [2,1,32,32] has 1 channels, the weights [64,2,7,7] expect 2");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.y = dense({2, 64, 15, 16});
+        }) == "conv2d_forward: the output must be [2,64,16,16], not [2,64,15,16]");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.attributes.stride = {0, 1};
+        }) == "conv2d_forward: stride 0x1 or padding 3x3 is not possible");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.attributes.padding = {-1, 0};
+        }) == "conv2d_forward: stride 2x2 or padding -1x0 is not possible");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.w = dense({64, 1, 39, 7});
+        }) == "conv2d_forward: input [2,1,32,32] and weights [64,1,39,7] leave no output");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.bias = dense(Shape{63}); }) ==
+        "conv2d_forward: bias must be f32 [64], not f32 [63]");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.dtype = DType::f64; }) ==
+        "conv2d_forward: the input is f32 but the output is f64");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.w.dtype = DType::f64; }) ==
+        "conv2d_forward: weights must be dense f32 (O, I, KH, KW), not f64 [64,1,7,7]");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.x.pixel_stride = 0; }) ==
+        "conv2d_forward: the input has a pixel stride of 0 for 1 channels");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.packed = dense(Shape{8}); }) ==
+        "conv2d_forward: packed must be flat u8");
+  CHECK(rejection_of<Conv2dBackwardData>([](Conv2dBackwardData& op) { op.target.relu_output = op.dy; }) ==
+        "conv2d_backward_data: dx is [2,1,32,32] but relu_output is [2,64,16,16]");
+  CHECK(rejection_of<Conv2dBackwardWeights>([](Conv2dBackwardWeights& op) { op.dbias = dense(Shape{1}); }) ==
+        "conv2d_backward_weights: dbias must be f32 [64], not f32 [1]");
+}
+
+TEST_CASE("in bf16 the weights and their gradients are f32") {
+  Conv2dForward op;
+  op.x = dense({1, 8, 4, 4}, DType::bf16);
+  op.y = dense({1, 16, 4, 4}, DType::bf16);
+  op.w = dense({16, 8, 1, 1}, DType::f32);
+  CHECK(rejection(op) == "accepted");
+  op.w.dtype = DType::bf16;
+  CHECK(rejection(op) == "conv2d_forward: weights must be dense f32 (O, I, KH, KW), not bf16 [16,8,1,1]");
+}
+
+TEST_CASE("a group of 1x1 convolutions says what does not fit") {
+  using Forward = Conv2d1x1GroupForward;
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.pop_back(); }) ==
+        "conv2d_1x1_group_forward: the members have 160 channels together, the weights 176");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) ==
+        "conv2d_1x1_group_forward: there are no members");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.w = dense({176, 192, 3, 3});
+        }) == "conv2d_1x1_group_forward: weights [176,192,3,3] do not fit an input [2,192,4,4]");
+  CHECK(rejection_of<Forward>([](Forward& op) {
+          op.y[0] = dense({2, 64, 4, 3});
+        }) == "conv2d_1x1_group_forward: a member is [2,64,4,3] but the input is [2,192,4,4]");
+  CHECK(rejection_of<Conv2d1x1GroupBackwardData>([](auto& op) { op.dy.clear(); }) ==
+        "conv2d_1x1_group_backward_data: there is no dy");
+}
+
+TEST_CASE("a fully connected layer says what does not fit") {
+  CHECK(rejection_of<LinearForward>([](LinearForward& op) {
+          op.w = dense({10, 1000});
+        }) == "linear_forward: input [4,1024], weights [10,1000] and output [4,10] do not fit");
+  CHECK(rejection_of<LinearForward>([](LinearForward& op) {
+          op.x = slice({4, 1024}, 1, 0);
+        }) == "linear_forward: input and output must be dense (N, features), not [4,1024] and [4,10]");
+}
+
+TEST_CASE("a pool says what does not fit") {
+  using Max = MaxPool2dForward;
+  CHECK(rejection_of<Max>([](Max& op) {
+          op.attributes.padding = {2, 1};
+        }) == "max_pool2d_forward: padding 2x1 is more than half of the kernel 3x3");
+  CHECK(rejection_of<Max>([](Max& op) {
+          op.attributes.kernel = {0, 3};
+        }) == "max_pool2d_forward: kernel 0x3, stride 2x2 or padding 1x1 is not possible");
+  CHECK(rejection_of<Max>([](Max& op) {
+          op.y = op.argmax = dense({2, 64, 9, 8});
+        }) == "max_pool2d_forward: y must be [2,64,8,8], not [2,64,9,8]");
+  CHECK(rejection_of<Max>([](Max& op) { op.argmax.dtype = DType::i32; }) ==
+        "max_pool2d_forward: argmax must be dense u8 [2,64,8,8], not [2,64,8,8]");
+  CHECK(rejection_of<Max>([](Max& op) {
+          op.attributes = {{17, 16}, {1, 1}, {0, 0}};
+          op.x = dense({1, 1, 17, 16});
+          op.y = dense({1, 1, 1, 1});
+          op.argmax = dense({1, 1, 1, 1}, DType::u8);
+        }) == "max_pool2d_forward: a kernel of 17x16 has more than 256 taps");
+  CHECK(rejection_of<GlobalAvgPoolForward>([](auto& op) {
+          op.y = dense({2, 1024, 1, 2});
+        }) == "global_avg_pool_forward: y must be one pixel per image, not [2,1024,1,2]");
+  CHECK(rejection_of<AdaptiveAvgPool2dForward>([](auto& op) {
+          op.y = dense({2, 1023, 1, 1});
+        }) == "adaptive_avg_pool2d_forward: x is [2,1024,3,3] but y is [2,1023,1,1]");
+}
+
+TEST_CASE("concat, flatten and element-wise operations say what does not fit") {
+  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.pop_back(); }) ==
+        "concat_forward: the inputs have 224 channels together, y has 256");
+  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) ==
+        "concat_forward: there is no x");
+  CHECK(rejection_of<Split>([](Split& op) { op.targets.pop_back(); }) ==
+        "split: the parts have 224 channels together, dy has 256");
+  CHECK(rejection_of<FlattenForward>([](FlattenForward& op) {
+          op.y = dense({2, 2047});
+        }) == "flatten_forward: the output of an input [2,128,4,4] must be dense [2,2048], not [2,2047]");
+  CHECK(rejection_of<AddForward>([](AddForward& op) {
+          op.b = dense({2, 320, 4, 3});
+        }) == "add_forward: a is [2,320,4,4] but b is [2,320,4,3]");
+  CHECK(rejection_of<ReluForward>([](ReluForward& op) {
+          op.y = dense({2, 256, 4, 5});
+        }) == "relu_forward: x is [2,256,4,4] but y is [2,256,4,5]");
+  CHECK(rejection_of<ReluForward>([](ReluForward& op) {
+          op.x = op.y = dense({2, 256, 4, 4}, DType::i32);
+        }) == "relu_forward: x must be a floating type, not i32");
+  CHECK(rejection_of<ReluForward>([](ReluForward& op) { op.x = op.y = dense(Shape{256}); }) ==
+        "relu_forward: x must be (N, C, H, W), not [256]");
+}
+
+TEST_CASE("normalisation, dropout, loss and optimizer say what does not fit") {
+  using Training = BatchNormForwardTraining;
+  CHECK(rejection_of<Training>([](Training& op) { op.attributes.epsilon = 0.0; }) ==
+        "batch_norm_forward_training: epsilon 0 or momentum 0.1 is not possible");
+  CHECK(rejection_of<Training>([](Training& op) { op.attributes.momentum = 1.5; }) ==
+        "batch_norm_forward_training: epsilon 1e-05 or momentum 1.5 is not possible");
+  CHECK(rejection_of<Training>([](Training& op) { op.gamma = dense(Shape{63}); }) ==
+        "batch_norm_forward_training: gamma must be f32 [64], not f32 [63]");
+  CHECK(rejection_of<LocalResponseNormForward>([](auto& op) { op.attributes.size = 0; }) ==
+        "local_response_norm_forward: the window must hold at least one channel, not 0");
+  CHECK(rejection_of<DropoutForward>([](DropoutForward& op) { op.attributes.p = 1.0; }) ==
+        "dropout_forward: the probability must be in [0, 1), not 1");
+  CHECK(rejection_of<DropoutForward>([](DropoutForward& op) { op.position = dense(Shape{2}); }) ==
+        "dropout_forward: position must be i64 [2]");
+
+  using Loss = SoftmaxCrossEntropy;
+  CHECK(rejection_of<Loss>([](Loss& op) { op.divisor = 0.0; }) ==
+        "softmax_cross_entropy: the divisor must be positive, not 0");
+  CHECK(rejection_of<Loss>([](Loss& op) { op.label_smoothing = 1.5; }) ==
+        "softmax_cross_entropy: label smoothing must be between 0 and 1, not 1.5");
+  CHECK(rejection_of<Loss>([](Loss& op) { op.labels = dense(Shape{15}, DType::i32); }) ==
+        "softmax_cross_entropy: labels must be i32 [16], not [15]");
+  CHECK(rejection_of<Loss>([](Loss& op) {
+          op.logits = slice({16, 10}, 0, 1);
+        }) == "softmax_cross_entropy: logits must be dense (N, K), not [16,10]");
+
+  CHECK(rejection_of<SgdStep>([](SgdStep& op) {
+          op.segments = {{0, 600}, {500, 100}};
+        }) == "sgd_step: segments must be ordered and disjoint");
+  CHECK(rejection_of<SgdStep>([](SgdStep& op) {
+          op.segments = {{500, 501}};
+        }) == "sgd_step: a segment ends at 1001, the buffer at 1000");
+  CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.v = dense(Shape{999}); }) ==
+        "sgd_step: v [999] and w [1000] differ");
+  CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.schedule = dense(Shape{3}); }) ==
+        "sgd_step: schedule must be f32 [2]");
+}
+
+TEST_CASE("a batch is loaded from dense u8 images of as many channels") {
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.images.dtype = DType::f32; }) ==
+        "load_batch: images must be dense u8");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.scale = {1.0f, 2.0f};
+        }) == "load_batch: scale and shift hold 1 or 1 values, not 2");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.y = dense({4, 3, 28, 28});
+        }) == "load_batch: y has 3 channels, images have 1");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.indices = dense(Shape{3}, DType::i32); }) ==
+        "load_batch: indices must be i32 [4], not [3]");
+}
+
+TEST_CASE("output extents are those of PyTorch") {
+  CHECK(convolved_extent(32, 7, 2, 3) == 16);
+  CHECK(convolved_extent(224, 11, 4, 2) == 55);
+  CHECK(convolved_extent(5, 5, 1, 0) == 1);
+  CHECK(convolved_extent(4, 5, 1, 0) == 0);
+  CHECK(convolved_extent(1, 1, 3, 0) == 1);
+
+  CHECK(pooled_extent(112, 3, 2, 0, true) == 56);
+  CHECK(pooled_extent(112, 3, 2, 0, false) == 55);
+  CHECK(pooled_extent(112, 3, 2, 1, false) == 56);
+  CHECK(pooled_extent(14, 2, 2, 0, true) == 7);
+  CHECK(pooled_extent(7, 2, 2, 0, true) == 4);
+  CHECK(pooled_extent(7, 2, 2, 0, false) == 3);
+  CHECK(pooled_extent(2, 3, 2, 0, true) == 1);  // rounds -1/2 up to 0
+  CHECK(pooled_extent(2, 3, 2, 0, false) == 0);
+  CHECK(pooled_extent(5, 1, 3, 0, true) == 2);  // a window that would start at 6 is dropped
+  CHECK(pooled_extent(4, 2, 3, 1, true) == 2);
+  CHECK(pooled_extent(3, 2, 2, 1, true) == 2);  // would start at 4: beyond input and leading padding
+  CHECK(pooled_extent(1, 3, 2, 0, true) == 0);
+  CHECK(pooled_extent(2, 3, 1, 0, true) == 0);
+}
+
+TEST_CASE("multiply-accumulates are counted") {
+  Conv2dForward conv;
+  conv.attributes = {{2, 2}, {3, 3}, false};
+  conv.x = dense({2, 3, 32, 32});
+  conv.w = dense({64, 3, 7, 7});
+  conv.y = dense({2, 64, 16, 16});
+  CHECK(multiply_accumulates(conv) == 2 * 16 * 16 * 64 * 3 * 49);
+  Conv2dBackwardData data;
+  data.dy = conv.y;
+  data.w = conv.w;
+  data.target.dx = conv.x;
+  CHECK(multiply_accumulates(data) == multiply_accumulates(conv));
+  Conv2d1x1GroupForward group;
+  group.x = dense({2, 192, 4, 4});
+  group.w = dense({176, 192, 1, 1});
+  group.y = {dense({2, 64, 4, 4}), dense({2, 112, 4, 4})};
+  CHECK(multiply_accumulates(group) == 2 * 16 * 176 * 192);
+  LinearForward linear;
+  linear.x = dense({4, 1024});
+  linear.w = dense({10, 1024});
+  linear.y = dense({4, 10});
+  CHECK(multiply_accumulates(linear) == 4 * 10 * 1024);
+  CHECK(multiply_accumulates(ReluForward{}) == 0);
+}
+
+}  // namespace minception

@@ -1,0 +1,60 @@
+/// The reference backend against itself: float against double, non-finite values, and what it refuses.
+
+#include <minception/tests/kernels/choose_cases.h>
+#include <minception/tests/kernels/harness.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <set>
+
+namespace minception {
+
+TEST_CASE("reference in float agrees with double") {
+  const auto reference = make_reference_backend();
+  for (const Case& test_case : chosen_cases()) {
+    const CheckResult result = check_case(*reference, test_case);
+    INFO(result.message);
+    CHECK(result.passed);
+  }
+}
+
+TEST_CASE("NaN and infinity propagate through every operation of reference") {
+  const auto reference = make_reference_backend();
+  std::set<std::string_view> operations;
+  for (const Case& test_case : small_cases()) {
+    operations.insert(name_of(test_case.operation));
+    for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      const CheckResult result = check_propagation(*reference, test_case, value);
+      INFO(result.message);
+      CHECK(result.passed);
+    }
+  }
+  CHECK(operations.size() == std::variant_size_v<Operation>);
+}
+
+TEST_CASE("reference describes itself") {
+  const auto reference = make_backend("reference");
+  CHECK(reference->name() == "reference");
+  CHECK(reference->device() == Device{});
+  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': this build has cpu and reference");
+}
+
+TEST_CASE("reference refuses bf16 in one line") {
+  std::vector<bf16> memory(2);
+  ReluForward op;
+  op.x = op.y = Tensor({1, 2}, DType::bf16, memory.data());
+  CHECK_THROWS_WITH(
+      make_reference_backend()->run(op),
+      "the reference backend computes in f32 and f64, not in bf16: choose one of these, or another backend");
+}
+
+TEST_CASE("run validates") {
+  ReluForward op;
+  op.x = Tensor({1, 2}, DType::f32);
+  op.y = Tensor({1, 3}, DType::f32);
+  CHECK_THROWS_WITH(make_reference_backend()->run(op), "relu_forward: x is [1,2] but y is [1,3]");
+  CHECK_THROWS_WITH(make_reference_backend()->plan(op), "relu_forward: x is [1,2] but y is [1,3]");
+}
+
+}  // namespace minception

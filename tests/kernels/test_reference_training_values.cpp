@@ -1,0 +1,175 @@
+/// Normalisation, dropout, loss, optimizer and data loading on numbers small enough to be computed by hand.
+
+#include <minception/core/random.h>
+#include <minception/tests/kernels/by_hand.h>
+
+namespace minception {
+
+using namespace by_hand;
+
+TEST_CASE("batch_norm by hand") {
+  Numbers x = {1, 3}, gamma = {4}, beta = {1}, running_mean = {8}, running_var = {4}, y(2), mean(1), rstd(1);
+  BatchNormForwardTraining training;
+  training.attributes = {3.0, 0.25, false};
+  training.x = view(x, {2, 1, 1, 1});
+  training.y = view(y, {2, 1, 1, 1});
+  training.gamma = view(gamma, Shape{1});
+  training.beta = view(beta, Shape{1});
+  training.running_mean = view(running_mean, Shape{1});
+  training.running_var = view(running_var, Shape{1});
+  training.mean = view(mean, Shape{1});
+  training.rstd = view(rstd, Shape{1});
+  run(training);
+  CHECK_THAT(y, is({-1, 3}));
+  CHECK_THAT(mean, is({2}));
+  CHECK_THAT(rstd, is({0.5}));
+  CHECK_THAT(running_mean, is({6.5}));
+  CHECK_THAT(running_var, is({3.5}));
+
+  Numbers dy = {1, 3}, dx(2), dgamma(1), dbeta(1);
+  BatchNormBackward backward;
+  backward.x = training.x;
+  backward.gamma = training.gamma;
+  backward.mean = training.mean;
+  backward.rstd = training.rstd;
+  backward.dy = view(dy, {2, 1, 1, 1});
+  backward.dgamma = view(dgamma, Shape{1});
+  backward.dbeta = view(dbeta, Shape{1});
+  backward.target.dx = view(dx, {2, 1, 1, 1});
+  run(backward);
+  CHECK_THAT(dgamma, is({1}));
+  CHECK_THAT(dbeta, is({4}));
+  CHECK_THAT(dx, is({-1.5, 1.5}));
+
+  running_mean = {1};
+  running_var = {1};
+  BatchNormForwardInference inference;
+  inference.attributes = training.attributes;
+  inference.x = training.x;
+  inference.y = training.y;
+  inference.gamma = training.gamma;
+  inference.beta = training.beta;
+  inference.running_mean = training.running_mean;
+  inference.running_var = training.running_var;
+  run(inference);
+  CHECK_THAT(y, is({1, 5}));
+
+  // One value per channel: no unbiased variance exists, the running one stays.
+  training.x = view(x, {1, 1, 1, 1});
+  training.y = view(y, {1, 1, 1, 1});
+  run(training);
+  CHECK(running_var == Numbers{1});
+  CHECK(y[0] == 1.0);
+}
+
+TEST_CASE("local_response_norm by hand") {
+  Numbers x = {1, 2, 0}, y(3), dy = {1, 0, 0}, dx(3);
+  LocalResponseNormForward forward;
+  forward.attributes = {3, 3.0, 1.0, 1.0};
+  forward.x = view(x, {1, 3});
+  forward.y = view(y, {1, 3});
+  run(forward);
+  CHECK_THAT(y, is({1.0 / 6, 1.0 / 3, 0}));
+  LocalResponseNormBackward backward;
+  backward.attributes = forward.attributes;
+  backward.x = forward.x;
+  backward.dy = view(dy, {1, 3});
+  backward.target.dx = view(dx, {1, 3});
+  run(backward);
+  CHECK_THAT(dx, is({1.0 / 9, -1.0 / 9, 0}));
+
+  // An even window reaches one channel further to the left.
+  forward.attributes = {2, 2.0, 1.0, 1.0};
+  run(forward);
+  CHECK_THAT(y, is({1.0 / 2, 2.0 / 6, 0}));
+}
+
+TEST_CASE("dropout draws by seed, stream, epoch and position, whatever the batch") {
+  Numbers x(12, 1.0), whole(12), parts(12);
+  std::vector<std::int64_t> position = {3, 5};
+  DropoutForward op;
+  op.attributes = {0.4, 11, 2};
+  op.position = view(position, Shape{2});
+  op.x = view(x, {2, 3, 1, 2});
+  op.y = view(whole, {2, 3, 1, 2});
+  run(op);
+  const Random random{11, std::uint64_t{2} << 32 | 3};
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    CHECK(whole[i] == Approx(random.uniform(5 * 6 + i) >= 0.4f ? 1.0 / 0.6 : 0.0));
+  }
+  for (std::int64_t n = 0; n < 2; ++n) {
+    position = {3, 5 + n};
+    op.x = Tensor({1, 3, 1, 2}, DType::f64, x.data() + 6 * n);
+    op.y = Tensor({1, 3, 1, 2}, DType::f64, parts.data() + 6 * n);
+    run(op);
+  }
+  CHECK(parts == whole);
+}
+
+TEST_CASE("softmax_cross_entropy by hand") {
+  Numbers logits = {0, 0, 1000, 0}, totals = {1, 1}, dlogits(4);
+  std::vector<std::int32_t> labels = {1, 0};
+  SoftmaxCrossEntropy op;
+  op.divisor = 2.0;
+  op.logits = view(logits, {2, 2});
+  op.labels = view(labels, Shape{2});
+  op.totals = view(totals, Shape{2});
+  op.dlogits = view(dlogits, {2, 2});
+  run(op);
+  CHECK_THAT(totals, is({1 + std::log(2.0), 2}));  // equal logits count as the first class
+  CHECK_THAT(dlogits, is({0.25, -0.25, 0, 0}));
+  op.label_smoothing = 0.2;
+  op.weight = 3.0;
+  run(op);
+  CHECK_THAT(totals, is({1 + 2 * std::log(2.0) + 100, 3}));
+  CHECK_THAT(dlogits, is({0.6, -0.6, 0.15, -0.15}));
+
+  labels[1] = 2;
+  CHECK_THROWS_WITH(run(op), "softmax_cross_entropy: label 2 of sample 1 is not in [0, 2)");
+}
+
+TEST_CASE("sgd_step by hand") {
+  for (const bool nesterov : {false, true}) {
+    Numbers w = {1, 1, 1}, g = {2, 2, 2}, v = {4, 4, 4};
+    std::vector<float> schedule = {0.5f, 0.5f};
+    SgdStep op;
+    op.nesterov = nesterov;
+    op.segments = {{0, 1, 2.0, 0.5}, {2, 1, 1.0, 0.0, false}};
+    op.schedule = view(schedule, Shape{2});
+    op.w = view(w, Shape{3});
+    op.g = view(g, Shape{3});
+    op.v = view(v, Shape{3});
+    run(op);
+    CHECK_THAT(w, is({nesterov ? -3.75 : -3.5, 1, 1}));
+    CHECK_THAT(v, is({4.5, 4, 4}));
+  }
+  Numbers w = {1}, g = {2};
+  std::vector<float> schedule = {0.5f, 0.5f};
+  SgdStep op;
+  op.segments = {{0, 1}};
+  op.schedule = view(schedule, Shape{2});
+  op.w = view(w, Shape{1});
+  op.g = view(g, Shape{1});
+  CHECK_THROWS_WITH(run(op), "sgd_step: a momentum of 0.5 needs the operand v");
+}
+
+TEST_CASE("load_batch by hand") {
+  std::vector<std::uint8_t> images = {7, 7, 0, 100};
+  std::vector<std::int32_t> labels = {3, 9}, indices = {1}, y_labels(1);
+  Numbers y(4);
+  LoadBatch op;
+  op.scale = {0.5f};
+  op.shift = {1.0f};
+  op.images = view(images, {2, 1, 1, 2});
+  op.labels = view(labels, Shape{2});
+  op.indices = view(indices, Shape{1});
+  op.y = view(y, {1, 1, 1, 4});
+  op.y_labels = view(y_labels, Shape{1});
+  run(op);
+  CHECK_THAT(y, is({1, 13.5, 38.5, 51}));
+  CHECK(y_labels[0] == 9);
+  indices[0] = 2;
+  CHECK_THROWS_WITH(run(op), "load_batch: index 2 of sample 0 is not in [0, 2)");
+}
+
+}  // namespace minception

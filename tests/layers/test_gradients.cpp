@@ -1,0 +1,155 @@
+/// Every layer: its gradients, and that the check notices every fault its backward pass could have.
+
+#include <minception/layers/avg_pool2d.h>
+#include <minception/layers/basic_conv2d.h>
+#include <minception/layers/concat.h>
+#include <minception/layers/dropout.h>
+#include <minception/layers/flatten.h>
+#include <minception/layers/inception.h>
+#include <minception/layers/linear.h>
+#include <minception/layers/local_response_norm.h>
+#include <minception/layers/max_pool2d.h>
+#include <minception/layers/relu.h>
+#include <minception/layers/residual.h>
+#include <minception/layers/sequential.h>
+#include <minception/tests/layers/gradient_check.h>
+
+#include <catch2/catch.hpp>
+
+using namespace minception;
+
+namespace {
+
+using Make = std::function<std::unique_ptr<Layer>()>;
+
+struct LayerCase {
+  std::string name;
+  Shape input;
+  Make make;
+};
+
+template <class L, class... Args>
+Make make(Args... args) {
+  return [args...] { return std::make_unique<L>(args...); };
+}
+
+Conv2d::Options conv(std::int64_t in, std::int64_t out, Extent2d kernel, Extent2d stride, Extent2d padding, bool bias,
+                     bool relu) {
+  return {.in_channels = in, .out_channels = out, .kernel = kernel, .stride = stride, .padding = padding, .bias = bias,
+          .relu = relu};
+}
+
+BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel, bool batch_norm) {
+  return {.in_channels = in,
+          .out_channels = out,
+          .kernel = {kernel, kernel},
+          .padding = {kernel / 2, kernel / 2},
+          .batch_norm = batch_norm};
+}
+
+Inception::Options inception(bool batch_norm, std::int64_t kernel) {
+  return {.channels = {.in = 5, .branch1 = 9, .branch2_reduce = 10, .branch2 = 9, .branch3_reduce = 11, .branch3 = 12,
+                       .branch4 = 10},
+          .batch_norm = batch_norm,
+          .branch3_kernel = kernel};
+}
+
+std::vector<LayerCase> layer_cases() {
+  return {
+      {"Conv2d 7x7, stride 2, one channel", {2, 1, 11, 9}, make<Conv2d>(conv(1, 6, {7, 7}, {2, 2}, {3, 3}, true, true))},
+      {"Conv2d 1x3, no bias", {2, 3, 5, 6}, make<Conv2d>(conv(3, 4, {1, 3}, {1, 1}, {0, 1}, false, false))},
+      {"Conv2d 3x3 on a row of two pixels", {4, 3, 1, 2}, make<Conv2d>(conv(3, 5, {3, 3}, {1, 1}, {1, 1}, true, false))},
+      {"Conv2d stride beyond the kernel", {2, 3, 9, 8}, make<Conv2d>(conv(3, 4, {2, 2}, {3, 3}, {0, 0}, true, false))},
+      {"BatchNorm2d", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9})},
+      {"BatchNorm2d with ReLU", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9, .relu = true})},
+      {"BasicConv2d", {2, 3, 5, 5}, make<BasicConv2d>(unit(3, 9, 3, false))},
+      {"BasicConv2d with BatchNorm", {3, 3, 4, 4}, make<BasicConv2d>(unit(3, 9, 3, true))},
+      {"Relu", {2, 5, 3, 4}, make<Relu>()},
+      {"MaxPool2d", {2, 3, 7, 6}, make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
+      {"MaxPool2d, ceil", {2, 3, 6, 6}, make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true})},
+      {"AvgPool2d, padding counted", {2, 3, 5, 5}, make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
+      {"AvgPool2d, padding not counted", {2, 3, 5, 5}, make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .count_include_pad = false})},
+      {"AdaptiveAvgPool2d", {2, 3, 7, 5}, make<AdaptiveAvgPool2d>(Extent2d{3, 2})},
+      {"GlobalAvgPool", {3, 4, 3, 2}, make<GlobalAvgPool>()},
+      {"Linear", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4})},
+      {"Linear, no bias", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4, .bias = false})},
+      {"Flatten", {2, 3, 4, 5}, make<Flatten>()},
+      {"LocalResponseNorm", {2, 7, 3, 3}, make<LocalResponseNorm>(LocalResponseNormAttributes{.size = 5, .alpha = 0.7, .k = 1.5})},
+      {"Dropout", {4, 3, 3, 3}, make<Dropout>(0.3, std::uint64_t{5})},
+      {"Inception", {2, 5, 5, 4}, make<Inception>(inception(false, 5))},
+      {"Inception, 3x3 third branch", {2, 5, 4, 4}, make<Inception>(inception(false, 3))},
+      {"Inception with BatchNorm", {4, 5, 4, 4}, make<Inception>(inception(true, 5))},
+      {"Sequential", {3, 2, 9, 9},
+       [] {
+         auto net = std::make_unique<Sequential>();
+         net->add<Conv2d>("a", conv(2, 6, {3, 3}, {1, 1}, {1, 1}, true, true));
+         net->add<MaxPool2d>("pool", Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+         net->add<Conv2d>("b", conv(6, 5, {3, 3}, {2, 2}, {1, 1}, true, true));
+         net->add<Flatten>("flatten");
+         net->add<Linear>("fc", Linear::Options{.in_features = 45, .out_features = 3});
+         return net;
+       }},
+      {"Concat of ReLU branches", {2, 3, 4, 4},
+       [] {
+         auto branches = std::make_unique<Concat>();
+         branches->add<BasicConv2d>("a", unit(3, 4, 3, false));
+         branches->add<BasicConv2d>("b", unit(3, 2, 1, true));
+         return branches;
+       }},
+      {"Concat of a ReLU branch and others, below a ReLU", {2, 3, 5, 5},
+       [] {
+         auto branches = std::make_unique<Concat>();
+         branches->add<BasicConv2d>("a", unit(4, 4, 3, false));
+         branches->add<AvgPool2d>("b", Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}});
+         branches->add<Conv2d>("c", conv(4, 3, {1, 1}, {1, 1}, {0, 0}, true, false));
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("below", unit(3, 4, 3, false));
+         net->add("branches", std::move(branches));
+         return net;
+       }},
+      {"Residual, scaled, with ReLU, below a ReLU", {2, 3, 5, 5},
+       [] {
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("below", unit(3, 4, 3, false));
+         net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3, true);
+         return net;
+       }},
+      {"Two Inceptions and a pool below a stem", {2, 3, 6, 6},
+       [] {
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("stem", unit(3, 5, 3, false));
+         net->add<Inception>("a", inception(false, 5));
+         net->add<MaxPool2d>("pool", Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+         Inception::Options second = inception(false, 3);
+         second.channels.in = 40;
+         net->add<Inception>("b", second);
+         return net;
+       }},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("gradients of every layer agree with central differences", "[gradients]") {
+  for (const LayerCase& layer : layer_cases()) {
+    DYNAMIC_SECTION(layer.name) {
+      const GradientReport report = check_layer(layer.make, layer.input);
+      INFO(layer.name << ": " << report.summary());
+      CHECK(report.passed());
+      CHECK(report.checked > 0);
+    }
+  }
+}
+
+TEST_CASE("every fault in the steps of a backward pass is noticed", "[gradients][mutations]") {
+  int planted = 0;
+  for (const LayerCase& layer : layer_cases()) {
+    for (const NamedMutation& mutation : backward_mutations(layer.make, layer.input)) {
+      ++planted;
+      INFO(layer.name << ", " << mutation.name);
+      CHECK_FALSE(check_layer(layer.make, layer.input, mutation.apply).passed());
+    }
+  }
+  WARN(planted << " faults planted");
+  CHECK(planted >= 100);
+}

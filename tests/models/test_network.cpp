@@ -1,0 +1,270 @@
+/// Networks as wholes: gradients, memory, partial batches, state.
+
+#include <minception/models/network.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights.h>
+#include <minception/tests/layers/gradient_check.h>
+#include <minception/tests/models/networks.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace minception;
+
+namespace {
+
+/// The gradient problem of a network in double, with all memory kept.
+GradientReport check_network(Model model, std::int64_t batch, int coordinates, const std::vector<std::string>& only = {},
+                             double label_smoothing = 0.0) {
+  const auto backend = make_reference_backend();
+  const std::vector<Head>& heads = model.auxiliary;
+  std::vector<double> weights = {1.0};
+  for (const Head& head : heads) weights.push_back(head.loss_weight);
+  const RandomBatch data = random_batch(model.config, batch);
+  Network network(std::move(model), *backend,
+                  {.max_batch = batch, .compute = DType::f64, .label_smoothing = label_smoothing, .reuse_memory = false});
+  network.initialize(Initialization::kaiming_normal, 3);
+  network.set_input(Mode::training, data.images, data.labels);
+
+  GradientProblem problem;
+  problem.loss = [&] {
+    network.reset_totals();
+    network.run(Mode::training, batch, Phase::forward);
+    network.run(Mode::training, batch, Phase::loss);
+    double loss = 0.0;
+    for (std::size_t head = 0; head < weights.size(); ++head) {
+      loss += weights[head] * network.totals(head).loss / static_cast<double>(batch);
+    }
+    return loss;
+  };
+  problem.decisions = [&] { return decisions_of(network.operations(Mode::training, batch)); };
+  network.set_control(1, 0, 0.0f, 0.0f);
+  network.train_step(batch, false);
+  for (const Parameter& parameter : network.parameters().all()) {
+    if (!parameter.trained()) continue;
+    if (!only.empty() && std::find(only.begin(), only.end(), parameter.name) == only.end()) continue;
+    auto* values = reinterpret_cast<double*>(network.flat_parameters().data()) + parameter.begin;
+    const auto* gradient = reinterpret_cast<const double*>(network.flat_gradients().data()) + parameter.begin;
+    problem.tensors.push_back({parameter.name, values, {gradient, gradient + parameter.shape.elements()}});
+  }
+  return check_gradients(problem, coordinates);
+}
+
+std::vector<std::byte> parameters_after(Backend& backend, Model model, bool reuse, int steps) {
+  const ModelConfig config = model.config;
+  Network network(std::move(model), backend,
+                  {.max_batch = 6, .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3}, .reuse_memory = reuse});
+  network.initialize(Initialization::xavier_uniform, 1);
+  for (int step = 0; step < steps; ++step) {
+    const RandomBatch data = random_batch(config, step % 2 == 0 ? 6 : 5, static_cast<std::uint64_t>(step));
+    network.set_input(Mode::training, data.images, data.labels);
+    network.set_control(1, 6 * step, 0.05f, 0.9f);
+    network.train_step(static_cast<std::int64_t>(data.labels.size()));
+    network.set_input(Mode::inference, data.images, data.labels);
+    network.infer(static_cast<std::int64_t>(data.labels.size()));
+  }
+  const auto flat = network.flat_parameters();
+  return {flat.begin(), flat.end()};
+}
+
+double relative_difference(const FileTensor& a, const FileTensor& b) {
+  const std::vector<double> x = to_doubles(a), y = to_doubles(b);
+  double difference = 0.0, norm = 0.0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    difference += (x[i] - y[i]) * (x[i] - y[i]);
+    norm += y[i] * y[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+}  // namespace
+
+TEST_CASE("gradients of whole small networks agree with central differences", "[gradients]") {
+  for (const bool batch_norm : {false, true}) {
+    for (const bool auxiliary : {false, true}) {
+      const GradientReport report = check_network(small_googlenet(batch_norm, auxiliary), 6, 16, {}, auxiliary ? 0.1 : 0.0);
+      INFO("batch_norm " << batch_norm << ", auxiliary head " << auxiliary << ": " << report.summary());
+      CHECK(report.passed());
+    }
+  }
+}
+
+TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[gradients]") {
+  const GradientReport plain =
+      check_network(make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
+                    {"conv1.conv.weight", "inception3a.branch2.0.conv.weight", "inception4c.branch3.1.conv.bias", "fc.weight"});
+  INFO("googlenet: " << plain.summary());
+  CHECK(plain.passed());
+  const GradientReport normed = check_network(
+      make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
+      {"conv1.conv.weight", "inception3b.branch1.bn.weight", "inception5b.branch4.1.bn.bias", "inception4a.branch2.1.conv.weight"});
+  INFO("googlenet_bn: " << normed.summary());
+  CHECK(normed.passed());
+}
+
+TEST_CASE("sharing memory changes no bit", "[memory]") {
+  const auto backend = make_reference_backend();
+  for (const bool batch_norm : {false, true}) {
+    CHECK(parameters_after(*backend, small_googlenet(batch_norm, true), true, 4) ==
+          parameters_after(*backend, small_googlenet(batch_norm, true), false, 4));
+  }
+  const Network shared(make_model({.name = "googlenet"}), *backend, {.plan_only = true});
+  CHECK(shared.memory().training.arena < shared.memory().training.without_reuse * 6 / 10);
+  CHECK(shared.memory().training.arena >= shared.memory().training.live);
+}
+
+TEST_CASE("a partial batch gives what a network of that size gives", "[partial batch]") {
+  const auto backend = make_reference_backend();
+  const RandomBatch data = random_batch(small_googlenet(true).config, 3);
+  std::map<std::string, FileTensor> states[2];
+  for (const std::int64_t max_batch : {3, 8}) {
+    Network network(small_googlenet(true), *backend, {.max_batch = max_batch});
+    network.initialize(Initialization::xavier_uniform, 1);
+    network.set_input(Mode::training, data.images, data.labels);
+    network.set_control(1, 0, 0.1f, 0.0f);
+    network.train_step(3);
+    states[max_batch == 8] = network.state();
+  }
+  CHECK(states[0] == states[1]);
+}
+
+TEST_CASE("the last step of a batch of one works", "[partial batch]") {
+  const auto backend = make_reference_backend();
+  Network network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), *backend, {.max_batch = 2});
+  network.initialize(Initialization::xavier_uniform, 1);
+  const RandomBatch data = random_batch(network.model().config, 1);
+  network.set_input(Mode::training, data.images, data.labels);
+  network.set_control(1, 0, 0.1f, 0.0f);
+  network.train_step(1);
+  for (const auto& [name, tensor] : network.state()) {
+    const std::vector<double> values = to_doubles(tensor);
+    INFO(name);
+    CHECK(std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); }));
+  }
+  CHECK_THROWS_WITH(network.train_step(3), Catch::Contains("planned for 1 to 2"));
+  CHECK_THROWS_AS(network.train_step(0), Error);
+}
+
+TEST_CASE("state round-trips through files' shapes, and what does not fit changes nothing", "[state]") {
+  const auto backend = make_reference_backend();
+  Network network(small_googlenet(true), *backend, {.max_batch = 2});
+  network.initialize(Initialization::kaiming_normal, 4);
+  const auto state = network.state();
+  Network other(small_googlenet(true), *backend, {.max_batch = 2});
+  other.initialize(Initialization::xavier_uniform, 9);
+  CHECK(other.state() != state);
+  other.load_state(state);
+  CHECK(other.state() == state);
+
+  auto missing = state;
+  missing.erase("fc.bias");
+  CHECK_THROWS_WITH(other.load_state(missing), Catch::Contains("fc.bias") && Catch::Contains("missing"));
+  auto extra = state;
+  extra["fc.extra"] = state.at("fc.bias");
+  CHECK_THROWS_WITH(other.load_state(extra), Catch::Contains("fc.extra"));
+  auto wrong = state;
+  wrong["fc.bias"].shape = {2, 2};
+  CHECK_THROWS_WITH(other.load_state(wrong), Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
+  auto half = state;
+  half["fc.bias"].dtype = DType::bf16;
+  CHECK_THROWS_WITH(other.load_state(half), Catch::Contains("fc.bias is bf16"));
+  CHECK(other.state() == state);
+}
+
+TEST_CASE("initial values follow their distributions", "[initialization]") {
+  const Parameter weight = {.name = "w", .shape = {200, 100, 3, 3}, .role = ParameterRole::weight, .fan_in = 900, .fan_out = 1800};
+  const double bound = std::sqrt(6.0 / 2700.0);
+  double sum = 0.0, squares = 0.0, largest = 0.0;
+  const auto xavier = initial_values(weight, Initialization::xavier_uniform, 1);
+  for (double value : xavier) {
+    sum += value;
+    squares += value * value;
+    largest = std::max(largest, std::abs(value));
+  }
+  const auto count = static_cast<double>(xavier.size());
+  CHECK(std::abs(sum / count) < 4.0 * bound / std::sqrt(3.0 * count));
+  CHECK(squares / count == Approx(bound * bound / 3.0).epsilon(0.01));
+  CHECK(largest <= bound);
+  CHECK(largest > 0.999 * bound);
+
+  squares = 0.0;
+  for (double value : initial_values(weight, Initialization::kaiming_normal, 1)) squares += value * value;
+  CHECK(squares / count == Approx(2.0 / 900.0).epsilon(0.01));
+
+  Parameter bias = weight;
+  bias.shape = {5000};
+  bias.role = ParameterRole::bias;
+  const auto biases = initial_values(bias, Initialization::xavier_uniform, 1);
+  CHECK(std::all_of(biases.begin(), biases.end(), [](double value) { return std::abs(value) <= 1.0 / 30.0; }));
+  CHECK(initial_values(bias, Initialization::kaiming_normal, 1) == std::vector<double>(5000, 0.0));
+  CHECK(initial_values(weight, Initialization::xavier_uniform, 2) != xavier);
+  CHECK_THROWS_WITH(parse_initialization("zeros"), Catch::Contains("kaiming-normal"));
+}
+
+#ifdef MINCEPTION_HAVE_CPU
+TEST_CASE("the cpu backend's training step agrees with reference in double", "[cpu]") {
+  const auto cpu = make_cpu_backend();
+  const auto reference = make_reference_backend();
+  for (const char* name : {"googlenet", "googlenet_bn"}) {
+    for (const Shape& input : {Shape{1, 32, 32}, Shape{3, 40, 56}}) {
+      const ModelConfig config = {.name = name, .input = input};
+      const RandomBatch data = random_batch(config, 8);
+      Network fast(make_model(config), *cpu, {.max_batch = 8});
+      Network exact(make_model(config), *reference, {.max_batch = 8, .compute = DType::f64});
+      fast.initialize(Initialization::xavier_uniform, 1);
+      auto state = fast.state();
+      for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
+      exact.load_state(state);
+      for (Network* network : {&fast, &exact}) {
+        network->set_input(Mode::training, data.images, data.labels);
+        network->train_step(8, false);
+      }
+      INFO(name << " " << input);
+      CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(1e-5));
+      const auto expected = exact.gradients();
+      for (const auto& [key, gradient] : fast.gradients()) {
+        const double difference = relative_difference(gradient, expected.at(key));
+        INFO(key << ": " << difference);
+        CHECK(difference <= 1e-3);
+      }
+    }
+  }
+}
+
+TEST_CASE("the same run twice gives the same bits on the cpu backend", "[cpu]") {
+  for (const bool batch_norm : {false, true}) {
+    const auto first = make_cpu_backend();
+    const auto second = make_cpu_backend();
+    const auto bits = parameters_after(*first, small_googlenet(batch_norm, true), true, 4);
+    CHECK(bits == parameters_after(*first, small_googlenet(batch_norm, true), true, 4));
+    CHECK(bits == parameters_after(*second, small_googlenet(batch_norm, true), false, 4));
+  }
+}
+
+TEST_CASE("packed weights are refreshed when weights or batch size change", "[cpu]") {
+  const auto cpu = make_cpu_backend();
+  const ModelConfig config = {.name = "googlenet", .input = {1, 32, 32}};
+  const RandomBatch data = random_batch(config, 8);
+  const std::span<const float> three(data.images.data(), 3 * 32 * 32);
+  Network network(make_model(config), *cpu, {.max_batch = 8});
+  const auto logits = [&](std::span<const float> images) {
+    network.set_input(Mode::inference, images, {});
+    const auto batch = static_cast<std::int64_t>(images.size()) / (32 * 32);
+    network.infer(batch);
+    return network.logits(Mode::inference, batch);
+  };
+  network.initialize(Initialization::xavier_uniform, 1);
+  const auto eight = logits(data.images);
+  CHECK(logits(data.images) == eight);
+  const auto part = logits(three);
+  for (std::size_t i = 0; i < part.size(); ++i) CHECK(part[i] == Approx(eight[i]).epsilon(1e-4).margin(1e-5));
+  network.set_input(Mode::training, data.images, data.labels);
+  network.set_control(1, 0, 0.1f, 0.0f);
+  network.train_step(8);
+  CHECK(logits(data.images) != eight);
+  network.initialize(Initialization::xavier_uniform, 1);
+  CHECK(logits(data.images) == eight);
+}
+#endif

@@ -1,0 +1,119 @@
+/// Our side of the comparisons with PyTorch: each command does one thing and leaves the numbers in a file.
+///
+///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64; IN holds
+///                                             `images` (N, C, H, W), `labels` and the state as `state.NAME`, in f32;
+///                                             OUT gets logits, loss, `grad.NAME`, statistics, inference logits
+///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
+///   peer_tool schedule STEPS LR MOMENTUM LOWEST WARMUP   prints learning rate and momentum of every step
+
+#include <minception/core/error.h>
+#include <minception/core/safetensors.h>
+#include <minception/models/network.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights.h>
+#include <minception/training/schedule.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <numeric>
+#include <string>
+#include <vector>
+
+using namespace minception;
+
+namespace {
+
+template <class T>
+std::vector<T> elements(const FileTensor& tensor) {
+  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype), " is not what was asked for");
+  std::vector<T> values(tensor.bytes.size() / sizeof(T));
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return values;
+}
+
+void step(const std::string& model, const std::string& device, DType compute, const char* in, const char* out) {
+  const Safetensors given = read_safetensors(in);
+  const FileTensor& images = given.tensors.at("images");
+  const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
+  const Shape& shape = images.shape;
+  std::map<std::string, FileTensor> state;
+  for (const auto& [name, tensor] : given.tensors) {
+    if (name.starts_with("state.")) {
+      state[name.substr(6)] = to_file_tensor(to_doubles(tensor), tensor.shape, compute);
+    }
+  }
+  const std::int64_t classes = state.at("fc.bias").shape[0];
+  const auto backend = make_backend(device);
+  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}), *backend,
+                  {.max_batch = shape[0], .compute = compute});
+  network.load_state(state);
+
+  Safetensors result;
+  const auto pixels = elements<float>(images);
+  network.set_input(Mode::inference, pixels, labels);
+  network.infer(shape[0]);
+  result.tensors["inference_logits"] =
+      to_file_tensor(network.logits(Mode::inference, shape[0]), {shape[0], classes}, DType::f64);
+  network.reset_totals();
+  network.set_input(Mode::training, pixels, labels);
+  network.train_step(shape[0], false);
+  result.tensors["logits"] = to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
+  const double loss = network.totals().loss / static_cast<double>(shape[0]);
+  result.tensors["loss"] = to_file_tensor(std::vector<double>{loss}, {}, DType::f64);
+  for (auto& [name, gradient] : network.gradients()) result.tensors["grad." + name] = gradient;
+  for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
+  write_safetensors(out, result);
+}
+
+void resize(const std::string& device, std::int64_t height, std::int64_t width, const char* in, const char* out) {
+  const FileTensor images = read_safetensors(in).tensors.at("images");
+  const Shape& shape = images.shape;
+  const auto backend = make_backend(device);
+  const std::vector<std::byte> memory = file_to_channels_last(images.bytes, shape, DType::u8);
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(shape[0]));
+  std::iota(indices.begin(), indices.end(), 0);
+  std::vector<std::int32_t> labels(indices.size(), 0), batch_labels(indices.size(), 0);
+  const Shape resized = {shape[0], shape[1], height, width};
+  std::vector<float> y(static_cast<std::size_t>(resized.elements()));
+  backend->run(LoadBatch{.images = Tensor(shape, DType::u8, const_cast<std::byte*>(memory.data())),
+                         .labels = Tensor(Shape{shape[0]}, DType::i32, labels.data()),
+                         .indices = Tensor(Shape{shape[0]}, DType::i32, indices.data()),
+                         .y = Tensor(resized, DType::f32, y.data()),
+                         .y_labels = Tensor(Shape{shape[0]}, DType::i32, batch_labels.data())});
+  Safetensors result;
+  result.tensors["images"] = {DType::f32, resized, channels_last_to_file(std::as_bytes(std::span(y)), resized, DType::f32)};
+  write_safetensors(out, result);
+}
+
+void schedule(std::int64_t steps, double rate, double momentum, double lowest, double warmup) {
+  const Schedule schedule = {.kind = ScheduleKind::one_cycle,
+                             .learning_rate = rate,
+                             .momentum = momentum,
+                             .lowest_momentum = lowest,
+                             .warmup_fraction = warmup};
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const ScheduleValues values = schedule.at(i, steps);
+    std::printf("%.17g %.17g\n", values.learning_rate, values.momentum);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    if (words.size() == 6 && words[0] == "step") {
+      step(words[1], words[2], parse_dtype(words[3]).value(), argv[5], argv[6]);
+    } else if (words.size() == 6 && words[0] == "resize") {
+      resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
+    } else if (words.size() == 6 && words[0] == "schedule") {
+      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]), std::stod(words[5]));
+    } else {
+      fail("usage: peer_tool step|resize|schedule ...");
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "peer_tool: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,36 @@
+#pragma once
+/// Progress of long work on stderr: a bar that redraws itself on a terminal, a plain line now and then elsewhere.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace minception {
+
+class Progress {
+ public:
+  /// `total` units of work, called `unit` ("images"); `label` goes in front.
+  Progress(std::string label, std::int64_t total, std::string unit);
+  /// Wipes the bar.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `done` units are done; `note` is shown behind ("loss 0.532").
+  void update(std::int64_t done, const std::string& note = {});
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string label_;
+  std::int64_t total_;
+  std::string unit_;
+  bool terminal_;
+  Clock::time_point start_;
+  Clock::time_point shown_;
+};
+
+/// "0:07", "12:34", "1:02:03"
+std::string clock_time(double seconds);
+
+}  // namespace minception
