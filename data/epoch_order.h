@@ -7,7 +7,7 @@
 namespace minception {
 
 /// The upper half of the random streams that order samples; the lower half is the epoch. Dropout takes its
-/// stream numbers from 0 up in the same place, so this one is far from them.
+/// stream numbers from below 2^31 in the same place, so the two never meet.
 inline constexpr std::uint64_t kSampleOrderStream = 0xda7a0001;
 
 /// The index of the sample at `position` of `epoch`: a pseudo-random permutation of [0, count) that differs

@@ -1,5 +1,5 @@
-/// Prints what a model is made of: output shapes, parameters, multiply-accumulates, memory. Only plans: nothing is
-/// allocated.
+/// Prints what a model is made of: output shapes, parameters, multiply-accumulates, memory. Only plans:
+/// nothing is allocated.
 
 #include <minception/core/error.h>
 #include <minception/examples/program.h>
@@ -26,11 +26,13 @@ int main(int argc, char** argv) {
   app.add_flag("--inference", inference, "memory of inference instead of training");
   return run_program(app, argc, argv, [&] {
     const Shape shape = parse_shape(input);
-    require(shape.rank() == 4, "--input ", input, ": write batch x channels x height x width, such as 1x1x96x96");
+    require(shape.rank() == 4, "--input ", input,
+            ": write batch x channels x height x width, such as 1x1x96x96");
     const std::unique_ptr<Backend> backend = make_backend(device);
     Model model = make_model({.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes});
     for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
-    const Network network(std::move(model), *backend, {.max_batch = shape[0], .training = !inference, .plan_only = true});
+    const Network network(std::move(model), *backend,
+                          {.max_batch = shape[0], .training = !inference, .plan_only = true});
     std::printf("%s\n%s", layer_table(network).c_str(), memory_table(network).c_str());
   });
 }

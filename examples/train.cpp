@@ -52,7 +52,8 @@ void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default();
   app.add_option("--model", o.model, "googlenet or googlenet_bn");
   app.add_option("--data", o.data, "data set: fashion-mnist");
-  app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
+  app.add_option("--data-dir", o.data_dir,
+                 "folder of the data set's files (default: where its package puts them)");
   app.add_option("--image-size", o.image_size, "images are resized to this: 96, or 96x64 (height x width)");
   app.add_option("--epochs", o.epochs, "passes over the training images");
   app.add_option("--batch-size", o.batch_size, "images per step");
@@ -155,17 +156,19 @@ void train(const Options& o) {
               static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
-  const std::unique_ptr<Backend> backend = o.device == "cpu" ? make_cpu_backend(o.threads) : make_backend(o.device);
+  const std::unique_ptr<Backend> backend =
+      o.device == "cpu" ? make_cpu_backend(o.threads) : make_backend(o.device);
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
                             .classes = static_cast<std::int64_t>(dataset.train.class_names.size()),
                             .seed = o.seed});
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
-  Network network(std::move(model), *backend,
-                  {.max_batch = o.batch_size,
-                   .label_smoothing = o.label_smoothing,
-                   .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
-                   .dataset_image = image});
+  Network network(
+      std::move(model), *backend,
+      {.max_batch = o.batch_size,
+       .label_smoothing = o.label_smoothing,
+       .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
+       .dataset_image = image});
   std::printf("device: %s\n%s", backend->description().c_str(), memory_table(network).c_str());
   if (o.init_file.empty()) {
     network.initialize(initialization, o.seed);
@@ -196,17 +199,19 @@ void train(const Options& o) {
     const EpochMetrics metrics = trainer.run_epoch(epoch, [&](const TrainerProgress& progress) {
       if (!bar || progress.testing != testing) {
         testing = progress.testing;
-        bar.emplace(testing ? "test       " : concat("epoch ", epoch, "/", o.epochs), progress.total, "images");
+        bar.emplace(testing ? "test       " : concat("epoch ", epoch, "/", o.epochs), progress.total,
+                    "images");
       }
       char note[64];
       std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
       bar->update(progress.done, note);
     });
     bar.reset();
-    std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
-                static_cast<long long>(epoch), static_cast<long long>(o.epochs), metrics.train_loss,
-                metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
-                clock_time(metrics.seconds).c_str());
+    std::printf(
+        "epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
+        static_cast<long long>(epoch), static_cast<long long>(o.epochs), metrics.train_loss,
+        metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
+        clock_time(metrics.seconds).c_str());
     std::fflush(stdout);
     run.write_weights(network, metadata);
     run.append_metrics(metrics);

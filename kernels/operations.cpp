@@ -1,11 +1,12 @@
 #include <minception/kernels/operations.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace minception {
 
-std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                              std::int64_t padding) {
   const std::int64_t span = in + 2 * padding - kernel;
   return span < 0 ? 0 : span / stride + 1;
 }
@@ -22,7 +23,7 @@ std::int64_t pooled_extent(std::int64_t in, std::int64_t kernel, std::int64_t st
 }
 
 std::string_view name_of(const Operation& operation) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Operation>> kNames = {
+  static constexpr std::string_view kNames[] = {
       "load_batch",
       "conv2d_forward",
       "conv2d_backward_data",
@@ -59,6 +60,7 @@ std::string_view name_of(const Operation& operation) {
       "softmax_cross_entropy",
       "sgd_step",
   };
+  static_assert(std::size(kNames) == std::variant_size_v<Operation>, "every operation has a name");
   return kNames[operation.index()];
 }
 
@@ -85,6 +87,8 @@ struct MultiplyAccumulates {
 
 }  // namespace
 
-std::int64_t multiply_accumulates(const Operation& operation) { return std::visit(MultiplyAccumulates{}, operation); }
+std::int64_t multiply_accumulates(const Operation& operation) {
+  return std::visit(MultiplyAccumulates{}, operation);
+}
 
 }  // namespace minception

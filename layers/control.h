@@ -1,8 +1,10 @@
 #pragma once
-/// What changes from step to step lives in one small block of device memory, so that a captured step can be replayed.
+/// What changes from step to step lives in one small block of device memory, so that a captured step can be
+/// replayed.
 
 #include <minception/layers/plan.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 

@@ -5,7 +5,8 @@ namespace minception {
 
 void Dropout::declare(ParameterTable& table, const std::string& name) {
   Layer::declare(table, name);
-  attributes_.stream = static_cast<std::uint32_t>(name_hash(name));
+  // The upper half of the 32-bit stream numbers belongs to others, such as the order of samples.
+  attributes_.stream = static_cast<std::uint32_t>(name_hash(name)) & 0x7fffffffu;
 }
 
 Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
@@ -13,7 +14,8 @@ Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) 
   if (!drops && !destination.defined()) return x;
   const Tensor y = output(plan, x, destination);
   if (drops) {
-    plan.add(name(), DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
+    plan.add(name(),
+             DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
   } else {
     plan.add(name(), ConcatForward{.x = {x}, .y = y});  // the identity, into the place asked for
   }
@@ -23,7 +25,8 @@ Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) 
 void Dropout::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   if (!target.dx.defined()) return;
   plan.add(name(),
-           DropoutBackward{.attributes = attributes_, .position = position_tensor(plan), .dy = dy, .target = target});
+           DropoutBackward{
+               .attributes = attributes_, .position = position_tensor(plan), .dy = dy, .target = target});
 }
 
 }  // namespace minception

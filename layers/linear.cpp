@@ -20,8 +20,8 @@ void Linear::declare(ParameterTable& table, const std::string& name) {
 }
 
 Shape Linear::output_shape(const Shape& input) const {
-  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,", options_.in_features,
-          "], the input is ", input);
+  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,",
+          options_.in_features, "], the input is ", input);
   return {input[0], options_.out_features};
 }
 

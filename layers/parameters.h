@@ -37,12 +37,12 @@ struct Parameter {
 
 using ParameterId = std::size_t;
 
-/// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order given, so that
-/// several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
+/// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order
+/// given, so that several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
 class ParameterTable {
  public:
-  /// Adds parameters that must be contiguous; `begin` is set here. Returns the id of the first; ids are consecutive.
-  /// Throws Error if a name is taken.
+  /// Adds parameters that must be contiguous; `begin` is set here. Returns the id of the first; ids are
+  /// consecutive. Throws Error if a name is taken.
   ParameterId add_block(std::vector<Parameter> members);
   ParameterId add(Parameter parameter) { return add_block({std::move(parameter)}); }
 
@@ -57,7 +57,8 @@ class ParameterTable {
   /// Trained values, gaps and statistics not counted: what papers call the number of parameters.
   std::int64_t trained_values() const;
 
-  /// All trained parameters with one weight decay, neighbours merged (the gaps between them hold zeros, and stay zero).
+  /// All trained parameters with one weight decay, neighbours merged (the gaps between them hold zeros, and
+  /// stay zero).
   std::vector<ParameterSegment> segments(double weight_decay) const;
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-/// Planning: layers write down, in order, which operations run on which tensors. The list is the single source for
-/// memory lifetimes, execution, the summary and the profile.
+/// Planning: layers write down, in order, which operations run on which tensors. The list is the single
+/// source for memory lifetimes, execution, the summary and the profile.
 
 #include <minception/core/memory_plan.h>
 #include <minception/kernels/backend.h>
@@ -31,13 +31,13 @@ struct Step {
 
 /// Memory that lives outside of the arena, by what it holds.
 enum class Region : std::uint8_t {
-  parameters,       ///< flat, master dtype
-  gradients,        ///< flat, master dtype
-  statistics,       ///< flat, master dtype: running means and variances
-  optimizer,        ///< flat, master dtype: momentum
-  packed,           ///< weights in the backend's own layout, inference only
-  control,          ///< learning rate, position, totals: what changes from step to step
-  dataset_images,   ///< resident samples
+  parameters,      ///< flat, master dtype
+  gradients,       ///< flat, master dtype
+  statistics,      ///< flat, master dtype: running means and variances
+  optimizer,       ///< flat, master dtype: momentum
+  packed,          ///< weights in the backend's own layout, inference only
+  control,         ///< learning rate, position, totals: what changes from step to step
+  dataset_images,  ///< resident samples
   dataset_labels,
   dataset_indices,  ///< which samples are in the batch
   count,
@@ -58,10 +58,10 @@ struct Storage {
 
 /// How a plan is run.
 struct BindOptions {
-  std::int64_t batch = 1;       ///< samples, at most the plan's largest batch
-  bool accumulate = false;      ///< parameter gradients are added to instead of overwritten
-  bool refresh_packed = true;   ///< packed weights are made again; needed after weights or batch size changed
-  double divisor = 0.0;         ///< of the loss; 0 stands for the batch size
+  std::int64_t batch = 1;      ///< samples, at most the plan's largest batch
+  bool accumulate = false;     ///< parameter gradients are added to instead of overwritten
+  bool refresh_packed = true;  ///< packed weights are made again; needed after weights or batch size changed
+  double divisor = 0.0;        ///< of the loss; 0 stands for the batch size
 
   auto operator<=>(const BindOptions&) const = default;
 };
@@ -74,11 +74,11 @@ struct BoundSteps {
 };
 
 struct MemorySummary {
-  std::size_t arena = 0;             ///< what is allocated for activations, their gradients and workspace
-  std::size_t live = 0;              ///< the largest sum alive at one step: the bound for any placement
-  std::size_t without_reuse = 0;     ///< the sum of all tensors and workspaces
-  std::size_t activations = 0;       ///< the sum of all activations and saved tensors
-  std::size_t gradients = 0;         ///< the sum of the gradients of activations
+  std::size_t arena = 0;          ///< what is allocated for activations, their gradients and workspace
+  std::size_t live = 0;           ///< the largest sum alive at one step: the bound for any placement
+  std::size_t without_reuse = 0;  ///< the sum of all tensors and workspaces
+  std::size_t activations = 0;    ///< the sum of all activations and saved tensors
+  std::size_t gradients = 0;      ///< the sum of the gradients of activations
   std::size_t largest_workspace = 0;
 };
 
@@ -93,12 +93,15 @@ class Plan {
   DType master_dtype() const { return compute_ == DType::bf16 ? DType::f32 : compute_; }
   std::int64_t max_batch() const { return max_batch_; }
 
-  // ---- while planning: layers ask for tensors and write steps ------------------------------------------------------
+  // ---- while planning: layers ask for tensors and write steps
+  // ------------------------------------------------------
 
   void begin_phase(Phase phase) { phase_ = phase; }
   /// A tensor of the arena whose first extent is the batch.
   Tensor activation(std::string what, const Shape& shape, DType dtype);
-  Tensor activation(std::string what, const Shape& shape) { return activation(std::move(what), shape, compute_); }
+  Tensor activation(std::string what, const Shape& shape) {
+    return activation(std::move(what), shape, compute_);
+  }
   /// A tensor of the arena that does not depend on the batch size: what forward saves for backward.
   Tensor saved(std::string what, const Shape& shape, DType dtype);
   /// A tensor in a region, `offset` bytes from its start. `batched`: its first extent is the batch.
@@ -113,12 +116,15 @@ class Plan {
   /// Appends a step. Throws Error, naming the layer, if the operation is not valid.
   void add(const std::string& layer, Operation operation);
 
-  /// Keeps the tensor's memory from the first to the last step: what the caller writes before a run or reads after it.
+  /// Keeps the tensor's memory from the first to the last step: what the caller writes before a run or reads
+  /// after it.
   void keep(const Tensor& tensor);
 
-  // ---- after planning -----------------------------------------------------------------------------------------------
+  // ---- after planning
+  // -----------------------------------------------------------------------------------------------
 
-  /// Gives every storage its place. Without `reuse` nothing shares memory, and all of it can be looked at after a run.
+  /// Gives every storage its place. Without `reuse` nothing shares memory, and all of it can be looked at
+  /// after a run.
   void place(bool reuse = true);
   const MemorySummary& memory() const { return memory_; }
   std::size_t packed_bytes() const { return packed_bytes_; }

@@ -18,7 +18,8 @@ Initialization parse_initialization(std::string_view name) {
   fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal");
 }
 
-std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
+std::vector<double> initial_values(const Parameter& parameter, Initialization initialization,
+                                   std::uint64_t seed) {
   const auto count = static_cast<std::size_t>(parameter.shape.elements());
   const Random random{seed, name_hash(parameter.name)};
   std::vector<double> values(count, 0.0);
@@ -39,9 +40,12 @@ std::vector<double> initial_values(const Parameter& parameter, Initialization in
       if (initialization == Initialization::xavier_uniform) fill_uniform(1.0 / std::sqrt(fan_in));
       break;
     case ParameterRole::norm_weight:
-    case ParameterRole::running_var: values.assign(count, 1.0); break;
+    case ParameterRole::running_var:
+      values.assign(count, 1.0);
+      break;
     case ParameterRole::norm_bias:
-    case ParameterRole::running_mean: break;
+    case ParameterRole::running_mean:
+      break;
   }
   return values;
 }

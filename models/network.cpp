@@ -27,7 +27,8 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
   dataset.label_memory = backend.allocate(labels.size_bytes());
   backend.copy_to_device(dataset.image_memory.data(), pixels.data(), pixels.size());
   backend.copy_to_device(dataset.label_memory.data(), labels.data(), labels.size_bytes());
-  dataset.images = Tensor({count, image[0], image[1], image[2]}, DType::u8, dataset.image_memory.data(), backend.device());
+  dataset.images =
+      Tensor({count, image[0], image[1], image[2]}, DType::u8, dataset.image_memory.data(), backend.device());
   dataset.labels = Tensor(Shape{count}, DType::i32, dataset.label_memory.data(), backend.device());
   return dataset;
 }
@@ -42,7 +43,8 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
         std::make_unique<Plan>(backend_, parameters_, Mode::training, options_.compute, options_.max_batch);
     write_plan(*training_);
   }
-  inference_ = std::make_unique<Plan>(backend_, parameters_, Mode::inference, options_.compute, options_.max_batch);
+  inference_ =
+      std::make_unique<Plan>(backend_, parameters_, Mode::inference, options_.compute, options_.max_batch);
   write_plan(*inference_);
 
   const DType master = inference_->master_dtype();
@@ -59,9 +61,10 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   memory_.total = memory_.parameters + memory_.gradients + memory_.optimizer + memory_.packed + memory_.arena;
   if (options_.plan_only) return;
   require(memory_.available == 0 || memory_.total <= memory_.available, "not enough memory on ",
-          backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch, ": ",
-          mebibytes(memory_.total), " (", memory_.total, " bytes) needed, ", mebibytes(memory_.available), " (",
-          memory_.available, " bytes) free; use a smaller batch or image size");
+          backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch,
+          ": ", mebibytes(memory_.total), " (", memory_.total, " bytes) needed, ",
+          mebibytes(memory_.available), " (", memory_.available,
+          " bytes) free; use a smaller batch or image size");
 
   arena_ = backend_.allocate(memory_.arena);
   parameter_memory_ = backend_.allocate(flat_bytes(parameters_.flat_parameters(), master));
@@ -95,7 +98,8 @@ void Network::write_plan(Plan& plan) {
     plan.add("input",
              LoadBatch{.scale = options_.scale,
                        .shift = options_.shift,
-                       .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]}, DType::u8),
+                       .images = plan.external(Region::dataset_images, 0,
+                                               {1, source[0], source[1], source[2]}, DType::u8),
                        .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
                        .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
                        .y = x,
@@ -131,8 +135,10 @@ void Network::write_plan(Plan& plan) {
   std::vector<Tensor> auxiliary_gradients;
   for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
     const Head& head = model_.auxiliary[j];
-    const SoftmaxCrossEntropyLoss weighted{.label_smoothing = options_.label_smoothing, .weight = head.loss_weight};
-    auxiliary_gradients.push_back(weighted.plan(plan, head.name + ".loss", j + 1, auxiliary_logits[j], labels));
+    const SoftmaxCrossEntropyLoss weighted{.label_smoothing = options_.label_smoothing,
+                                           .weight = head.loss_weight};
+    auxiliary_gradients.push_back(
+        weighted.plan(plan, head.name + ".loss", j + 1, auxiliary_logits[j], labels));
   }
 
   plan.begin_phase(Phase::backward);
@@ -156,13 +162,13 @@ void Network::write_plan(Plan& plan) {
   plan.begin_phase(Phase::update);
   const Shape flat = {parameters_.flat_parameters()};
   const DType master = plan.master_dtype();
-  plan.add("optimizer",
-           SgdStep{.nesterov = options_.sgd.nesterov,
-                   .segments = parameters_.segments(options_.sgd.weight_decay),
-                   .schedule = schedule_tensor(plan),
-                   .g = plan.external(Region::gradients, 0, flat, master),
-                   .w = plan.external(Region::parameters, 0, flat, master),
-                   .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master) : Tensor{}});
+  plan.add("optimizer", SgdStep{.nesterov = options_.sgd.nesterov,
+                                .segments = parameters_.segments(options_.sgd.weight_decay),
+                                .schedule = schedule_tensor(plan),
+                                .g = plan.external(Region::gradients, 0, flat, master),
+                                .w = plan.external(Region::parameters, 0, flat, master),
+                                .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master)
+                                                           : Tensor{}});
   plan.place(options_.reuse_memory);
 }
 
@@ -177,13 +183,14 @@ Plan& Network::plan_of(Mode mode) const {
 void Network::initialize(Initialization initialization, std::uint64_t seed) {
   std::map<std::string, FileTensor> values;
   for (const Parameter& parameter : parameters_.all()) {
-    values[parameter.name] =
-        to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape, inference_->master_dtype());
+    values[parameter.name] = to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape,
+                                            inference_->master_dtype());
   }
   load_state(values);
 }
 
-std::map<std::string, FileTensor> Network::export_values(const std::byte* flat, const std::byte* statistics) const {
+std::map<std::string, FileTensor> Network::export_values(const std::byte* flat,
+                                                         const std::byte* statistics) const {
   const DType dtype = inference_->master_dtype();
   std::map<std::string, FileTensor> values;
   for (const Parameter& parameter : parameters_.all()) {
@@ -211,8 +218,8 @@ void Network::load_state(const std::map<std::string, FileTensor>& state) {
   for (const auto& [name, tensor] : state) {
     const Parameter* parameter = parameters_.find(name);
     require(parameter != nullptr, "the tensor ", name, " belongs to no layer of ", model_.config.name);
-    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
-            " expects ", parameter->shape);
+    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ",
+            model_.config.name, " expects ", parameter->shape);
     require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
             minception::name_of(dtype), " is expected");
   }
@@ -223,7 +230,8 @@ void Network::load_state(const std::map<std::string, FileTensor>& state) {
   for (const Parameter& parameter : parameters_.all()) {
     const FileTensor& tensor = state.at(parameter.name);
     const std::vector<std::byte> memory = file_to_channels_last(tensor.bytes, tensor.shape, dtype);
-    auto* flat = static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
+    auto* flat =
+        static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
     backend_.copy_to_device(flat + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
   }
   packed_for_batch_ = 0;
@@ -245,8 +253,8 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
   require(batch >= 1 && batch <= options_.max_batch &&
               static_cast<std::int64_t>(images.size()) == batch * image.elements(),
           images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
-  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
-          " images");
+  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ",
+          batch, " images");
   const Plan& plan = plan_of(mode);
   const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
   std::vector<double> values(images.begin(), images.end());
@@ -277,13 +285,15 @@ void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
 
 void Network::train_step(std::int64_t batch, bool update) {
   if (update) return run(Mode::training, batch);
-  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) run(Mode::training, batch, phase);
+  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward})
+    run(Mode::training, batch, phase);
 }
 
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }
 
 std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
-  const Tensor bound = plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
+  const Tensor bound =
+      plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
   std::vector<std::byte> memory(bound.bytes());
   backend_.synchronize();
   backend_.copy_to_host(memory.data(), bound.data, memory.size());
@@ -294,7 +304,8 @@ Totals Network::totals(std::size_t head) const {
   const DType dtype = inference_->master_dtype();
   std::vector<std::byte> memory(2 * size_of(dtype));
   backend_.synchronize();
-  backend_.copy_to_host(memory.data(), static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
+  backend_.copy_to_host(memory.data(),
+                        static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
                         memory.size());
   const std::vector<double> values = to_doubles({dtype, Shape{2}, std::move(memory)});
   return {.loss = values[0], .correct = values[1]};

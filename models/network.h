@@ -42,9 +42,11 @@ struct NetworkOptions {
   DType compute = DType::f32;
   double label_smoothing = 0.0;
   SgdOptions sgd;
-  /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
+  /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's
+  /// input.
   std::optional<Shape> dataset_image;
-  std::vector<float> scale = {1.0f / 255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
+  std::vector<float> scale = {
+      1.0f / 255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
   std::vector<float> shift = {0.0f};
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
   bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
@@ -58,8 +60,8 @@ struct Totals {
 
 class Network {
  public:
-  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is short, with the
-  /// bytes needed and free. `backend` outlives the network.
+  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is
+  /// short, with the bytes needed and free. `backend` outlives the network.
   Network(Model model, Backend& backend, const NetworkOptions& options);
 
   const Model& model() const { return model_; }
@@ -69,17 +71,20 @@ class Network {
   /// The plan of a mode; training exists only where asked for.
   const Plan& plan(Mode mode) const;
 
-  // ---- parameters ---------------------------------------------------------------------------------------------------
+  // ---- parameters
+  // ---------------------------------------------------------------------------------------------------
 
   void initialize(Initialization initialization, std::uint64_t seed);
   /// Parameters and running statistics in file shapes and f32 (f64 when computing in f64).
   std::map<std::string, FileTensor> state() const;
-  /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit exactly.
+  /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit
+  /// exactly.
   void load_state(const std::map<std::string, FileTensor>& state);
   /// Gradients of the last step, in file shapes.
   std::map<std::string, FileTensor> gradients() const;
 
-  // ---- running ------------------------------------------------------------------------------------------------------
+  // ---- running
+  // ------------------------------------------------------------------------------------------------------
 
   /// Which samples the next batch is made of; `dataset` outlives the runs.
   void set_dataset(Mode mode, const ResidentDataset& dataset);
@@ -87,7 +92,8 @@ class Network {
   /// Without a data set: the images (N, C, H, W) in NCHW order, and labels.
   void set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels);
 
-  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next step.
+  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next
+  /// step.
   void set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum);
 
   /// Forward, loss and backward of `batch` samples; then the optimizer, unless `update` is false.
@@ -101,22 +107,24 @@ class Network {
   Totals totals(std::size_t head = 0) const;
   void reset_totals();
 
-  // ---- memory -------------------------------------------------------------------------------------------------------
+  // ---- memory
+  // -------------------------------------------------------------------------------------------------------
 
   struct Memory {
     std::size_t parameters = 0;  ///< with statistics
     std::size_t gradients = 0;
     std::size_t optimizer = 0;
-    std::size_t packed = 0;       ///< inference weights in the backend's layout
-    MemorySummary training;       ///< zero without training
+    std::size_t packed = 0;  ///< inference weights in the backend's layout
+    MemorySummary training;  ///< zero without training
     MemorySummary inference;
-    std::size_t arena = 0;        ///< shared by both
+    std::size_t arena = 0;  ///< shared by both
     std::size_t total = 0;
-    std::size_t available = 0;    ///< on the device before anything was allocated
+    std::size_t available = 0;  ///< on the device before anything was allocated
   };
   const Memory& memory() const { return memory_; }
 
-  // ---- a look inside ------------------------------------------------------------------------------------------------
+  // ---- a look inside
+  // ------------------------------------------------------------------------------------------------
 
   /// Runs the steps of one phase (all phases if not given).
   void run(Mode mode, std::int64_t batch, std::optional<Phase> only = std::nullopt);

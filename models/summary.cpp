@@ -19,11 +19,13 @@ __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ..
 double mib(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 std::string grouped(std::int64_t value) {  // 5,977,530
-  std::string digits = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
+  const std::string digits = std::to_string(value);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
   }
-  return digits;
+  return text;
 }
 
 bool belongs_to(const std::string& name, const std::string& layer) {
@@ -44,7 +46,8 @@ Row make_row(const Network& network, const std::string& layer, const Shape& outp
   row.name = layer;
   row.output = output;
   for (const Parameter& parameter : network.parameters().all()) {
-    if (parameter.trained() && belongs_to(parameter.name, layer)) row.parameters += parameter.shape.elements();
+    if (parameter.trained() && belongs_to(parameter.name, layer))
+      row.parameters += parameter.shape.elements();
   }
   const Plan& plan = network.plan(network.options().training ? Mode::training : Mode::inference);
   std::vector<int> counted;
@@ -63,8 +66,9 @@ Row make_row(const Network& network, const std::string& layer, const Shape& outp
 }
 
 std::string print(const Row& row, const char* indent) {
-  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent, static_cast<int>(16 - std::string(indent).size()),
-                row.name.c_str(), row.output.to_string().c_str(), grouped(row.parameters).c_str(),
+  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent,
+                static_cast<int>(16 - std::string(indent).size()), row.name.c_str(),
+                row.output.to_string().c_str(), grouped(row.parameters).c_str(),
                 static_cast<double>(row.multiply_accumulates) / 1e6, mib(row.activation_bytes));
 }
 
@@ -108,21 +112,25 @@ std::string memory_table(const Network& network) {
   const Network::Memory& memory = network.memory();
   const bool training = network.options().training;
   const MemorySummary& plan = training ? memory.training : memory.inference;
-  std::string table = format("memory plan: %s, batch %lld, %s, %s on %s\n", network.model().config.name.c_str(),
-                             static_cast<long long>(network.options().max_batch), training ? "training" : "inference",
-                             std::string(name_of(network.options().compute)).c_str(),
-                             network.backend().device().to_string().c_str());
+  std::string table =
+      format("memory plan: %s, batch %lld, %s, %s on %s\n", network.model().config.name.c_str(),
+             static_cast<long long>(network.options().max_batch), training ? "training" : "inference",
+             std::string(name_of(network.options().compute)).c_str(),
+             network.backend().device().to_string().c_str());
   table += format("  parameters   %8.1f MiB  %s trained values\n", mib(memory.parameters),
                   grouped(network.parameters().trained_values()).c_str());
   if (training) {
     table += format("  gradients    %8.1f MiB  of parameters\n", mib(memory.gradients));
     table += format("  optimizer    %8.1f MiB\n", mib(memory.optimizer));
   }
-  if (memory.packed > 0) table += format("  packed       %8.1f MiB  weights as the backend likes them\n", mib(memory.packed));
-  table += format("  arena        %8.1f MiB  activations %.1f, their gradients %.1f, largest workspace %.1f; %.1f without "
-                  "reuse, %.1f live at once\n",
-                  mib(memory.arena), mib(plan.activations), mib(plan.gradients), mib(plan.largest_workspace),
-                  mib(plan.without_reuse), mib(plan.live));
+  if (memory.packed > 0)
+    table += format("  packed       %8.1f MiB  weights as the backend likes them\n", mib(memory.packed));
+  table += format(
+      "  arena        %8.1f MiB  activations %.1f, their gradients %.1f, largest workspace %.1f; %.1f "
+      "without "
+      "reuse, %.1f live at once\n",
+      mib(memory.arena), mib(plan.activations), mib(plan.gradients), mib(plan.largest_workspace),
+      mib(plan.without_reuse), mib(plan.live));
   table += format("  peak         %8.1f MiB", mib(memory.total));
   if (memory.available > 0) table += format("  of %.0f MiB free", mib(memory.available));
   return table + "\n";

@@ -22,16 +22,21 @@ void for_each_pair(const Shape& shape, F&& f) {  // f(index in channels-last ord
 template <class F>
 auto with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::bf16: return f(bf16{});
-    default: fail("values of type ", name_of(dtype), " are not computed with");
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::bf16:
+      return f(bf16{});
+    default:
+      fail("values of type ", name_of(dtype), " are not computed with");
   }
 }
 
 }  // namespace
 
-std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape, DType dtype) {
+std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape,
+                                             DType dtype) {
   std::vector<std::byte> file(memory.begin(), memory.end());
   if (shape.rank() != 4) return file;
   const std::size_t size = size_of(dtype);
@@ -41,7 +46,8 @@ std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, 
   return file;
 }
 
-std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape, DType dtype) {
+std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape,
+                                             DType dtype) {
   std::vector<std::byte> memory(file.begin(), file.end());
   if (shape.rank() != 4) return memory;
   const std::size_t size = size_of(dtype);

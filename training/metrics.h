@@ -7,8 +7,8 @@
 namespace minception {
 
 struct EpochMetrics {
-  std::int64_t epoch = 0;  ///< from 1
-  std::int64_t step = 0;   ///< optimizer steps since the start
+  std::int64_t epoch = 0;      ///< from 1
+  std::int64_t step = 0;       ///< optimizer steps since the start
   double learning_rate = 0.0;  ///< of the last step
   double train_loss = 0.0;     ///< mean over the epoch's samples, as they were trained on
   double train_accuracy = 0.0;

@@ -53,11 +53,13 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   using Json = nlohmann::ordered_json;
   const ModelConfig& config = network.model().config;
   const Shape& input = config.input;
-  const Json model = {{"name", config.name}, {"input", {input[0], input[1], input[2]}}, {"classes", config.classes}};
-  const Json preprocessing = {{"resize", "bilinear"},
-                              {"scale", network.options().scale},
-                              {"shift", network.options().shift}};
-  return {{"model", model.dump()}, {"preprocessing", preprocessing.dump()}, {"class_names", Json(class_names).dump()}};
+  const Json model = {
+      {"name", config.name}, {"input", {input[0], input[1], input[2]}}, {"classes", config.classes}};
+  const Json preprocessing = {
+      {"resize", "bilinear"}, {"scale", network.options().scale}, {"shift", network.options().shift}};
+  return {{"model", model.dump()},
+          {"preprocessing", preprocessing.dump()},
+          {"class_names", Json(class_names).dump()}};
 }
 
 }  // namespace minception

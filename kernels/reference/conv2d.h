@@ -38,7 +38,7 @@ void conv2d_forward(const Conv2dForward& op) {
   const T* w = op.w.as<const T>();
   const T* bias = op.bias.defined() ? op.bias.as<const T>() : nullptr;
   const std::int64_t taps = op.w.h() * op.w.w();
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
   for (std::int64_t n = 0; n < y.n; ++n) {
     std::vector<double> sums(static_cast<std::size_t>(y.h * y.w * y.c));
     double* const image = sums.data();
@@ -67,7 +67,7 @@ void conv2d_backward_data(const Conv2dBackwardData& op) {
   const std::int64_t taps = op.w.h() * op.w.w();
   const std::int64_t pixels = dx.h() * dx.w();
   const std::int64_t channels = dx.c();
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
   for (std::int64_t n = 0; n < dy.n; ++n) {
     std::vector<double> sums(static_cast<std::size_t>(pixels * channels));
     for_each_tap(op.attributes, dx, op.w, op.dy, n, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
@@ -89,7 +89,7 @@ void conv2d_backward_weights(const Conv2dBackwardWeights& op) {
   T* const dbias = op.dbias.defined() ? op.dbias.as<T>() : nullptr;
   const std::int64_t filter = op.dw.h() * op.dw.w() * x.c;
   // Filters are independent of each other: shared among threads, every sum keeps its order.
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
   for (std::int64_t o = 0; o < dy.c; ++o) {
     std::vector<double> sums(static_cast<std::size_t>(filter));
     double bias_sum = 0.0;

@@ -16,7 +16,7 @@ void conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op) {
   std::int64_t first_row = 0;
   for (const Tensor& member : op.y) {
     const Image<T> y(member);
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
     for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {
       for (std::int64_t o = 0; o < y.c; ++o) {
         const std::int64_t row = first_row + o;
@@ -36,7 +36,7 @@ void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData& op) {
   const std::int64_t channels = op.target.dx.c();
   std::vector<Image<const T>> members;
   for (const Tensor& dy : op.dy) members.emplace_back(dy);
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
   for (std::int64_t pixel = 0; pixel < op.target.dx.pixels(); ++pixel) {
     std::vector<double> sums(static_cast<std::size_t>(channels));
     std::int64_t row = 0;
@@ -57,7 +57,7 @@ void conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights& op) 
   std::int64_t first_row = 0;
   for (const Tensor& member : op.dy) {
     const Image<const T> dy(member);
-#pragma omp parallel for
+#pragma omp parallel for if (worth_threads(op))
     for (std::int64_t o = 0; o < dy.c; ++o) {
       std::vector<double> sums(static_cast<std::size_t>(x.c));
       double bias_sum = 0.0;

@@ -7,6 +7,9 @@
 
 namespace minception::reference {
 
+/// Whether the operation is large enough that starting threads costs less than they save.
+inline bool worth_threads(const Operation& operation) { return multiply_accumulates(operation) > 500'000; }
+
 /// The pixels of an image operand; the channels of a pixel are adjacent, pixels of a slice are further apart.
 template <class T>
 struct Image {

@@ -35,13 +35,15 @@ std::string text_of(const fs::path& path) {
 /// Runs a program of ours by the shell, so that options are written as a person types them.
 Outcome run(const fs::path& folder, const std::string& command, const std::string& before = "true") {
   const fs::path out = folder / "stdout.txt", err = folder / "stderr.txt";
-  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" + command + " > '" + out.string() +
-                           "' 2> '" + err.string() + "'";
+  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" +
+                           command + " > '" + out.string() + "' 2> '" + err.string() + "'";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
 }
 
-void write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+void write(const fs::path& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
 
 std::string big_endian(std::uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
@@ -74,7 +76,8 @@ std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& folder
   return files;
 }
 
-const std::string kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
+const std::string kTrain =
+    "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
 
 }  // namespace
 
@@ -92,16 +95,18 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   }
   const std::string metrics = text_of(folder.path() / "runs/a/metrics.jsonl");
   CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 1);
-  for (const char* key : {"epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
-                          "examples_per_second", "seconds"}) {
+  for (const char* key : {"epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss",
+                          "test_accuracy", "examples_per_second", "seconds"}) {
     CHECK_THAT(metrics, Catch::Contains("\"" + std::string(key) + "\":"));
   }
   CHECK_THAT(metrics, Catch::Contains("\"step\":3,"));  // 8 + 8 + 4
 
   REQUIRE(run(folder.path(), kTrain + "--out runs/b").code == 0);
-  CHECK(text_of(folder.path() / "runs/a/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") ==
+        text_of(folder.path() / "runs/b/model.safetensors"));
   REQUIRE(run(folder.path(), kTrain + "--seed 2 --out runs/c").code == 0);
-  CHECK(text_of(folder.path() / "runs/a/model.safetensors") != text_of(folder.path() / "runs/c/model.safetensors"));
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") !=
+        text_of(folder.path() / "runs/c/model.safetensors"));
 
   const auto before = snapshot(folder.path() / "runs/a");
   const Outcome again = run(folder.path(), kTrain + "--out runs/a");
@@ -130,7 +135,9 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
   const std::string images = "train-images-idx3-ubyte", labels = "train-labels-idx1-ubyte";
   damaged("missing", [&](const fs::path& in) { fs::remove(in / labels); });
   damaged("truncated", [&](const fs::path& in) { fs::resize_file(in / images, 5000); });
-  damaged("magic", [&](const fs::path& in) { fs::copy_file(in / labels, in / images, fs::copy_options::overwrite_existing); });
+  damaged("magic", [&](const fs::path& in) {
+    fs::copy_file(in / labels, in / images, fs::copy_options::overwrite_existing);
+  });
   damaged("label", [&](const fs::path& in) {
     std::string content = text_of(in / labels);
     content[8 + 13] = 10;
@@ -192,7 +199,8 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --init nowhere.safetensors", "nowhere.safetensors"},
       {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
       {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
-      {kTrain + "--out runs/x --init runs/plain/model.safetensors", "runs/plain/model.safetensors: the tensor"},
+      {kTrain + "--out runs/x --init runs/plain/model.safetensors",
+       "runs/plain/model.safetensors: the tensor"},
       {"summarize --model googlenot", "unknown model 'googlenot'"},
       {"summarize --input 96x96", "batch x channels x height x width"},
       {"summarize --input 1x0x96x96", "is no shape"},
@@ -215,7 +223,8 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
-  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the weights not.
+  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the
+  // weights not.
   const Outcome outcome = run(folder.path(), kTrain + "--out runs/full", "trap '' XFSZ && ulimit -f 8192");
   INFO(outcome.err);
   CHECK(outcome.code == 1);

@@ -21,11 +21,16 @@ class Fingerprint {
   std::uint64_t hash_ = 0xcbf29ce484222325u;
 };
 
-void add_mask(Fingerprint& fingerprint, const Tensor& y) {
-  const double* values = y.as<double>();
+template <class T>
+void add_mask_of(Fingerprint& fingerprint, const Tensor& y) {
+  const T* values = y.as<T>();
   for (std::int64_t pixel = 0; pixel < y.pixels(); ++pixel) {
-    for (std::int64_t c = 0; c < y.c(); ++c) fingerprint.add(values[pixel * y.pixel_stride + c] > 0.0);
+    for (std::int64_t c = 0; c < y.c(); ++c) fingerprint.add(values[pixel * y.pixel_stride + c] > T{0});
   }
+}
+
+void add_mask(Fingerprint& fingerprint, const Tensor& y) {
+  y.dtype == DType::f64 ? add_mask_of<double>(fingerprint, y) : add_mask_of<float>(fingerprint, y);
 }
 
 /// A layer in memory of its own.
@@ -86,7 +91,8 @@ class LayerProblem {
     problem.loss = [this] {
       for (const Operation& operation : forward_) backend_->run(operation);
       double loss = 0.0;
-      for (std::size_t i = 0; i < weights_of_loss_.size(); ++i) loss += weights_of_loss_[i] * y_.as<double>()[i];
+      for (std::size_t i = 0; i < weights_of_loss_.size(); ++i)
+        loss += weights_of_loss_[i] * y_.as<double>()[i];
       return loss;
     };
     problem.decisions = [this] { return decisions_of(forward_); };
@@ -101,8 +107,9 @@ class LayerProblem {
     for (const Parameter& parameter : table_.all()) {
       if (!parameter.trained()) continue;
       const double* gradient = gradients_.data() + parameter.begin;
-      problem.tensors.push_back(
-          {parameter.name, parameters_.data() + parameter.begin, {gradient, gradient + parameter.shape.elements()}});
+      problem.tensors.push_back({parameter.name,
+                                 parameters_.data() + parameter.begin,
+                                 {gradient, gradient + parameter.shape.elements()}});
     }
     return problem;
   }
@@ -133,7 +140,8 @@ std::uint64_t decisions_of(const std::vector<Operation>& operations) {
             for (const Tensor& y : op.y) {
               if (relu) add_mask(fingerprint, y);
             }
-          } else if constexpr (requires { op.y; } && !requires { op.dy; }) {
+          } else if constexpr (
+              requires { op.y; } && !requires { op.dy; }) {
             if (relu) add_mask(fingerprint, op.y);
           }
           if constexpr (std::is_same_v<Op, MaxPool2dForward>) {
@@ -147,7 +155,8 @@ std::uint64_t decisions_of(const std::vector<Operation>& operations) {
 }
 
 std::string GradientReport::summary() const {
-  std::string text = concat(checked, " coordinates checked, ", skipped, " skipped, ", failures.size(), " failed");
+  std::string text =
+      concat(checked, " coordinates checked, ", skipped, " skipped, ", failures.size(), " failed");
   for (std::size_t i = 0; i < std::min<std::size_t>(failures.size(), 5); ++i) text += "\n  " + failures[i];
   return text;
 }
@@ -187,13 +196,15 @@ GradientReport check_gradients(GradientProblem& problem, int coordinates, bool s
       const double size = std::max(std::abs(analytic), std::abs(numeric));
       if (size > 100.0 * noise) ++telling;
       if (!(difference <= 1e-6 * size + noise)) {
-        report.failures.push_back(concat(tensor.name, "[", at, "]: analytic ", analytic, ", numeric ", numeric));
+        report.failures.push_back(
+            concat(tensor.name, "[", at, "]: analytic ", analytic, ", numeric ", numeric));
         if (stop_early) return report;
       }
     }
     report.checked += checked;
     if (telling < static_cast<int>(std::min<std::uint64_t>(4, count))) {
-      report.failures.push_back(concat(tensor.name, ": only ", telling, " of ", checked, " gradients are above the noise"));
+      report.failures.push_back(
+          concat(tensor.name, ": only ", telling, " of ", checked, " gradients are above the noise"));
     }
   }
   if (report.skipped * 20 > report.checked + report.skipped) {
@@ -211,7 +222,8 @@ GradientReport check_layer(const std::function<std::unique_ptr<Layer>()>& make, 
   return check_gradients(problem, 24, static_cast<bool>(mutation));
 }
 
-std::vector<NamedMutation> backward_mutations(const std::function<std::unique_ptr<Layer>()>& make, const Shape& input) {
+std::vector<NamedMutation> backward_mutations(const std::function<std::unique_ptr<Layer>()>& make,
+                                              const Shape& input) {
   LayerProblem layer(make(), input);
   std::vector<NamedMutation> mutations;
   const std::vector<Operation>& steps = layer.backward();
@@ -236,7 +248,8 @@ std::vector<NamedMutation> backward_mutations(const std::function<std::unique_pt
           if constexpr (requires { op.target; }) target = &op.target;
           if constexpr (requires { op.da; }) target = &op.da;
           if (target == nullptr) return;
-          alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
+          alter("accumulation flipped",
+                [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
           if (target->relu_output.defined()) {
             alter("mask forgotten", [](GradTarget& changed) { changed.relu_output = {}; });
           }

@@ -33,9 +33,14 @@ Make make(Args... args) {
   return [args...] { return std::make_unique<L>(args...); };
 }
 
-Conv2d::Options conv(std::int64_t in, std::int64_t out, Extent2d kernel, Extent2d stride, Extent2d padding, bool bias,
-                     bool relu) {
-  return {.in_channels = in, .out_channels = out, .kernel = kernel, .stride = stride, .padding = padding, .bias = bias,
+Conv2d::Options conv(std::int64_t in, std::int64_t out, Extent2d kernel, Extent2d stride, Extent2d padding,
+                     bool bias, bool relu) {
+  return {.in_channels = in,
+          .out_channels = out,
+          .kernel = kernel,
+          .stride = stride,
+          .padding = padding,
+          .bias = bias,
           .relu = relu};
 }
 
@@ -48,7 +53,12 @@ BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel
 }
 
 Inception::Options inception(bool batch_norm, std::int64_t kernel) {
-  return {.channels = {.in = 5, .branch1 = 9, .branch2_reduce = 10, .branch2 = 9, .branch3_reduce = 11, .branch3 = 12,
+  return {.channels = {.in = 5,
+                       .branch1 = 9,
+                       .branch2_reduce = 10,
+                       .branch2 = 9,
+                       .branch3_reduce = 11,
+                       .branch3 = 12,
                        .branch4 = 10},
           .batch_norm = batch_norm,
           .branch3_kernel = kernel};
@@ -56,30 +66,52 @@ Inception::Options inception(bool batch_norm, std::int64_t kernel) {
 
 std::vector<LayerCase> layer_cases() {
   return {
-      {"Conv2d 7x7, stride 2, one channel", {2, 1, 11, 9}, make<Conv2d>(conv(1, 6, {7, 7}, {2, 2}, {3, 3}, true, true))},
+      {"Conv2d 7x7, stride 2, one channel",
+       {2, 1, 11, 9},
+       make<Conv2d>(conv(1, 6, {7, 7}, {2, 2}, {3, 3}, true, true))},
       {"Conv2d 1x3, no bias", {2, 3, 5, 6}, make<Conv2d>(conv(3, 4, {1, 3}, {1, 1}, {0, 1}, false, false))},
-      {"Conv2d 3x3 on a row of two pixels", {4, 3, 1, 2}, make<Conv2d>(conv(3, 5, {3, 3}, {1, 1}, {1, 1}, true, false))},
-      {"Conv2d stride beyond the kernel", {2, 3, 9, 8}, make<Conv2d>(conv(3, 4, {2, 2}, {3, 3}, {0, 0}, true, false))},
+      {"Conv2d 3x3 on a row of two pixels",
+       {4, 3, 1, 2},
+       make<Conv2d>(conv(3, 5, {3, 3}, {1, 1}, {1, 1}, true, false))},
+      {"Conv2d stride beyond the kernel",
+       {2, 3, 9, 8},
+       make<Conv2d>(conv(3, 4, {2, 2}, {3, 3}, {0, 0}, true, false))},
       {"BatchNorm2d", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9})},
-      {"BatchNorm2d with ReLU", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9, .relu = true})},
+      {"BatchNorm2d with ReLU",
+       {4, 9, 3, 3},
+       make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9, .relu = true})},
       {"BasicConv2d", {2, 3, 5, 5}, make<BasicConv2d>(unit(3, 9, 3, false))},
       {"BasicConv2d with BatchNorm", {3, 3, 4, 4}, make<BasicConv2d>(unit(3, 9, 3, true))},
       {"Relu", {2, 5, 3, 4}, make<Relu>()},
-      {"MaxPool2d", {2, 3, 7, 6}, make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
-      {"MaxPool2d, ceil", {2, 3, 6, 6}, make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true})},
-      {"AvgPool2d, padding counted", {2, 3, 5, 5}, make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
-      {"AvgPool2d, padding not counted", {2, 3, 5, 5}, make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .count_include_pad = false})},
+      {"MaxPool2d",
+       {2, 3, 7, 6},
+       make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
+      {"MaxPool2d, ceil",
+       {2, 3, 6, 6},
+       make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true})},
+      {"AvgPool2d, padding counted",
+       {2, 3, 5, 5},
+       make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
+      {"AvgPool2d, padding not counted",
+       {2, 3, 5, 5},
+       make<AvgPool2d>(Pool2dAttributes{
+           .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .count_include_pad = false})},
       {"AdaptiveAvgPool2d", {2, 3, 7, 5}, make<AdaptiveAvgPool2d>(Extent2d{3, 2})},
       {"GlobalAvgPool", {3, 4, 3, 2}, make<GlobalAvgPool>()},
       {"Linear", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4})},
-      {"Linear, no bias", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4, .bias = false})},
+      {"Linear, no bias",
+       {5, 7},
+       make<Linear>(Linear::Options{.in_features = 7, .out_features = 4, .bias = false})},
       {"Flatten", {2, 3, 4, 5}, make<Flatten>()},
-      {"LocalResponseNorm", {2, 7, 3, 3}, make<LocalResponseNorm>(LocalResponseNormAttributes{.size = 5, .alpha = 0.7, .k = 1.5})},
+      {"LocalResponseNorm",
+       {2, 7, 3, 3},
+       make<LocalResponseNorm>(LocalResponseNormAttributes{.size = 5, .alpha = 0.7, .k = 1.5})},
       {"Dropout", {4, 3, 3, 3}, make<Dropout>(0.3, std::uint64_t{5})},
       {"Inception", {2, 5, 5, 4}, make<Inception>(inception(false, 5))},
       {"Inception, 3x3 third branch", {2, 5, 4, 4}, make<Inception>(inception(false, 3))},
       {"Inception with BatchNorm", {4, 5, 4, 4}, make<Inception>(inception(true, 5))},
-      {"Sequential", {3, 2, 9, 9},
+      {"Sequential",
+       {3, 2, 9, 9},
        [] {
          auto net = std::make_unique<Sequential>();
          net->add<Conv2d>("a", conv(2, 6, {3, 3}, {1, 1}, {1, 1}, true, true));
@@ -89,32 +121,38 @@ std::vector<LayerCase> layer_cases() {
          net->add<Linear>("fc", Linear::Options{.in_features = 45, .out_features = 3});
          return net;
        }},
-      {"Concat of ReLU branches", {2, 3, 4, 4},
+      {"Concat of ReLU branches",
+       {2, 3, 4, 4},
        [] {
          auto branches = std::make_unique<Concat>();
          branches->add<BasicConv2d>("a", unit(3, 4, 3, false));
          branches->add<BasicConv2d>("b", unit(3, 2, 1, true));
          return branches;
        }},
-      {"Concat of a ReLU branch and others, below a ReLU", {2, 3, 5, 5},
+      {"Concat of a ReLU branch and others, below a ReLU",
+       {2, 3, 5, 5},
        [] {
          auto branches = std::make_unique<Concat>();
          branches->add<BasicConv2d>("a", unit(4, 4, 3, false));
-         branches->add<AvgPool2d>("b", Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}});
+         branches->add<AvgPool2d>("b",
+                                  Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}});
          branches->add<Conv2d>("c", conv(4, 3, {1, 1}, {1, 1}, {0, 0}, true, false));
          auto net = std::make_unique<Sequential>();
          net->add<BasicConv2d>("below", unit(3, 4, 3, false));
          net->add("branches", std::move(branches));
          return net;
        }},
-      {"Residual, scaled, with ReLU, below a ReLU", {2, 3, 5, 5},
+      {"Residual, scaled, with ReLU, below a ReLU",
+       {2, 3, 5, 5},
        [] {
          auto net = std::make_unique<Sequential>();
          net->add<BasicConv2d>("below", unit(3, 4, 3, false));
-         net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3, true);
+         net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3,
+                            true);
          return net;
        }},
-      {"Two Inceptions and a pool below a stem", {2, 3, 6, 6},
+      {"Two Inceptions and a pool below a stem",
+       {2, 3, 6, 6},
        [] {
          auto net = std::make_unique<Sequential>();
          net->add<BasicConv2d>("stem", unit(3, 5, 3, false));

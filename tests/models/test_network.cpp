@@ -16,15 +16,16 @@ using namespace minception;
 namespace {
 
 /// The gradient problem of a network in double, with all memory kept.
-GradientReport check_network(Model model, std::int64_t batch, int coordinates, const std::vector<std::string>& only = {},
-                             double label_smoothing = 0.0) {
+GradientReport check_network(Model model, std::int64_t batch, int coordinates,
+                             const std::vector<std::string>& only = {}, double label_smoothing = 0.0) {
   const auto backend = make_reference_backend();
   const std::vector<Head>& heads = model.auxiliary;
   std::vector<double> weights = {1.0};
   for (const Head& head : heads) weights.push_back(head.loss_weight);
   const RandomBatch data = random_batch(model.config, batch);
-  Network network(std::move(model), *backend,
-                  {.max_batch = batch, .compute = DType::f64, .label_smoothing = label_smoothing, .reuse_memory = false});
+  Network network(
+      std::move(model), *backend,
+      {.max_batch = batch, .compute = DType::f64, .label_smoothing = label_smoothing, .reuse_memory = false});
   network.initialize(Initialization::kaiming_normal, 3);
   network.set_input(Mode::training, data.images, data.labels);
 
@@ -55,7 +56,9 @@ GradientReport check_network(Model model, std::int64_t batch, int coordinates, c
 std::vector<std::byte> parameters_after(Backend& backend, Model model, bool reuse, int steps) {
   const ModelConfig config = model.config;
   Network network(std::move(model), backend,
-                  {.max_batch = 6, .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3}, .reuse_memory = reuse});
+                  {.max_batch = 6,
+                   .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3},
+                   .reuse_memory = reuse});
   network.initialize(Initialization::xavier_uniform, 1);
   for (int step = 0; step < steps; ++step) {
     const RandomBatch data = random_batch(config, step % 2 == 0 ? 6 : 5, static_cast<std::uint64_t>(step));
@@ -84,7 +87,8 @@ double relative_difference(const FileTensor& a, const FileTensor& b) {
 TEST_CASE("gradients of whole small networks agree with central differences", "[gradients]") {
   for (const bool batch_norm : {false, true}) {
     for (const bool auxiliary : {false, true}) {
-      const GradientReport report = check_network(small_googlenet(batch_norm, auxiliary), 6, 16, {}, auxiliary ? 0.1 : 0.0);
+      const GradientReport report =
+          check_network(small_googlenet(batch_norm, auxiliary), 6, 16, {}, auxiliary ? 0.1 : 0.0);
       INFO("batch_norm " << batch_norm << ", auxiliary head " << auxiliary << ": " << report.summary());
       CHECK(report.passed());
     }
@@ -92,14 +96,15 @@ TEST_CASE("gradients of whole small networks agree with central differences", "[
 }
 
 TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[gradients]") {
-  const GradientReport plain =
-      check_network(make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
-                    {"conv1.conv.weight", "inception3a.branch2.0.conv.weight", "inception4c.branch3.1.conv.bias", "fc.weight"});
+  const GradientReport plain = check_network(make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
+                                             {"conv1.conv.weight", "inception3a.branch2.0.conv.weight",
+                                              "inception4c.branch3.1.conv.bias", "fc.weight"});
   INFO("googlenet: " << plain.summary());
   CHECK(plain.passed());
-  const GradientReport normed = check_network(
-      make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
-      {"conv1.conv.weight", "inception3b.branch1.bn.weight", "inception5b.branch4.1.bn.bias", "inception4a.branch2.1.conv.weight"});
+  const GradientReport normed =
+      check_network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
+                    {"conv1.conv.weight", "inception3b.branch1.bn.weight", "inception5b.branch4.1.bn.bias",
+                     "inception4a.branch2.1.conv.weight"});
   INFO("googlenet_bn: " << normed.summary());
   CHECK(normed.passed());
 }
@@ -166,7 +171,8 @@ TEST_CASE("state round-trips through files' shapes, and what does not fit change
   CHECK_THROWS_WITH(other.load_state(extra), Catch::Contains("fc.extra"));
   auto wrong = state;
   wrong["fc.bias"].shape = {2, 2};
-  CHECK_THROWS_WITH(other.load_state(wrong), Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
+  CHECK_THROWS_WITH(other.load_state(wrong),
+                    Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
   auto half = state;
   half["fc.bias"].dtype = DType::bf16;
   CHECK_THROWS_WITH(other.load_state(half), Catch::Contains("fc.bias is bf16"));
@@ -174,7 +180,8 @@ TEST_CASE("state round-trips through files' shapes, and what does not fit change
 }
 
 TEST_CASE("initial values follow their distributions", "[initialization]") {
-  const Parameter weight = {.name = "w", .shape = {200, 100, 3, 3}, .role = ParameterRole::weight, .fan_in = 900, .fan_out = 1800};
+  const Parameter weight = {
+      .name = "w", .shape = {200, 100, 3, 3}, .role = ParameterRole::weight, .fan_in = 900, .fan_out = 1800};
   const double bound = std::sqrt(6.0 / 2700.0);
   double sum = 0.0, squares = 0.0, largest = 0.0;
   const auto xavier = initial_values(weight, Initialization::xavier_uniform, 1);
@@ -197,7 +204,8 @@ TEST_CASE("initial values follow their distributions", "[initialization]") {
   bias.shape = {5000};
   bias.role = ParameterRole::bias;
   const auto biases = initial_values(bias, Initialization::xavier_uniform, 1);
-  CHECK(std::all_of(biases.begin(), biases.end(), [](double value) { return std::abs(value) <= 1.0 / 30.0; }));
+  CHECK(
+      std::all_of(biases.begin(), biases.end(), [](double value) { return std::abs(value) <= 1.0 / 30.0; }));
   CHECK(initial_values(bias, Initialization::kaiming_normal, 1) == std::vector<double>(5000, 0.0));
   CHECK(initial_values(weight, Initialization::xavier_uniform, 2) != xavier);
   CHECK_THROWS_WITH(parse_initialization("zeros"), Catch::Contains("kaiming-normal"));
@@ -207,21 +215,33 @@ TEST_CASE("initial values follow their distributions", "[initialization]") {
 TEST_CASE("the cpu backend's training step agrees with reference in double", "[cpu]") {
   const auto cpu = make_cpu_backend();
   const auto reference = make_reference_backend();
+  const std::int64_t batch = 4;
   for (const char* name : {"googlenet", "googlenet_bn"}) {
-    for (const Shape& input : {Shape{1, 32, 32}, Shape{3, 40, 56}}) {
+    for (const Shape& input : {Shape{1, 32, 32}, Shape{3, 24, 40}}) {
       const ModelConfig config = {.name = name, .input = input};
-      const RandomBatch data = random_batch(config, 8);
-      Network fast(make_model(config), *cpu, {.max_batch = 8});
-      Network exact(make_model(config), *reference, {.max_batch = 8, .compute = DType::f64});
+      Network fast(make_model(config), *cpu, {.max_batch = batch, .reuse_memory = false});
+      Network exact(make_model(config), *reference,
+                    {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
       fast.initialize(Initialization::xavier_uniform, 1);
       auto state = fast.state();
       for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
       exact.load_state(state);
-      for (Network* network : {&fast, &exact}) {
-        network->set_input(Mode::training, data.images, data.labels);
-        network->train_step(8, false);
+
+      // Where f32 puts a pre-activation on the other side of its ReLU, the gradient jumps and there is
+      // nothing to compare: images are drawn until both take the same decisions.
+      bool same_decisions = false;
+      for (std::uint64_t seed = 1; seed <= 30 && !same_decisions; ++seed) {
+        const RandomBatch data = random_batch(config, batch, seed);
+        for (Network* network : {&fast, &exact}) {
+          network->reset_totals();
+          network->set_input(Mode::training, data.images, data.labels);
+          network->train_step(batch, false);
+        }
+        same_decisions = decisions_of(fast.operations(Mode::training, batch)) ==
+                         decisions_of(exact.operations(Mode::training, batch));
       }
       INFO(name << " " << input);
+      REQUIRE(same_decisions);
       CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(1e-5));
       const auto expected = exact.gradients();
       for (const auto& [key, gradient] : fast.gradients()) {

@@ -1,9 +1,16 @@
 /// Our side of the comparisons with PyTorch: each command does one thing and leaves the numbers in a file.
 ///
-///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64; IN holds
-///                                             `images` (N, C, H, W), `labels` and the state as `state.NAME`, in f32;
-///                                             OUT gets logits, loss, `grad.NAME`, statistics, inference logits
+///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64;
+///   IN holds
+///                                             `images` (N, C, H, W), `labels` and the state as `state.NAME`,
+///                                             in f32; OUT gets logits, loss, `grad.NAME`, statistics,
+///                                             inference logits
 ///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
+///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY IN OUT   one epoch over IN's
+///   `images` (M, C, h, w) u8
+///                                             and `labels` in their order, resized to SIZE, with a constant
+///                                             schedule or, where MOMENTUM > 0, one cycle and Nesterov; OUT
+///                                             gets loss and state
 ///   peer_tool schedule STEPS LR MOMENTUM LOWEST WARMUP   prints learning rate and momentum of every step
 
 #include <minception/core/error.h>
@@ -12,6 +19,7 @@
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
 #include <minception/training/schedule.h>
+#include <minception/training/trainer.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -26,27 +34,34 @@ namespace {
 
 template <class T>
 std::vector<T> elements(const FileTensor& tensor) {
-  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype), " is not what was asked for");
+  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype),
+          " is not what was asked for");
   std::vector<T> values(tensor.bytes.size() / sizeof(T));
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return values;
 }
 
-void step(const std::string& model, const std::string& device, DType compute, const char* in, const char* out) {
-  const Safetensors given = read_safetensors(in);
-  const FileTensor& images = given.tensors.at("images");
-  const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
-  const Shape& shape = images.shape;
+std::map<std::string, FileTensor> state_in(const Safetensors& content, DType compute) {
   std::map<std::string, FileTensor> state;
-  for (const auto& [name, tensor] : given.tensors) {
+  for (const auto& [name, tensor] : content.tensors) {
     if (name.starts_with("state.")) {
       state[name.substr(6)] = to_file_tensor(to_doubles(tensor), tensor.shape, compute);
     }
   }
+  return state;
+}
+
+void step(const std::string& model, const std::string& device, DType compute, const char* in,
+          const char* out) {
+  const Safetensors given = read_safetensors(in);
+  const FileTensor& images = given.tensors.at("images");
+  const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
+  const Shape& shape = images.shape;
+  const std::map<std::string, FileTensor> state = state_in(given, compute);
   const std::int64_t classes = state.at("fc.bias").shape[0];
   const auto backend = make_backend(device);
-  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}), *backend,
-                  {.max_batch = shape[0], .compute = compute});
+  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}),
+                  *backend, {.max_batch = shape[0], .compute = compute});
   network.load_state(state);
 
   Safetensors result;
@@ -58,7 +73,8 @@ void step(const std::string& model, const std::string& device, DType compute, co
   network.reset_totals();
   network.set_input(Mode::training, pixels, labels);
   network.train_step(shape[0], false);
-  result.tensors["logits"] = to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
+  result.tensors["logits"] =
+      to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
   const double loss = network.totals().loss / static_cast<double>(shape[0]);
   result.tensors["loss"] = to_file_tensor(std::vector<double>{loss}, {}, DType::f64);
   for (auto& [name, gradient] : network.gradients()) result.tensors["grad." + name] = gradient;
@@ -66,7 +82,45 @@ void step(const std::string& model, const std::string& device, DType compute, co
   write_safetensors(out, result);
 }
 
-void resize(const std::string& device, std::int64_t height, std::int64_t width, const char* in, const char* out) {
+void train(const std::vector<std::string>& words, const char* in, const char* out) {
+  const DType compute = parse_dtype(words[3]).value();
+  const std::int64_t size = std::stol(words[4]), batch = std::stol(words[5]);
+  const double momentum = std::stod(words[7]);
+  const Safetensors given = read_safetensors(in);
+  const FileTensor& images = given.tensors.at("images");
+  const Shape source = {images.shape[1], images.shape[2], images.shape[3]};
+  const auto backend = make_backend(words[2]);
+  Network network(
+      make_model({.name = words[1], .input = {source[0], size, size}}), *backend,
+      {.max_batch = batch,
+       .compute = compute,
+       .sgd = {.momentum = momentum > 0.0, .nesterov = momentum > 0.0, .weight_decay = std::stod(words[9])},
+       .dataset_image = source});
+  network.load_state(state_in(given, compute));
+
+  const std::vector<std::byte> memory = file_to_channels_last(images.bytes, images.shape, DType::u8);
+  const std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(memory.data()),
+                                             memory.size());
+  const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
+  const ResidentDataset dataset = make_resident(*backend, source, pixels, labels);
+  Trainer trainer(network, dataset, dataset,
+                  {.epochs = 1,
+                   .batch_size = batch,
+                   .shuffle = false,
+                   .schedule = {.kind = momentum > 0.0 ? ScheduleKind::one_cycle : ScheduleKind::constant,
+                                .learning_rate = std::stod(words[6]),
+                                .momentum = momentum,
+                                .lowest_momentum = std::stod(words[8]),
+                                .warmup_fraction = 0.2}});
+  Safetensors result;
+  result.tensors["loss"] =
+      to_file_tensor(std::vector<double>{trainer.run_epoch(1).train_loss}, {}, DType::f64);
+  for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
+  write_safetensors(out, result);
+}
+
+void resize(const std::string& device, std::int64_t height, std::int64_t width, const char* in,
+            const char* out) {
   const FileTensor images = read_safetensors(in).tensors.at("images");
   const Shape& shape = images.shape;
   const auto backend = make_backend(device);
@@ -82,7 +136,8 @@ void resize(const std::string& device, std::int64_t height, std::int64_t width, 
                          .y = Tensor(resized, DType::f32, y.data()),
                          .y_labels = Tensor(Shape{shape[0]}, DType::i32, batch_labels.data())});
   Safetensors result;
-  result.tensors["images"] = {DType::f32, resized, channels_last_to_file(std::as_bytes(std::span(y)), resized, DType::f32)};
+  result.tensors["images"] = {DType::f32, resized,
+                              channels_last_to_file(std::as_bytes(std::span(y)), resized, DType::f32)};
   write_safetensors(out, result);
 }
 
@@ -105,12 +160,15 @@ int main(int argc, char** argv) {
   try {
     if (words.size() == 6 && words[0] == "step") {
       step(words[1], words[2], parse_dtype(words[3]).value(), argv[5], argv[6]);
+    } else if (words.size() == 12 && words[0] == "train") {
+      train(words, argv[11], argv[12]);
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
     } else if (words.size() == 6 && words[0] == "schedule") {
-      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]), std::stod(words[5]));
+      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]),
+               std::stod(words[5]));
     } else {
-      fail("usage: peer_tool step|resize|schedule ...");
+      fail("usage: peer_tool step|train|resize|schedule ...");
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "peer_tool: %s\n", error.what());

@@ -35,9 +35,11 @@ TEST_CASE("a run folder holds a configuration, a line per epoch and weights") {
 
   CHECK(text_of(run.path() / "config.json") == "{}\n");
   CHECK(text_of(run.path() / "metrics.jsonl") ==
-        "{\"epoch\":1,\"step\":3,\"learning_rate\":0.5,\"train_loss\":1.25,\"train_accuracy\":0.0,\"test_loss\":0.0,"
+        "{\"epoch\":1,\"step\":3,\"learning_rate\":0.5,\"train_loss\":1.25,\"train_accuracy\":0.0,\"test_"
+        "loss\":0.0,"
         "\"test_accuracy\":0.0,\"examples_per_second\":0.0,\"seconds\":0.0}\n"
-        "{\"epoch\":2,\"step\":6,\"learning_rate\":0.0,\"train_loss\":0.0,\"train_accuracy\":0.0,\"test_loss\":null,"
+        "{\"epoch\":2,\"step\":6,\"learning_rate\":0.0,\"train_loss\":0.0,\"train_accuracy\":0.0,\"test_"
+        "loss\":null,"
         "\"test_accuracy\":0.0,\"examples_per_second\":0.0,\"seconds\":0.0}\n");
   const Safetensors weights = read_safetensors(run.path() / "model.safetensors");
   CHECK(weights.tensors == network.state());
