@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   std::string device = "cpu";
   bool inference = false;
   CLI::App app("Prints each stage's output shape, parameters, multiply-accumulates and memory.", "summarize");
-  app.option_defaults()->always_capture_default();
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--model", name, "googlenet or googlenet_bn");
   app.add_option("--input", input, "batch x channels x height x width");
   app.add_option("--classes", classes, "outputs of the classifier");

@@ -49,7 +49,7 @@ struct Options {
 };
 
 void declare(CLI::App& app, Options& o) {
-  app.option_defaults()->always_capture_default();
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--model", o.model, "googlenet or googlenet_bn");
   app.add_option("--data", o.data, "data set: fashion-mnist");
   app.add_option("--data-dir", o.data_dir,

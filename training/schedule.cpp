@@ -29,7 +29,7 @@ ScheduleValues Schedule::at(std::int64_t step, std::int64_t total) const {
   const double peak = warmup_fraction * static_cast<double>(total) - 1.0;
   const auto now = static_cast<double>(step);
   if (now <= peak) {
-    const double fraction = now / peak;
+    const double fraction = peak > 0.0 ? now / peak : 1.0;  // a peak at the very first step
     return {anneal(first, learning_rate, fraction), anneal(momentum, lowest_momentum, fraction)};
   }
   const double end = static_cast<double>(total) - 1.0;
