@@ -16,9 +16,8 @@ Buffer allocate_host(std::size_t bytes) {
   const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   // The kernel overcommits: malloc would succeed and the process be killed later, in the middle of the work.
   const std::size_t available = available_host_memory();
-  void* data = (available == 0 || rounded <= available) && rounded >= bytes
-                   ? std::aligned_alloc(kAlignment, rounded)
-                   : nullptr;
+  void* data =
+      (available == 0 || rounded <= available) && rounded >= bytes ? std::aligned_alloc(kAlignment, rounded) : nullptr;
   require(data != nullptr, "out of memory: ", bytes, " bytes needed, ", available,
           " bytes free; use a smaller batch or image size");
   std::memset(data, 0, rounded);

@@ -26,8 +26,8 @@ class Buffer {
   Device device_;
 };
 
-/// Host memory, aligned to a cache line and zero-filled (so that its pages are really there). Throws Error
-/// with the bytes needed when there is not enough.
+/// Host memory, aligned to a cache line and zero-filled (so that its pages are really there). Throws Error with the
+/// bytes needed when there is not enough.
 Buffer allocate_host(std::size_t bytes);
 
 /// Bytes that the machine could still hand out without swapping, or 0 where it does not say.

@@ -6,9 +6,7 @@
 namespace minception {
 
 MemoryPlan plan_memory(std::span<const Lifetime> blocks, bool reuse, std::size_t alignment) {
-  const auto rounded = [alignment](std::size_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-  };
+  const auto rounded = [alignment](std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; };
   MemoryPlan plan;
   plan.offsets.resize(blocks.size());
   int steps = 0;
@@ -44,10 +42,9 @@ MemoryPlan plan_memory(std::span<const Lifetime> blocks, bool reuse, std::size_t
     }
     plan.offsets[index] = offset;
     plan.arena_bytes = std::max(plan.arena_bytes, offset + rounded(block.bytes));
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), index,
-                         [&](std::size_t a, std::size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
-        index);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
+                                   [&](std::size_t a, std::size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
+                  index);
   }
   return plan;
 }

@@ -1,6 +1,6 @@
 #pragma once
-/// Counter-based random numbers: a value is a function of (seed, stream, index) alone, so every device,
-/// thread count and resumed run sees the same numbers, and nothing has a state to save.
+/// Counter-based random numbers: a value is a function of (seed, stream, index) alone, so every device, thread count
+/// and resumed run sees the same numbers, and nothing has a state to save.
 
 #include <minception/core/host_device.h>
 
@@ -13,17 +13,15 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
-/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", table 2): ten rounds
-/// over a 128-bit counter under a 64-bit key.
-MINCEPTION_HOST_DEVICE inline PhiloxBlock philox4x32(PhiloxBlock counter, std::uint32_t key0,
-                                                     std::uint32_t key1) {
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", table 2): ten rounds over a
+/// 128-bit counter under a 64-bit key.
+MINCEPTION_HOST_DEVICE inline PhiloxBlock philox4x32(PhiloxBlock counter, std::uint32_t key0, std::uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter.word[0];
     const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter.word[2];
-    counter = {{static_cast<std::uint32_t>(product1 >> 32) ^ counter.word[1] ^ key0,
-                static_cast<std::uint32_t>(product1),
-                static_cast<std::uint32_t>(product0 >> 32) ^ counter.word[3] ^ key1,
-                static_cast<std::uint32_t>(product0)}};
+    counter = {
+        {static_cast<std::uint32_t>(product1 >> 32) ^ counter.word[1] ^ key0, static_cast<std::uint32_t>(product1),
+         static_cast<std::uint32_t>(product0 >> 32) ^ counter.word[3] ^ key1, static_cast<std::uint32_t>(product0)}};
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
@@ -39,8 +37,7 @@ struct Random {
   MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const {
     const std::uint64_t block = index >> 2;
     const PhiloxBlock counter = {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                                  static_cast<std::uint32_t>(stream),
-                                  static_cast<std::uint32_t>(stream >> 32)}};
+                                  static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)}};
     return philox4x32(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32))
         .word[index & 3];
   }
@@ -55,9 +52,9 @@ struct Random {
   }
 };
 
-/// Element `position` of a pseudo-random permutation of [0, count), computed without a table: a four-round
-/// Feistel network over the next even power of two, walked until it lands inside (Black & Rogaway 2002,
-/// "Ciphers with arbitrary finite domains"). `count` is at most 2^32.
+/// Element `position` of a pseudo-random permutation of [0, count), computed without a table: a four-round Feistel
+/// network over the next even power of two, walked until it lands inside (Black & Rogaway 2002, "Ciphers with
+/// arbitrary finite domains"). `count` is at most 2^32.
 MINCEPTION_HOST_DEVICE inline std::uint64_t permuted(const Random& random, std::uint64_t count,
                                                      std::uint64_t position) {
   int half_bits = 1;

@@ -48,9 +48,7 @@ std::size_t file_rank(DType dtype) {
 }
 
 /// Text from a file, fit for a line on a terminal.
-std::string quoted(const std::string& text) {
-  return json(text).dump(-1, ' ', true, json::error_handler_t::replace);
-}
+std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', true, json::error_handler_t::replace); }
 
 /// Bytes of a tensor, or nothing where a product does not fit into 63 bits.
 std::optional<std::uint64_t> bytes_of(DType dtype, const Shape& shape) {
@@ -123,8 +121,8 @@ class Reader {
           " bytes, too few for a safetensors file; copy or download it again");
     std::uint64_t length = 0;
     read_bytes(&length, kLengthBytes);
-    check(length <= kMaxHeaderBytes, "its header would have ", length, " bytes, the limit is ",
-          kMaxHeaderBytes, ": this is no safetensors file");
+    check(length <= kMaxHeaderBytes, "its header would have ", length, " bytes, the limit is ", kMaxHeaderBytes,
+          ": this is no safetensors file");
     check(length <= file_bytes_ - kLengthBytes, "the header should have ", length, " bytes but the file has ",
           file_bytes_, ": the file is truncated; copy or download it again");
     std::string text(length, '\0');
@@ -193,21 +191,21 @@ class Reader {
 
     const json& shape = object["shape"];
     check_entry(shape.is_array(), "its shape is no list");
-    check_entry(shape.size() <= Shape::max_rank, "its shape has ", shape.size(), " extents, at most ",
-                Shape::max_rank, " are supported");
+    check_entry(shape.size() <= Shape::max_rank, "its shape has ", shape.size(), " extents, at most ", Shape::max_rank,
+                " are supported");
     std::vector<std::int64_t> extents;
     for (const json& extent : shape) {
-      check_entry(extent.is_number_unsigned() &&
-                      extent.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max(),
-                  "its shape holds ", extent, ", which is no extent");
+      check_entry(
+          extent.is_number_unsigned() && extent.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max(),
+          "its shape holds ", extent, ", which is no extent");
       extents.push_back(extent.get<std::int64_t>());
     }
     result.shape = Shape(extents);
 
     const json& offsets = object["data_offsets"];
-    check_entry(offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() &&
-                    offsets[1].is_number_unsigned(),
-                "its data_offsets are not two byte positions");
+    check_entry(
+        offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned(),
+        "its data_offsets are not two byte positions");
     result.begin = offsets[0].get<std::uint64_t>();
     result.end = offsets[1].get<std::uint64_t>();
     check_entry(result.begin <= result.end, "its data_offsets are reversed: ", offsets);
@@ -221,23 +219,21 @@ class Reader {
 
   /// Sorts the entries by position and checks that they cover the data from the first byte to the last, once.
   void check_layout(std::vector<Entry>& entries) const {
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     std::uint64_t covered = 0;
     for (const Entry& entry : entries) {
       check(entry.begin <= covered, "no tensor covers the data bytes ", covered, " to ", entry.begin);
-      check(entry.begin == covered, "tensor ", quoted(entry.name),
-            " overlaps the one before it: it begins at ", entry.begin, ", that one ends at ", covered);
+      check(entry.begin == covered, "tensor ", quoted(entry.name), " overlaps the one before it: it begins at ",
+            entry.begin, ", that one ends at ", covered);
       covered = entry.end;
     }
-    check(covered <= data_bytes_, "the header says ", covered, " bytes of data but the file has ",
-          data_bytes_, ": the file is truncated; copy or download it again");
+    check(covered <= data_bytes_, "the header says ", covered, " bytes of data but the file has ", data_bytes_,
+          ": the file is truncated; copy or download it again");
     check(covered == data_bytes_, "the file has ", data_bytes_ - covered,
           " trailing bytes that belong to no tensor; copy or download it again");
     const std::size_t available = available_host_memory();
-    check(available == 0 || covered <= available, "needs ", covered, " bytes of memory, ", available,
-          " are free");
+    check(available == 0 || covered <= available, "needs ", covered, " bytes of memory, ", available, " are free");
   }
 
   std::string name_;
@@ -254,12 +250,11 @@ class FileBeside {
   explicit FileBeside(const std::filesystem::path& target) : target_(target) {
     folder_ = target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
     std::error_code error;
-    require(std::filesystem::is_directory(folder_, error), target_.string(), ": the folder ",
-            folder_.string(), " does not exist or cannot be entered; create it first");
+    require(std::filesystem::is_directory(folder_, error), target_.string(), ": the folder ", folder_.string(),
+            " does not exist or cannot be entered; create it first");
     // Renaming onto a device such as /dev/null would replace the device.
     const std::filesystem::file_status status = std::filesystem::status(target, error);
-    require(target.has_filename() &&
-                (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)),
+    require(target.has_filename() && (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)),
             target_.string(), ": is no regular file; choose another name");
     static std::atomic<unsigned> counter{0};
     do {
@@ -323,8 +318,8 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
     const auto& [name, tensor] = item;
     require(name != kMetadataKey, path.string(), ": no tensor can have the name ", kMetadataKey);
     const std::optional<std::uint64_t> bytes = bytes_of(tensor.dtype, tensor.shape);
-    require(bytes == tensor.bytes.size(), path.string(), ": tensor ", quoted(name), " has ",
-            tensor.bytes.size(), " bytes, which does not fit its ", name_of(tensor.dtype), ' ', tensor.shape);
+    require(bytes == tensor.bytes.size(), path.string(), ": tensor ", quoted(name), " has ", tensor.bytes.size(),
+            " bytes, which does not fit its ", name_of(tensor.dtype), ' ', tensor.shape);
     items.push_back(&item);
   }
   std::stable_sort(items.begin(), items.end(), [](const Item* a, const Item* b) {
@@ -334,16 +329,14 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
   std::string header = "{";
   std::uint64_t position = 0;
   try {
-    if (!content.metadata.empty())
-      header += concat('"', kMetadataKey, "\":", json(content.metadata).dump(), ',');
+    if (!content.metadata.empty()) header += concat('"', kMetadataKey, "\":", json(content.metadata).dump(), ',');
     for (const Item* item : items) {
       const auto& [name, tensor] = *item;
       const std::uint64_t end = position + tensor.bytes.size();
       // std::to_string, because a stream would write 1,024 under some locales.
-      header += json(name).dump() + ":{\"dtype\":\"" +
-                std::string(kFileDTypes[file_rank(tensor.dtype)].second) +
-                "\",\"shape\":" + tensor.shape.to_string() + ",\"data_offsets\":[" +
-                std::to_string(position) + ',' + std::to_string(end) + "]},";
+      header += json(name).dump() + ":{\"dtype\":\"" + std::string(kFileDTypes[file_rank(tensor.dtype)].second) +
+                "\",\"shape\":" + tensor.shape.to_string() + ",\"data_offsets\":[" + std::to_string(position) + ',' +
+                std::to_string(end) + "]},";
       position = end;
     }
   } catch (const json::exception&) {
@@ -360,8 +353,7 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
   const std::uint64_t length = header.size();
   std::memcpy(bytes.data(), &length, kLengthBytes);
   std::memcpy(bytes.data() + kLengthBytes, header.data(), header.size());
-  for (const Item* item : items)
-    bytes.insert(bytes.end(), item->second.bytes.begin(), item->second.bytes.end());
+  for (const Item* item : items) bytes.insert(bytes.end(), item->second.bytes.begin(), item->second.bytes.end());
   write_file_atomically(path, bytes);
 }
 

@@ -7,8 +7,7 @@
 namespace minception {
 
 Shape::Shape(std::span<const std::int64_t> extents) {
-  require(extents.size() <= max_rank, "a shape of ", extents.size(), " extents: at most ", max_rank,
-          " are supported");
+  require(extents.size() <= max_rank, "a shape of ", extents.size(), " extents: at most ", max_rank, " are supported");
   for (std::int64_t extent : extents) {
     require(extent >= 0, "a shape with the negative extent ", extent);
     extents_[static_cast<std::size_t>(rank_++)] = extent;
@@ -42,8 +41,8 @@ Shape parse_shape(const std::string& text) {
   for (;;) {
     std::int64_t extent = 0;
     const auto [next, status] = std::from_chars(begin, end, extent);
-    require(status == std::errc() && extent >= 1 && rank < Shape::max_rank && (next == end || *next == 'x'),
-            "'", text, "' is no shape: write positive extents with x between them, such as 1x96x96");
+    require(status == std::errc() && extent >= 1 && rank < Shape::max_rank && (next == end || *next == 'x'), "'", text,
+            "' is no shape: write positive extents with x between them, such as 1x96x96");
     constexpr std::int64_t kMost = std::int64_t{1} << 40;  // far beyond memory, far from overflow
     elements = extent <= kMost / elements ? elements * extent : kMost + 1;
     require(elements <= kMost, "'", text, "' is a shape of more than 2^40 elements: it fits no memory");

@@ -14,8 +14,8 @@ std::size_t Tensor::bytes() const {
 }
 
 Tensor Tensor::channels(std::int64_t begin, std::int64_t count) const {
-  require(is_image() && begin >= 0 && count >= 1 && begin + count <= c(), "channels ", begin, " to ",
-          begin + count, " of a tensor ", shape, " do not exist");
+  require(is_image() && begin >= 0 && count >= 1 && begin + count <= c(), "channels ", begin, " to ", begin + count,
+          " of a tensor ", shape, " do not exist");
   Tensor slice = *this;
   slice.shape[1] = count;
   const std::size_t skipped = static_cast<std::size_t>(begin) * size_of(dtype);
@@ -25,8 +25,7 @@ Tensor Tensor::channels(std::int64_t begin, std::int64_t count) const {
 }
 
 Tensor Tensor::first(std::int64_t count) const {
-  require(defined() && count >= 0 && count <= shape[0], "the first ", count, " of a tensor ", shape,
-          " do not exist");
+  require(defined() && count >= 0 && count <= shape[0], "the first ", count, " of a tensor ", shape, " do not exist");
   Tensor part = *this;
   part.shape[0] = count;
   return part;

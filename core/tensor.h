@@ -1,6 +1,5 @@
 #pragma once
-/// A view of memory as a tensor. Images are (N, C, H, W) in every shape and channels-last (N, H, W, C) in
-/// memory.
+/// A view of memory as a tensor. Images are (N, C, H, W) in every shape and channels-last (N, H, W, C) in memory.
 
 #include <minception/core/device.h>
 #include <minception/core/dtype.h>
@@ -17,11 +16,10 @@ namespace minception {
 ///
 /// Element (n, c, h, w) of a rank-4 tensor lies at ((n*H + h)*W + w) * pixel_stride + c. A dense tensor has
 /// pixel_stride == C; a channel slice (see `channels`) keeps the pixel stride of the tensor it was cut from.
-/// The same rule places weights: (O, I, KH, KW) lies in memory as (O, KH, KW, I). Rank 2, (N, C), is an image
-/// of one pixel; rank 1 and everything else is dense and row-major.
+/// The same rule places weights: (O, I, KH, KW) lies in memory as (O, KH, KW, I). Rank 2, (N, C), is an image of one
+/// pixel; rank 1 and everything else is dense and row-major.
 ///
-/// A tensor without `data` is a description: planning works on descriptions, running on the same tensors with
-/// data.
+/// A tensor without `data` is a description: planning works on descriptions, running on the same tensors with data.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::f32;

@@ -34,8 +34,8 @@ ImageDataset load_part(const std::filesystem::path& dir, const std::string& pref
   require(images.count == label_count, image_path.string(), " holds ", images.count, " images but ",
           label_path.string(), " holds ", label_count, " labels; take both from the same data set");
   for (std::size_t index = 0; index < labels.size(); ++index) {
-    require(labels[index] < kClassNames.size(), label_path.string(), ": label ", int{labels[index]},
-            " at index ", index, ": the classes are 0 to ", kClassNames.size() - 1);
+    require(labels[index] < kClassNames.size(), label_path.string(), ": label ", int{labels[index]}, " at index ",
+            index, ": the classes are 0 to ", kClassNames.size() - 1);
   }
   ImageDataset part;
   part.image = Shape{1, images.height, images.width};

@@ -41,8 +41,7 @@ class ByteStream {
     const char* message = gzerror(file_.get(), &status);
     // A file cut short yields the bytes it has and Z_BUF_ERROR; a wrong checksum shows at the end only.
     const std::string reason = status == Z_ERRNO ? std::generic_category().message(errno) : message;
-    require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ",
-            kRemedy);
+    require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ", kRemedy);
     require(status != Z_DATA_ERROR, name_, ": the compressed data are damaged (", reason, "); ", kRemedy);
     require(got >= 0, name_, ": cannot be read: ", reason);
     return static_cast<std::size_t>(got);
@@ -58,14 +57,12 @@ class ByteStream {
 
 /// Reads the magic number and the extents.
 template <std::size_t rank>
-std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t expected_magic,
-                                           const char* content) {
+std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t expected_magic, const char* content) {
   const auto next = [&] {
     std::array<std::uint8_t, 4> bytes{};
     require(stream.read(bytes.data(), bytes.size()) == bytes.size(), stream.name(),
             ": ends within its header: the file is truncated; ", ByteStream::kRemedy);
-    return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
-           bytes[3];
+    return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
   };
   const std::uint32_t magic = next();
   require(magic == expected_magic, stream.name(), ": magic number ", hexadecimal(magic), " instead of ",
@@ -88,8 +85,8 @@ std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected) 
     bytes.resize(size + wanted);
     const std::size_t got = stream.read(bytes.data() + size, wanted);
     size += got;
-    require(got == wanted, stream.name(), ": the header says ", expected, " bytes of data but there are ",
-            size, ": the file is truncated; ", ByteStream::kRemedy);
+    require(got == wanted, stream.name(), ": the header says ", expected, " bytes of data but there are ", size,
+            ": the file is truncated; ", ByteStream::kRemedy);
   }
   // Reading on also makes zlib compare the checksum.
   std::uint8_t extra = 0;

@@ -27,7 +27,9 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   }
   try {
     work();
-    return 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    print_error(app, "what was printed could not be written: the disk may be full");
+    return 1;
   } catch (const std::bad_alloc&) {
     print_error(app, "out of memory; use a smaller batch or image size");
   } catch (const std::exception& error) {

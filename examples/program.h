@@ -10,8 +10,8 @@
 
 namespace minception {
 
-/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what",
-/// and exit code 2 for a wrong command line, 1 for everything else.
+/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what", and exit
+/// code 2 for a wrong command line, 1 for everything else.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
 
 /// "96" or "96x64" as (H, W).

@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
   app.add_flag("--inference", inference, "memory of inference instead of training");
   return run_program(app, argc, argv, [&] {
     const Shape shape = parse_shape(input);
-    require(shape.rank() == 4, "--input ", input,
-            ": write batch x channels x height x width, such as 1x1x96x96");
+    require(shape.rank() == 4, "--input ", input, ": write batch x channels x height x width, such as 1x1x96x96");
+    require(classes <= 1'000'000 && shape[0] <= 1'000'000, "more than 1,000,000 classes or images are not planned for");
     const std::unique_ptr<Backend> backend = make_backend(device);
     Model model = make_model({.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes});
     for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());

@@ -16,9 +16,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const Conv2dBackwardData& op) { backend.conv2d_backward_data(op, workspace); }
     void operator()(const Conv2dBackwardWeights& op) { backend.conv2d_backward_weights(op, workspace); }
     void operator()(const Conv2d1x1GroupForward& op) { backend.conv2d_1x1_group_forward(op, workspace); }
-    void operator()(const Conv2d1x1GroupBackwardData& op) {
-      backend.conv2d_1x1_group_backward_data(op, workspace);
-    }
+    void operator()(const Conv2d1x1GroupBackwardData& op) { backend.conv2d_1x1_group_backward_data(op, workspace); }
     void operator()(const Conv2d1x1GroupBackwardWeights& op) {
       backend.conv2d_1x1_group_backward_weights(op, workspace);
     }
@@ -31,12 +29,8 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const MaxPool2dBackward& op) { backend.max_pool2d_backward(op, workspace); }
     void operator()(const AvgPool2dForward& op) { backend.avg_pool2d_forward(op, workspace); }
     void operator()(const AvgPool2dBackward& op) { backend.avg_pool2d_backward(op, workspace); }
-    void operator()(const AdaptiveAvgPool2dForward& op) {
-      backend.adaptive_avg_pool2d_forward(op, workspace);
-    }
-    void operator()(const AdaptiveAvgPool2dBackward& op) {
-      backend.adaptive_avg_pool2d_backward(op, workspace);
-    }
+    void operator()(const AdaptiveAvgPool2dForward& op) { backend.adaptive_avg_pool2d_forward(op, workspace); }
+    void operator()(const AdaptiveAvgPool2dBackward& op) { backend.adaptive_avg_pool2d_backward(op, workspace); }
     void operator()(const GlobalAvgPoolForward& op) { backend.global_avg_pool_forward(op, workspace); }
     void operator()(const GlobalAvgPoolBackward& op) { backend.global_avg_pool_backward(op, workspace); }
     void operator()(const ConcatForward& op) { backend.concat_forward(op, workspace); }
@@ -45,19 +39,11 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const FlattenBackward& op) { backend.flatten_backward(op, workspace); }
     void operator()(const AddForward& op) { backend.add_forward(op, workspace); }
     void operator()(const AddBackward& op) { backend.add_backward(op, workspace); }
-    void operator()(const BatchNormForwardTraining& op) {
-      backend.batch_norm_forward_training(op, workspace);
-    }
-    void operator()(const BatchNormForwardInference& op) {
-      backend.batch_norm_forward_inference(op, workspace);
-    }
+    void operator()(const BatchNormForwardTraining& op) { backend.batch_norm_forward_training(op, workspace); }
+    void operator()(const BatchNormForwardInference& op) { backend.batch_norm_forward_inference(op, workspace); }
     void operator()(const BatchNormBackward& op) { backend.batch_norm_backward(op, workspace); }
-    void operator()(const LocalResponseNormForward& op) {
-      backend.local_response_norm_forward(op, workspace);
-    }
-    void operator()(const LocalResponseNormBackward& op) {
-      backend.local_response_norm_backward(op, workspace);
-    }
+    void operator()(const LocalResponseNormForward& op) { backend.local_response_norm_forward(op, workspace); }
+    void operator()(const LocalResponseNormBackward& op) { backend.local_response_norm_backward(op, workspace); }
     void operator()(const DropoutForward& op) { backend.dropout_forward(op, workspace); }
     void operator()(const DropoutBackward& op) { backend.dropout_backward(op, workspace); }
     void operator()(const SoftmaxCrossEntropy& op) { backend.softmax_cross_entropy(op, workspace); }
@@ -70,7 +56,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
 std::unique_ptr<Backend> make_backend(std::string_view name) {
   if (name == "cpu") return make_cpu_backend();
   if (name == "reference") return make_reference_backend();
-  fail("unknown device '", name, "': this build has cpu and reference");
+  fail("unknown device '", name, "': known are cpu and reference");
 }
 
 }  // namespace minception

@@ -13,9 +13,8 @@ namespace minception {
 
 /// What an operation needs besides its operands.
 struct Requirements {
-  std::size_t workspace =
-      0;                   ///< bytes of scratch memory during `run`; contents do not matter before or after
-  std::size_t packed = 0;  ///< bytes of the optional operand `packed`
+  std::size_t workspace = 0;  ///< bytes of scratch memory during `run`; contents do not matter before or after
+  std::size_t packed = 0;     ///< bytes of the optional operand `packed`
 };
 
 /// Scratch memory for one `run`, aligned to 64 bytes.
@@ -25,8 +24,8 @@ struct Workspace {
 };
 
 /// Carries out operations on one device. It owns its streams and caches; several may live in one process.
-/// Each operation is planned, then run any number of times. `run` allocates no tensor memory; the cpu backend
-/// creates oneDNN primitives at the first plan or run of a shape and keeps them.
+/// Each operation is planned, then run any number of times. `run` allocates no tensor memory; the cpu backend creates
+/// oneDNN primitives at the first plan or run of a shape and keeps them.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -50,8 +49,8 @@ class Backend {
   /// Returns when all work has been done.
   virtual void synchronize() = 0;
 
-  /// Validates the operation (its tensors may be descriptions) and says what it needs. Depends on shapes,
-  /// pixel strides, dtypes, attributes and on which optional operands are there; never on values.
+  /// Validates the operation (its tensors may be descriptions) and says what it needs. Depends on shapes, pixel
+  /// strides, dtypes, attributes and on which optional operands are there; never on values.
   Requirements plan(const Operation& operation);
   /// Validates the operation and carries it out. `workspace` holds at least what `plan` said.
   void run(const Operation& operation, Workspace workspace = {});
@@ -98,8 +97,7 @@ class Backend {
   virtual Requirements requirements(const Operation&) { return {}; }
 };
 
-/// Plain loops in the dtype of the operands (float or double): the specification the others are tested
-/// against.
+/// Plain loops in the dtype of the operands (float or double): the specification the others are tested against.
 std::unique_ptr<Backend> make_reference_backend();
 
 /// oneDNN and OpenMP. `threads` = 0: as many as OpenMP would use. Throws Error in a build without oneDNN.

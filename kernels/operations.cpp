@@ -5,8 +5,7 @@
 
 namespace minception {
 
-std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride,
-                              std::int64_t padding) {
+std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
   const std::int64_t span = in + 2 * padding - kernel;
   return span < 0 ? 0 : span / stride + 1;
 }
@@ -87,8 +86,6 @@ struct MultiplyAccumulates {
 
 }  // namespace
 
-std::int64_t multiply_accumulates(const Operation& operation) {
-  return std::visit(MultiplyAccumulates{}, operation);
-}
+std::int64_t multiply_accumulates(const Operation& operation) { return std::visit(MultiplyAccumulates{}, operation); }
 
 }  // namespace minception

@@ -1,22 +1,19 @@
 #pragma once
 /// The operations: what each computes, on which shapes, what may alias, what is overwritten (`=`) and what is
-/// accumulated (`+=`), and what is rejected. Backends carry them out (backend.h); planning writes lists of
-/// them.
+/// accumulated (`+=`), and what is rejected. Backends carry them out (backend.h); planning writes lists of them.
 ///
 /// Conventions
-/// - Shapes are (N, C, H, W); memory is channels-last; every image operand may be a channel slice unless
-/// stated
+/// - Shapes are (N, C, H, W); memory is channels-last; every image operand may be a channel slice unless stated
 ///   otherwise. Rank 2, (N, C), is an image of one pixel.
-/// - Floating operands of one operation share a dtype, the compute dtype, except where stated: parameters and
-/// their
-///   gradients, batch-norm statistics and totals are f32 when computing in bf16 ("master" dtype below), else
-///   the compute dtype.
+/// - Floating operands of one operation share a dtype, the compute dtype, except where stated: parameters and their
+///   gradients, batch-norm statistics and totals are f32 when computing in bf16 ("master" dtype below), else the
+///   compute dtype.
 /// - `run` rejects a wrong shape, dtype or attribute with an Error that names the operation and the values.
 /// - Operands do not alias one another unless the operation says so. NaN and infinity propagate.
 /// - Gradients follow from  dL/dx = sum dL/dy * dy/dx;  `dy` is always dL/dy.
 ///
-/// Every struct lists its operands once, in `each_operand(op, f)`, f(role, tensor, access): memory lifetimes,
-/// partial batches, printing and tests all read that list.
+/// Every struct lists its operands once, in `each_operand(op, f)`, f(role, tensor, access): memory lifetimes, partial
+/// batches, printing and tests all read that list.
 
 #include <minception/core/tensor.h>
 
@@ -35,9 +32,9 @@ struct Extent2d {
   bool operator==(const Extent2d&) const = default;
 };
 
-/// Where an input gradient goes:  dx = mask * ((accumulate ? dx : 0) + gradient),  mask = relu_output > 0
-/// where that is given, else 1. So branches sum into one buffer, and the last of them applies the ReLU of the
-/// layer below, once. `relu_output` has dx's shape and is the output of that ReLU; NaN there masks to 0.
+/// Where an input gradient goes:  dx = mask * ((accumulate ? dx : 0) + gradient),  mask = relu_output > 0 where that is
+/// given, else 1. So branches sum into one buffer, and the last of them applies the ReLU of the layer below, once.
+/// `relu_output` has dx's shape and is the output of that ReLU; NaN there masks to 0.
 struct GradTarget {
   Tensor dx;
   bool accumulate = false;
@@ -50,16 +47,14 @@ struct GradTarget {
   }
 };
 
-// ---- input
-// ----------------------------------------------------------------------------------------------------------
+// ---- input ----------------------------------------------------------------------------------------------------------
 
 /// Gathers samples of a resident data set, resizes and normalises them:
 ///   y[n, c] = resize(images[indices[n], c]) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
 /// images: (M, C, h, w) u8, dense.  labels: (M) i32.  indices: (N) i32, each in [0, M).  y: (N, C, H, W).
-/// Bilinear with half-pixel centres: output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image,
-/// from its two neighbours; no antialiasing (PyTorch `interpolate(mode="bilinear", align_corners=False)`).
-/// With (H, W) = (h, w) pixels are copied. scale and shift hold one value for all channels or one per
-/// channel.
+/// Bilinear with half-pixel centres: output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its
+/// two neighbours; no antialiasing (PyTorch `interpolate(mode="bilinear", align_corners=False)`). With (H, W) = (h, w)
+/// pixels are copied. scale and shift hold one value for all channels or one per channel.
 struct LoadBatch {
   std::vector<float> scale = {1.0f / 255.0f};
   std::vector<float> shift = {0.0f};
@@ -75,13 +70,11 @@ struct LoadBatch {
   }
 };
 
-// ---- convolution
-// ----------------------------------------------------------------------------------------------------
+// ---- convolution ----------------------------------------------------------------------------------------------------
 
-/// Output extent of a convolution or floor-mode pool: floor((in + 2*padding - kernel) / stride) + 1, or 0 if
-/// the kernel does not fit.
-std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride,
-                              std::int64_t padding);
+/// Output extent of a convolution or floor-mode pool: floor((in + 2*padding - kernel) / stride) + 1, or 0 if the kernel
+/// does not fit.
+std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding);
 
 struct Conv2dAttributes {
   Extent2d stride = {1, 1};
@@ -89,11 +82,12 @@ struct Conv2dAttributes {
   bool relu = false;          ///< forward: y = max(0, ...). Backward expects dy already masked by (y > 0).
 };
 
-/// y[n,o,p,q] = bias[o] + sum_{i,r,s} w[o,i,r,s] * x[n, i, p*stride.h + r - padding.h, q*stride.w + s -
-/// padding.w], then ReLU if asked. (A cross-correlation, as everywhere in the field.) x: (N, I, H, W).  w:
-/// (O, I, KH, KW), master.  bias: (O), master, optional.  y: (N, O, P, Q). `packed`, optional: memory of
-/// `Requirements::packed` bytes for the weights in the backend's own layout, kept between runs; it is
-/// refreshed from `w` when `refresh_packed` is set, and must be refreshed when `w` or N changed.
+/// y[n,o,p,q] = bias[o] + sum_{i,r,s} w[o,i,r,s] * x[n, i, p*stride.h + r - padding.h, q*stride.w + s - padding.w],
+/// then ReLU if asked. (A cross-correlation, as everywhere in the field.)
+/// x: (N, I, H, W).  w: (O, I, KH, KW), master.  bias: (O), master, optional.  y: (N, O, P, Q).
+/// With `relu`, the cpu backend may turn NaN into 0: oneDNN's fused ReLU does. `reference` propagates it.
+/// `packed`, optional: memory of `Requirements::packed` bytes for the weights in the backend's own layout, kept between
+/// runs; it is refreshed from `w` when `refresh_packed` is set, and must be refreshed when `w` or N changed.
 struct Conv2dForward {
   Conv2dAttributes attributes;
   Tensor x, w, bias, y, packed;
@@ -124,9 +118,8 @@ struct Conv2dBackwardData {
   }
 };
 
-/// dw[o,i,r,s] (+)= sum_{n,p,q} dy[n,o,p,q] * x[n, i, p*stride.h + r - padding.h, ...];  dbias[o] (+)= sum
-/// dy[n,o,p,q]. Parameter gradients are overwritten, or added to with `accumulate`. dbias is optional. Both
-/// are master.
+/// dw[o,i,r,s] (+)= sum_{n,p,q} dy[n,o,p,q] * x[n, i, p*stride.h + r - padding.h, ...];  dbias[o] (+)= sum dy[n,o,p,q].
+/// Parameter gradients are overwritten, or added to with `accumulate`. dbias is optional. Both are master.
 struct Conv2dBackwardWeights {
   Conv2dAttributes attributes;
   Tensor x, dy, dw, dbias;
@@ -142,11 +135,10 @@ struct Conv2dBackwardWeights {
   }
 };
 
-/// Several 1x1 convolutions, stride 1, no padding, of one input, as one GEMM (the opening of an Inception
-/// block):
+/// Several 1x1 convolutions, stride 1, no padding, of one input, as one GEMM (the opening of an Inception block):
 ///   y[j] = x * w[rows of j]^T + bias[rows of j], then ReLU if asked.
-/// x: (N, I, H, W).  w: (sum of O_j, I, 1, 1): the weights of all members, one after the other.  bias: (sum
-/// of O_j), optional.  y[j]: (N, O_j, H, W).  `packed` as in Conv2dForward.
+/// x: (N, I, H, W).  w: (sum of O_j, I, 1, 1): the weights of all members, one after the other.  bias: (sum of O_j),
+/// optional.  y[j]: (N, O_j, H, W).  `packed` as in Conv2dForward.
 struct Conv2d1x1GroupForward {
   bool relu = false;
   Tensor x, w, bias;
@@ -164,8 +156,8 @@ struct Conv2d1x1GroupForward {
   }
 };
 
-/// dx (GradTarget) = sum_j dy[j] * w[rows of j].  An addend (the pool branch's gradient) already in dx joins
-/// through `target.accumulate`.
+/// dx (GradTarget) = sum_j dy[j] * w[rows of j].  An addend (the pool branch's gradient) already in dx joins through
+/// `target.accumulate`.
 struct Conv2d1x1GroupBackwardData {
   std::vector<Tensor> dy;
   Tensor w;
@@ -196,8 +188,7 @@ struct Conv2d1x1GroupBackwardWeights {
   }
 };
 
-// ---- fully connected
-// ------------------------------------------------------------------------------------------------
+// ---- fully connected ------------------------------------------------------------------------------------------------
 
 /// y[n,o] = bias[o] + sum_i w[o,i] * x[n,i].   x: (N, I).  w: (O, I).  bias: (O), optional.  y: (N, O).
 /// x, y and their gradients are dense. `packed` as in Conv2dForward.
@@ -243,8 +234,7 @@ struct LinearBackwardWeights {
   }
 };
 
-// ---- activation
-// -----------------------------------------------------------------------------------------------------
+// ---- activation -----------------------------------------------------------------------------------------------------
 
 /// y = max(0, x), NaN stays NaN. y may be x.
 struct ReluForward {
@@ -270,19 +260,17 @@ struct ReluBackward {
   }
 };
 
-// ---- pooling
-// --------------------------------------------------------------------------------------------------------
+// ---- pooling --------------------------------------------------------------------------------------------------------
 
 /// Windows of a pool. Padding is at most half the kernel, so that every window holds a pixel.
 struct Pool2dAttributes {
   Extent2d kernel = {1, 1};
   Extent2d stride = {1, 1};
   Extent2d padding = {0, 0};
-  /// Output extent rounded up instead of down; a last window that would start beyond input and leading
-  /// padding is dropped (as in PyTorch).
+  /// Output extent rounded up instead of down; a last window that would start beyond input and leading padding is
+  /// dropped (as in PyTorch).
   bool ceil_mode = false;
-  /// avg_pool2d: divide by the window's extent within the padded input (true) or by its pixels in the input
-  /// (false).
+  /// avg_pool2d: divide by the window's extent within the padded input (true) or by its pixels in the input (false).
   bool count_include_pad = true;
 };
 
@@ -292,8 +280,7 @@ std::int64_t pooled_extent(std::int64_t in, std::int64_t kernel, std::int64_t st
 
 /// y[n,c,p,q] = max over the window; padding never wins; NaN wins.
 /// argmax[n,c,p,q] = r*kernel.w + s of the winning tap, the first one in (r, s) order if several are equal.
-/// x: (N, C, H, W).  y: (N, C, P, Q).  argmax: y's shape, u8, dense, optional (inference). kernel.h*kernel.w
-/// <= 256.
+/// x: (N, C, H, W).  y: (N, C, P, Q).  argmax: y's shape, u8, dense, optional (inference). kernel.h*kernel.w <= 256.
 struct MaxPool2dForward {
   Pool2dAttributes attributes;
   Tensor x, y, argmax;
@@ -345,8 +332,8 @@ struct AvgPool2dBackward {
   }
 };
 
-/// Averages to a given output size: y[n,c,p,q] is the mean over rows floor(p*H/P) .. ceil((p+1)*H/P) - 1,
-/// likewise columns (PyTorch AdaptiveAvgPool2d). P and Q are y's.
+/// Averages to a given output size: y[n,c,p,q] is the mean over rows floor(p*H/P) .. ceil((p+1)*H/P) - 1, likewise
+/// columns (PyTorch AdaptiveAvgPool2d). P and Q are y's.
 struct AdaptiveAvgPool2dForward {
   Tensor x, y;
 
@@ -357,8 +344,7 @@ struct AdaptiveAvgPool2dForward {
   }
 };
 
-/// dx[n,c,h,w] (GradTarget) = sum of dy[n,c,p,q] / (pixels of window (p,q)) over the windows that hold (h,
-/// w).
+/// dx[n,c,h,w] (GradTarget) = sum of dy[n,c,p,q] / (pixels of window (p,q)) over the windows that hold (h, w).
 struct AdaptiveAvgPool2dBackward {
   Tensor dy;
   GradTarget target;
@@ -393,8 +379,7 @@ struct GlobalAvgPoolBackward {
   }
 };
 
-// ---- shape
-// ----------------------------------------------------------------------------------------------------------
+// ---- shape ----------------------------------------------------------------------------------------------------------
 
 /// y = the channels of x[0], x[1], ..., one after the other. x[j]: (N, C_j, H, W).  y: (N, sum of C_j, H, W).
 struct ConcatForward {
@@ -420,8 +405,7 @@ struct Split {
   }
 };
 
-/// y[n, (c*H + h)*W + w] = x[n,c,h,w]: the order of PyTorch's Flatten.  x: (N, C, H, W).  y: (N, C*H*W),
-/// dense.
+/// y[n, (c*H + h)*W + w] = x[n,c,h,w]: the order of PyTorch's Flatten.  x: (N, C, H, W).  y: (N, C*H*W), dense.
 struct FlattenForward {
   Tensor x, y;
 
@@ -458,8 +442,7 @@ struct AddForward {
   }
 };
 
-/// da (GradTarget) = dy;  db (GradTarget) = scale*dy.  dy is already masked if the forward had a ReLU. da may
-/// be dy.
+/// da (GradTarget) = dy;  db (GradTarget) = scale*dy.  dy is already masked if the forward had a ReLU. da may be dy.
 struct AddBackward {
   double scale = 1.0;
   Tensor dy;
@@ -473,8 +456,7 @@ struct AddBackward {
   }
 };
 
-// ---- normalisation and regularisation
-// -------------------------------------------------------------------------------
+// ---- normalisation and regularisation -------------------------------------------------------------------------------
 
 struct BatchNormAttributes {
   double epsilon = 1e-5;
@@ -485,11 +467,9 @@ struct BatchNormAttributes {
 /// Per channel over the m = N*H*W values of the batch (Ioffe & Szegedy 2015, algorithm 1):
 ///   mean = sum x / m,   var = sum (x - mean)^2 / m,   rstd = 1 / sqrt(var + epsilon),
 ///   y = (x - mean) * rstd * gamma + beta, then ReLU if asked,
-///   running_mean = (1 - momentum) * running_mean + momentum * mean,   likewise running_var with var * m / (m
-///   - 1).
+///   running_mean = (1 - momentum) * running_mean + momentum * mean,   likewise running_var with var * m / (m - 1).
 /// With m = 1 no unbiased variance exists and running_var keeps its value.
-/// x, y: (N, C, H, W).  gamma, beta, running_*, mean, rstd: (C), master. mean and rstd are saved for
-/// backward.
+/// x, y: (N, C, H, W).  gamma, beta, running_*, mean, rstd: (C), master. mean and rstd are saved for backward.
 struct BatchNormForwardTraining {
   BatchNormAttributes attributes;
   Tensor x, gamma, beta, running_mean, running_var, y, mean, rstd;
@@ -544,9 +524,9 @@ struct BatchNormBackward {
   }
 };
 
-/// y[c] = x[c] * d[c]^-beta,   d[c] = k + alpha / size * sum of x[j]^2 over the `size` channels around c,
-/// those that exist: j from c - floor(size/2) to c + floor((size-1)/2)  (Krizhevsky et al. 2012, section 3.3;
-/// alpha divided by size and the window placed as in PyTorch).
+/// y[c] = x[c] * d[c]^-beta,   d[c] = k + alpha / size * sum of x[j]^2 over the `size` channels around c, those that
+/// exist: j from c - floor(size/2) to c + floor((size-1)/2)  (Krizhevsky et al. 2012, section 3.3; alpha divided by size
+/// and the window placed as in PyTorch).
 struct LocalResponseNormAttributes {
   std::int64_t size = 5;
   double alpha = 1e-4;
@@ -565,8 +545,8 @@ struct LocalResponseNormForward {
   }
 };
 
-/// dx[c] (GradTarget) = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1)
-/// over the channels j whose window holds c.
+/// dx[c] (GradTarget) = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the
+/// channels j whose window holds c.
 struct LocalResponseNormBackward {
   LocalResponseNormAttributes attributes;
   Tensor x, dy;
@@ -583,8 +563,8 @@ struct LocalResponseNormBackward {
 /// Inverted dropout (Srivastava et al. 2014): an element is dropped with probability p, the rest is scaled by
 /// 1 / (1 - p). Element e of the sample at position s of the epoch is kept when
 ///   Random{seed, stream << 32 | epoch}.uniform(s * E + e) >= p,   E = C*H*W, e in (h, w, c) order,
-/// so a mask depends neither on the batch size nor on the device, and backward draws it again instead of
-/// saving it. position: (2) i64 = {epoch, position in the epoch of the batch's first sample}.
+/// so a mask depends neither on the batch size nor on the device, and backward draws it again instead of saving it.
+/// position: (2) i64 = {epoch, position in the epoch of the batch's first sample}.
 struct DropoutAttributes {
   double p = 0.5;
   std::uint64_t seed = 0;
@@ -618,15 +598,14 @@ struct DropoutBackward {
   }
 };
 
-// ---- loss and optimizer
-// ---------------------------------------------------------------------------------------------
+// ---- loss and optimizer ---------------------------------------------------------------------------------------------
 
-/// With p = softmax(logits[n]), K classes, e = label_smoothing and the target q = (1 - e) * onehot(labels[n])
-/// + e / K (Szegedy et al. 2016, section 7):
-///   loss_n = -sum_k q_k log p_k,    totals += {sum_n loss_n, number of n whose first largest logit is the
-///   label}, dlogits[n] = weight * (p - q) / divisor.
-/// logits: (N, K), dense.  labels: (N) i32, each in [0, K).  totals: (2), master.  dlogits: (N, K), optional:
-/// without it only totals are computed.  The divisor (the batch size, or that of all replicas) is > 0.
+/// With p = softmax(logits[n]), K classes, e = label_smoothing and the target q = (1 - e) * onehot(labels[n]) + e / K
+/// (Szegedy et al. 2016, section 7):
+///   loss_n = -sum_k q_k log p_k,    totals += {sum_n loss_n, number of n whose first largest logit is the label},
+///   dlogits[n] = weight * (p - q) / divisor.
+/// logits: (N, K), dense.  labels: (N) i32, each in [0, K).  totals: (2), master.  dlogits: (N, K), optional: without it
+/// only totals are computed.  The divisor (the batch size, or that of all replicas) is > 0.
 struct SoftmaxCrossEntropy {
   double label_smoothing = 0.0;
   double weight = 1.0;
@@ -652,11 +631,10 @@ struct ParameterSegment {
 };
 
 /// One step of stochastic gradient descent over flat buffers, as PyTorch's SGD (dampening 0):
-///   g' = g + weight_decay * w,   v = momentum * v + g',   w -= learning_rate * scale * (nesterov ? g' +
-///   momentum*v : v).
+///   g' = g + weight_decay * w,   v = momentum * v + g',   w -= learning_rate * scale * (nesterov ? g' + momentum*v : v).
 /// w, g, v: one flat length, master; v starts at zero and is optional (momentum must then be 0).
-/// schedule: (2) f32 = {learning rate, momentum}, in device memory so that a captured step can be replayed
-/// with others. segments: ordered, disjoint, inside the buffer; what lies between them is left as it is.
+/// schedule: (2) f32 = {learning rate, momentum}, in device memory so that a captured step can be replayed with others.
+/// segments: ordered, disjoint, inside the buffer; what lies between them is left as it is.
 struct SgdStep {
   bool nesterov = false;
   std::vector<ParameterSegment> segments;
@@ -671,18 +649,17 @@ struct SgdStep {
   }
 };
 
-// ---- all of them
-// ----------------------------------------------------------------------------------------------------
+// ---- all of them ----------------------------------------------------------------------------------------------------
 
 using Operation =
     std::variant<LoadBatch, Conv2dForward, Conv2dBackwardData, Conv2dBackwardWeights, Conv2d1x1GroupForward,
                  Conv2d1x1GroupBackwardData, Conv2d1x1GroupBackwardWeights, LinearForward, LinearBackwardData,
                  LinearBackwardWeights, ReluForward, ReluBackward, MaxPool2dForward, MaxPool2dBackward,
                  AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward,
-                 GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward,
-                 FlattenBackward, AddForward, AddBackward, BatchNormForwardTraining,
-                 BatchNormForwardInference, BatchNormBackward, LocalResponseNormForward,
-                 LocalResponseNormBackward, DropoutForward, DropoutBackward, SoftmaxCrossEntropy, SgdStep>;
+                 GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward, FlattenBackward,
+                 AddForward, AddBackward, BatchNormForwardTraining, BatchNormForwardInference, BatchNormBackward,
+                 LocalResponseNormForward, LocalResponseNormBackward, DropoutForward, DropoutBackward,
+                 SoftmaxCrossEntropy, SgdStep>;
 
 /// "conv2d_forward", ...: the name of the operation everywhere.
 std::string_view name_of(const Operation& operation);
@@ -692,10 +669,9 @@ template <class F>
 void for_each_operand(Operation& operation, F&& f) {
   std::visit(
       [&](auto& op) {
-        std::decay_t<decltype(op)>::each_operand(op,
-                                                 [&](std::string_view role, Tensor& tensor, Access access) {
-                                                   if (tensor.defined()) f(role, tensor, access);
-                                                 });
+        std::decay_t<decltype(op)>::each_operand(op, [&](std::string_view role, Tensor& tensor, Access access) {
+          if (tensor.defined()) f(role, tensor, access);
+        });
       },
       operation);
 }
@@ -703,20 +679,17 @@ template <class F>
 void for_each_operand(const Operation& operation, F&& f) {
   std::visit(
       [&](const auto& op) {
-        std::decay_t<decltype(op)>::each_operand(
-            op, [&](std::string_view role, const Tensor& tensor, Access access) {
-              if (tensor.defined()) f(role, tensor, access);
-            });
+        std::decay_t<decltype(op)>::each_operand(op, [&](std::string_view role, const Tensor& tensor, Access access) {
+          if (tensor.defined()) f(role, tensor, access);
+        });
       },
       operation);
 }
 
-/// Multiply-accumulates of a convolution or fully connected layer (padding counted as if it were pixels); 0
-/// for others.
+/// Multiply-accumulates of a convolution or fully connected layer (padding counted as if it were pixels); 0 for others.
 std::int64_t multiply_accumulates(const Operation& operation);
 
-/// Throws an Error, naming the operation and the values, unless attributes, shapes and dtypes are as
-/// documented above.
+/// Throws an Error, naming the operation and the values, unless attributes, shapes and dtypes are as documented above.
 void validate(const Operation& operation);
 
 }  // namespace minception

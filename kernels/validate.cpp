@@ -220,15 +220,15 @@ class Validator {
     present(op.logits, "logits");
     present(op.labels, "labels");
     present(op.totals, "totals");
-    check(op.logits.shape.rank() == 2 && op.logits.dense() && op.logits.c() >= 1,
-          "logits must be dense (N, K), not ", op.logits.shape);
+    check(op.logits.shape.rank() == 2 && op.logits.dense() && op.logits.c() >= 1, "logits must be dense (N, K), not ",
+          op.logits.shape);
     check(op.labels.dtype == DType::i32 && op.labels.shape == Shape{op.logits.n()}, "labels must be i32 ",
           Shape{op.logits.n()}, ", not ", op.labels.shape);
     check(op.totals.shape == Shape{2} && op.totals.dtype == master(op.logits), "totals must be ",
           name_of(master(op.logits)), " [2], not ", op.totals.shape);
     if (op.dlogits.defined()) alike(op.logits, op.dlogits, "logits", "dlogits");
-    check(op.label_smoothing >= 0.0 && op.label_smoothing <= 1.0,
-          "label smoothing must be between 0 and 1, not ", op.label_smoothing);
+    check(op.label_smoothing >= 0.0 && op.label_smoothing <= 1.0, "label smoothing must be between 0 and 1, not ",
+          op.label_smoothing);
     check(op.divisor > 0.0, "the divisor must be positive, not ", op.divisor);
   }
   void operator()(const SgdStep& op) const {
@@ -238,11 +238,9 @@ class Validator {
     check(op.schedule.dtype == DType::f32 && op.schedule.shape == Shape{2}, "schedule must be f32 [2]");
     check(op.w.shape.rank() == 1 && (op.w.dtype == DType::f32 || op.w.dtype == DType::f64),
           "w must be one flat f32 or f64 buffer, not ", op.w.shape);
-    check(op.g.shape == op.w.shape && op.g.dtype == op.w.dtype, "g ", op.g.shape, " and w ", op.w.shape,
-          " differ");
+    check(op.g.shape == op.w.shape && op.g.dtype == op.w.dtype, "g ", op.g.shape, " and w ", op.w.shape, " differ");
     if (op.v.defined()) {
-      check(op.v.shape == op.w.shape && op.v.dtype == op.w.dtype, "v ", op.v.shape, " and w ", op.w.shape,
-            " differ");
+      check(op.v.shape == op.w.shape && op.v.dtype == op.w.dtype, "v ", op.v.shape, " and w ", op.w.shape, " differ");
     }
     std::int64_t end = 0;
     for (const ParameterSegment& segment : op.segments) {
@@ -257,17 +255,15 @@ class Validator {
   void check(bool condition, const Args&... args) const {
     if (!condition) fail(name_, ": ", args...);
   }
-  static DType master(const Tensor& tensor) {
-    return tensor.dtype == DType::bf16 ? DType::f32 : tensor.dtype;
-  }
+  static DType master(const Tensor& tensor) { return tensor.dtype == DType::bf16 ? DType::f32 : tensor.dtype; }
 
   void present(const Tensor& tensor, const char* role) const {
     check(tensor.defined(), "the operand ", role, " is missing");
   }
   void image(const Tensor& tensor, const char* role) const {
     check(tensor.is_image(), role, " must be (N, C, H, W), not ", tensor.shape);
-    check(tensor.pixel_stride >= tensor.c(), role, " has a pixel stride of ", tensor.pixel_stride, " for ",
-          tensor.c(), " channels");
+    check(tensor.pixel_stride >= tensor.c(), role, " has a pixel stride of ", tensor.pixel_stride, " for ", tensor.c(),
+          " channels");
   }
   void compute_dtype(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
     check(a.dtype == b.dtype, role_a, " is ", name_of(a.dtype), " but ", role_b, " is ", name_of(b.dtype));
@@ -290,8 +286,7 @@ class Validator {
     image(b, role_b);
     compute_dtype(a, b, role_a, role_b);
     check(a.n() == b.n() && a.c() == b.c(), role_a, " is ", a.shape, " but ", role_b, " is ", b.shape);
-    check(a.elements() > 0 && b.elements() > 0, role_a, " ", a.shape, " or ", role_b, " ", b.shape,
-          " is empty");
+    check(a.elements() > 0 && b.elements() > 0, role_a, " ", a.shape, " or ", role_b, " ", b.shape, " is empty");
   }
   /// The same N, H and W.
   void same_pixels(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
@@ -299,8 +294,8 @@ class Validator {
     image(a, role_a);
     image(b, role_b);
     compute_dtype(a, b, role_a, role_b);
-    check(a.n() == b.n() && a.h() == b.h() && a.w() == b.w(), role_a, " is ", a.shape, " but ", role_b,
-          " is ", b.shape);
+    check(a.n() == b.n() && a.h() == b.h() && a.w() == b.w(), role_a, " is ", a.shape, " but ", role_b, " is ",
+          b.shape);
   }
   void target(const GradTarget& target, const Tensor& dy) const {
     present(dy, "dy");
@@ -312,25 +307,24 @@ class Validator {
                      bool optional = false) const {
     if (optional && !vector.defined()) return;
     present(vector, role);
-    check(vector.shape == Shape{length} && vector.dtype == master(x), role, " must be ", name_of(master(x)),
-          " ", Shape{length}, ", not ", name_of(vector.dtype), " ", vector.shape);
+    check(vector.shape == Shape{length} && vector.dtype == master(x), role, " must be ", name_of(master(x)), " ",
+          Shape{length}, ", not ", name_of(vector.dtype), " ", vector.shape);
   }
   void packed(const Tensor& packed) const {
-    if (packed.defined())
-      check(packed.dtype == DType::u8 && packed.shape.rank() == 1, "packed must be flat u8");
+    if (packed.defined()) check(packed.dtype == DType::u8 && packed.shape.rank() == 1, "packed must be flat u8");
   }
 
   void conv(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w, const Tensor& y) const {
     image(x, "the input");
     image(y, "the output");
     compute_dtype(x, y, "the input", "the output");
-    check(w.shape.rank() == 4 && w.dense() && w.dtype == master(x), "weights must be dense ",
-          name_of(master(x)), " (O, I, KH, KW), not ", name_of(w.dtype), " ", w.shape);
+    check(w.shape.rank() == 4 && w.dense() && w.dtype == master(x), "weights must be dense ", name_of(master(x)),
+          " (O, I, KH, KW), not ", name_of(w.dtype), " ", w.shape);
     const auto [stride, padding, relu] = attributes;
-    check(stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0, "stride ", stride.h, "x",
-          stride.w, " or padding ", padding.h, "x", padding.w, " is not possible");
-    check(w.shape[1] == x.c(), "the input ", x.shape, " has ", x.c(), " channels, the weights ", w.shape,
-          " expect ", w.shape[1]);
+    check(stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0, "stride ", stride.h, "x", stride.w,
+          " or padding ", padding.h, "x", padding.w, " is not possible");
+    check(w.shape[1] == x.c(), "the input ", x.shape, " has ", x.c(), " channels, the weights ", w.shape, " expect ",
+          w.shape[1]);
     const Shape expected = {x.n(), w.shape[0], convolved_extent(x.h(), w.shape[2], stride.h, padding.h),
                             convolved_extent(x.w(), w.shape[3], stride.w, padding.w)};
     check(expected.elements() > 0, "input ", x.shape, " and weights ", w.shape, " leave no output");
@@ -347,8 +341,7 @@ class Validator {
       same_pixels(y, x, "a member", "the input");
       channels += y.c();
     }
-    check(channels == w.shape[0], "the members have ", channels, " channels together, the weights ",
-          w.shape[0]);
+    check(channels == w.shape[0], "the members have ", channels, " channels together, the weights ", w.shape[0]);
   }
   void linear(const Tensor& x, const Tensor& w, const Tensor& y) const {
     present(x, "the input");
@@ -357,17 +350,16 @@ class Validator {
     compute_dtype(x, y, "the input", "the output");
     check(x.shape.rank() == 2 && y.shape.rank() == 2 && x.dense() && y.dense(),
           "input and output must be dense (N, features), not ", x.shape, " and ", y.shape);
-    check(w.shape == Shape({y.c(), x.c()}) && w.dense() && w.dtype == master(x) && x.n() == y.n(), "input ",
-          x.shape, ", weights ", w.shape, " and output ", y.shape, " do not fit");
+    check(w.shape == Shape({y.c(), x.c()}) && w.dense() && w.dtype == master(x) && x.n() == y.n(), "input ", x.shape,
+          ", weights ", w.shape, " and output ", y.shape, " do not fit");
   }
   void pool(const Pool2dAttributes& attributes, const Tensor& x, const Tensor& y, const char* role_x,
             const char* role_y) const {
     same_images(x, y, role_x, role_y);
     const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = attributes;
-    check(
-        kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
-        "kernel ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, " or padding ", padding.h,
-        "x", padding.w, " is not possible");
+    check(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
+          "kernel ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, " or padding ", padding.h, "x",
+          padding.w, " is not possible");
     check(2 * padding.h <= kernel.h && 2 * padding.w <= kernel.w, "padding ", padding.h, "x", padding.w,
           " is more than half of the kernel ", kernel.h, "x", kernel.w);
     const Shape expected = {x.n(), x.c(), pooled_extent(x.h(), kernel.h, stride.h, padding.h, ceil_mode),
@@ -375,8 +367,8 @@ class Validator {
     check(y.h() == expected[2] && y.w() == expected[3], role_y, " must be ", expected, ", not ", y.shape);
   }
   void argmax(const Pool2dAttributes& attributes, const Tensor& argmax, const Tensor& y) const {
-    check(argmax.dtype == DType::u8 && argmax.shape == y.shape && argmax.dense(), "argmax must be dense u8 ",
-          y.shape, ", not ", argmax.shape);
+    check(argmax.dtype == DType::u8 && argmax.shape == y.shape && argmax.dense(), "argmax must be dense u8 ", y.shape,
+          ", not ", argmax.shape);
     check(attributes.kernel.h * attributes.kernel.w <= 256, "a kernel of ", attributes.kernel.h, "x",
           attributes.kernel.w, " has more than 256 taps");
   }

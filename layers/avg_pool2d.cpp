@@ -12,8 +12,7 @@ Tensor AvgPool2d::forward(Plan& plan, const Tensor& x, const Tensor& destination
 }
 
 void AvgPool2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
-  if (target.dx.defined())
-    plan.add(name(), AvgPool2dBackward{.attributes = windows_, .dy = dy, .target = target});
+  if (target.dx.defined()) plan.add(name(), AvgPool2dBackward{.attributes = windows_, .dy = dy, .target = target});
 }
 
 Tensor AdaptiveAvgPool2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {

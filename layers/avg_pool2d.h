@@ -19,8 +19,8 @@ class AvgPool2d final : public Layer {
   Pool2dAttributes windows_;
 };
 
-/// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers the rows
-/// from floor(p*H/P) to ceil((p+1)*H/P) - 1.
+/// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers the rows from
+/// floor(p*H/P) to ceil((p+1)*H/P) - 1.
 ///   forward    y[p,q] = mean over window (p, q)
 ///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that hold (h, w)
 class AdaptiveAvgPool2d final : public Layer {

@@ -11,8 +11,7 @@ BasicConv2d::BasicConv2d(const Options& options)
              .bias = !options.batch_norm,
              .relu = !options.batch_norm}) {
   if (options.batch_norm) {
-    bn_.emplace(
-        BatchNorm2d::Options{.channels = options.out_channels, .epsilon = options.epsilon, .relu = true});
+    bn_.emplace(BatchNorm2d::Options{.channels = options.out_channels, .epsilon = options.epsilon, .relu = true});
   }
 }
 

@@ -7,10 +7,8 @@ void BatchNorm2d::declare(ParameterTable& table, const std::string& name) {
   const Shape shape = {options_.channels};
   gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
   beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});
-  running_mean_ =
-      table.add({.name = name + ".running_mean", .shape = shape, .role = ParameterRole::running_mean});
-  running_var_ =
-      table.add({.name = name + ".running_var", .shape = shape, .role = ParameterRole::running_var});
+  running_mean_ = table.add({.name = name + ".running_mean", .shape = shape, .role = ParameterRole::running_mean});
+  running_var_ = table.add({.name = name + ".running_var", .shape = shape, .role = ParameterRole::running_var});
 }
 
 Shape BatchNorm2d::output_shape(const Shape& input) const {

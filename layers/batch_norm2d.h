@@ -3,10 +3,8 @@
 
 namespace minception {
 
-/// Batch normalisation (Ioffe & Szegedy 2015, algorithm 1 and the derivatives of section 3), optional fused
-/// ReLU.
-///   forward    training:  xhat = (x - mean) * rstd with the batch's statistics;  inference: with the running
-///   ones;
+/// Batch normalisation (Ioffe & Szegedy 2015, algorithm 1 and the derivatives of section 3), optional fused ReLU.
+///   forward    training:  xhat = (x - mean) * rstd with the batch's statistics;  inference: with the running ones;
 ///              y = gamma * xhat + beta,  then max(0, y) with `relu`
 ///   backward   dbeta = sum dy,  dgamma = sum dy * xhat,
 ///              dx = gamma * rstd * (dy - dbeta / m - xhat * dgamma / m),  m values per channel

@@ -14,16 +14,15 @@ Shape Concat::output_shape(const Shape& input) const {
   Shape shape = branches_.front()->output_shape(input);
   for (std::size_t j = 1; j < branches_.size(); ++j) {
     const Shape other = branches_[j]->output_shape(input);
-    require(other.extent_or_1(2) == shape.extent_or_1(2) && other.extent_or_1(3) == shape.extent_or_1(3),
-            name(), ": the branches yield ", shape, " and ", other, ": their pixels must agree");
+    require(other.extent_or_1(2) == shape.extent_or_1(2) && other.extent_or_1(3) == shape.extent_or_1(3), name(),
+            ": the branches yield ", shape, " and ", other, ": their pixels must agree");
     shape[1] += other[1];
   }
   return shape;
 }
 
 bool Concat::ends_in_relu() const {
-  return std::all_of(branches_.begin(), branches_.end(),
-                     [](const auto& branch) { return branch->ends_in_relu(); });
+  return std::all_of(branches_.begin(), branches_.end(), [](const auto& branch) { return branch->ends_in_relu(); });
 }
 
 Tensor Concat::forward(Plan& plan, const Tensor& x, const Tensor& destination) {

@@ -7,8 +7,8 @@
 
 namespace minception {
 
-/// Branches of one input, their outputs side by side in the channels. Every branch writes straight into its
-/// channels of the output, so that nothing is concatenated afterwards.
+/// Branches of one input, their outputs side by side in the channels. Every branch writes straight into its channels of
+/// the output, so that nothing is concatenated afterwards.
 ///   forward    y = [f_0(x), f_1(x), ...]
 ///   backward   dx = sum over j of the gradient of f_j for its channels of dy
 class Concat final : public Layer {

@@ -1,6 +1,5 @@
 #pragma once
-/// What changes from step to step lives in one small block of device memory, so that a captured step can be
-/// replayed.
+/// What changes from step to step lives in one small block of device memory, so that a captured step can be replayed.
 
 #include <minception/layers/plan.h>
 

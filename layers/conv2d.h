@@ -6,8 +6,7 @@ namespace minception {
 /// 2-d convolution (LeCun et al. 1998), as a cross-correlation, with optional bias and fused ReLU.
 ///   forward    y = max(0, w * x + bias)                         (the max only with `relu`)
 ///   backward   dw = dy * x (correlated),  dbias = sum dy over n, p, q,  dx = w transposed * dy
-/// The indices are written out in operations.h, conv2d. Backward needs x; with `relu`, dy arrives masked by
-/// (y > 0).
+/// The indices are written out in operations.h, conv2d. Backward needs x; with `relu`, dy arrives masked by (y > 0).
 class Conv2d final : public Layer {
  public:
   struct Options {
@@ -30,8 +29,7 @@ class Conv2d final : public Layer {
 
   const Options& options() const { return options_; }
 
-  /// The parameters of such a convolution, for layers that keep several of them in one block: weight, then
-  /// bias.
+  /// The parameters of such a convolution, for layers that keep several of them in one block: weight, then bias.
   static Parameter weight_parameter(const Options& options, const std::string& name);
   static Parameter bias_parameter(const Options& options, const std::string& name);
 

@@ -14,8 +14,7 @@ Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) 
   if (!drops && !destination.defined()) return x;
   const Tensor y = output(plan, x, destination);
   if (drops) {
-    plan.add(name(),
-             DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
+    plan.add(name(), DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
   } else {
     plan.add(name(), ConcatForward{.x = {x}, .y = y});  // the identity, into the place asked for
   }
@@ -25,8 +24,7 @@ Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) 
 void Dropout::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   if (!target.dx.defined()) return;
   plan.add(name(),
-           DropoutBackward{
-               .attributes = attributes_, .position = position_tensor(plan), .dy = dy, .target = target});
+           DropoutBackward{.attributes = attributes_, .position = position_tensor(plan), .dy = dy, .target = target});
 }
 
 }  // namespace minception

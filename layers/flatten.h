@@ -3,8 +3,8 @@
 
 namespace minception {
 
-/// (N, C, H, W) to (N, C*H*W), in the order of PyTorch's Flatten, so that the weights of the fully connected
-/// layer that follows agree with PyTorch's.
+/// (N, C, H, W) to (N, C*H*W), in the order of PyTorch's Flatten, so that the weights of the fully connected layer that
+/// follows agree with PyTorch's.
 ///   forward    y[n, (c*H + h)*W + w] = x[n,c,h,w]
 ///   backward   dx[n,c,h,w] = dy[n, (c*H + h)*W + w]
 class Flatten final : public Layer {

@@ -5,8 +5,7 @@ namespace {
 
 constexpr const char* kMemberNames[] = {".branch1", ".branch2.0", ".branch3.0"};
 
-BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, std::int64_t out,
-                          std::int64_t kernel) {
+BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, std::int64_t out, std::int64_t kernel) {
   return {.in_channels = in,
           .out_channels = out,
           .kernel = {kernel, kernel},
@@ -20,8 +19,7 @@ BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, st
 Inception::Inception(const Options& options)
     : options_(options),
       branch2_(unit(options, options.channels.branch2_reduce, options.channels.branch2, 3)),
-      branch3_(
-          unit(options, options.channels.branch3_reduce, options.channels.branch3, options.branch3_kernel)),
+      branch3_(unit(options, options.channels.branch3_reduce, options.channels.branch3, options.branch3_kernel)),
       pool_({.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}),
       branch4_(unit(options, options.channels.in, options.channels.branch4, 1)) {
   if (options.batch_norm) {
@@ -71,8 +69,8 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
 
   outputs_[0] = y.channels(0, channels.branch1);
   for (std::size_t j = 1; j < kMembers; ++j) {
-    outputs_[j] = plan.activation(name() + kMemberNames[j] + ": output",
-                                  {x.shape[0], members[j], x.shape[2], x.shape[3]});
+    outputs_[j] =
+        plan.activation(name() + kMemberNames[j] + ": output", {x.shape[0], members[j], x.shape[2], x.shape[3]});
   }
   if (options_.batch_norm) {
     preactivation_ = {x.shape[0], weight_shape[0], x.shape[2], x.shape[3]};
@@ -83,9 +81,8 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
       slices.push_back(z.channels(channel, count));
       channel += count;
     }
-    plan.add(name(),
-             Conv2d1x1GroupForward{
-                 .x = x, .w = plan.parameter(weights_, weight_shape), .bias = {}, .y = slices, .packed = {}});
+    plan.add(name(), Conv2d1x1GroupForward{
+                         .x = x, .w = plan.parameter(weights_, weight_shape), .bias = {}, .y = slices, .packed = {}});
     for (std::size_t j = 0; j < kMembers; ++j) bn_[j]->forward(plan, slices[j], outputs_[j]);
   } else {
     plan.add(name(), Conv2d1x1GroupForward{.relu = true,
@@ -125,10 +122,8 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
   for (std::size_t j = 1; j < kMembers; ++j) {
     gradients.push_back(plan.activation(name() + kMemberNames[j] + ": output gradient", outputs_[j].shape));
   }
-  branch3_.backward(plan, dy.channels(branch3_at, channels.branch3),
-                    {.dx = gradients[2], .relu_output = outputs_[2]});
-  branch2_.backward(plan, dy.channels(branch2_at, channels.branch2),
-                    {.dx = gradients[1], .relu_output = outputs_[1]});
+  branch3_.backward(plan, dy.channels(branch3_at, channels.branch3), {.dx = gradients[2], .relu_output = outputs_[2]});
+  branch2_.backward(plan, dy.channels(branch2_at, channels.branch2), {.dx = gradients[1], .relu_output = outputs_[1]});
 
   if (options_.batch_norm) {
     const Tensor dz = plan.activation(name() + ": 1x1 convolutions, output gradient", preactivation_);
@@ -140,17 +135,16 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
       channel += members[j];
     }
   }
-  plan.add(name(),
-           Conv2d1x1GroupBackwardWeights{
-               .x = x_,
-               .dy = gradients,
-               .dw = plan.gradient(weights_, weight_shape),
-               .dbias = options_.batch_norm ? Tensor{} : plan.gradient(biases_, Shape{weight_shape[0]})});
+  plan.add(name(), Conv2d1x1GroupBackwardWeights{
+                       .x = x_,
+                       .dy = gradients,
+                       .dw = plan.gradient(weights_, weight_shape),
+                       .dbias = options_.batch_norm ? Tensor{} : plan.gradient(biases_, Shape{weight_shape[0]})});
   if (target.dx.defined()) {
     GradTarget sum = target;
     sum.accumulate = true;
-    plan.add(name(), Conv2d1x1GroupBackwardData{
-                         .dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
+    plan.add(name(),
+             Conv2d1x1GroupBackwardData{.dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
   }
 }
 

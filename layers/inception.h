@@ -22,11 +22,10 @@ struct InceptionChannels {
 
 /// The Inception block (Szegedy et al. 2015, figure 2b), every convolution a BasicConv2d.
 ///   forward    y = [branch1(x), branch2.1(branch2.0(x)), branch3.1(branch3.0(x)), branch4.1(max_pool(x))]
-///   backward   the branches in reverse order. The pool's gradient is written to dx first; the three 1x1
-///   convolutions
+///   backward   the branches in reverse order. The pool's gradient is written to dx first; the three 1x1 convolutions
 ///              that read x then add theirs in one GEMM, whose epilogue applies the mask of the layer below.
-/// Those three run as one operation (conv2d_1x1_group): their weights lie one after the other in memory.
-/// Every branch writes straight into its channels of y.
+/// Those three run as one operation (conv2d_1x1_group): their weights lie one after the other in memory. Every branch
+/// writes straight into its channels of y.
 class Inception final : public Layer {
  public:
   struct Options {

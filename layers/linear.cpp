@@ -20,8 +20,8 @@ void Linear::declare(ParameterTable& table, const std::string& name) {
 }
 
 Shape Linear::output_shape(const Shape& input) const {
-  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,",
-          options_.in_features, "], the input is ", input);
+  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,", options_.in_features,
+          "], the input is ", input);
   return {input[0], options_.out_features};
 }
 
@@ -37,10 +37,10 @@ Tensor Linear::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
 }
 
 void Linear::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
-  plan.add(name(), LinearBackwardWeights{.x = x_,
-                                         .dy = dy,
-                                         .dw = plan.gradient(weight_),
-                                         .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  plan.add(
+      name(),
+      LinearBackwardWeights{
+          .x = x_, .dy = dy, .dw = plan.gradient(weight_), .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
   if (target.dx.defined()) {
     plan.add(name(), LinearBackwardData{.dy = dy, .w = plan.parameter(weight_), .target = target});
   }

@@ -3,8 +3,7 @@
 
 namespace minception {
 
-/// Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3; constants as in
-/// PyTorch).
+/// Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3; constants as in PyTorch).
 ///   forward    y[c] = x[c] * d[c]^-beta,  d[c] = k + alpha/size * sum of x[j]^2 over the window of c
 ///   backward   dx[c] = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] x[j] d[j]^(-beta-1)
 /// Backward needs x.

@@ -6,15 +6,14 @@ Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const st
   const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = windows;
   const std::int64_t h = pooled_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h, ceil_mode);
   const std::int64_t w = pooled_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w, ceil_mode);
-  require(h > 0 && w > 0, layer, ": a window of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",
-          padding.w, " leaves nothing of an input ", input, "; use a larger image");
+  require(h > 0 && w > 0, layer, ": a window of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x", padding.w,
+          " leaves nothing of an input ", input, "; use a larger image");
   return {input[0], input[1], h, w};
 }
 
 Tensor MaxPool2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   const Tensor y = output(plan, x, destination);
-  argmax_ =
-      plan.mode() == Mode::training ? plan.activation(name() + ": argmax", y.shape, DType::u8) : Tensor{};
+  argmax_ = plan.mode() == Mode::training ? plan.activation(name() + ": argmax", y.shape, DType::u8) : Tensor{};
   plan.add(name(), MaxPool2dForward{.attributes = windows_, .x = x, .y = y, .argmax = argmax_});
   return y;
 }

@@ -36,7 +36,23 @@ std::int64_t ParameterTable::trained_values() const {
 }
 
 std::vector<ParameterSegment> ParameterTable::segments(double weight_decay) const {
-  return {ParameterSegment{.begin = 0, .count = flat_parameters_, .weight_decay = weight_decay}};
+  std::vector<ParameterSegment> segments;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.trained()) continue;
+    const std::int64_t end = parameter.begin + parameter.shape.elements();
+    const ParameterSegment next = {.begin = parameter.begin,
+                                   .count = end - parameter.begin,
+                                   .learning_rate_scale = parameter.learning_rate_scale,
+                                   .weight_decay = parameter.decays ? weight_decay : 0.0,
+                                   .trains = parameter.updates};
+    if (!segments.empty() && segments.back().learning_rate_scale == next.learning_rate_scale &&
+        segments.back().weight_decay == next.weight_decay && segments.back().trains == next.trains) {
+      segments.back().count = end - segments.back().begin;
+    } else {
+      segments.push_back(next);
+    }
+  }
+  return segments;
 }
 
 }  // namespace minception

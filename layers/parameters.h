@@ -32,13 +32,17 @@ struct Parameter {
   /// First element in the flat buffer: of parameters, or of statistics where `trained()` is false.
   std::int64_t begin = 0;
 
+  double learning_rate_scale = 1.0;
+  bool decays = true;   ///< weight decay applies
+  bool updates = true;  ///< false: frozen, the optimizer leaves it as it is
+
   bool trained() const { return role != ParameterRole::running_mean && role != ParameterRole::running_var; }
 };
 
 using ParameterId = std::size_t;
 
-/// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order
-/// given, so that several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
+/// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order given, so that
+/// several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
 class ParameterTable {
  public:
   /// Adds parameters that must be contiguous; `begin` is set here. Returns the id of the first; ids are
@@ -57,8 +61,8 @@ class ParameterTable {
   /// Trained values, gaps and statistics not counted: what papers call the number of parameters.
   std::int64_t trained_values() const;
 
-  /// All trained parameters with one weight decay, neighbours merged (the gaps between them hold zeros, and
-  /// stay zero).
+  /// What the optimizer needs to know of all trained parameters, as runs of equal settings: neighbours are
+  /// merged, across the gaps between blocks too (these hold zeros, and stay zero).
   std::vector<ParameterSegment> segments(double weight_decay) const;
 
  private:

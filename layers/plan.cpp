@@ -21,8 +21,7 @@ std::string_view name_of(Phase phase) {
   return "unknown";
 }
 
-Plan::Plan(Backend& backend, const ParameterTable& parameters, Mode mode, DType compute,
-           std::int64_t max_batch)
+Plan::Plan(Backend& backend, const ParameterTable& parameters, Mode mode, DType compute, std::int64_t max_batch)
     : backend_(backend), parameters_(parameters), mode_(mode), compute_(compute), max_batch_(max_batch) {
   require(max_batch >= 1, "a batch of ", max_batch, " samples: at least 1 is needed");
 }
@@ -47,30 +46,23 @@ Tensor Plan::saved(std::string what, const Shape& shape, DType dtype) {
 
 Tensor Plan::external(Region region, std::size_t offset, const Shape& shape, DType dtype, bool batched) {
   Tensor tensor = view_of(static_cast<int>(storages_.size()), shape, dtype);
-  storages_.push_back({.what = {},
-                       .bytes = tensor.bytes(),
-                       .batched = batched,
-                       .in_arena = false,
-                       .region = region,
-                       .offset = offset});
+  storages_.push_back(
+      {.what = {}, .bytes = tensor.bytes(), .batched = batched, .in_arena = false, .region = region, .offset = offset});
   return tensor;
 }
 
 Tensor Plan::parameter(ParameterId id, const Shape& shape) {
-  return external(Region::parameters,
-                  static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()), shape,
+  return external(Region::parameters, static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()), shape,
                   master_dtype());
 }
 
 Tensor Plan::gradient(ParameterId id, const Shape& shape) {
-  return external(Region::gradients,
-                  static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()), shape,
+  return external(Region::gradients, static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()), shape,
                   master_dtype());
 }
 
 Tensor Plan::statistic(ParameterId id) {
-  return external(Region::statistics,
-                  static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()),
+  return external(Region::statistics, static_cast<std::size_t>(parameters_[id].begin) * size_of(master_dtype()),
                   parameters_[id].shape, master_dtype());
 }
 
@@ -90,8 +82,8 @@ void Plan::add(const std::string& layer, Operation operation) {
       std::visit(
           [&](auto& op) {
             if constexpr (requires { op.packed; }) {
-              op.packed = external(Region::packed, packed_bytes_,
-                                   Shape{static_cast<std::int64_t>(needs.packed)}, DType::u8);
+              op.packed =
+                  external(Region::packed, packed_bytes_, Shape{static_cast<std::int64_t>(needs.packed)}, DType::u8);
             }
           },
           operation);

@@ -1,6 +1,6 @@
 #pragma once
-/// Planning: layers write down, in order, which operations run on which tensors. The list is the single
-/// source for memory lifetimes, execution, the summary and the profile.
+/// Planning: layers write down, in order, which operations run on which tensors. The list is the single source for
+/// memory lifetimes, execution, the summary and the profile.
 
 #include <minception/core/memory_plan.h>
 #include <minception/kernels/backend.h>
@@ -93,15 +93,12 @@ class Plan {
   DType master_dtype() const { return compute_ == DType::bf16 ? DType::f32 : compute_; }
   std::int64_t max_batch() const { return max_batch_; }
 
-  // ---- while planning: layers ask for tensors and write steps
-  // ------------------------------------------------------
+  // ---- while planning: layers ask for tensors and write steps ------------------------------------------------------
 
   void begin_phase(Phase phase) { phase_ = phase; }
   /// A tensor of the arena whose first extent is the batch.
   Tensor activation(std::string what, const Shape& shape, DType dtype);
-  Tensor activation(std::string what, const Shape& shape) {
-    return activation(std::move(what), shape, compute_);
-  }
+  Tensor activation(std::string what, const Shape& shape) { return activation(std::move(what), shape, compute_); }
   /// A tensor of the arena that does not depend on the batch size: what forward saves for backward.
   Tensor saved(std::string what, const Shape& shape, DType dtype);
   /// A tensor in a region, `offset` bytes from its start. `batched`: its first extent is the batch.
@@ -116,15 +113,12 @@ class Plan {
   /// Appends a step. Throws Error, naming the layer, if the operation is not valid.
   void add(const std::string& layer, Operation operation);
 
-  /// Keeps the tensor's memory from the first to the last step: what the caller writes before a run or reads
-  /// after it.
+  /// Keeps the tensor's memory from the first to the last step: what the caller writes before a run or reads after it.
   void keep(const Tensor& tensor);
 
-  // ---- after planning
-  // -----------------------------------------------------------------------------------------------
+  // ---- after planning -----------------------------------------------------------------------------------------------
 
-  /// Gives every storage its place. Without `reuse` nothing shares memory, and all of it can be looked at
-  /// after a run.
+  /// Gives every storage its place. Without `reuse` nothing shares memory, and all of it can be looked at after a run.
   void place(bool reuse = true);
   const MemorySummary& memory() const { return memory_; }
   std::size_t packed_bytes() const { return packed_bytes_; }

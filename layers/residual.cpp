@@ -27,11 +27,10 @@ void Residual::backward(Plan& plan, const Tensor& dy, const GradTarget& target) 
   shortcut.relu_output = {};  // the branch completes the sum and applies the mask
   // Where nobody needs dx, the shortcut's part goes to a tensor that nobody reads.
   if (!shortcut.dx.defined()) shortcut.dx = plan.activation(name() + ": unused input gradient", dy.shape);
-  plan.add(name(),
-           AddBackward{.scale = scale_,
-                       .dy = dy,
-                       .da = shortcut,
-                       .db = {.dx = dbranch, .relu_output = inner_->ends_in_relu() ? branch_ : Tensor{}}});
+  plan.add(name(), AddBackward{.scale = scale_,
+                               .dy = dy,
+                               .da = shortcut,
+                               .db = {.dx = dbranch, .relu_output = inner_->ends_in_relu() ? branch_ : Tensor{}}});
   GradTarget through = target;
   through.accumulate = true;
   inner_->backward(plan, dbranch, through);

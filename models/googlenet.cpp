@@ -46,8 +46,7 @@ class Builder {
                                                              .batch_norm = batch_norm_});
   }
   void max_pool(const char* name) {
-    model_.body->add<MaxPool2d>(name,
-                                Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    model_.body->add<MaxPool2d>(name, Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
   }
   void inceptions(std::span<const Block> blocks) {
     for (const Block& block : blocks) {
@@ -96,8 +95,8 @@ Model build(const ModelConfig& config, bool batch_norm) {
 
   constexpr std::int64_t kSmallest = 17;  // 17 -> 9 -> 5 -> 3 -> 2 -> 1; 16 reaches 1 one halving earlier
   if (std::min(config.input[1], config.input[2]) < kSmallest) {
-    model.warnings.push_back(concat("an input of ", config.input[1], "x", config.input[2],
-                                    " is smaller than ", kSmallest, "x", kSmallest,
+    model.warnings.push_back(concat("an input of ", config.input[1], "x", config.input[2], " is smaller than ",
+                                    kSmallest, "x", kSmallest,
                                     ": one of the five halvings of GoogLeNet has nothing left to halve"));
   }
   return model;

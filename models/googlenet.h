@@ -1,7 +1,7 @@
 #pragma once
-/// GoogLeNet (Szegedy et al. 2015, "Going deeper with convolutions", table 1) as trained in "Dive into Deep
-/// Learning", section 8.4: no local response normalisation, dropout or auxiliary heads, 3x3 max-pools with
-/// padding 1 in floor mode, a 5x5 third branch. For a 1x96x96 input and 10 classes:
+/// GoogLeNet (Szegedy et al. 2015, "Going deeper with convolutions", table 1) as trained in "Dive into Deep Learning",
+/// section 8.4: no local response normalisation, dropout or auxiliary heads, 3x3 max-pools with padding 1 in floor mode,
+/// a 5x5 third branch. For a 1x96x96 input and 10 classes:
 ///
 ///   stage1  7x7 convolution, stride 2; max-pool            [1,64,24,24]
 ///   stage2  1x1 and 3x3 convolution; max-pool              [1,192,12,12]

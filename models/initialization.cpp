@@ -18,8 +18,7 @@ Initialization parse_initialization(std::string_view name) {
   fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal");
 }
 
-std::vector<double> initial_values(const Parameter& parameter, Initialization initialization,
-                                   std::uint64_t seed) {
+std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
   const auto count = static_cast<std::size_t>(parameter.shape.elements());
   const Random random{seed, name_hash(parameter.name)};
   std::vector<double> values(count, 0.0);

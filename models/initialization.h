@@ -10,8 +10,7 @@
 namespace minception {
 
 enum class Initialization : std::uint8_t {
-  /// Weights U(+-sqrt(6 / (fan_in + fan_out))) (Glorot & Bengio 2010), biases U(+-1 / sqrt(fan_in)): the
-  /// published
+  /// Weights U(+-sqrt(6 / (fan_in + fan_out))) (Glorot & Bengio 2010), biases U(+-1 / sqrt(fan_in)): the published
   /// Fashion-MNIST experiment.
   xavier_uniform,
   /// Weights N(0, 2 / fan_in), biases 0 (He et al. 2015).
@@ -22,9 +21,8 @@ std::string_view name_of(Initialization initialization);
 /// Throws Error that lists the names for an unknown one.
 Initialization parse_initialization(std::string_view name);
 
-/// The values of one parameter in the order of its shape: a function of the seed, the parameter's name and
-/// the element's index alone. Batch norm's weight and running_var start at 1, its bias and running_mean at 0.
-std::vector<double> initial_values(const Parameter& parameter, Initialization initialization,
-                                   std::uint64_t seed);
+/// The values of one parameter in the order of its shape: a function of the seed, the parameter's name and the element's
+/// index alone. Batch norm's weight and running_var start at 1, its bias and running_mean at 0.
+std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed);
 
 }  // namespace minception

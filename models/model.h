@@ -1,6 +1,5 @@
 #pragma once
-/// A model: layers in order, grouped into stages, with the heads that read them. It holds no memory; a
-/// Network does.
+/// A model: layers in order, grouped into stages, with the heads that read them. It holds no memory; a Network does.
 
 #include <minception/layers/sequential.h>
 #include <minception/layers/softmax_cross_entropy.h>

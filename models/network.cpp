@@ -36,15 +36,19 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
   model_.body->declare(parameters_, "");
-  for (Head& head : model_.auxiliary) head.layers->declare(parameters_, head.name);
+  require(model_.body->size() > 0 && !model_.body->ends_in_relu(), "the body of a model must end in logits");
+  for (Head& head : model_.auxiliary) {
+    require(head.after + 1 < model_.body->size(), "the head ", head.name, " reads layer ", head.after,
+            ": it must be one of the ", model_.body->size(), " layers of the body, and not the last");
+    require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
+    head.layers->declare(parameters_, head.name);
+  }
 
   if (options_.training) {
-    training_ =
-        std::make_unique<Plan>(backend_, parameters_, Mode::training, options_.compute, options_.max_batch);
+    training_ = std::make_unique<Plan>(backend_, parameters_, Mode::training, options_.compute, options_.max_batch);
     write_plan(*training_);
   }
-  inference_ =
-      std::make_unique<Plan>(backend_, parameters_, Mode::inference, options_.compute, options_.max_batch);
+  inference_ = std::make_unique<Plan>(backend_, parameters_, Mode::inference, options_.compute, options_.max_batch);
   write_plan(*inference_);
 
   const DType master = inference_->master_dtype();
@@ -61,10 +65,9 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   memory_.total = memory_.parameters + memory_.gradients + memory_.optimizer + memory_.packed + memory_.arena;
   if (options_.plan_only) return;
   require(memory_.available == 0 || memory_.total <= memory_.available, "not enough memory on ",
-          backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch,
-          ": ", mebibytes(memory_.total), " (", memory_.total, " bytes) needed, ",
-          mebibytes(memory_.available), " (", memory_.available,
-          " bytes) free; use a smaller batch or image size");
+          backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch, ": ",
+          mebibytes(memory_.total), " (", memory_.total, " bytes) needed, ", mebibytes(memory_.available), " (",
+          memory_.available, " bytes) free; use a smaller batch or image size");
 
   arena_ = backend_.allocate(memory_.arena);
   parameter_memory_ = backend_.allocate(flat_bytes(parameters_.flat_parameters(), master));
@@ -95,15 +98,14 @@ void Network::write_plan(Plan& plan) {
     const Shape& source = *options_.dataset_image;
     require(source.rank() == 3 && source[0] == image[0], "the model expects ", image[0],
             " channels, images of the data set are ", source);
-    plan.add("input",
-             LoadBatch{.scale = options_.scale,
-                       .shift = options_.shift,
-                       .images = plan.external(Region::dataset_images, 0,
-                                               {1, source[0], source[1], source[2]}, DType::u8),
-                       .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
-                       .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
-                       .y = x,
-                       .y_labels = labels});
+    plan.add("input", LoadBatch{.scale = options_.scale,
+                                .shift = options_.shift,
+                                .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]},
+                                                        DType::u8),
+                                .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
+                                .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
+                                .y = x,
+                                .y_labels = labels});
   } else {
     plan.keep(x);
     plan.keep(labels);
@@ -112,11 +114,12 @@ void Network::write_plan(Plan& plan) {
   plan.begin_phase(Phase::forward);
   Sequential& body = *model_.body;
   std::vector<Tensor> values = {x};
-  std::vector<Tensor> auxiliary_logits;
+  std::vector<Tensor> auxiliary_logits(model_.auxiliary.size());
   for (std::size_t i = 0; i < body.size(); ++i) {
     values.push_back(body[i].forward(plan, values.back()));
-    for (Head& head : model_.auxiliary) {
-      if (training && head.after == i) auxiliary_logits.push_back(head.layers->forward(plan, values.back()));
+    for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
+      Head& head = model_.auxiliary[j];
+      if (training && head.after == i) auxiliary_logits[j] = head.layers->forward(plan, values.back());
     }
   }
   const Tensor logits = values.back();
@@ -135,10 +138,8 @@ void Network::write_plan(Plan& plan) {
   std::vector<Tensor> auxiliary_gradients;
   for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
     const Head& head = model_.auxiliary[j];
-    const SoftmaxCrossEntropyLoss weighted{.label_smoothing = options_.label_smoothing,
-                                           .weight = head.loss_weight};
-    auxiliary_gradients.push_back(
-        weighted.plan(plan, head.name + ".loss", j + 1, auxiliary_logits[j], labels));
+    const SoftmaxCrossEntropyLoss weighted{.label_smoothing = options_.label_smoothing, .weight = head.loss_weight};
+    auxiliary_gradients.push_back(weighted.plan(plan, head.name + ".loss", j + 1, auxiliary_logits[j], labels));
   }
 
   plan.begin_phase(Phase::backward);
@@ -162,13 +163,13 @@ void Network::write_plan(Plan& plan) {
   plan.begin_phase(Phase::update);
   const Shape flat = {parameters_.flat_parameters()};
   const DType master = plan.master_dtype();
-  plan.add("optimizer", SgdStep{.nesterov = options_.sgd.nesterov,
-                                .segments = parameters_.segments(options_.sgd.weight_decay),
-                                .schedule = schedule_tensor(plan),
-                                .g = plan.external(Region::gradients, 0, flat, master),
-                                .w = plan.external(Region::parameters, 0, flat, master),
-                                .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master)
-                                                           : Tensor{}});
+  plan.add("optimizer",
+           SgdStep{.nesterov = options_.sgd.nesterov,
+                   .segments = parameters_.segments(options_.sgd.weight_decay),
+                   .schedule = schedule_tensor(plan),
+                   .g = plan.external(Region::gradients, 0, flat, master),
+                   .w = plan.external(Region::parameters, 0, flat, master),
+                   .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master) : Tensor{}});
   plan.place(options_.reuse_memory);
 }
 
@@ -183,14 +184,13 @@ Plan& Network::plan_of(Mode mode) const {
 void Network::initialize(Initialization initialization, std::uint64_t seed) {
   std::map<std::string, FileTensor> values;
   for (const Parameter& parameter : parameters_.all()) {
-    values[parameter.name] = to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape,
-                                            inference_->master_dtype());
+    values[parameter.name] =
+        to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape, inference_->master_dtype());
   }
   load_state(values);
 }
 
-std::map<std::string, FileTensor> Network::export_values(const std::byte* flat,
-                                                         const std::byte* statistics) const {
+std::map<std::string, FileTensor> Network::export_values(const std::byte* flat, const std::byte* statistics) const {
   const DType dtype = inference_->master_dtype();
   std::map<std::string, FileTensor> values;
   for (const Parameter& parameter : parameters_.all()) {
@@ -213,13 +213,15 @@ std::map<std::string, FileTensor> Network::gradients() const {
 }
 
 void Network::load_state(const std::map<std::string, FileTensor>& state) {
+  require(!options_.plan_only, "this network was only planned: it has no memory");
   const DType dtype = inference_->master_dtype();
   // All checks come first, so that a file that does not fit changes nothing.
   for (const auto& [name, tensor] : state) {
+    if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch counts batches; nothing here depends on it
     const Parameter* parameter = parameters_.find(name);
     require(parameter != nullptr, "the tensor ", name, " belongs to no layer of ", model_.config.name);
-    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ",
-            model_.config.name, " expects ", parameter->shape);
+    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
+            " expects ", parameter->shape);
     require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
             minception::name_of(dtype), " is expected");
   }
@@ -230,14 +232,18 @@ void Network::load_state(const std::map<std::string, FileTensor>& state) {
   for (const Parameter& parameter : parameters_.all()) {
     const FileTensor& tensor = state.at(parameter.name);
     const std::vector<std::byte> memory = file_to_channels_last(tensor.bytes, tensor.shape, dtype);
-    auto* flat =
-        static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
+    auto* flat = static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
     backend_.copy_to_device(flat + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
   }
   packed_for_batch_ = 0;
 }
 
 void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
+  require(options_.dataset_image.has_value(), "this network was made for set_input, not for data sets");
+  const Shape& image = *options_.dataset_image;
+  require(dataset.images.shape == Shape({dataset.images.n(), image[0], image[1], image[2]}),
+          "this network was made for images of ", image, ", the data set is ", dataset.images.shape);
+  has_input_ = true;
   plan_of(mode).set_dataset(dataset.images, dataset.labels);
 }
 
@@ -248,13 +254,16 @@ void Network::set_indices(std::span<const std::int32_t> indices) {
 }
 
 void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
+  require(!options_.dataset_image, "this network was made for data sets, not for set_input");
+  require(!options_.plan_only, "this network was only planned: it has no memory");
+  has_input_ = true;
   const Shape& image = model_.config.input;
   const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
-  require(batch >= 1 && batch <= options_.max_batch &&
-              static_cast<std::int64_t>(images.size()) == batch * image.elements(),
-          images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
-  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ",
-          batch, " images");
+  require(
+      batch >= 1 && batch <= options_.max_batch && static_cast<std::int64_t>(images.size()) == batch * image.elements(),
+      images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
+  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
+          " images");
   const Plan& plan = plan_of(mode);
   const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
   std::vector<double> values(images.begin(), images.end());
@@ -272,28 +281,35 @@ void Network::set_control(std::int64_t epoch, std::int64_t position, float learn
   backend_.copy_to_device(control_memory_.data(), &block, sizeof block);
 }
 
-void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
+void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
+  require(!options_.plan_only, "this network was only planned: it has no memory");
+  require(has_input_, "this network was given nothing to work on: call set_dataset or set_input first");
   Plan& plan = plan_of(mode);
-  const bool refresh = mode == Mode::training || packed_for_batch_ != batch;
-  const BoundSteps& bound = plan.bind({.batch = batch, .refresh_packed = refresh});
+  const BoundSteps& bound = plan.bind(options);
   for (std::size_t i = 0; i < bound.operations.size(); ++i) {
     if (!only || plan.steps()[i].phase == *only) backend_.run(bound.operations[i], bound.workspaces[i]);
   }
-  if (mode == Mode::inference && !only) packed_for_batch_ = batch;
+}
+
+void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
+  const bool refresh = mode == Mode::training || packed_for_batch_ != batch;
+  run_bound(mode, {.batch = batch, .refresh_packed = refresh}, only);
+  if (mode == Mode::inference && refresh) packed_for_batch_ = only ? 0 : batch;
   if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
 }
 
-void Network::train_step(std::int64_t batch, bool update) {
-  if (update) return run(Mode::training, batch);
-  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward})
-    run(Mode::training, batch, phase);
+void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
+  const BindOptions options = {.batch = batch, .accumulate = step.accumulate, .divisor = step.divisor};
+  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward, Phase::update}) {
+    if (phase != Phase::update || step.update) run_bound(Mode::training, options, phase);
+  }
+  packed_for_batch_ = 0;
 }
 
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }
 
 std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
-  const Tensor bound =
-      plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
+  const Tensor bound = plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
   std::vector<std::byte> memory(bound.bytes());
   backend_.synchronize();
   backend_.copy_to_host(memory.data(), bound.data, memory.size());
@@ -304,8 +320,7 @@ Totals Network::totals(std::size_t head) const {
   const DType dtype = inference_->master_dtype();
   std::vector<std::byte> memory(2 * size_of(dtype));
   backend_.synchronize();
-  backend_.copy_to_host(memory.data(),
-                        static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
+  backend_.copy_to_host(memory.data(), static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
                         memory.size());
   const std::vector<double> values = to_doubles({dtype, Shape{2}, std::move(memory)});
   return {.loss = values[0], .correct = values[1]};
@@ -320,12 +335,13 @@ const std::vector<Operation>& Network::operations(Mode mode, std::int64_t batch)
   return plan_of(mode).bind({.batch = batch}).operations;
 }
 
-std::span<std::byte> Network::flat_parameters() const {
+std::span<std::byte> Network::flat_parameters() {
+  packed_for_batch_ = 0;  // whoever asks may write
   return {static_cast<std::byte*>(parameter_memory_.data()), parameter_memory_.bytes()};
 }
 
-std::span<std::byte> Network::flat_gradients() const {
-  return {static_cast<std::byte*>(gradient_memory_.data()), gradient_memory_.bytes()};
+std::span<const std::byte> Network::flat_gradients() const {
+  return {static_cast<const std::byte*>(gradient_memory_.data()), gradient_memory_.bytes()};
 }
 
 }  // namespace minception

@@ -42,11 +42,10 @@ struct NetworkOptions {
   DType compute = DType::f32;
   double label_smoothing = 0.0;
   SgdOptions sgd;
-  /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's
-  /// input.
+  /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
   std::optional<Shape> dataset_image;
-  std::vector<float> scale = {
-      1.0f / 255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
+  std::vector<float> scale = {1.0f /
+                              255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
   std::vector<float> shift = {0.0f};
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
   bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
@@ -58,10 +57,17 @@ struct Totals {
   double correct = 0.0;
 };
 
+/// How a training step goes. Defaults: one whole step.
+struct TrainStepOptions {
+  bool update = true;       ///< false: forward, loss and backward only; gradients stay
+  bool accumulate = false;  ///< gradients are added to those of the step before
+  double divisor = 0.0;     ///< the loss is averaged over this many samples; 0: over the batch
+};
+
 class Network {
  public:
-  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is
-  /// short, with the bytes needed and free. `backend` outlives the network.
+  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is short, with the
+  /// bytes needed and free. `backend` outlives the network.
   Network(Model model, Backend& backend, const NetworkOptions& options);
 
   const Model& model() const { return model_; }
@@ -71,20 +77,17 @@ class Network {
   /// The plan of a mode; training exists only where asked for.
   const Plan& plan(Mode mode) const;
 
-  // ---- parameters
-  // ---------------------------------------------------------------------------------------------------
+  // ---- parameters ---------------------------------------------------------------------------------------------------
 
   void initialize(Initialization initialization, std::uint64_t seed);
   /// Parameters and running statistics in file shapes and f32 (f64 when computing in f64).
   std::map<std::string, FileTensor> state() const;
-  /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit
-  /// exactly.
+  /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit exactly.
   void load_state(const std::map<std::string, FileTensor>& state);
   /// Gradients of the last step, in file shapes.
   std::map<std::string, FileTensor> gradients() const;
 
-  // ---- running
-  // ------------------------------------------------------------------------------------------------------
+  // ---- running ------------------------------------------------------------------------------------------------------
 
   /// Which samples the next batch is made of; `dataset` outlives the runs.
   void set_dataset(Mode mode, const ResidentDataset& dataset);
@@ -92,23 +95,22 @@ class Network {
   /// Without a data set: the images (N, C, H, W) in NCHW order, and labels.
   void set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels);
 
-  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next
-  /// step.
+  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next step.
   void set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum);
 
-  /// Forward, loss and backward of `batch` samples; then the optimizer, unless `update` is false.
-  void train_step(std::int64_t batch, bool update = true);
+  /// Forward, loss and backward of `batch` samples, then the optimizer.
+  void train_step(std::int64_t batch, const TrainStepOptions& options = {});
   /// Forward and loss with running statistics.
   void infer(std::int64_t batch);
 
-  /// Logits of the main head of the last run of a mode, (batch, classes).
+  /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes share
+  /// memory.
   std::vector<double> logits(Mode mode, std::int64_t batch) const;
   /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head.
   Totals totals(std::size_t head = 0) const;
   void reset_totals();
 
-  // ---- memory
-  // -------------------------------------------------------------------------------------------------------
+  // ---- memory -------------------------------------------------------------------------------------------------------
 
   struct Memory {
     std::size_t parameters = 0;  ///< with statistics
@@ -123,19 +125,19 @@ class Network {
   };
   const Memory& memory() const { return memory_; }
 
-  // ---- a look inside
-  // ------------------------------------------------------------------------------------------------
+  // ---- a look inside ------------------------------------------------------------------------------------------------
 
   /// Runs the steps of one phase (all phases if not given).
   void run(Mode mode, std::int64_t batch, std::optional<Phase> only = std::nullopt);
   /// The operations that `run` would carry out, with their memory.
   const std::vector<Operation>& operations(Mode mode, std::int64_t batch) const;
   /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`.
-  std::span<std::byte> flat_parameters() const;
-  std::span<std::byte> flat_gradients() const;
+  std::span<std::byte> flat_parameters();
+  std::span<const std::byte> flat_gradients() const;
 
  private:
   Plan& plan_of(Mode mode) const;
+  void run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only);
   void write_plan(Plan& plan);
   std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;
 
@@ -150,6 +152,7 @@ class Network {
   Memory memory_;
   Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, packed_memory_,
       control_memory_, index_memory_;
+  bool has_input_ = false;
   std::int64_t packed_for_batch_ = 0;  ///< the batch size that `packed` was refreshed for; 0: stale
 };
 

@@ -9,8 +9,8 @@
 
 namespace minception {
 
-/// Builds the model that `config.name` says. Throws Error that lists the names for an unknown one, and Error
-/// naming the layer if the input size leaves a layer without output.
+/// Builds the model that `config.name` says. Throws Error that lists the names for an unknown one, and Error naming the
+/// layer if the input size leaves a layer without output.
 Model make_model(const ModelConfig& config);
 
 /// The names that make_model knows, in alphabetical order.

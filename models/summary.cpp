@@ -29,8 +29,8 @@ std::string grouped(std::int64_t value) {  // 5,977,530
 }
 
 bool belongs_to(const std::string& name, const std::string& layer) {
-  return name == layer || (name.size() > layer.size() && name.compare(0, layer.size(), layer) == 0 &&
-                           name[layer.size()] == '.');
+  return name == layer ||
+         (name.size() > layer.size() && name.compare(0, layer.size(), layer) == 0 && name[layer.size()] == '.');
 }
 
 struct Row {
@@ -46,8 +46,7 @@ Row make_row(const Network& network, const std::string& layer, const Shape& outp
   row.name = layer;
   row.output = output;
   for (const Parameter& parameter : network.parameters().all()) {
-    if (parameter.trained() && belongs_to(parameter.name, layer))
-      row.parameters += parameter.shape.elements();
+    if (parameter.trained() && belongs_to(parameter.name, layer)) row.parameters += parameter.shape.elements();
   }
   const Plan& plan = network.plan(network.options().training ? Mode::training : Mode::inference);
   std::vector<int> counted;
@@ -66,9 +65,8 @@ Row make_row(const Network& network, const std::string& layer, const Shape& outp
 }
 
 std::string print(const Row& row, const char* indent) {
-  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent,
-                static_cast<int>(16 - std::string(indent).size()), row.name.c_str(),
-                row.output.to_string().c_str(), grouped(row.parameters).c_str(),
+  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent, static_cast<int>(16 - std::string(indent).size()),
+                row.name.c_str(), row.output.to_string().c_str(), grouped(row.parameters).c_str(),
                 static_cast<double>(row.multiply_accumulates) / 1e6, mib(row.activation_bytes));
 }
 
@@ -115,8 +113,7 @@ std::string memory_table(const Network& network) {
   std::string table =
       format("memory plan: %s, batch %lld, %s, %s on %s\n", network.model().config.name.c_str(),
              static_cast<long long>(network.options().max_batch), training ? "training" : "inference",
-             std::string(name_of(network.options().compute)).c_str(),
-             network.backend().device().to_string().c_str());
+             std::string(name_of(network.options().compute)).c_str(), network.backend().device().to_string().c_str());
   table += format("  parameters   %8.1f MiB  %s trained values\n", mib(memory.parameters),
                   grouped(network.parameters().trained_values()).c_str());
   if (training) {
@@ -126,8 +123,7 @@ std::string memory_table(const Network& network) {
   if (memory.packed > 0)
     table += format("  packed       %8.1f MiB  weights as the backend likes them\n", mib(memory.packed));
   table += format(
-      "  arena        %8.1f MiB  activations %.1f, their gradients %.1f, largest workspace %.1f; %.1f "
-      "without "
+      "  arena        %8.1f MiB  activations %.1f, their gradients %.1f, largest workspace %.1f; %.1f without "
       "reuse, %.1f live at once\n",
       mib(memory.arena), mib(plan.activations), mib(plan.gradients), mib(plan.largest_workspace),
       mib(plan.without_reuse), mib(plan.live));

@@ -7,8 +7,8 @@
 
 namespace minception {
 
-/// A row per top-level layer (kind of operations, output shape for a batch of `max_batch`, parameters,
-/// multiply- accumulates, activation memory), a line per stage, and the totals.
+/// A row per top-level layer (kind of operations, output shape for a batch of `max_batch`, parameters, multiply-
+/// accumulates, activation memory), a line per stage, and the totals.
 std::string layer_table(const Network& network);
 
 /// A few lines: parameters, activations, workspace, arena and peak, in MiB.

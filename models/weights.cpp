@@ -35,8 +35,7 @@ auto with_type(DType dtype, F&& f) {
 
 }  // namespace
 
-std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape,
-                                             DType dtype) {
+std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape, DType dtype) {
   std::vector<std::byte> file(memory.begin(), memory.end());
   if (shape.rank() != 4) return file;
   const std::size_t size = size_of(dtype);
@@ -46,8 +45,7 @@ std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, 
   return file;
 }
 
-std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape,
-                                             DType dtype) {
+std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape, DType dtype) {
   std::vector<std::byte> memory(file.begin(), file.end());
   if (shape.rank() != 4) return memory;
   const std::size_t size = size_of(dtype);

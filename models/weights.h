@@ -12,11 +12,9 @@
 namespace minception {
 
 /// Rank 4: (A, B, H, W) stored as (A, H, W, B) becomes row-major (A, B, H, W); other ranks are copied.
-std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape,
-                                             DType dtype);
+std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, const Shape& shape, DType dtype);
 /// The inverse.
-std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape,
-                                             DType dtype);
+std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape, DType dtype);
 
 /// Values to and from the floating dtypes that networks compute with (f32, f64, bf16).
 FileTensor to_file_tensor(std::span<const double> values, const Shape& shape, DType dtype);

@@ -7,6 +7,7 @@ set -euo pipefail
 [ $# -eq 1 ] || die "usage: $0 FOLDER"
 # Address and MD5 sums as in the README of github.com/zalandoresearch/fashion-mnist.
 address=http://fashion-mnist.s3-website.eu-central-1.amazonaws.com
+command -v curl >/dev/null || die "curl is needed to download the data set; please install it"
 mkdir -p "$1"
 while read -r sum file; do
   if [ -e "$1/$file" ] && echo "$sum  $1/$file" | md5sum --check --status; then continue; fi

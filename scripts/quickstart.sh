@@ -6,6 +6,9 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 out=${1:-runs/quickstart}
+# Its own run is made anew each time; a folder of yours is never overwritten.
+overwrite=()
+[ $# -gt 0 ] || overwrite=(--overwrite)
 begin=$SECONDS
 
 install_packages "${build_packages[@]}"
@@ -26,7 +29,7 @@ build programs train summarize
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
 build/cpu/bin/train --model googlenet_bn --data fashion-mnist --data-dir "$data" --image-size 32 --epochs 2 \
   --batch-size 128 --schedule one-cycle --lr 0.1 --warmup 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov \
-  --weight-decay 5e-4 --initialization xavier-uniform --seed 1 --out "$out" --overwrite
+  --weight-decay 5e-4 --initialization xavier-uniform --seed 1 --out "$out" "${overwrite[@]}"
 
 say "Done in $((SECONDS - begin)) s. What now?"
 cat <<EOF

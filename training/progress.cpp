@@ -32,9 +32,9 @@ void Progress::update(std::int64_t done, const std::string& note) {
   constexpr int kWidth = 24;
   std::string bar(kWidth, ' ');
   for (int i = 0; i < static_cast<int>(fraction * kWidth); ++i) bar[static_cast<std::size_t>(i)] = '=';
-  std::fprintf(stderr, "%s%s [%s] %3.0f%%  %.0f %s/s  %s left  %s%s", terminal_ ? "\r\033[K" : "",
-               label_.c_str(), bar.c_str(), 100.0 * fraction, rate, unit_.c_str(), clock_time(left).c_str(),
-               note.c_str(), terminal_ ? "" : "\n");
+  std::fprintf(stderr, "%s%s [%s] %3.0f%%  %.0f %s/s  %s left  %s%s", terminal_ ? "\r\033[K" : "", label_.c_str(),
+               bar.c_str(), 100.0 * fraction, rate, unit_.c_str(), clock_time(left).c_str(), note.c_str(),
+               terminal_ ? "" : "\n");
   std::fflush(stderr);
 }
 

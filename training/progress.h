@@ -1,6 +1,5 @@
 #pragma once
-/// Progress of long work on stderr: a bar that redraws itself on a terminal, a plain line now and then
-/// elsewhere.
+/// Progress of long work on stderr: a bar that redraws itself on a terminal, a plain line now and then elsewhere.
 
 #include <chrono>
 #include <cstdint>

@@ -23,9 +23,15 @@ void RunFolder::check(const std::filesystem::path& path, bool overwrite) {
     fail(path.string(), ": is a file; name a folder for the run");
   }
   for (const char* file : kFiles) {
-    require(overwrite || !std::filesystem::exists(path / file, error), path.string(),
-            ": a run is in there already; choose another --out, or --overwrite to replace it");
+    require(!std::filesystem::is_directory(path / file, error), (path / file).string(),
+            ": is a folder, and in the way");
   }
+  // A run that ended before its first epoch has nothing to lose.
+  const bool has_run = std::filesystem::exists(path / "model.safetensors", error) ||
+                       (std::filesystem::exists(path / "metrics.jsonl", error) &&
+                        std::filesystem::file_size(path / "metrics.jsonl", error) > 0);
+  require(overwrite || !has_run, path.string(),
+          ": a run is in there already; choose another --out, or --overwrite to replace it");
 }
 
 RunFolder::RunFolder(std::filesystem::path path, const std::string& config_json, bool overwrite)
@@ -34,7 +40,10 @@ RunFolder::RunFolder(std::filesystem::path path, const std::string& config_json,
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   require(!error, path_.string(), ": cannot make the folder: ", error.message());
-  for (const char* file : kFiles) std::filesystem::remove(path_ / file, error);
+  for (const char* file : kFiles) {
+    std::filesystem::remove(path_ / file, error);
+    require(!error, (path_ / file).string(), ": cannot be replaced: ", error.message());
+  }
   write_text(path_ / "config.json", config_json);
   write_text(path_ / "metrics.jsonl", "");
 }
@@ -53,13 +62,10 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   using Json = nlohmann::ordered_json;
   const ModelConfig& config = network.model().config;
   const Shape& input = config.input;
-  const Json model = {
-      {"name", config.name}, {"input", {input[0], input[1], input[2]}}, {"classes", config.classes}};
+  const Json model = {{"name", config.name}, {"input", {input[0], input[1], input[2]}}, {"classes", config.classes}};
   const Json preprocessing = {
       {"resize", "bilinear"}, {"scale", network.options().scale}, {"shift", network.options().shift}};
-  return {{"model", model.dump()},
-          {"preprocessing", preprocessing.dump()},
-          {"class_names", Json(class_names).dump()}};
+  return {{"model", model.dump()}, {"preprocessing", preprocessing.dump()}, {"class_names", Json(class_names).dump()}};
 }
 
 }  // namespace minception

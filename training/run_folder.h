@@ -13,8 +13,8 @@ namespace minception {
 
 class RunFolder {
  public:
-  /// Makes the folder and writes config.json. Throws Error if a run is in there already, unless `overwrite`
-  /// is set (which removes that run's files first), or if it cannot be written.
+  /// Makes the folder and writes config.json. Throws Error if a run with an epoch or weights is in there,
+  /// unless `overwrite` is set (which removes that run's files first), or if it cannot be written.
   RunFolder(std::filesystem::path path, const std::string& config_json, bool overwrite);
 
   /// Throws the same Error for a folder that the constructor would refuse: to be asked before long work.
@@ -27,8 +27,7 @@ class RunFolder {
 
  private:
   std::filesystem::path path_;
-  std::string
-      metrics_;  // the whole of metrics.jsonl, which is replaced as a whole: no line is ever half written
+  std::string metrics_;  // the whole of metrics.jsonl, which is replaced as a whole: no line is ever half written
 };
 
 /// What a weights file says about itself, as JSON in its metadata: the model, the preprocessing of its images

@@ -5,9 +5,7 @@
 
 namespace minception {
 
-std::string_view name_of(ScheduleKind kind) {
-  return kind == ScheduleKind::constant ? "constant" : "one-cycle";
-}
+std::string_view name_of(ScheduleKind kind) { return kind == ScheduleKind::constant ? "constant" : "one-cycle"; }
 
 ScheduleKind parse_schedule(std::string_view name) {
   for (ScheduleKind known : {ScheduleKind::constant, ScheduleKind::one_cycle}) {

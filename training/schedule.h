@@ -9,8 +9,8 @@ namespace minception {
 
 enum class ScheduleKind : std::uint8_t {
   constant,
-  /// One cycle (Smith & Topin 2018, "Super-convergence"), with cosine annealing as in PyTorch's OneCycleLR:
-  /// the learning rate rises from peak/25 to the peak and falls to peak/250,000; momentum goes the other way.
+  /// One cycle (Smith & Topin 2018, "Super-convergence"), with cosine annealing as in PyTorch's OneCycleLR: the learning
+  /// rate rises from peak/25 to the peak and falls to peak/250,000; momentum goes the other way.
   one_cycle,
 };
 

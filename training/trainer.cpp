@@ -12,9 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
 
@@ -30,8 +28,7 @@ std::int64_t Trainer::steps_per_epoch() const {
   return (train_.images.n() + options_.batch_size - 1) / options_.batch_size;
 }
 
-EpochMetrics Trainer::run_epoch(std::int64_t epoch,
-                                const std::function<void(const TrainerProgress&)>& report) {
+EpochMetrics Trainer::run_epoch(std::int64_t epoch, const std::function<void(const TrainerProgress&)>& report) {
   constexpr std::int64_t kStepsPerReport = 10;  // totals stay on the device in between
   const Clock::time_point start = Clock::now();
   const std::int64_t count = train_.images.n();
@@ -47,8 +44,8 @@ EpochMetrics Trainer::run_epoch(std::int64_t epoch,
     const std::int64_t batch = std::min(options_.batch_size, count - position);
     indices.resize(static_cast<std::size_t>(batch));
     for (std::int64_t i = 0; i < batch; ++i) {
-      indices[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(
-          sample_order(options_.seed, epoch, count, options_.shuffle, position + i));
+      indices[static_cast<std::size_t>(i)] =
+          static_cast<std::int32_t>(sample_order(options_.seed, epoch, count, options_.shuffle, position + i));
     }
     const ScheduleValues values = options_.schedule.at(metrics.step, total_steps);
     network_.set_indices(indices);

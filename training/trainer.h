@@ -30,10 +30,8 @@ struct TrainerProgress {
 
 class Trainer {
  public:
-  /// The network was made with data sets in mind (NetworkOptions::dataset_image); all three outlive the
-  /// trainer.
-  Trainer(Network& network, const ResidentDataset& train, const ResidentDataset& test,
-          const TrainerOptions& options);
+  /// The network was made with data sets in mind (NetworkOptions::dataset_image); all three outlive the trainer.
+  Trainer(Network& network, const ResidentDataset& train, const ResidentDataset& test, const TrainerOptions& options);
 
   std::int64_t steps_per_epoch() const;
 
@@ -45,8 +43,7 @@ class Trainer {
     double accuracy = 0.0;
   };
   /// Mean loss and accuracy over a data set, with running statistics.
-  Evaluation evaluate(const ResidentDataset& dataset,
-                      const std::function<void(const TrainerProgress&)>& report = {});
+  Evaluation evaluate(const ResidentDataset& dataset, const std::function<void(const TrainerProgress&)>& report = {});
 
  private:
   Network& network_;

@@ -9,8 +9,7 @@ namespace minception {
 using namespace cpu;
 
 void CpuBackend::adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward& op, Workspace) {
-  average(threads_, const_view(op.x), view(op.y), AdaptiveAxis{op.x.h(), op.y.h()},
-          AdaptiveAxis{op.x.w(), op.y.w()});
+  average(threads_, const_view(op.x), view(op.y), AdaptiveAxis{op.x.h(), op.y.h()}, AdaptiveAxis{op.x.w(), op.y.w()});
 }
 
 void CpuBackend::adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward& op, Workspace) {

@@ -6,15 +6,19 @@
 
 #include <omp.h>
 
+#include <algorithm>
+
 #include <cstring>
 
 namespace minception {
 namespace {
 
 int resolve(int threads) {
-  require(threads >= 0, "the cpu backend cannot run on ", threads,
-          " threads; ask for 1 or more, or 0 for all");
-  return threads > 0 ? threads : omp_get_max_threads();
+  require(threads >= 0, "the cpu backend cannot run on ", threads, " threads; ask for 1 or more, or 0 for all");
+  // A primitive that is built for more threads than OpenMP then starts would wait for them for ever.
+  const int most = std::min(omp_get_thread_limit(), 4 * omp_get_num_procs());
+  require(threads <= most, "the cpu backend cannot run on ", threads, " threads; here at most ", most, " are possible");
+  return threads > 0 ? threads : std::min(omp_get_max_threads(), most);
 }
 
 }  // namespace

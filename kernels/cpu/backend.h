@@ -20,7 +20,8 @@ class CpuBackend final : public Backend {
   std::string_view name() const override { return "cpu"; }
   std::string description() const override;
   Device device() const override { return {}; }
-  /// One line per oneDNN primitive in use: "conv2d_forward <shape>: jit:avx512_core".
+  /// One line per convolution that oneDNN was asked for: "conv2d_forward <shape>: jit:avx512_core", or "none"
+  /// where it has nothing better than its reference loops and matrix products serve instead.
   std::vector<std::string> implementations() const { return onednn_.implementations(); }
 
   Buffer allocate(std::size_t bytes) override;
@@ -90,8 +91,7 @@ class CpuBackend final : public Backend {
   // 1x1 convolutions and fully connected layers: matrix products over the pixels (conv2d_1x1_group.cpp).
   void pointwise_forward(const Tensor& x, const Tensor& w, const Tensor& bias, bool relu, const Tensor* y,
                          std::size_t members);
-  void pointwise_backward_data(const Tensor* dy, std::size_t members, const Tensor& w,
-                               const GradTarget& target);
+  void pointwise_backward_data(const Tensor* dy, std::size_t members, const Tensor& w, const GradTarget& target);
   void pointwise_backward_weights(const Tensor& x, const Tensor* dy, std::size_t members, const Tensor& dw,
                                   const Tensor& dbias, bool accumulate, cpu::Scratch scratch);
   Requirements pointwise_needs(const Tensor* dy, std::size_t members, const Tensor& dbias) const;

@@ -15,8 +15,7 @@ namespace {
 using namespace cpu;
 
 /// Adds `count_b` values of mean b and sum of squared deviations `squares_b` to `count` values of a.
-inline void merge(double count, double& mean, double& squares, double count_b, double mean_b,
-                  double squares_b) {
+inline void merge(double count, double& mean, double& squares, double count_b, double mean_b, double squares_b) {
   const double delta = mean_b - mean;
   const double share = count_b / (count + count_b);
   mean += delta * share;
@@ -109,8 +108,8 @@ class Statistics {
 };
 
 /// y = (x - centre) * factor + offset, then ReLU if asked.
-void normalise(int threads, const View<const float>& x, const View<float>& y, const float* centre,
-               const float* factor, const float* offset, bool relu) {
+void normalise(int threads, const View<const float>& x, const View<float>& y, const float* centre, const float* factor,
+               const float* offset, bool relu) {
   parallel(threads, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
     for (; begin < end; ++begin) {
       const float* in = x.pixel(begin);
@@ -160,8 +159,8 @@ void CpuBackend::batch_norm_forward_training(const BatchNormForwardTraining& op,
     rstds[c] = static_cast<float>(rstd);
     running_mean[c] = static_cast<float>((1.0 - momentum) * running_mean[c] + momentum * mean);
     if (x.pixels() > 1) {
-      running_var[c] = static_cast<float>((1.0 - momentum) * running_var[c] +
-                                          momentum * statistics.squares(c) / (m - 1.0));
+      running_var[c] =
+          static_cast<float>((1.0 - momentum) * running_var[c] + momentum * statistics.squares(c) / (m - 1.0));
     }
     const double factor = rstd * gamma[c];
     coefficients.factor[c] = static_cast<float>(factor);
@@ -188,8 +187,7 @@ void CpuBackend::batch_norm_forward_inference(const BatchNormForwardInference& o
     coefficients.factor[c] =
         static_cast<float>(gamma[c] / std::sqrt(static_cast<double>(running_var[c]) + op.attributes.epsilon));
   }
-  normalise(threads_, x, view(op.y), values(op.running_mean), coefficients.factor, values(op.beta),
-            op.attributes.relu);
+  normalise(threads_, x, view(op.y), values(op.running_mean), coefficients.factor, values(op.beta), op.attributes.relu);
 }
 
 Requirements CpuBackend::needs(const BatchNormForwardInference& op) {
@@ -256,9 +254,8 @@ void CpuBackend::batch_norm_backward(const BatchNormBackward& op, Workspace work
     for (; begin < end; ++begin) {
       const float* in = x.pixel(begin);
       const float* gradient = dy.pixel(begin);
-      store.put(Run{begin, 0, channels}, [=](std::int64_t c) {
-        return factor[c] * (gradient[c] - offset[c] - (in[c] - mean[c]) * share[c]);
-      });
+      store.put(Run{begin, 0, channels},
+                [=](std::int64_t c) { return factor[c] * (gradient[c] - offset[c] - (in[c] - mean[c]) * share[c]); });
     }
   });
 }

@@ -29,9 +29,9 @@ bool is_pointwise(const Conv2dAttributes& attributes, const Tensor& w) {
 Convolution* find_primitive(OneDnn& onednn, Pass pass, const Conv2dAttributes& attributes, const Tensor& x,
                             const Tensor& w, const Tensor& y, bool bias) {
   if (live_fraction(attributes, x, w, y) <= kSmallImageFraction) return nullptr;
-  return onednn.convolution({pass, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(),
-                             y.c(), y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h,
-                             attributes.stride.w, attributes.padding.h, attributes.padding.w});
+  return onednn.convolution({pass, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(), y.c(),
+                             y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h, attributes.stride.w,
+                             attributes.padding.h, attributes.padding.w});
 }
 
 void copy(int threads, const View<const float>& from, const View<float>& to) {
@@ -50,8 +50,7 @@ View<T> dense_view(const View<T>& image, Scratch& scratch) {
 }
 View<const float> dense_copy(int threads, const View<const float>& image, Scratch& scratch) {
   if (image.dense()) return image;
-  const View<float> stand_in{
-      scratch.take<float>(image.elements()), image.n, image.h, image.w, image.c, image.c};
+  const View<float> stand_in{scratch.take<float>(image.elements()), image.n, image.h, image.w, image.c, image.c};
   if (stand_in.data != nullptr) copy(threads, image, stand_in);
   return stand_in;
 }
@@ -68,8 +67,7 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
   if (is_pointwise(op.attributes, op.w)) {
     return pointwise_forward(op.x, op.w, op.bias, op.attributes.relu, &op.y, 1);
   }
-  Convolution* primitive =
-      find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
+  Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr) return small_image_forward(op);
 
   Scratch scratch(workspace);
@@ -77,8 +75,8 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
   void* weights = values(op.w);
   if (primitive->packed_bytes() > 0) {
     if (op.packed.defined()) {
-      require(op.packed.bytes() >= primitive->packed_bytes(), "conv2d_forward: packed holds ",
-              op.packed.bytes(), " bytes, ", primitive->packed_bytes(), " are needed");
+      require(op.packed.bytes() >= primitive->packed_bytes(), "conv2d_forward: packed holds ", op.packed.bytes(),
+              " bytes, ", primitive->packed_bytes(), " are needed");
     }
     weights = op.packed.defined() ? op.packed.data : take_bytes(scratch, primitive->packed_bytes());
     if (!op.packed.defined() || op.refresh_packed) primitive->pack(values(op.w), weights);
@@ -156,8 +154,7 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
   if (is_pointwise(op.attributes, op.dw)) {
     return pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, scratch);
   }
-  Convolution* primitive =
-      find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
+  Convolution* primitive = find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
   if (primitive == nullptr) return small_image_backward_weights(op, scratch);
 
   const View<const float> dy = const_view(op.dy);
@@ -171,8 +168,7 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
   float* const plain = op.accumulate ? scratch.take<float>(op.dw.elements()) : dw;
   const bool packs = primitive->packed_bytes() > 0;
   void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
-  primitive->run(const_cast<float*>(x.data), weights, nullptr, const_cast<float*>(gradient.data),
-                 own_scratch);
+  primitive->run(const_cast<float*>(x.data), weights, nullptr, const_cast<float*>(gradient.data), own_scratch);
   if (packs) primitive->unpack(weights, plain);
   if (!op.accumulate) return;
   const View<float> sum{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()};

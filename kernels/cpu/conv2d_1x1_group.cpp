@@ -37,8 +37,7 @@ void for_each_block(int threads, std::int64_t pixels, F&& f) {
   });
 }
 
-void add_bias_and_relu(const View<float>& y, std::int64_t first, std::int64_t count, const float* bias,
-                       bool relu) {
+void add_bias_and_relu(const View<float>& y, std::int64_t first, std::int64_t count, const float* bias, bool relu) {
   for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
     float* out = y.pixel(pixel);
     if (bias != nullptr && relu) {
@@ -65,8 +64,8 @@ std::int64_t widest(const Tensor* tensors, std::size_t count) {
 
 }  // namespace
 
-void CpuBackend::pointwise_forward(const Tensor& x, const Tensor& w, const Tensor& bias, bool relu,
-                                   const Tensor* y, std::size_t members) {
+void CpuBackend::pointwise_forward(const Tensor& x, const Tensor& w, const Tensor& bias, bool relu, const Tensor* y,
+                                   std::size_t members) {
   const View<const float> in = const_view(x);
   const float* weights = values(w);
   const float* offsets = values(bias);
@@ -74,8 +73,8 @@ void CpuBackend::pointwise_forward(const Tensor& x, const Tensor& w, const Tenso
     std::int64_t row = 0;
     for (std::size_t j = 0; j < members; ++j) {
       const View<float> out = view(y[j]);
-      onednn_.gemm(false, true, count, out.c, in.c, in.pixel(first), in.stride, weights + row * in.c, in.c,
-                   0.0f, out.pixel(first), out.stride);
+      onednn_.gemm(false, true, count, out.c, in.c, in.pixel(first), in.stride, weights + row * in.c, in.c, 0.0f,
+                   out.pixel(first), out.stride);
       add_bias_and_relu(out, first, count, offsets == nullptr ? nullptr : offsets + row, relu);
       row += out.c;
     }
@@ -91,9 +90,8 @@ void CpuBackend::pointwise_backward_data(const Tensor* dy, std::size_t members, 
     std::int64_t row = 0;
     for (std::size_t j = 0; j < members; ++j) {
       const View<const float> gradient = const_view(dy[j]);
-      onednn_.gemm(false, false, count, dx.c, gradient.c, gradient.pixel(first), gradient.stride,
-                   weights + row * dx.c, dx.c, store.accumulate || j > 0 ? 1.0f : 0.0f, dx.pixel(first),
-                   dx.stride);
+      onednn_.gemm(false, false, count, dx.c, gradient.c, gradient.pixel(first), gradient.stride, weights + row * dx.c,
+                   dx.c, store.accumulate || j > 0 ? 1.0f : 0.0f, dx.pixel(first), dx.stride);
       row += gradient.c;
     }
     if (!store.masked) return;
@@ -101,9 +99,8 @@ void CpuBackend::pointwise_backward_data(const Tensor* dy, std::size_t members, 
   });
 }
 
-void CpuBackend::pointwise_backward_weights(const Tensor& x, const Tensor* dy, std::size_t members,
-                                            const Tensor& dw, const Tensor& dbias, bool accumulate,
-                                            Scratch scratch) {
+void CpuBackend::pointwise_backward_weights(const Tensor& x, const Tensor* dy, std::size_t members, const Tensor& dw,
+                                            const Tensor& dbias, bool accumulate, Scratch scratch) {
   const View<const float> in = const_view(x);
   float* weights = values(dw);
   float* offsets = values(dbias);
@@ -111,8 +108,8 @@ void CpuBackend::pointwise_backward_weights(const Tensor& x, const Tensor* dy, s
   std::int64_t row = 0;
   for (std::size_t j = 0; j < members; ++j) {
     const View<const float> gradient = const_view(dy[j]);
-    onednn_.gemm(true, false, gradient.c, in.c, in.pixels(), gradient.data, gradient.stride, in.data,
-                 in.stride, accumulate ? 1.0f : 0.0f, weights + row * in.c, in.c);
+    onednn_.gemm(true, false, gradient.c, in.c, in.pixels(), gradient.data, gradient.stride, in.data, in.stride,
+                 accumulate ? 1.0f : 0.0f, weights + row * in.c, in.c);
     if (offsets != nullptr) sum_pixels(gradient, sums, offsets + row, accumulate);
     row += gradient.c;
   }
@@ -132,10 +129,8 @@ void CpuBackend::conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData
   pointwise_backward_data(op.dy.data(), op.dy.size(), op.w, op.target);
 }
 
-void CpuBackend::conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights& op,
-                                                   Workspace workspace) {
-  pointwise_backward_weights(op.x, op.dy.data(), op.dy.size(), op.dw, op.dbias, op.accumulate,
-                             Scratch(workspace));
+void CpuBackend::conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights& op, Workspace workspace) {
+  pointwise_backward_weights(op.x, op.dy.data(), op.dy.size(), op.dw, op.dbias, op.accumulate, Scratch(workspace));
 }
 
 Requirements CpuBackend::needs(const Conv2d1x1GroupBackwardWeights& op) {

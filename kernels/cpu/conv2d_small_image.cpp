@@ -31,11 +31,7 @@ struct SmallImage {
   Conv2dAttributes attributes;
 
   SmallImage(const Conv2dAttributes& conv, const Tensor& image, const Tensor& w, const Tensor& output)
-      : x(const_view(image)),
-        y(const_view(output)),
-        kernel_h(w.shape[2]),
-        kernel_w(w.shape[3]),
-        attributes(conv) {}
+      : x(const_view(image)), y(const_view(output)), kernel_h(w.shape[2]), kernel_w(w.shape[3]), attributes(conv) {}
 
   std::int64_t x_rows() const { return x.h * x.w * x.stride; }
   std::int64_t y_rows() const { return y.h * y.w * y.stride; }
@@ -53,8 +49,8 @@ struct SmallImage {
           const std::int64_t row = rows.pixel + r - rows.begin;
           for (std::int64_t s = columns.begin; s < columns.end; s += joined) {
             const std::int64_t column = columns.pixel + s - columns.begin;
-            f(Product{(row * x.w + column) * x.stride, (r * kernel_w + s) * x.c, (p * y.w + q) * y.stride,
-                      joined, first});
+            f(Product{(row * x.w + column) * x.stride, (r * kernel_w + s) * x.c, (p * y.w + q) * y.stride, joined,
+                      first});
             first = false;
           }
         }
@@ -82,8 +78,7 @@ void CpuBackend::small_image_forward(const Conv2dForward& op) {
   if (reached < y.h * y.w) set_zero(threads_, y);
   image.for_each_product([&](const Product& product) {
     onednn_.gemm(false, true, y.n, y.c, product.taps * image.x.c, image.x.data + product.x, image.x_rows(),
-                 w + product.w, image.w_rows(), product.first ? 0.0f : 1.0f, y.data + product.y,
-                 image.y_rows());
+                 w + product.w, image.w_rows(), product.first ? 0.0f : 1.0f, y.data + product.y, image.y_rows());
   });
   if (bias == nullptr && !relu) return;
   parallel(threads_, y.pixels(), y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
@@ -104,9 +99,8 @@ void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op) {
   // Products of several output positions meet in a pixel, so all of them add.
   if (!store.accumulate) set_zero(threads_, store.dx);
   image.for_each_product([&](const Product& product) {
-    onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y,
-                 image.y_rows(), w + product.w, image.w_rows(), 1.0f, store.dx.data + product.x,
-                 image.x_rows());
+    onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y, image.y_rows(),
+                 w + product.w, image.w_rows(), 1.0f, store.dx.data + product.x, image.x_rows());
   });
   if (store.masked)
     for_each_run(
@@ -120,9 +114,8 @@ void CpuBackend::small_image_backward_weights(const Conv2dBackwardWeights& op, S
   // Taps that never meet the image get no product: their gradient is this zero.
   if (!op.accumulate) set_zero(threads_, View<float>{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()});
   image.for_each_product([&](const Product& product) {
-    onednn_.gemm(true, false, image.y.c, product.taps * image.x.c, image.y.n, image.y.data + product.y,
-                 image.y_rows(), image.x.data + product.x, image.x_rows(), 1.0f, dw + product.w,
-                 image.w_rows());
+    onednn_.gemm(true, false, image.y.c, product.taps * image.x.c, image.y.n, image.y.data + product.y, image.y_rows(),
+                 image.x.data + product.x, image.x_rows(), 1.0f, dw + product.w, image.w_rows());
   });
   if (dbias != nullptr) sum_pixels(image.y, ColumnSums(threads_, image.y.c, scratch), dbias, op.accumulate);
 }

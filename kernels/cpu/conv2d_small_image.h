@@ -15,8 +15,7 @@ struct LiveTaps {
   std::int64_t end = 0;
   std::int64_t pixel = 0;  ///< that tap `begin` reads
 
-  LiveTaps(std::int64_t position, std::int64_t extent, std::int64_t kernel, std::int64_t stride,
-           std::int64_t padding) {
+  LiveTaps(std::int64_t position, std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
     const std::int64_t origin = position * stride - padding;
     begin = std::min(std::max<std::int64_t>(0, -origin), kernel);
     end = std::max(begin, std::min(kernel, extent - origin));
@@ -25,8 +24,7 @@ struct LiveTaps {
 };
 
 /// Multiply-accumulates that meet a pixel, over all that a filter spends with padding counted as pixels.
-inline double live_fraction(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w,
-                            const Tensor& y) {
+inline double live_fraction(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w, const Tensor& y) {
   const auto along = [](std::int64_t outputs, std::int64_t extent, std::int64_t kernel, std::int64_t stride,
                         std::int64_t padding) {
     std::int64_t live = 0;

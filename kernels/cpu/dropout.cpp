@@ -45,10 +45,9 @@ class Mask {
  private:
   PhiloxBlock philox_at(std::uint64_t index) const {
     const std::uint64_t block = index >> 2;
-    return philox4x32(
-        {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-          static_cast<std::uint32_t>(random_.stream), static_cast<std::uint32_t>(random_.stream >> 32)}},
-        static_cast<std::uint32_t>(random_.seed), static_cast<std::uint32_t>(random_.seed >> 32));
+    return philox4x32({{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
+                        static_cast<std::uint32_t>(random_.stream), static_cast<std::uint32_t>(random_.stream >> 32)}},
+                      static_cast<std::uint32_t>(random_.seed), static_cast<std::uint32_t>(random_.seed >> 32));
   }
 
   Random random_;

@@ -16,8 +16,6 @@ void CpuBackend::linear_backward_weights(const LinearBackwardWeights& op, Worksp
   pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, cpu::Scratch(workspace));
 }
 
-Requirements CpuBackend::needs(const LinearBackwardWeights& op) {
-  return pointwise_needs(&op.dy, 1, op.dbias);
-}
+Requirements CpuBackend::needs(const LinearBackwardWeights& op) { return pointwise_needs(&op.dy, 1, op.dbias); }
 
 }  // namespace minception

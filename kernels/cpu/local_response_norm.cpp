@@ -33,8 +33,7 @@ struct Rows {
 };
 
 /// sums[c] = sum of row[c - before .. c + after]
-void sum_window(const float* row, std::int64_t channels, std::int64_t before, std::int64_t after,
-                float* sums) {
+void sum_window(const float* row, std::int64_t channels, std::int64_t before, std::int64_t after, float* sums) {
   std::copy_n(row - before, channels, sums);
   for (std::int64_t shift = 1 - before; shift <= after; ++shift) {
     const float* shifted = row + shift;
@@ -44,8 +43,8 @@ void sum_window(const float* row, std::int64_t channels, std::int64_t before, st
 }
 
 /// d[c] into `d`, d[c]^-beta into `powers`.
-void denominators(const LocalResponseNormAttributes& norm, const float* x, std::int64_t channels,
-                  float* padded, float* d, float* powers) {
+void denominators(const LocalResponseNormAttributes& norm, const float* x, std::int64_t channels, float* padded,
+                  float* d, float* powers) {
 #pragma omp simd
   for (std::int64_t c = 0; c < channels; ++c) padded[c] = x[c] * x[c];
   sum_window(padded, channels, norm.size / 2, (norm.size - 1) / 2, d);
@@ -107,8 +106,7 @@ void CpuBackend::local_response_norm_backward(const LocalResponseNormBackward& o
 #pragma omp simd
       for (std::int64_t c = 0; c < x.c; ++c) padded[c] = gradient[c] * in[c] * powers[c] / sums[c];
       sum_window(padded, x.c, before, after, sums);
-      store.put(Run{begin, 0, x.c},
-                [=](std::int64_t c) { return gradient[c] * powers[c] - factor * in[c] * sums[c]; });
+      store.put(Run{begin, 0, x.c}, [=](std::int64_t c) { return gradient[c] * powers[c] - factor * in[c] * sums[c]; });
     }
   });
 }

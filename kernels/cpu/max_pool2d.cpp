@@ -31,8 +31,7 @@ void CpuBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
         for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
           for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
             const float* in = x.pixel(n, h, w) + first;
-            const auto tap =
-                static_cast<std::int32_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
+            const auto tap = static_cast<std::int32_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
             if (is_first) {
               std::copy_n(in, count, largest);
               std::fill_n(winner, count, tap);
@@ -77,8 +76,7 @@ void CpuBackend::max_pool2d_backward(const MaxPool2dBackward& op, Workspace) {
         std::fill_n(sums, count, 0.0f);
         for (std::int64_t p = rows.first_holding(h); p <= rows.last_holding(h); ++p) {
           for (std::int64_t q = columns.first_holding(w); q <= columns.last_holding(w); ++q) {
-            const auto tap =
-                static_cast<std::uint8_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
+            const auto tap = static_cast<std::uint8_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
             const std::uint8_t* winner = argmax + ((n * dy.h + p) * dy.w + q) * dy.c + first;
             const float* gradient = dy.pixel(n, p, q) + first;
 #pragma omp simd

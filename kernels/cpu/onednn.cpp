@@ -21,13 +21,20 @@ using Type = memory::data_type;
 /// Sets how many threads the calling thread may start, for as long as the object lives.
 class ThreadCount {
  public:
-  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~ThreadCount() { omp_set_num_threads(before_); }
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()), dynamic_(omp_get_dynamic()) {
+    omp_set_dynamic(0);  // else OpenMP may start fewer, and the primitive wait for the others for ever
+    omp_set_num_threads(threads);
+  }
+  ~ThreadCount() {
+    omp_set_num_threads(before_);
+    omp_set_dynamic(dynamic_);
+  }
   ThreadCount(const ThreadCount&) = delete;
   ThreadCount& operator=(const ThreadCount&) = delete;
 
  private:
   int before_;
+  int dynamic_;
 };
 
 /// The layouts in which one convolution is asked for.
@@ -47,8 +54,7 @@ Descriptors describe(const ConvolutionShape& shape, Tag x_tag) {
 
 // Version 3 merged the operation descriptor into the primitive descriptor.
 template <class Primitive, class... Args>
-auto make_descriptor(const dnnl::primitive_attr& attributes, const dnnl::engine& engine,
-                     const Args&... args) {
+auto make_descriptor(const dnnl::primitive_attr& attributes, const dnnl::engine& engine, const Args&... args) {
 #if DNNL_VERSION_MAJOR >= 3
   return typename Primitive::primitive_desc(engine, args..., attributes);
 #else
@@ -57,8 +63,7 @@ auto make_descriptor(const dnnl::primitive_attr& attributes, const dnnl::engine&
 }
 template <class Primitive, class... Args>
 auto make_backward_descriptor(const dnnl::convolution_forward::primitive_desc& forward,
-                              const dnnl::primitive_attr& attributes, const dnnl::engine& engine,
-                              const Args&... args) {
+                              const dnnl::primitive_attr& attributes, const dnnl::engine& engine, const Args&... args) {
 #if DNNL_VERSION_MAJOR >= 3
   return typename Primitive::primitive_desc(engine, args..., forward, attributes);
 #else
@@ -72,11 +77,10 @@ dnnl::convolution_forward::primitive_desc forward_descriptor(const Descriptors& 
   using Forward = dnnl::convolution_forward;
   const auto direct = dnnl::algorithm::convolution_direct;
   if (d.bias.get_size() > 0) {
-    return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.bias, d.y, d.strides,
-                                    d.padding, d.padding);
+    return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.bias, d.y, d.strides, d.padding,
+                                    d.padding);
   }
-  return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.y, d.strides, d.padding,
-                                  d.padding);
+  return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
 }
 
 dnnl::primitive_attr attributes_for(bool relu) {
@@ -106,23 +110,22 @@ class OneDnnConvolution final : public Convolution {
     if (shape.pass == Pass::forward) {
       const auto descriptor = forward_descriptor(d, dnnl::prop_kind::forward_inference, attributes, engine);
       adopt<dnnl::convolution_forward>(descriptor, descriptor.src_desc(), descriptor.weights_desc(),
-                                       descriptor.dst_desc(), {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
-                                       engine);
+                                       descriptor.dst_desc(), {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST}, engine);
       if (shape.bias) arguments_[DNNL_ARG_BIAS] = memory(d.bias, engine, nullptr);
     } else {
       const auto hint = forward_descriptor(d, dnnl::prop_kind::forward_training, attributes, engine);
       if (shape.pass == Pass::backward_data) {
         const auto descriptor = make_backward_descriptor<dnnl::convolution_backward_data>(
             hint, attributes, engine, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
-        adopt<dnnl::convolution_backward_data>(
-            descriptor, descriptor.diff_src_desc(), descriptor.weights_desc(), descriptor.diff_dst_desc(),
-            {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
+        adopt<dnnl::convolution_backward_data>(descriptor, descriptor.diff_src_desc(), descriptor.weights_desc(),
+                                               descriptor.diff_dst_desc(),
+                                               {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
       } else {
         const auto descriptor = make_backward_descriptor<dnnl::convolution_backward_weights>(
             hint, attributes, engine, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
-        adopt<dnnl::convolution_backward_weights>(
-            descriptor, descriptor.src_desc(), descriptor.diff_weights_desc(), descriptor.diff_dst_desc(),
-            {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
+        adopt<dnnl::convolution_backward_weights>(descriptor, descriptor.src_desc(), descriptor.diff_weights_desc(),
+                                                  descriptor.diff_dst_desc(),
+                                                  {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
       }
     }
   }
@@ -131,9 +134,7 @@ class OneDnnConvolution final : public Convolution {
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
   std::size_t packed_bytes() const override { return packed_bytes_; }
 
-  void pack(const float* w, void* packed) override {
-    reorder(pack_, plain_, const_cast<float*>(w), packed_, packed);
-  }
+  void pack(const float* w, void* packed) override { reorder(pack_, plain_, const_cast<float*>(w), packed_, packed); }
   void unpack(const void* packed, float* w) override {
     reorder(unpack_, packed_, const_cast<void*>(packed), plain_, w);
   }
@@ -155,8 +156,8 @@ class OneDnnConvolution final : public Convolution {
   };
 
   template <class Primitive, class Descriptor>
-  void adopt(const Descriptor& descriptor, const memory::desc& x, const memory::desc& w,
-             const memory::desc& y, Roles roles, const dnnl::engine& engine) {
+  void adopt(const Descriptor& descriptor, const memory::desc& x, const memory::desc& w, const memory::desc& y,
+             Roles roles, const dnnl::engine& engine) {
     implementation_ = descriptor.impl_info_str();
     if (implementation_.find("ref") != std::string::npos) return;  // never run, so not worth building
     primitive_ = Primitive(descriptor);
@@ -245,9 +246,8 @@ std::string instruction_set() {
 }  // namespace
 
 std::string ConvolutionShape::to_string() const {
-  return concat("n", n, " ", i, "x", h, "x", w, " -> ", o, "x", p, "x", q, ", ", kh, "x", kw, " stride ",
-                stride_h, "x", stride_w, " padding ", padding_h, "x", padding_w, bias ? ", bias" : "",
-                relu ? ", relu" : "");
+  return concat("n", n, " ", i, "x", h, "x", w, " -> ", o, "x", p, "x", q, ", ", kh, "x", kw, " stride ", stride_h, "x",
+                stride_w, " padding ", padding_h, "x", padding_w, bias ? ", bias" : "", relu ? ", relu" : "");
 }
 
 struct OneDnn::Cache {
@@ -265,13 +265,11 @@ std::string OneDnn::description() const {
 }
 
 std::vector<std::string> OneDnn::implementations() const {
-  static constexpr const char* kNames[] = {"conv2d_forward ", "conv2d_backward_data ",
-                                           "conv2d_backward_weights "};
+  static constexpr const char* kNames[] = {"conv2d_forward ", "conv2d_backward_data ", "conv2d_backward_weights "};
   std::vector<std::string> lines;
   for (const auto& [shape, convolution] : cache_->convolutions) {
-    if (convolution == nullptr) continue;
-    lines.push_back(
-        concat(kNames[static_cast<int>(shape.pass)], shape.to_string(), ": ", convolution->implementation()));
+    lines.push_back(concat(kNames[static_cast<int>(shape.pass)], shape.to_string(), ": ",
+                           convolution == nullptr ? "none, matrix products" : convolution->implementation()));
   }
   std::sort(lines.begin(), lines.end());
   return lines;
@@ -286,29 +284,26 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
   if (shape.i == 1) x_tags.insert(x_tags.begin(), Tag::nchw);
   for (const Tag x_tag : x_tags) {
     try {
-      auto candidate =
-          std::make_unique<OneDnnConvolution>(shape, x_tag, threads_, cache_->engine, cache_->stream);
+      auto candidate = std::make_unique<OneDnnConvolution>(shape, x_tag, threads_, cache_->engine, cache_->stream);
       if (candidate->implementation().find("ref") != std::string::npos) continue;
       entry->second = std::move(candidate);
       break;
     } catch (const dnnl::error& error) {
       // "Unimplemented" is an answer; anything else (out of memory) is not.
-      if (error.status != dnnl_unimplemented)
-        fail("oneDNN cannot build ", shape.to_string(), ": ", error.what());
+      if (error.status != dnnl_unimplemented) fail("oneDNN cannot build ", shape.to_string(), ": ", error.what());
     }
   }
   return entry->second.get();
 }
 
-void OneDnn::gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                  const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
-                  std::int64_t ldc) const {
+void OneDnn::gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                  std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) const {
   std::optional<ThreadCount> count;
   if (!omp_in_parallel()) count.emplace(threads_);
-  const auto status = dnnl::sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b,
-                                  ldb, beta, c, ldc);
-  require(status == dnnl::status::success, "oneDNN refused a matrix product of ", m, "x", k, " and ", k, "x",
-          n, " (status ", static_cast<int>(status), "); is there enough memory?");
+  const auto status =
+      dnnl::sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+  require(status == dnnl::status::success, "oneDNN refused a matrix product of ", m, "x", k, " and ", k, "x", n,
+          " (status ", static_cast<int>(status), "); is there enough memory?");
 }
 
 }  // namespace minception::cpu

@@ -52,7 +52,8 @@ class OneDnn {
 
   /// "oneDNN 2.6.3, AVX-512"
   std::string description() const;
-  /// "conv2d_forward n128 ...: jit:avx512_core" for every primitive built so far.
+  /// "conv2d_forward n128 ...: jit:avx512_core" for every convolution asked for so far, "none" where oneDNN
+  /// has nothing better than its reference loops.
   std::vector<std::string> implementations() const;
 
   /// The primitive for a shape, or nullptr where oneDNN has nothing but its reference loops (200 times
@@ -61,9 +62,8 @@ class OneDnn {
 
   /// C = op(A) op(B) + beta C, row-major: C is (m, n), op(A) is (m, k), op(B) is (k, n); ld* from row to row.
   /// With beta = 0, C is not read. On one thread when called from inside a parallel region.
-  void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-            const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
-            std::int64_t ldc) const;
+  void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+            std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) const;
 
  private:
   struct Cache;

@@ -22,9 +22,8 @@ class Scratch {
     const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
     taken_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     if (counts_only_ || bytes == 0) return nullptr;
-    require(workspace_.data != nullptr && taken_ <= workspace_.bytes, "the workspace holds ",
-            workspace_.bytes, " bytes but at least ", taken_,
-            " are needed; plan the operation for this batch size first");
+    require(workspace_.data != nullptr && taken_ <= workspace_.bytes, "the workspace holds ", workspace_.bytes,
+            " bytes but at least ", taken_, " are needed; plan the operation for this batch size first");
     return reinterpret_cast<T*>(static_cast<std::byte*>(workspace_.data) + begin);
   }
   std::size_t taken() const { return taken_; }

@@ -26,8 +26,8 @@ void CpuBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace 
   const View<float> dlogits = op.dlogits.defined() ? view(op.dlogits) : View<float>{};
   const std::int64_t classes = logits.c;
   for (std::int64_t n = 0; n < logits.n; ++n) {
-    require(labels[n] >= 0 && labels[n] < classes, "softmax_cross_entropy: label ", labels[n], " of sample ",
-            n, " is not in [0, ", classes, ")");
+    require(labels[n] >= 0 && labels[n] < classes, "softmax_cross_entropy: label ", labels[n], " of sample ", n,
+            " is not in [0, ", classes, ")");
   }
   Scratch scratch(workspace);
   const SampleResults results(logits.n, scratch);

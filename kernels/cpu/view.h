@@ -74,10 +74,9 @@ void for_each_run(int threads, F&& f, const View<Views>&... views) {
   if ((views.dense() && ...)) {
     // In units of a cache line, so that no two threads write to one.
     constexpr std::int64_t kUnit = 16;
-    parallel(threads, (elements + kUnit - 1) / kUnit, elements,
-             [&](std::int64_t begin, std::int64_t end, int) {
-               f(Run{0, begin * kUnit, std::min(end * kUnit, elements) - begin * kUnit});
-             });
+    parallel(threads, (elements + kUnit - 1) / kUnit, elements, [&](std::int64_t begin, std::int64_t end, int) {
+      f(Run{0, begin * kUnit, std::min(end * kUnit, elements) - begin * kUnit});
+    });
     return;
   }
   parallel(threads, pixels, elements, [&](std::int64_t begin, std::int64_t end, int) {
@@ -93,10 +92,7 @@ struct GradientStore {
   bool masked = false;
 
   explicit GradientStore(const GradTarget& target)
-      : dx(view(target.dx)),
-        relu_output(dx),
-        accumulate(target.accumulate),
-        masked(target.relu_output.defined()) {
+      : dx(view(target.dx)), relu_output(dx), accumulate(target.accumulate), masked(target.relu_output.defined()) {
     if (masked) relu_output = const_view(target.relu_output);
   }
 

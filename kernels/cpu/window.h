@@ -15,32 +15,30 @@ namespace minception::cpu {
 inline constexpr std::int64_t kChannelBlock = 256;
 
 template <class Axis>
-void average(int threads, const View<const float>& x, const View<float>& y, const Axis& rows,
-             const Axis& columns) {
-  parallel(threads, y.pixels(), std::max(x.elements(), y.elements()),
-           [&](std::int64_t begin, std::int64_t end, int) {
-             float sums[kChannelBlock];
-             for (; begin < end; ++begin) {
-               const std::int64_t q = begin % y.w;
-               const std::int64_t p = begin / y.w % y.h;
-               const std::int64_t n = begin / (y.w * y.h);
-               const float factor = 1.0f / static_cast<float>(rows.divisor(p) * columns.divisor(q));
-               for (std::int64_t first = 0; first < y.c; first += kChannelBlock) {
-                 const std::int64_t count = std::min(kChannelBlock, y.c - first);
-                 std::fill_n(sums, count, 0.0f);
-                 for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
-                   for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
-                     const float* in = x.pixel(n, h, w) + first;
+void average(int threads, const View<const float>& x, const View<float>& y, const Axis& rows, const Axis& columns) {
+  parallel(threads, y.pixels(), std::max(x.elements(), y.elements()), [&](std::int64_t begin, std::int64_t end, int) {
+    float sums[kChannelBlock];
+    for (; begin < end; ++begin) {
+      const std::int64_t q = begin % y.w;
+      const std::int64_t p = begin / y.w % y.h;
+      const std::int64_t n = begin / (y.w * y.h);
+      const float factor = 1.0f / static_cast<float>(rows.divisor(p) * columns.divisor(q));
+      for (std::int64_t first = 0; first < y.c; first += kChannelBlock) {
+        const std::int64_t count = std::min(kChannelBlock, y.c - first);
+        std::fill_n(sums, count, 0.0f);
+        for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
+          for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
+            const float* in = x.pixel(n, h, w) + first;
 #pragma omp simd
-                     for (std::int64_t c = 0; c < count; ++c) sums[c] += in[c];
-                   }
-                 }
-                 float* out = y.pixel(begin) + first;
+            for (std::int64_t c = 0; c < count; ++c) sums[c] += in[c];
+          }
+        }
+        float* out = y.pixel(begin) + first;
 #pragma omp simd
-                 for (std::int64_t c = 0; c < count; ++c) out[c] = sums[c] * factor;
-               }
-             }
-           });
+        for (std::int64_t c = 0; c < count; ++c) out[c] = sums[c] * factor;
+      }
+    }
+  });
 }
 
 template <class Axis>
@@ -83,8 +81,7 @@ struct PoolAxis {
     return counts_padding ? std::min(origin(p) + kernel, in + padding) - origin(p) : end(p) - begin(p);
   }
   std::int64_t first_holding(std::int64_t h) const {
-    const std::int64_t beyond =
-        h + padding - kernel;  // the last origin, plus padding, whose window ends before h
+    const std::int64_t beyond = h + padding - kernel;  // the last origin, plus padding, whose window ends before h
     return beyond < 0 ? 0 : beyond / stride + 1;
   }
   std::int64_t last_holding(std::int64_t h) const { return std::min(out - 1, (h + padding) / stride); }

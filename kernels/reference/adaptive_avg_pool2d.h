@@ -24,8 +24,7 @@ void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward& op) {
 template <class T>
 void adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward& op) {
   const Tensor& dx = op.target.dx;
-  average_backward<T>(op.dy, op.target, adaptive_windows(dx.h(), op.dy.h()),
-                      adaptive_windows(dx.w(), op.dy.w()));
+  average_backward<T>(op.dy, op.target, adaptive_windows(dx.h(), op.dy.h()), adaptive_windows(dx.w(), op.dy.w()));
 }
 
 }  // namespace minception::reference

@@ -11,8 +11,7 @@ void add_forward(const AddForward& op) {
   const Image<T> y(op.y);
   for (std::int64_t pixel = 0; pixel < a.pixels(); ++pixel) {
     for (std::int64_t c = 0; c < a.c; ++c) {
-      const double sum =
-          static_cast<double>(a.pixel(pixel)[c]) + op.scale * static_cast<double>(b.pixel(pixel)[c]);
+      const double sum = static_cast<double>(a.pixel(pixel)[c]) + op.scale * static_cast<double>(b.pixel(pixel)[c]);
       y.pixel(pixel)[c] = static_cast<T>(op.relu ? relu(sum) : sum);
     }
   }

@@ -32,15 +32,13 @@ inline Windows pool_columns(const Pool2dAttributes& a, const Tensor& x, const Te
 
 template <class T>
 void avg_pool2d_forward(const AvgPool2dForward& op) {
-  average_forward<T>(op.x, op.y, pool_rows(op.attributes, op.x, op.y),
-                     pool_columns(op.attributes, op.x, op.y));
+  average_forward<T>(op.x, op.y, pool_rows(op.attributes, op.x, op.y), pool_columns(op.attributes, op.x, op.y));
 }
 
 template <class T>
 void avg_pool2d_backward(const AvgPool2dBackward& op) {
   const Tensor& dx = op.target.dx;
-  average_backward<T>(op.dy, op.target, pool_rows(op.attributes, dx, op.dy),
-                      pool_columns(op.attributes, dx, op.dy));
+  average_backward<T>(op.dy, op.target, pool_rows(op.attributes, dx, op.dy), pool_columns(op.attributes, dx, op.dy));
 }
 
 }  // namespace minception::reference

@@ -42,16 +42,12 @@ void in_dtype_of(const Tensor& tensor, F&& f) {
 class ReferenceBackend final : public Backend {
  public:
   std::string_view name() const override { return "reference"; }
-  std::string description() const override {
-    return "plain loops in the dtype of the operands, sums in double";
-  }
+  std::string description() const override { return "plain loops in the dtype of the operands, sums in double"; }
   Device device() const override { return {}; }
 
   Buffer allocate(std::size_t bytes) override { return allocate_host(bytes); }
   std::size_t available_memory() const override { return available_host_memory(); }
-  void copy_to_device(void* device, const void* host, std::size_t bytes) override {
-    copy(device, host, bytes);
-  }
+  void copy_to_device(void* device, const void* host, std::size_t bytes) override { copy(device, host, bytes); }
   void copy_to_host(void* host, const void* device, std::size_t bytes) override { copy(host, device, bytes); }
   void fill_zero(void* device, std::size_t bytes) override {
     std::fill_n(static_cast<std::byte*>(device), bytes, std::byte{0});

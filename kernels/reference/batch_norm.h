@@ -33,12 +33,10 @@ void batch_norm_forward_training(const BatchNormForwardTraining& op) {
     const double rstd = 1.0 / std::sqrt(squares / m + epsilon);
     op.mean.as<T>()[c] = static_cast<T>(mean);
     op.rstd.as<T>()[c] = static_cast<T>(rstd);
-    running_mean[c] =
-        static_cast<T>((1.0 - momentum) * static_cast<double>(running_mean[c]) + momentum * mean);
+    running_mean[c] = static_cast<T>((1.0 - momentum) * static_cast<double>(running_mean[c]) + momentum * mean);
     if (x.pixels() > 1) {
       const double unbiased = squares / (m - 1.0);
-      running_var[c] =
-          static_cast<T>((1.0 - momentum) * static_cast<double>(running_var[c]) + momentum * unbiased);
+      running_var[c] = static_cast<T>((1.0 - momentum) * static_cast<double>(running_var[c]) + momentum * unbiased);
     }
     for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {
       const double xhat = (static_cast<double>(x.pixel(pixel)[c]) - mean) * rstd;
@@ -54,8 +52,7 @@ void batch_norm_forward_inference(const BatchNormForwardInference& op) {
   const Image<T> y(op.y);
   for (std::int64_t c = 0; c < x.c; ++c) {
     const auto mean = static_cast<double>(op.running_mean.as<const T>()[c]);
-    const double rstd =
-        1.0 / std::sqrt(static_cast<double>(op.running_var.as<const T>()[c]) + op.attributes.epsilon);
+    const double rstd = 1.0 / std::sqrt(static_cast<double>(op.running_var.as<const T>()[c]) + op.attributes.epsilon);
     const auto gamma = static_cast<double>(op.gamma.as<const T>()[c]);
     const auto beta = static_cast<double>(op.beta.as<const T>()[c]);
     for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {

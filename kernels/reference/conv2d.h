@@ -14,8 +14,8 @@ namespace minception::reference {
 /// Visits every pair of an output pixel and a tap that lands inside the input, for one image:
 /// visit(output pixel, input pixel, tap), pixels numbered over all images, tap = r * KW + s.
 template <class Visit>
-void for_each_tap(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w, const Tensor& y,
-                  std::int64_t n, Visit&& visit) {
+void for_each_tap(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w, const Tensor& y, std::int64_t n,
+                  Visit&& visit) {
   for (std::int64_t p = 0; p < y.h(); ++p) {
     for (std::int64_t q = 0; q < y.w(); ++q) {
       for (std::int64_t r = 0; r < w.h(); ++r) {
@@ -43,12 +43,11 @@ void conv2d_forward(const Conv2dForward& op) {
     std::vector<double> sums(static_cast<std::size_t>(y.h * y.w * y.c));
     double* const image = sums.data();
     const std::int64_t first_pixel = y.index(n, 0, 0);
-    for_each_tap(
-        op.attributes, op.x, op.w, op.y, n, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
-          for (std::int64_t o = 0; o < y.c; ++o) {
-            image[(out - first_pixel) * y.c + o] += dot(w + (o * taps + tap) * x.c, x.pixel(in), x.c);
-          }
-        });
+    for_each_tap(op.attributes, op.x, op.w, op.y, n, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
+      for (std::int64_t o = 0; o < y.c; ++o) {
+        image[(out - first_pixel) * y.c + o] += dot(w + (o * taps + tap) * x.c, x.pixel(in), x.c);
+      }
+    });
     for (std::int64_t pixel = 0; pixel < y.h * y.w; ++pixel) {
       for (std::int64_t o = 0; o < y.c; ++o) {
         const double value = image[pixel * y.c + o] + (bias != nullptr ? static_cast<double>(bias[o]) : 0.0);
@@ -94,13 +93,11 @@ void conv2d_backward_weights(const Conv2dBackwardWeights& op) {
     std::vector<double> sums(static_cast<std::size_t>(filter));
     double bias_sum = 0.0;
     for (std::int64_t n = 0; n < x.n; ++n) {
-      for_each_tap(
-          op.attributes, op.x, op.dw, op.dy, n, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
-            add_scaled(sums.data() + tap * x.c, static_cast<double>(dy.pixel(out)[o]), x.pixel(in), x.c);
-          });
+      for_each_tap(op.attributes, op.x, op.dw, op.dy, n, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
+        add_scaled(sums.data() + tap * x.c, static_cast<double>(dy.pixel(out)[o]), x.pixel(in), x.c);
+      });
     }
-    for (std::int64_t pixel = 0; pixel < dy.pixels(); ++pixel)
-      bias_sum += static_cast<double>(dy.pixel(pixel)[o]);
+    for (std::int64_t pixel = 0; pixel < dy.pixels(); ++pixel) bias_sum += static_cast<double>(dy.pixel(pixel)[o]);
 
     T* const gradient = dw + o * filter;
     for (std::int64_t i = 0; i < filter; ++i) {

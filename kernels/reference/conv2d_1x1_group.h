@@ -20,8 +20,8 @@ void conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op) {
     for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {
       for (std::int64_t o = 0; o < y.c; ++o) {
         const std::int64_t row = first_row + o;
-        const double value = dot(w + row * x.c, x.pixel(pixel), x.c) +
-                             (bias != nullptr ? static_cast<double>(bias[row]) : 0.0);
+        const double value =
+            dot(w + row * x.c, x.pixel(pixel), x.c) + (bias != nullptr ? static_cast<double>(bias[row]) : 0.0);
         y.pixel(pixel)[o] = static_cast<T>(op.relu ? relu(value) : value);
       }
     }

@@ -10,8 +10,7 @@ namespace minception::reference {
 
 /// Calls visit(pixel, channel, factor) for every element, with factor = mask / (1 - p).
 template <class Visit>
-void for_each_kept(const DropoutAttributes& attributes, const Tensor& position, const Tensor& x,
-                   Visit&& visit) {
+void for_each_kept(const DropoutAttributes& attributes, const Tensor& position, const Tensor& x, Visit&& visit) {
   const auto epoch = static_cast<std::uint64_t>(position.as<const std::int64_t>()[0]);
   const auto first_sample = static_cast<std::uint64_t>(position.as<const std::int64_t>()[1]);
   const Random random{attributes.seed, std::uint64_t{attributes.stream} << 32 | epoch};

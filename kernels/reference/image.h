@@ -30,9 +30,7 @@ struct Image {
   }
   /// The channels of a pixel, numbered over all images.
   T* pixel(std::int64_t number) const { return data + number * pixel_stride; }
-  T* pixel(std::int64_t image, std::int64_t row, std::int64_t column) const {
-    return pixel(index(image, row, column));
-  }
+  T* pixel(std::int64_t image, std::int64_t row, std::int64_t column) const { return pixel(index(image, row, column)); }
 };
 
 /// dx = mask * ((accumulate ? dx : 0) + gradient): what the mask stops is 0, whatever it was.

@@ -35,8 +35,8 @@ void load_batch(const LoadBatch& op) {
   };
   for (std::int64_t n = 0; n < y.n; ++n) {
     const std::int64_t sample = op.indices.as<const std::int32_t>()[n];
-    require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n,
-            " is not in [0, ", images.n, ")");
+    require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n, " is not in [0, ",
+            images.n, ")");
     op.y_labels.as<std::int32_t>()[n] = op.labels.as<const std::int32_t>()[sample];
     for (std::int64_t h = 0; h < y.h; ++h) {
       const BilinearTap row = bilinear_tap(h, images.h, y.h);

@@ -21,16 +21,15 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
   for (std::int64_t n = 0; n < logits.n; ++n) {
     const T* const row = logits.pixel(n);
     const std::int64_t label = labels[n];
-    require(label >= 0 && label < classes, "softmax_cross_entropy: label ", label, " of sample ", n,
-            " is not in [0, ", classes, ")");
+    require(label >= 0 && label < classes, "softmax_cross_entropy: label ", label, " of sample ", n, " is not in [0, ",
+            classes, ")");
     std::int64_t first_largest = 0;
     for (std::int64_t k = 1; k < classes; ++k) {
       if (row[k] > row[first_largest]) first_largest = k;
     }
     const auto largest = static_cast<double>(row[first_largest]);
     double exponentials = 0.0;
-    for (std::int64_t k = 0; k < classes; ++k)
-      exponentials += std::exp(static_cast<double>(row[k]) - largest);
+    for (std::int64_t k = 0; k < classes; ++k) exponentials += std::exp(static_cast<double>(row[k]) - largest);
     const double log_sum = largest + std::log(exponentials);
 
     if (first_largest == label) correct += 1.0;

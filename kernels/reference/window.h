@@ -16,8 +16,7 @@ using Windows = std::vector<Window>;  ///< one per output index
 
 /// y[n,c,p,q] = sum over rows[p] x columns[q] / (rows[p].count * columns[q].count)
 template <class T>
-void average_forward(const Tensor& x_tensor, const Tensor& y_tensor, const Windows& rows,
-                     const Windows& columns) {
+void average_forward(const Tensor& x_tensor, const Tensor& y_tensor, const Windows& rows, const Windows& columns) {
   const Image<const T> x(x_tensor);
   const Image<T> y(y_tensor);
   std::vector<double> sums(static_cast<std::size_t>(y.c));

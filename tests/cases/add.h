@@ -25,8 +25,7 @@ inline std::vector<Case> add_cases() {
           op.a = image(shape, layout, 8, 16);
           op.b = image(shape, layout, 1, 2);
           op.y = image(shape, layout, 16, 3);
-          table.push_back(
-              {scaled + (relu ? ", relu" : "") + (layout == Layout::sliced ? ", slices" : ""), op});
+          table.push_back({scaled + (relu ? ", relu" : "") + (layout == Layout::sliced ? ", slices" : ""), op});
         }
       }
       AddForward in_place;

@@ -23,10 +23,10 @@ namespace minception {
 
 inline std::vector<Case> all_cases() {
   std::vector<Case> all;
-  for (auto* cases_of : {load_batch_cases, conv2d_cases, conv2d_1x1_group_cases, linear_cases, relu_cases,
-                         max_pool2d_cases, avg_pool2d_cases, adaptive_avg_pool2d_cases, global_avg_pool_cases,
-                         concat_cases, flatten_cases, add_cases, batch_norm_cases, local_response_norm_cases,
-                         dropout_cases, softmax_cross_entropy_cases, sgd_cases}) {
+  for (auto* cases_of :
+       {load_batch_cases, conv2d_cases, conv2d_1x1_group_cases, linear_cases, relu_cases, max_pool2d_cases,
+        avg_pool2d_cases, adaptive_avg_pool2d_cases, global_avg_pool_cases, concat_cases, flatten_cases, add_cases,
+        batch_norm_cases, local_response_norm_cases, dropout_cases, softmax_cross_entropy_cases, sgd_cases}) {
     const std::vector<Case> table = cases_of();
     all.insert(all.end(), table.begin(), table.end());
   }

@@ -61,8 +61,8 @@ inline std::vector<Case> batch_norm_cases() {
         op.gamma = op.mean = op.rstd = op.dgamma = op.dbeta = vector;
         op.accumulate = accumulate;
         op.target = grad_target(s.x, v.target, v.layout);
-        table.push_back({std::string(s.name) + ", " + v.name + (accumulate ? ", accumulate parameters" : ""),
-                         op, single_value});
+        table.push_back(
+            {std::string(s.name) + ", " + v.name + (accumulate ? ", accumulate parameters" : ""), op, single_value});
       }
     }
     BatchNormBackward in_place;

@@ -73,8 +73,7 @@ inline Tensor image(Shape shape, Layout layout, std::int64_t before, std::int64_
 
 /// What a GradTarget asks for.
 enum class Target { overwrite, accumulate, mask, accumulate_mask };
-inline constexpr Target kTargets[] = {Target::overwrite, Target::accumulate, Target::mask,
-                                      Target::accumulate_mask};
+inline constexpr Target kTargets[] = {Target::overwrite, Target::accumulate, Target::mask, Target::accumulate_mask};
 
 inline const char* name_of(Target target) {
   switch (target) {
@@ -94,8 +93,7 @@ inline GradTarget grad_target(Shape shape, Target target = Target::overwrite, La
   GradTarget result;
   result.dx = image(shape, layout, 8, 24);
   result.accumulate = target == Target::accumulate || target == Target::accumulate_mask;
-  if (target == Target::mask || target == Target::accumulate_mask)
-    result.relu_output = image(shape, layout, 5, 2);
+  if (target == Target::mask || target == Target::accumulate_mask) result.relu_output = image(shape, layout, 5, 2);
   return result;
 }
 
@@ -109,8 +107,7 @@ inline std::vector<TargetVariant> target_variants() {
   std::vector<TargetVariant> variants;
   for (const Layout layout : {Layout::dense, Layout::sliced}) {
     for (const Target target : kTargets) {
-      variants.push_back(
-          {target, layout, std::string(name_of(target)) + (layout == Layout::sliced ? ", slices" : "")});
+      variants.push_back({target, layout, std::string(name_of(target)) + (layout == Layout::sliced ? ", slices" : "")});
     }
   }
   return variants;

@@ -64,8 +64,7 @@ inline Shape conv_output(const ConvShape& s) {
 }
 
 /// How many taps of a kernel ever see a pixel, along one axis.
-inline std::int64_t live_taps(std::int64_t in, std::int64_t kernel, std::int64_t stride,
-                              std::int64_t padding) {
+inline std::int64_t live_taps(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
   std::int64_t live = 0;
   for (std::int64_t r = 0; r < kernel; ++r) {
     bool sees_pixel = false;
@@ -82,12 +81,9 @@ inline bool mostly_dead_taps(const ConvShape& s) {
              live_taps(s.x[3], s.kernel.w, s.stride.w, s.padding.w) <
          s.kernel.h * s.kernel.w;
 }
-inline bool mostly_unread_pixels(const ConvShape& s) {
-  return 2 * s.kernel.h * s.kernel.w < s.stride.h * s.stride.w;
-}
+inline bool mostly_unread_pixels(const ConvShape& s) { return 2 * s.kernel.h * s.kernel.w < s.stride.h * s.stride.w; }
 
-inline Case conv_forward(const ConvShape& s, const std::string& variant, bool bias, bool relu, Layout x,
-                         Layout y) {
+inline Case conv_forward(const ConvShape& s, const std::string& variant, bool bias, bool relu, Layout x, Layout y) {
   Conv2dForward op;
   op.attributes = {s.stride, s.padding, relu};
   op.x = image(s.x, x, 8, 16);

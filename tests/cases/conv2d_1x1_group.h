@@ -66,8 +66,8 @@ inline Case group_forward(const GroupShape& s, bool bias, bool relu, Members mem
   op.w = dense({group_channels(s), s.x[1], 1, 1});
   if (bias) op.bias = dense(Shape{group_channels(s)});
   op.y = member_tensors(s, members);
-  const std::string name = std::string(s.name) + (bias ? ", bias" : "") + (relu ? ", relu" : "") +
-                           suffix(members) + (x == Layout::sliced ? ", x a slice" : "");
+  const std::string name = std::string(s.name) + (bias ? ", bias" : "") + (relu ? ", relu" : "") + suffix(members) +
+                           (x == Layout::sliced ? ", x a slice" : "");
   return {name, op, false, relu};
 }
 
@@ -79,16 +79,15 @@ inline Case group_backward_data(const GroupShape& s, const TargetVariant& varian
   return {std::string(s.name) + ", " + variant.name + suffix(members), op};
 }
 
-inline Case group_backward_weights(const GroupShape& s, bool bias, bool accumulate, Members members,
-                                   Layout x) {
+inline Case group_backward_weights(const GroupShape& s, bool bias, bool accumulate, Members members, Layout x) {
   Conv2d1x1GroupBackwardWeights op;
   op.x = image(s.x, x, 8, 16);
   op.dy = member_tensors(s, members);
   op.dw = dense({group_channels(s), s.x[1], 1, 1});
   if (bias) op.dbias = dense(Shape{group_channels(s)});
   op.accumulate = accumulate;
-  return {std::string(s.name) + (bias ? ", bias" : "") + (accumulate ? ", accumulate" : "") +
-              suffix(members) + (x == Layout::sliced ? ", x a slice" : ""),
+  return {std::string(s.name) + (bias ? ", bias" : "") + (accumulate ? ", accumulate" : "") + suffix(members) +
+              (x == Layout::sliced ? ", x a slice" : ""),
           op};
 }
 

@@ -30,8 +30,7 @@ inline std::vector<Case> dropout_cases() {
       op.position = dense(Shape{2}, DType::i64);
       op.x = image(s.x, layout, 8, 16);
       op.y = image(s.x, layout, 16, 3);
-      table.push_back(
-          {std::string(s.name) + (layout == Layout::sliced ? ", slices" : ""), op, mostly_dropped});
+      table.push_back({std::string(s.name) + (layout == Layout::sliced ? ", slices" : ""), op, mostly_dropped});
     }
     DropoutForward in_place;
     in_place.attributes = s.attributes;

@@ -8,11 +8,8 @@ namespace minception {
 inline std::vector<Case> global_avg_pool_cases() {
   using namespace cases;
   const std::pair<const char*, Shape> shapes[] = {
-      {"googlenet on 96x96", {2, 1024, 3, 3}},
-      {"googlenet on 32x32", {4, 1024, 1, 1}},
-      {"batch 1", {1, 64, 7, 7}},
-      {"odd channels, odd batch", {3, 13, 5, 2}},
-      {"one channel", {6, 1, 4, 4}},
+      {"googlenet on 96x96", {2, 1024, 3, 3}},    {"googlenet on 32x32", {4, 1024, 1, 1}}, {"batch 1", {1, 64, 7, 7}},
+      {"odd channels, odd batch", {3, 13, 5, 2}}, {"one channel", {6, 1, 4, 4}},
   };
   std::vector<Case> table;
   for (const auto& [name, x] : shapes) {
@@ -21,9 +18,9 @@ inline std::vector<Case> global_avg_pool_cases() {
         GlobalAvgPoolForward op;
         op.x = image(x, layout, 8, 16);
         op.y = image(y, layout, 16, 3);
-        table.push_back({std::string(name) + (layout == Layout::sliced ? ", slices" : "") + ", rank " +
-                             std::to_string(y.rank()),
-                         op});
+        table.push_back(
+            {std::string(name) + (layout == Layout::sliced ? ", slices" : "") + ", rank " + std::to_string(y.rank()),
+             op});
       }
     }
     for (const TargetVariant& v : target_variants()) {

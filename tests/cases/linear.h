@@ -37,8 +37,7 @@ inline std::vector<Case> linear_cases() {
         weights.dw = dense(w);
         if (bias) weights.dbias = dense(Shape{s.out});
         weights.accumulate = accumulate;
-        table.push_back(
-            {std::string(s.name) + (bias ? ", bias" : "") + (accumulate ? ", accumulate" : ""), weights});
+        table.push_back({std::string(s.name) + (bias ? ", bias" : "") + (accumulate ? ", accumulate" : ""), weights});
       }
     }
     for (const Target target : kTargets) {

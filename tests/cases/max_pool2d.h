@@ -19,9 +19,9 @@ inline std::vector<Case> max_pool2d_cases() {
         op.x = image(s.x, layout, 8, 16);
         op.y = image(y, layout, 16, 3);
         if (!inference) op.argmax = dense(y, DType::u8);
-        table.push_back({std::string(s.name) + (layout == Layout::sliced ? ", slices" : "") +
-                             (inference ? ", without argmax" : ""),
-                         op});
+        table.push_back(
+            {std::string(s.name) + (layout == Layout::sliced ? ", slices" : "") + (inference ? ", without argmax" : ""),
+             op});
       }
     }
     for (const TargetVariant& v : target_variants()) {

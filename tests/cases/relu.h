@@ -9,11 +9,8 @@ inline std::vector<Case> relu_cases() {
   using namespace cases;
   std::vector<Case> table;
   const std::pair<const char*, Shape> shapes[] = {
-      {"inception3a", {2, 256, 4, 4}},
-      {"stem", {1, 64, 16, 16}},
-      {"odd channels, odd batch", {3, 13, 5, 7}},
-      {"one pixel per image", {4, 100, 1, 1}},
-      {"rank 2", {3, 37}},
+      {"inception3a", {2, 256, 4, 4}},         {"stem", {1, 64, 16, 16}}, {"odd channels, odd batch", {3, 13, 5, 7}},
+      {"one pixel per image", {4, 100, 1, 1}}, {"rank 2", {3, 37}},
   };
   for (const auto& [name, shape] : shapes) {
     for (const Layout layout : {Layout::dense, Layout::sliced}) {

@@ -21,9 +21,8 @@ bf16 bf16_of(std::uint16_t bits) {
 }  // namespace
 
 TEST_CASE("every dtype has a size and a name that parses back") {
-  const std::pair<DType, std::size_t> expected[] = {{DType::f32, 4}, {DType::bf16, 2}, {DType::f64, 8},
-                                                    {DType::i32, 4}, {DType::u8, 1},   {DType::i64, 8},
-                                                    {DType::f16, 2}};
+  const std::pair<DType, std::size_t> expected[] = {{DType::f32, 4}, {DType::bf16, 2}, {DType::f64, 8}, {DType::i32, 4},
+                                                    {DType::u8, 1},  {DType::i64, 8},  {DType::f16, 2}};
   for (const auto& [dtype, size] : expected) {
     CAPTURE(name_of(dtype));
     CHECK(size_of(dtype) == size);

@@ -34,8 +34,8 @@ void check_valid(const std::vector<Lifetime>& blocks, const MemoryPlan& plan, st
     CHECK(plan.offsets[i] % alignment == 0);
     CHECK(plan.offsets[i] + blocks[i].bytes <= plan.arena_bytes);
     for (std::size_t j = 0; j < i; ++j) {
-      const bool apart = plan.offsets[i] + blocks[i].bytes <= plan.offsets[j] ||
-                         plan.offsets[j] + blocks[j].bytes <= plan.offsets[i];
+      const bool apart =
+          plan.offsets[i] + blocks[i].bytes <= plan.offsets[j] || plan.offsets[j] + blocks[j].bytes <= plan.offsets[i];
       overlaps += meet(blocks[i], blocks[j]) && !apart;
     }
   }
@@ -84,8 +84,7 @@ TEST_CASE("a chain of equal blocks needs the memory of two") {
 }
 
 TEST_CASE("a chain of unequal blocks reaches the optimum, with smaller ones in the places of larger ones") {
-  const std::vector<Lifetime> chain = {
-      {4 * kUnit, 0, 1}, {2 * kUnit, 1, 2}, {3 * kUnit, 2, 3}, {1 * kUnit, 3, 4}};
+  const std::vector<Lifetime> chain = {{4 * kUnit, 0, 1}, {2 * kUnit, 1, 2}, {3 * kUnit, 2, 3}, {1 * kUnit, 3, 4}};
   const MemoryPlan plan = plan_memory(chain);
   CHECK(plan.offsets == std::vector<std::size_t>{0, 4 * kUnit, 0, 3 * kUnit});
   CHECK(plan.live_bytes == 6 * kUnit);

@@ -45,9 +45,9 @@ TEST_CASE("index, stream and seed each take their own words of counter and key")
   // The index counts words, four to a block; the block's number is the lower half of the counter.
   const std::uint64_t index = 0x05a308d3243f6a88;
   const std::uint64_t block = index >> 2;
-  const Words expected = philox(
-      {static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0x13198a2e, 0x03707344},
-      0xa4093822, 0x299f31d0);
+  const Words expected =
+      philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0x13198a2e, 0x03707344},
+             0xa4093822, 0x299f31d0);
   for (std::uint64_t word = 0; word < 4; ++word) CHECK(random.bits(index + word) == expected[word]);
 }
 

@@ -93,8 +93,7 @@ TEST_CASE("tensors may lie in any order, with empty ones anywhere between") {
 TEST_CASE("names and metadata may hold any text") {
   const TemporaryFolder folder;
   Safetensors content;
-  for (const char* name :
-       {"", " ", "a\"b\\c", "line\nbreak\ttab", "naïve", "層", "\x01", "\x7f", "\xf0\x9f\x91\x97"}) {
+  for (const char* name : {"", " ", "a\"b\\c", "line\nbreak\ttab", "naïve", "層", "\x01", "\x7f", "\xf0\x9f\x91\x97"}) {
     content.tensors[name] = tensor_of(DType::u8, {1});
     content.metadata[name] = name;
   }
@@ -118,12 +117,10 @@ TEST_CASE("content that no file can hold is refused before anything is written")
              Catch::Contains("tensor \"w\" has 15 bytes, which does not fit its f32 [2,2]"));
   FileTensor huge{DType::f32, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {}};
   CHECK_THAT(message("w", huge), Catch::Contains("does not fit"));
-  CHECK_THAT(message("__metadata__", tensor_of(DType::u8, {1})),
-             Catch::Contains("no tensor can have the name"));
+  CHECK_THAT(message("__metadata__", tensor_of(DType::u8, {1})), Catch::Contains("no tensor can have the name"));
   CHECK_THAT(message("\xff", tensor_of(DType::u8, {1})), Catch::Contains("no valid UTF-8"));
   Safetensors bad_metadata;
   bad_metadata.metadata["k"] = "\xc3";
-  CHECK_THAT(message_of([&] { write_safetensors(folder / "bad", bad_metadata); }),
-             Catch::Contains("no valid UTF-8"));
+  CHECK_THAT(message_of([&] { write_safetensors(folder / "bad", bad_metadata); }), Catch::Contains("no valid UTF-8"));
   CHECK(folder.entries() == 0);
 }

@@ -18,9 +18,7 @@ std::string file_of(const std::string& header, const std::string& data) {
 }
 
 /// A file of one u8 tensor "w" with four bytes of data, of which the description is given.
-std::string described(const std::string& description) {
-  return file_of("{\"w\":" + description + "}", "data");
-}
+std::string described(const std::string& description) { return file_of("{\"w\":" + description + "}", "data"); }
 
 struct Malformed {
   const char* what;
@@ -38,12 +36,10 @@ std::vector<Malformed> malformed_files() {
       // the length
       {"empty file", "", "has 0 bytes, too few"},
       {"seven bytes", "1234567", "has 7 bytes, too few"},
-      {"header past the end", little_endian(100) + "{}",
-       "the header should have 100 bytes but the file has 10"},
+      {"header past the end", little_endian(100) + "{}", "the header should have 100 bytes but the file has 10"},
       {"header one byte past the end", little_endian(3) + "{}", "the header should have 3 bytes"},
       {"header over the limit", little_endian(100'000'001) + "{}", "the limit is 100000000"},
-      {"header length of all ones", little_endian(~std::uint64_t{0}) + "{}",
-       "18446744073709551615 bytes, the limit"},
+      {"header length of all ones", little_endian(~std::uint64_t{0}) + "{}", "18446744073709551615 bytes, the limit"},
       {"no header", little_endian(0), "does not start with '{'"},
       // the text
       {"list instead of object", file_of("[]", ""), "does not start with '{'"},
@@ -58,31 +54,25 @@ std::vector<Malformed> malformed_files() {
       {"zero byte in a name", file_of("{\"" + zero + "\":" + kGood + "}", "data"), "a zero byte at byte 2"},
       {"line break in a name", file_of("{\"\n\":" + kGood + "}", "data"), "no valid JSON"},
       {"invalid UTF-8", file_of("{\"\xff\":" + kGood + "}", "data"), "no valid JSON in UTF-8: wrong at byte"},
-      {"UTF-8 too long for its value", file_of("{\"\xc0\xaf\":" + kGood + "}", "data"),
-       "no valid JSON in UTF-8"},
+      {"UTF-8 too long for its value", file_of("{\"\xc0\xaf\":" + kGood + "}", "data"), "no valid JSON in UTF-8"},
       {"UTF-8 of a surrogate", file_of("{\"\xed\xa0\x80\":" + kGood + "}", "data"), "no valid JSON in UTF-8"},
       {"escaped lone surrogate", file_of(R"({"\ud800":)" + kGood + "}", "data"), "no valid JSON"},
       {"nested deeply", file_of("{\"w\":" + deep, ""), "nested more deeply"},
-      {"number beyond double", described(R"({"dtype":"U8","shape":[1e999],"data_offsets":[0,4]})"),
-       "too large"},
+      {"number beyond double", described(R"({"dtype":"U8","shape":[1e999],"data_offsets":[0,4]})"), "too large"},
       // the names
-      {"duplicate name", file_of("{\"w\":" + kGood + ",\"w\":" + kGood + "}", "data"),
-       "the name \"w\" twice"},
+      {"duplicate name", file_of("{\"w\":" + kGood + ",\"w\":" + kGood + "}", "data"), "the name \"w\" twice"},
       {"duplicate name, one escaped", file_of("{\"w\":" + kGood + R"(,"\u0077":)" + kGood + "}", "data"),
        "the name \"w\" twice"},
       {"duplicate field", described(R"({"dtype":"U8","dtype":"U8","shape":[4],"data_offsets":[0,4]})"),
        "the name \"dtype\" twice"},
       {"duplicate metadata", file_of(R"({"__metadata__":{"k":"1","k":"2"}})", ""), "the name \"k\" twice"},
-      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", ""),
-       "the name \"__metadata__\" twice"},
+      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", ""), "the name \"__metadata__\" twice"},
       // the metadata
       {"metadata is a list", file_of(R"({"__metadata__":[]})", ""), "__metadata__ is no object"},
       {"metadata is text", file_of(R"({"__metadata__":"x"})", ""), "__metadata__ is no object"},
-      {"metadata holds a number", file_of(R"({"__metadata__":{"k":1}})", ""),
-       "the value of \"k\" is no text"},
+      {"metadata holds a number", file_of(R"({"__metadata__":{"k":1}})", ""), "the value of \"k\" is no text"},
       {"metadata holds null", file_of(R"({"__metadata__":{"k":null}})", ""), "the value of \"k\" is no text"},
-      {"metadata holds an object", file_of(R"({"__metadata__":{"k":{}}})", ""),
-       "the value of \"k\" is no text"},
+      {"metadata holds an object", file_of(R"({"__metadata__":{"k":{}}})", ""), "the value of \"k\" is no text"},
       // a description
       {"description is a number", described("1"), "tensor \"w\": its description is no object"},
       {"description is null", described("null"), "its description is no object"},
@@ -93,22 +83,16 @@ std::vector<Malformed> malformed_files() {
        "unknown field \"scale\""},
       {"unknown dtype", described(R"({"dtype":"U9","shape":[4],"data_offsets":[0,4]})"),
        "dtype \"U9\" is not supported"},
-      {"dtype in small letters", described(R"({"dtype":"u8","shape":[4],"data_offsets":[0,4]})"),
-       "\"u8\" is not"},
-      {"dtype is a number", described(R"({"dtype":8,"shape":[4],"data_offsets":[0,4]})"),
-       "its dtype is no text"},
-      {"shape is a number", described(R"({"dtype":"U8","shape":4,"data_offsets":[0,4]})"),
-       "its shape is no list"},
+      {"dtype in small letters", described(R"({"dtype":"u8","shape":[4],"data_offsets":[0,4]})"), "\"u8\" is not"},
+      {"dtype is a number", described(R"({"dtype":8,"shape":[4],"data_offsets":[0,4]})"), "its dtype is no text"},
+      {"shape is a number", described(R"({"dtype":"U8","shape":4,"data_offsets":[0,4]})"), "its shape is no list"},
       {"negative extent", described(R"({"dtype":"U8","shape":[-4],"data_offsets":[0,4]})"),
        "holds -4, which is no extent"},
-      {"fractional extent", described(R"({"dtype":"U8","shape":[4.0],"data_offsets":[0,4]})"),
-       "which is no extent"},
-      {"extent is text", described(R"({"dtype":"U8","shape":["4"],"data_offsets":[0,4]})"),
-       "which is no extent"},
+      {"fractional extent", described(R"({"dtype":"U8","shape":[4.0],"data_offsets":[0,4]})"), "which is no extent"},
+      {"extent is text", described(R"({"dtype":"U8","shape":["4"],"data_offsets":[0,4]})"), "which is no extent"},
       {"extent of 2^63", described(R"({"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,4]})"),
        "which is no extent"},
-      {"extent of 2^64 and more",
-       described(R"({"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,4]})"),
+      {"extent of 2^64 and more", described(R"({"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,4]})"),
        "which is no extent"},
       {"rank over the limit", described(R"({"dtype":"U8","shape":[4,1,1,1,1,1,1,1,1],"data_offsets":[0,4]})"),
        "has 9 extents, at most 8"},
@@ -117,42 +101,32 @@ std::vector<Malformed> malformed_files() {
       {"bytes that wrap around to 0",
        described(R"({"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]})"), "is too large"},
       {"product too large before a 0",
-       described(
-           R"({"dtype":"U8","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]})"),
+       described(R"({"dtype":"U8","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]})"),
        "is too large"},
       // the offsets
-      {"offsets are no list", described(R"({"dtype":"U8","shape":[4],"data_offsets":4})"),
-       "not two byte positions"},
+      {"offsets are no list", described(R"({"dtype":"U8","shape":[4],"data_offsets":4})"), "not two byte positions"},
       {"one offset", described(R"({"dtype":"U8","shape":[4],"data_offsets":[4]})"), "not two byte positions"},
-      {"three offsets", described(R"({"dtype":"U8","shape":[4],"data_offsets":[0,4,4]})"),
-       "not two byte positions"},
-      {"negative offset", described(R"({"dtype":"U8","shape":[4],"data_offsets":[-4,0]})"),
-       "not two byte positions"},
+      {"three offsets", described(R"({"dtype":"U8","shape":[4],"data_offsets":[0,4,4]})"), "not two byte positions"},
+      {"negative offset", described(R"({"dtype":"U8","shape":[4],"data_offsets":[-4,0]})"), "not two byte positions"},
       {"fractional offset", described(R"({"dtype":"U8","shape":[4],"data_offsets":[0,4.0]})"),
        "not two byte positions"},
-      {"reversed offsets", described(R"({"dtype":"U8","shape":[4],"data_offsets":[4,0]})"),
-       "reversed: [4,0]"},
+      {"reversed offsets", described(R"({"dtype":"U8","shape":[4],"data_offsets":[4,0]})"), "reversed: [4,0]"},
       {"range shorter than the shape", described(R"({"dtype":"U8","shape":[5],"data_offsets":[0,4]})"),
        "U8 [5] takes 5 bytes but its data_offsets [0,4] hold 4"},
-      {"range longer than the dtype", described(R"({"dtype":"U8","shape":[1],"data_offsets":[0,4]})"),
-       "takes 1 bytes"},
-      {"scalar without bytes", described(R"({"dtype":"F32","shape":[],"data_offsets":[0,0]})"),
-       "F32 [] takes 4 bytes"},
+      {"range longer than the dtype", described(R"({"dtype":"U8","shape":[1],"data_offsets":[0,4]})"), "takes 1 bytes"},
+      {"scalar without bytes", described(R"({"dtype":"F32","shape":[],"data_offsets":[0,0]})"), "F32 [] takes 4 bytes"},
       {"empty tensor with bytes", described(R"({"dtype":"U8","shape":[0],"data_offsets":[0,4]})"),
        "U8 [0] takes 0 bytes"},
       // the data
-      {"gap at the begin", described(R"({"dtype":"U8","shape":[3],"data_offsets":[1,4]})"),
-       "the data bytes 0 to 1"},
+      {"gap at the begin", described(R"({"dtype":"U8","shape":[3],"data_offsets":[1,4]})"), "the data bytes 0 to 1"},
       {"gap between", file_of(two_tensors + R"({"dtype":"U8","shape":[1],"data_offsets":[3,4]}})", "data"),
        "the data bytes 2 to 3"},
       {"overlap", file_of(two_tensors + R"({"dtype":"U8","shape":[3],"data_offsets":[1,4]}})", "data"),
        "tensor \"b\" overlaps the one before it: it begins at 1, that one ends at 2"},
-      {"two tensors in one place",
-       file_of(two_tensors + R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "da"),
+      {"two tensors in one place", file_of(two_tensors + R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "da"),
        "tensor \"b\" overlaps"},
       {"empty tensor inside of another",
-       file_of(two_tensors + R"({"dtype":"U8","shape":[0],"data_offsets":[1,1]}})", "da"),
-       "tensor \"b\" overlaps"},
+       file_of(two_tensors + R"({"dtype":"U8","shape":[0],"data_offsets":[1,1]}})", "da"), "tensor \"b\" overlaps"},
       {"data cut short", file_of("{\"w\":" + kGood + "}", "dat"),
        "the header says 4 bytes of data but the file has 3: the file is truncated"},
       {"no data", file_of("{\"w\":" + kGood + "}", ""), "4 bytes of data but the file has 0"},
@@ -214,13 +188,11 @@ TEST_CASE("names in messages cannot write control codes to a terminal") {
 TEST_CASE("a file larger than memory is refused before it is read") {
   const TemporaryFolder folder;
   const std::uint64_t bytes = std::uint64_t{1} << 42;
-  const std::string header =
-      R"({"w":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}})";
+  const std::string header = R"({"w":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}})";
   const std::filesystem::path path = folder / "sparse";
   write_file(path, file_of(header, ""));
   std::filesystem::resize_file(path, 8 + header.size() + bytes);  // holes: no bytes on the disk
-  CHECK_THAT(message_of([&] { read_safetensors(path); }),
-             Catch::Contains("needs 4398046511104 bytes of memory"));
+  CHECK_THAT(message_of([&] { read_safetensors(path); }), Catch::Contains("needs 4398046511104 bytes of memory"));
 }
 
 TEST_CASE("paths that are no files are named") {

@@ -55,8 +55,7 @@ TEST_CASE("a channel slice sees the same pixels with the wide stride") {
   CHECK_FALSE(slice.dense());
   for (std::int64_t pixel = 0; pixel < slice.pixels(); ++pixel) {
     for (std::int64_t channel = 0; channel < slice.c(); ++channel) {
-      CHECK(slice.as<float>()[pixel * slice.pixel_stride + channel] ==
-            static_cast<float>(100 * pixel + channel + 1));
+      CHECK(slice.as<float>()[pixel * slice.pixel_stride + channel] == static_cast<float>(100 * pixel + channel + 1));
     }
   }
   // From its first element to the end of its last pixel: five wide pixels and three channels.

@@ -119,16 +119,14 @@ TEST_CASE("a missing folder is named") {
 
 TEST_CASE("a folder that takes no new files leaves the old file") {
   // Nobody can create files in /proc, root included; a folder without write permission stops all others.
-  CHECK_THAT(message_of([] { write("/proc/minception", "x"); }),
-             Catch::Contains("cannot create a file in its folder"));
+  CHECK_THAT(message_of([] { write("/proc/minception", "x"); }), Catch::Contains("cannot create a file in its folder"));
   if (::geteuid() == 0) return;
   const TemporaryFolder folder;
   write(folder / "file", "old");
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_write,
                                std::filesystem::perm_options::remove);
   const std::string message = message_of([&] { write(folder / "file", "new"); });
-  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_write,
-                               std::filesystem::perm_options::add);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
   CHECK_THAT(message, Catch::Contains("cannot create a file in its folder: Permission denied"));
   CHECK(read_file(folder / "file") == "old");
   CHECK(folder.entries() == 1);

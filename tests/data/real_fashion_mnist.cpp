@@ -33,8 +33,7 @@ int main() {
   constexpr int kSkipped = 77;
   const std::filesystem::path dir = default_data_dir("fashion-mnist");
   if (!std::filesystem::is_directory(dir)) {
-    std::cout << "SKIPPED: " << dir.string()
-              << " is not there; install the Debian package dataset-fashion-mnist\n";
+    std::cout << "SKIPPED: " << dir.string() << " is not there; install the Debian package dataset-fashion-mnist\n";
     return kSkipped;
   }
   try {

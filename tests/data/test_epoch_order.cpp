@@ -61,8 +61,7 @@ TEST_CASE("the order does not change between versions") {
 }
 
 TEST_CASE("positions and epochs that do not exist are refused") {
-  CHECK_THROWS_WITH(sample_order(0, 0, 10, true, 10),
-                    Catch::Contains("position 10 of 10 samples does not exist"));
+  CHECK_THROWS_WITH(sample_order(0, 0, 10, true, 10), Catch::Contains("position 10 of 10 samples does not exist"));
   CHECK_THROWS_AS(sample_order(0, 0, 10, false, -1), Error);
   CHECK_THROWS_AS(sample_order(0, 0, 0, true, 0), Error);
   CHECK_THROWS_AS(sample_order(0, 0, (std::int64_t{1} << 32) + 1, true, 0), Error);

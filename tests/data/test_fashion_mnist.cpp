@@ -48,14 +48,13 @@ TEST_CASE("what is missing is named, with the way to get it") {
   const TemporaryFolder folder;
   CHECK_THAT(message_for(folder / "absent"),
              Catch::Contains("absent: there is no such folder") && Catch::Contains("dataset-fashion-mnist"));
-  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz",
-                           "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"}) {
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
+                           "t10k-labels-idx1-ubyte"}) {
     write_small(folder);
     std::filesystem::remove(folder / name);
     const std::string plain = std::string(name).substr(0, std::string(name).find(".gz"));
-    CHECK_THAT(message_for(folder.path()),
-               Catch::Contains("neither " + plain + " nor " + plain + ".gz is there") &&
-                   Catch::Contains("/usr/share/datasets/fashion-mnist"));
+    CHECK_THAT(message_for(folder.path()), Catch::Contains("neither " + plain + " nor " + plain + ".gz is there") &&
+                                               Catch::Contains("/usr/share/datasets/fashion-mnist"));
   }
 }
 
@@ -63,8 +62,7 @@ TEST_CASE("files that do not belong together are refused") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "t10k-labels-idx1-ubyte", idx_labels(3, {1, 2, 3}));
-  CHECK_THAT(message_for(folder.path()),
-             Catch::Contains("holds 2 images but") && Catch::Contains("holds 3 labels"));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("holds 2 images but") && Catch::Contains("holds 3 labels"));
   write_small(folder);
   write_file(folder / "t10k-images-idx3-ubyte.gz", gzipped(idx_images(2, 3, 2, counted(12))));
   CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,2,3], those for testing [1,3,2]"));

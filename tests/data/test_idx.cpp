@@ -72,8 +72,7 @@ TEST_CASE("other magic numbers are refused and shown") {
   CHECK_THAT(labels_message(folder, idx_images(1, 2, 2, counted(4))),
              Catch::Contains("magic number 0x00000803 instead of 0x00000801: this is no IDX file of labels"));
   CHECK_THAT(labels_message(folder, "\x89PNG\r\n\x1a\n"), Catch::Contains("magic number 0x89504e47"));
-  CHECK_THAT(images_message(folder, gzipped("some text, compressed")),
-             Catch::Contains("magic number 0x736f6d65"));
+  CHECK_THAT(images_message(folder, gzipped("some text, compressed")), Catch::Contains("magic number 0x736f6d65"));
   // Little-endian, as a careless program would write it.
   CHECK_THAT(images_message(folder, std::string("\x03\x08\x00\x00", 4) + counted(20)),
              Catch::Contains("magic number 0x03080000"));
@@ -100,8 +99,7 @@ TEST_CASE("files cut anywhere are refused, plain and compressed") {
 TEST_CASE("trailing data are refused, plain and compressed") {
   const TemporaryFolder folder;
   const std::string images = idx_images(3, 4, 5, counted(61));
-  CHECK_THAT(images_message(folder, images),
-             Catch::Contains("more than the 60 bytes of data that the header says"));
+  CHECK_THAT(images_message(folder, images), Catch::Contains("more than the 60 bytes of data that the header says"));
   CHECK_THAT(images_message(folder, gzipped(images)), Catch::Contains("more than the 60 bytes"));
   CHECK_THAT(labels_message(folder, idx_labels(2, counted(3))), Catch::Contains("more than the 2 bytes"));
 }
@@ -147,8 +145,7 @@ TEST_CASE("extents that lie allocate no more than the file holds") {
   CHECK_THAT(images_message(folder, idx_images(all_ones, all_ones, all_ones, "")),
              Catch::Contains("4294967295 images of 4294967295x4294967295, which is too much for any file"));
   // This product is 2^64, which 64 bits would hold as 0.
-  CHECK_THAT(images_message(folder, idx_images(1u << 31, 1u << 31, 4, "")),
-             Catch::Contains("too much for any file"));
+  CHECK_THAT(images_message(folder, idx_images(1u << 31, 1u << 31, 4, "")), Catch::Contains("too much for any file"));
   CHECK(peak_kibibytes() - before < 256 * 1024);
 }
 
@@ -156,6 +153,5 @@ TEST_CASE("paths that are no files are named with the reason") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { read_idx_images(folder / "absent"); }),
              Catch::Contains("absent: cannot be opened: No such file or directory"));
-  CHECK_THAT(message_of([&] { read_idx_labels(folder.path()); }),
-             Catch::Contains("cannot be read: Is a directory"));
+  CHECK_THAT(message_of([&] { read_idx_labels(folder.path()); }), Catch::Contains("cannot be read: Is a directory"));
 }

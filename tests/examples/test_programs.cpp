@@ -35,15 +35,13 @@ std::string text_of(const fs::path& path) {
 /// Runs a program of ours by the shell, so that options are written as a person types them.
 Outcome run(const fs::path& folder, const std::string& command, const std::string& before = "true") {
   const fs::path out = folder / "stdout.txt", err = folder / "stderr.txt";
-  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" +
-                           command + " > '" + out.string() + "' 2> '" + err.string() + "'";
+  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" + command +
+                           " > '" + out.string() + "' 2> '" + err.string() + "'";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
 }
 
-void write(const fs::path& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
+void write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
 
 std::string big_endian(std::uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
@@ -76,8 +74,7 @@ std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& folder
   return files;
 }
 
-const std::string kTrain =
-    "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
+const std::string kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
 
 }  // namespace
 
@@ -97,16 +94,14 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 1);
   for (const char* key : {"epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss",
                           "test_accuracy", "examples_per_second", "seconds"}) {
-    CHECK_THAT(metrics, Catch::Contains("\"" + std::string(key) + "\":"));
+    CHECK_THAT(metrics, Catch::Contains(std::string("\"") + key + "\":"));
   }
   CHECK_THAT(metrics, Catch::Contains("\"step\":3,"));  // 8 + 8 + 4
 
   REQUIRE(run(folder.path(), kTrain + "--out runs/b").code == 0);
-  CHECK(text_of(folder.path() / "runs/a/model.safetensors") ==
-        text_of(folder.path() / "runs/b/model.safetensors"));
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
   REQUIRE(run(folder.path(), kTrain + "--seed 2 --out runs/c").code == 0);
-  CHECK(text_of(folder.path() / "runs/a/model.safetensors") !=
-        text_of(folder.path() / "runs/c/model.safetensors"));
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") != text_of(folder.path() / "runs/c/model.safetensors"));
 
   const auto before = snapshot(folder.path() / "runs/a");
   const Outcome again = run(folder.path(), kTrain + "--out runs/a");
@@ -135,17 +130,15 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
   const std::string images = "train-images-idx3-ubyte", labels = "train-labels-idx1-ubyte";
   damaged("missing", [&](const fs::path& in) { fs::remove(in / labels); });
   damaged("truncated", [&](const fs::path& in) { fs::resize_file(in / images, 5000); });
-  damaged("magic", [&](const fs::path& in) {
-    fs::copy_file(in / labels, in / images, fs::copy_options::overwrite_existing);
-  });
+  damaged("magic",
+          [&](const fs::path& in) { fs::copy_file(in / labels, in / images, fs::copy_options::overwrite_existing); });
   damaged("label", [&](const fs::path& in) {
     std::string content = text_of(in / labels);
     content[8 + 13] = 10;
     write(in / labels, content);
   });
-  damaged("counts", [&](const fs::path& in) {
-    write(in / labels, big_endian(0x801) + big_endian(3) + std::string(3, '\0'));
-  });
+  damaged("counts",
+          [&](const fs::path& in) { write(in / labels, big_endian(0x801) + big_endian(3) + std::string(3, '\0')); });
   damaged("gzip", [&](const fs::path& in) {
     fs::remove(in / images);
     write(in / (images + ".gz"), std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10) + "garbage");
@@ -178,12 +171,20 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --lr nan", "--lr nan"},
       {kTrain + "--out runs/x --lr -1", "--lr -1"},
       {kTrain + "--out runs/x --momentum 1", "--momentum 1"},
-      {kTrain + "--out runs/x --momentum 0.9 --lowest-momentum 0.95", "--lowest-momentum 0.95"},
+      {kTrain + "--out runs/x --schedule one-cycle --momentum 0.9 --lowest-momentum 0.95", "--lowest-momentum 0.95"},
       {kTrain + "--out runs/x --nesterov", "--nesterov needs"},
       {kTrain + "--out runs/x --weight-decay -0.1", "--weight-decay -0.1"},
       {kTrain + "--out runs/x --label-smoothing 1", "--label-smoothing 1"},
       {kTrain + "--out runs/x --warmup 1", "--warmup 1"},
       {kTrain + "--out runs/x --threads -1", "--threads -1"},
+      {kTrain + "--out runs/x --threads 100000", "100000"},
+      {kTrain + "--out runs/x --threads 2 --device reference", "--threads is for"},
+      {kTrain + "--out runs/x --seed -1", "--seed -1"},
+      {kTrain + "--out runs/x --seed 99999999999999999999999", "--seed"},
+      {kTrain + "--out runs/x --lr 1e300", "--lr 1e+300"},
+      {kTrain + "--out runs/x --batch-size 9223372036854775807", "--batch-size"},
+      {kTrain + "--out runs/x --lowest-momentum 0", "needs --schedule one-cycle"},
+      {kTrain + "--out ''", "--out"},
       {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
       {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
       {kTrain + "--out a_file", "a_file: is a file"},
@@ -199,12 +200,12 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --init nowhere.safetensors", "nowhere.safetensors"},
       {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
       {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
-      {kTrain + "--out runs/x --init runs/plain/model.safetensors",
-       "runs/plain/model.safetensors: the tensor"},
+      {kTrain + "--out runs/x --init runs/plain/model.safetensors", "runs/plain/model.safetensors: the tensor"},
       {"summarize --model googlenot", "unknown model 'googlenot'"},
       {"summarize --input 96x96", "batch x channels x height x width"},
       {"summarize --input 1x0x96x96", "is no shape"},
       {"summarize --classes 0", "at least 1"},
+      {"summarize --classes 9223372036854775807", "1,000,000"},
       {"summarize extra", "extra"},
   };
   const auto before = snapshot(folder.path());
@@ -223,8 +224,7 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
-  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the
-  // weights not.
+  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the weights not.
   const Outcome outcome = run(folder.path(), kTrain + "--out runs/full", "trap '' XFSZ && ulimit -f 8192");
   INFO(outcome.err);
   CHECK(outcome.code == 1);
@@ -233,6 +233,26 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
   for (const auto& entry : fs::directory_iterator(folder.path() / "runs/full")) {
     CHECK((entry.path().filename() == "config.json" || entry.path().filename() == "metrics.jsonl"));
   }
+}
+
+TEST_CASE("threads that OpenMP does not give are not waited for") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 9);
+  for (const char* setting : {"export OMP_THREAD_LIMIT=1", "export OMP_DYNAMIC=true"}) {
+    const Outcome outcome = run(folder.path(), kTrain + "--overwrite --out runs/a", setting);
+    INFO(setting << ": " << outcome.err);
+    CHECK(outcome.code == 0);
+  }
+  CHECK(run(folder.path(), kTrain + "--threads 2 --out runs/b", "export OMP_THREAD_LIMIT=1").code == 1);
+}
+
+TEST_CASE("output that cannot be written is an error") {
+  const TemporaryFolder folder;
+  const std::string command =
+      std::string(PROGRAM_FOLDER) + "/summarize > /dev/full 2> '" + (folder.path() / "err").string() + "'";
+  CHECK(std::system(command.c_str()) != 0);
+  CHECK_THAT(text_of(folder.path() / "err"), Catch::Contains("could not be written"));
 }
 
 TEST_CASE("small images are warned about, and rectangles work") {

@@ -33,12 +33,8 @@ class ForwardingBackend final : public Backend {
   void load_batch(const LoadBatch& op, Workspace) override { carry_out_(op, *inner_); }
   void conv2d_forward(const Conv2dForward& op, Workspace) override { carry_out_(op, *inner_); }
   void conv2d_backward_data(const Conv2dBackwardData& op, Workspace) override { carry_out_(op, *inner_); }
-  void conv2d_backward_weights(const Conv2dBackwardWeights& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
-  void conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void conv2d_backward_weights(const Conv2dBackwardWeights& op, Workspace) override { carry_out_(op, *inner_); }
+  void conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op, Workspace) override { carry_out_(op, *inner_); }
   void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData& op, Workspace) override {
     carry_out_(op, *inner_);
   }
@@ -47,43 +43,31 @@ class ForwardingBackend final : public Backend {
   }
   void linear_forward(const LinearForward& op, Workspace) override { carry_out_(op, *inner_); }
   void linear_backward_data(const LinearBackwardData& op, Workspace) override { carry_out_(op, *inner_); }
-  void linear_backward_weights(const LinearBackwardWeights& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void linear_backward_weights(const LinearBackwardWeights& op, Workspace) override { carry_out_(op, *inner_); }
   void relu_forward(const ReluForward& op, Workspace) override { carry_out_(op, *inner_); }
   void relu_backward(const ReluBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void max_pool2d_forward(const MaxPool2dForward& op, Workspace) override { carry_out_(op, *inner_); }
   void max_pool2d_backward(const MaxPool2dBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void avg_pool2d_forward(const AvgPool2dForward& op, Workspace) override { carry_out_(op, *inner_); }
   void avg_pool2d_backward(const AvgPool2dBackward& op, Workspace) override { carry_out_(op, *inner_); }
-  void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward& op, Workspace) override { carry_out_(op, *inner_); }
   void adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward& op, Workspace) override {
     carry_out_(op, *inner_);
   }
-  void global_avg_pool_forward(const GlobalAvgPoolForward& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
-  void global_avg_pool_backward(const GlobalAvgPoolBackward& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void global_avg_pool_forward(const GlobalAvgPoolForward& op, Workspace) override { carry_out_(op, *inner_); }
+  void global_avg_pool_backward(const GlobalAvgPoolBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void concat_forward(const ConcatForward& op, Workspace) override { carry_out_(op, *inner_); }
   void split(const Split& op, Workspace) override { carry_out_(op, *inner_); }
   void flatten_forward(const FlattenForward& op, Workspace) override { carry_out_(op, *inner_); }
   void flatten_backward(const FlattenBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void add_forward(const AddForward& op, Workspace) override { carry_out_(op, *inner_); }
   void add_backward(const AddBackward& op, Workspace) override { carry_out_(op, *inner_); }
-  void batch_norm_forward_training(const BatchNormForwardTraining& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void batch_norm_forward_training(const BatchNormForwardTraining& op, Workspace) override { carry_out_(op, *inner_); }
   void batch_norm_forward_inference(const BatchNormForwardInference& op, Workspace) override {
     carry_out_(op, *inner_);
   }
   void batch_norm_backward(const BatchNormBackward& op, Workspace) override { carry_out_(op, *inner_); }
-  void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override {
-    carry_out_(op, *inner_);
-  }
+  void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override { carry_out_(op, *inner_); }
   void local_response_norm_backward(const LocalResponseNormBackward& op, Workspace) override {
     carry_out_(op, *inner_);
   }

@@ -8,8 +8,8 @@ namespace minception {
 namespace {
 
 /// Where `actual` departs from `expected`, in words; "" where it does not.
-std::string compare(const Case& test_case, const Stage& stage, const Stage& expected_stage,
-                    const Values& initial, std::size_t k, double tolerance) {
+std::string compare(const Case& test_case, const Stage& stage, const Stage& expected_stage, const Values& initial,
+                    std::size_t k, double tolerance) {
   const std::vector<double> actual = stage.read(k);
   const std::vector<double> expected = expected_stage.read(k);
   if (stage.dtype(k) != DType::f32) {
@@ -35,8 +35,8 @@ std::string compare(const Case& test_case, const Stage& stage, const Stage& expe
   const double error = std::sqrt(squared_error);
   const double norm = std::sqrt(squared_norm);
   if (!(error <= tolerance * norm)) {
-    return concat(stage.role(k), " is off by ", error / norm, " of its norm (at most ", tolerance,
-                  "), most at [", worst, "]: ", actual[worst], ", expected ", expected[worst]);
+    return concat(stage.role(k), " is off by ", error / norm, " of its norm (at most ", tolerance, "), most at [",
+                  worst, "]: ", actual[worst], ", expected ", expected[worst]);
   }
   if (2 * zeros > actual.size() && !test_case.mostly_zero) {
     return concat("mistrusted: ", zeros, " of ", actual.size(), " expected values of ", stage.role(k),
@@ -52,8 +52,8 @@ std::string compare(const Case& test_case, const Stage& stage, const Stage& expe
   return "";
 }
 
-std::string compare_all(const Case& test_case, const Stage& stage, const Stage& expected,
-                        const Values& initial, double tolerance) {
+std::string compare_all(const Case& test_case, const Stage& stage, const Stage& expected, const Values& initial,
+                        double tolerance) {
   const std::string near = stage.trespassed();
   if (!near.empty()) return concat("memory around ", near, " or of an input was changed");
   for (std::size_t k = 0; k < stage.operands(); ++k) {
@@ -89,12 +89,10 @@ std::string check_packed(Backend& backend, const Case& test_case, Stage& stage, 
   const Tensor packed(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory.data(), backend.device());
   for (const bool refresh : {true, false}) {
     Operation operation = stage.operation();
-    if (!with_packed(operation, packed, refresh))
-      return "asks for packed weights but has no operand for them";
+    if (!with_packed(operation, packed, refresh)) return "asks for packed weights but has no operand for them";
     stage.run(operation, 0xff);
     const std::string difference = compare_all(test_case, stage, expected, values, tolerance);
-    if (!difference.empty())
-      return concat(refresh ? "packing weights: " : "with packed weights: ", difference);
+    if (!difference.empty()) return concat(refresh ? "packing weights: " : "with packed weights: ", difference);
   }
   return "";
 }
@@ -132,8 +130,7 @@ struct Planting {
 };
 
 Planting planting(const Operation& operation, const std::string& role, std::size_t elements) {
-  if (std::holds_alternative<DropoutForward>(operation) ||
-      std::holds_alternative<DropoutBackward>(operation)) {
+  if (std::holds_alternative<DropoutForward>(operation) || std::holds_alternative<DropoutBackward>(operation)) {
     return {0, elements};  // a single one might be dropped
   }
   if (const auto* sgd = std::get_if<SgdStep>(&operation); sgd != nullptr && role != "schedule") {
@@ -157,8 +154,7 @@ bool may_vanish(const Operation& operation, const std::string& role, double valu
   return std::isinf(value) && (fused_relu(operation) || role == "running_var");
 }
 
-std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k,
-                          double value) {
+std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k, double value) {
   const auto reference = make_reference_backend();
   Values values = open;
   const Stage names(*reference, test_case.operation, DType::f64, values);
@@ -179,8 +175,8 @@ std::string check_planted(Backend& backend, const Case& test_case, const Values&
       if (std::isfinite(wanted[i])) continue;
       propagated = true;
       if (std::isfinite(actual[i])) {
-        return concat(value, " in ", role, " vanished: ", stage.role(out), "[", i, "] is ", actual[i],
-                      ", expected ", wanted[i]);
+        return concat(value, " in ", role, " vanished: ", stage.role(out), "[", i, "] is ", actual[i], ", expected ",
+                      wanted[i]);
       }
     }
   }

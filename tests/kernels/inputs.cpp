@@ -43,8 +43,7 @@ class Inputs {
       values_.emplace_back();
       if (access == Access::write) return;
       for (std::int64_t i = 0; i < tensor.elements(); ++i) {
-        values_.back().push_back(
-            as_float(generic_value(role, tensor, random_, static_cast<std::uint64_t>(i))));
+        values_.back().push_back(as_float(generic_value(role, tensor, random_, static_cast<std::uint64_t>(i))));
       }
     });
     std::visit(*this, test_case.operation);
@@ -106,9 +105,7 @@ class Inputs {
     }
     of("totals") = {3.25, 2.0};
   }
-  void operator()(const SgdStep& op) {
-    of("schedule") = {as_float(0.1), op.v.defined() ? as_float(0.9) : 0.0};
-  }
+  void operator()(const SgdStep& op) { of("schedule") = {as_float(0.1), op.v.defined() ? as_float(0.9) : 0.0}; }
   template <class Other>
   void operator()(const Other&) {}
 
@@ -136,8 +133,7 @@ Values make_values(const Case& test_case) { return Inputs(test_case).take(); }
 void open_relu_masks(const Operation& operation, Values& values) {
   std::size_t k = 0;
   for_each_operand(operation, [&](std::string_view role, const Tensor&, Access) {
-    const bool mask =
-        role == "relu_output" || (role == "y" && std::holds_alternative<ReluBackward>(operation));
+    const bool mask = role == "relu_output" || (role == "y" && std::holds_alternative<ReluBackward>(operation));
     if (mask) std::fill(values[k].begin(), values[k].end(), 1.0);
     ++k;
   });

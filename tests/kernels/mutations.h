@@ -22,11 +22,10 @@ struct Mutation {
   std::string label() const { return operation + ": " + name; }
 };
 
-std::vector<Mutation> convolution_mutations();  ///< conv2d, conv2d_1x1_group, linear
-std::vector<Mutation> pooling_mutations();      ///< max, average, adaptive and global pools
-std::vector<Mutation> elementwise_mutations();  ///< load_batch, relu, concat, flatten, add, dropout
-std::vector<Mutation>
-normalization_mutations();  ///< batch_norm, local_response_norm, softmax_cross_entropy, sgd_step
+std::vector<Mutation> convolution_mutations();    ///< conv2d, conv2d_1x1_group, linear
+std::vector<Mutation> pooling_mutations();        ///< max, average, adaptive and global pools
+std::vector<Mutation> elementwise_mutations();    ///< load_batch, relu, concat, flatten, add, dropout
+std::vector<Mutation> normalization_mutations();  ///< batch_norm, local_response_norm, softmax_cross_entropy, sgd_step
 
 /// A mutation of one operation: `change` receives a copy of it and carries it out as it likes.
 template <class Op, class Change>
@@ -81,8 +80,9 @@ class Owned {
   /// Filled with value(n, c, h, w).
   template <class Value>
   Owned(Shape shape, Value&& value) : Owned(shape) {
-    for_each_element<T>(tensor_, [&](T& element, std::int64_t n, std::int64_t c, std::int64_t h,
-                                     std::int64_t w) { element = static_cast<T>(value(n, c, h, w)); });
+    for_each_element<T>(tensor_, [&](T& element, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+      element = static_cast<T>(value(n, c, h, w));
+    });
   }
   const Tensor& tensor() const { return tensor_; }
   T& operator[](std::int64_t i) const { return (*memory_)[static_cast<std::size_t>(i)]; }
@@ -104,8 +104,7 @@ inline Owned<> copied(const Tensor& t) { return shifted(t, 0, 0); }
 template <class Value>
 Owned<> changed(const Tensor& vector, Value&& value) {
   Owned<> copy(vector.shape);
-  for (std::int64_t i = 0; i < vector.elements(); ++i)
-    copy[i] = static_cast<float>(value(vector.as<float>()[i]));
+  for (std::int64_t i = 0; i < vector.elements(); ++i) copy[i] = static_cast<float>(value(vector.as<float>()[i]));
   return copy;
 }
 
@@ -115,17 +114,15 @@ void add_dense_target_mutations(std::vector<Mutation>& mutations, const std::str
   mutations.push_back(edited<Op>("missing += of " + what, [=](Op& op) { target(op).accumulate = false; }));
   mutations.push_back(edited<Op>("always += into " + what, [=](Op& op) { target(op).accumulate = true; }));
   mutations.push_back(edited<Op>("lost relu mask of " + what, [=](Op& op) { target(op).relu_output = {}; }));
-  mutations.push_back(
-      mutation<Op>("relu mask on the new gradient only, of " + what, [=](Op op, Backend& reference) {
-        GradTarget& grad = target(op);
-        const Owned<> before = copied(grad.dx);
-        const bool accumulate = std::exchange(grad.accumulate, false);
-        reference.run(op);
-        if (!accumulate) return;
-        for_each_element(grad.dx, [&](float& dx, auto n, auto c, auto h, auto w) {
-          dx += at(before.tensor(), n, c, h, w);
-        });
-      }));
+  mutations.push_back(mutation<Op>("relu mask on the new gradient only, of " + what, [=](Op op, Backend& reference) {
+    GradTarget& grad = target(op);
+    const Owned<> before = copied(grad.dx);
+    const bool accumulate = std::exchange(grad.accumulate, false);
+    reference.run(op);
+    if (!accumulate) return;
+    for_each_element(grad.dx,
+                     [&](float& dx, auto n, auto c, auto h, auto w) { dx += at(before.tensor(), n, c, h, w); });
+  }));
 }
 /// The same where dx may be a slice.
 template <class Op, class Find>

@@ -5,15 +5,13 @@ namespace {
 
 /// Weights (O, I, KH, KW) with their taps turned around: a convolution in the mathematical sense.
 Owned<> flipped(const Tensor& w) {
-  return Owned<>(w.shape,
-                 [&](auto o, auto i, auto r, auto s) { return at(w, o, i, w.h() - 1 - r, w.w() - 1 - s); });
+  return Owned<>(w.shape, [&](auto o, auto i, auto r, auto s) { return at(w, o, i, w.h() - 1 - r, w.w() - 1 - s); });
 }
 
 /// Weights whose rows and columns are exchanged, for square kernels.
 Owned<> transposed(const Tensor& w) {
-  return Owned<>(w.shape, [&](auto o, auto i, auto r, auto s) {
-    return w.h() == w.w() ? at(w, o, i, s, r) : at(w, o, i, r, s);
-  });
+  return Owned<>(
+      w.shape, [&](auto o, auto i, auto r, auto s) { return w.h() == w.w() ? at(w, o, i, s, r) : at(w, o, i, r, s); });
 }
 
 /// Every filter in the place of the next one.
@@ -32,8 +30,7 @@ Owned<> misread(const Tensor& w) {
 }
 
 void overwrite(const Tensor& to, const Tensor& from) {
-  for_each_element(to,
-                   [&](float& element, auto n, auto c, auto h, auto w) { element = at(from, n, c, h, w); });
+  for_each_element(to, [&](float& element, auto n, auto c, auto h, auto w) { element = at(from, n, c, h, w); });
 }
 
 /// The part of x that stride 1 would see.
@@ -45,8 +42,8 @@ void forget_stride(Conv2dForward& op, Owned<>& storage) {
   const std::int64_t w = extent(op.y.w(), op.w.w(), op.attributes.padding.w);
   if (h < 1 || w < 1) return;
   const Tensor x = op.x;
-  storage = Owned<>({x.n(), x.c(), h, w},
-                    [&](auto n, auto c, auto row, auto column) { return at(x, n, c, row, column); });
+  storage =
+      Owned<>({x.n(), x.c(), h, w}, [&](auto n, auto c, auto row, auto column) { return at(x, n, c, row, column); });
   op.x = storage.tensor();
   op.attributes.stride = {1, 1};
 }
@@ -62,12 +59,12 @@ void add_conv2d(std::vector<Mutation>& m) {
     op.w = w.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Conv2dForward>("rows and columns of the kernel exchanged",
-                                      [](Conv2dForward op, Backend& reference) {
-                                        const Owned<> w = transposed(op.w);
-                                        op.w = w.tensor();
-                                        reference.run(op);
-                                      }));
+  m.push_back(
+      mutation<Conv2dForward>("rows and columns of the kernel exchanged", [](Conv2dForward op, Backend& reference) {
+        const Owned<> w = transposed(op.w);
+        op.w = w.tensor();
+        reference.run(op);
+      }));
   m.push_back(mutation<Conv2dForward>("weights rounded to bf16", [](Conv2dForward op, Backend& reference) {
     const Owned<> w = rounded(op.w);
     op.w = w.tensor();
@@ -81,53 +78,47 @@ void add_conv2d(std::vector<Mutation>& m) {
   m.push_back(edited<Conv2dForward>("lost bias", [](Conv2dForward& op) { op.bias = {}; }));
   m.push_back(edited<Conv2dForward>("lost relu", [](Conv2dForward& op) { op.attributes.relu = false; }));
   m.push_back(edited<Conv2dForward>("relu always", [](Conv2dForward& op) { op.attributes.relu = true; }));
-  m.push_back(edited<Conv2dForward>("pixel stride of x ignored",
-                                    [](Conv2dForward& op) { op.x.pixel_stride = op.x.c(); }));
-  m.push_back(edited<Conv2dForward>("pixel stride of y ignored",
-                                    [](Conv2dForward& op) { op.y.pixel_stride = op.y.c(); }));
-
   m.push_back(
-      mutation<Conv2dBackwardData>("padding off by one", [](Conv2dBackwardData op, Backend& reference) {
-        const Owned<> dy = shifted(op.dy, 1, 1);
-        op.dy = dy.tensor();
-        reference.run(op);
-      }));
+      edited<Conv2dForward>("pixel stride of x ignored", [](Conv2dForward& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(
+      edited<Conv2dForward>("pixel stride of y ignored", [](Conv2dForward& op) { op.y.pixel_stride = op.y.c(); }));
+
+  m.push_back(mutation<Conv2dBackwardData>("padding off by one", [](Conv2dBackwardData op, Backend& reference) {
+    const Owned<> dy = shifted(op.dy, 1, 1);
+    op.dy = dy.tensor();
+    reference.run(op);
+  }));
   m.push_back(mutation<Conv2dBackwardData>("taps flipped", [](Conv2dBackwardData op, Backend& reference) {
     const Owned<> w = flipped(op.w);
     op.w = w.tensor();
     reference.run(op);
   }));
-  m.push_back(
-      mutation<Conv2dBackwardData>("filters of the neighbour", [](Conv2dBackwardData op, Backend& reference) {
-        const Owned<> w = rotated(op.w);
-        op.w = w.tensor();
-        reference.run(op);
-      }));
+  m.push_back(mutation<Conv2dBackwardData>("filters of the neighbour", [](Conv2dBackwardData op, Backend& reference) {
+    const Owned<> w = rotated(op.w);
+    op.w = w.tensor();
+    reference.run(op);
+  }));
   add_target_mutations<Conv2dBackwardData>(m);
 
-  m.push_back(
-      edited<Conv2dBackwardWeights>("missing +=", [](Conv2dBackwardWeights& op) { op.accumulate = false; }));
-  m.push_back(
-      edited<Conv2dBackwardWeights>("always +=", [](Conv2dBackwardWeights& op) { op.accumulate = true; }));
+  m.push_back(edited<Conv2dBackwardWeights>("missing +=", [](Conv2dBackwardWeights& op) { op.accumulate = false; }));
+  m.push_back(edited<Conv2dBackwardWeights>("always +=", [](Conv2dBackwardWeights& op) { op.accumulate = true; }));
   m.push_back(edited<Conv2dBackwardWeights>("lost dbias", [](Conv2dBackwardWeights& op) { op.dbias = {}; }));
   m.push_back(edited<Conv2dBackwardWeights>("last image left out", [](Conv2dBackwardWeights& op) {
     if (op.x.n() < 2) return;
     op.x = op.x.first(op.x.n() - 1);
     op.dy = op.dy.first(op.x.n());
   }));
-  m.push_back(
-      mutation<Conv2dBackwardWeights>("padding off by one", [](Conv2dBackwardWeights op, Backend& reference) {
-        const Owned<> x = shifted(op.x, 1, 1);
-        op.x = x.tensor();
-        reference.run(op);
-      }));
-  m.push_back(
-      mutation<Conv2dBackwardWeights>("taps flipped", [](Conv2dBackwardWeights op, Backend& reference) {
-        op.accumulate = false;
-        reference.run(op);
-        const Owned<> dw = flipped(op.dw);
-        overwrite(op.dw, dw.tensor());
-      }));
+  m.push_back(mutation<Conv2dBackwardWeights>("padding off by one", [](Conv2dBackwardWeights op, Backend& reference) {
+    const Owned<> x = shifted(op.x, 1, 1);
+    op.x = x.tensor();
+    reference.run(op);
+  }));
+  m.push_back(mutation<Conv2dBackwardWeights>("taps flipped", [](Conv2dBackwardWeights op, Backend& reference) {
+    op.accumulate = false;
+    reference.run(op);
+    const Owned<> dw = flipped(op.dw);
+    overwrite(op.dw, dw.tensor());
+  }));
 }
 
 void add_group(std::vector<Mutation>& m) {
@@ -166,8 +157,7 @@ void add_group(std::vector<Mutation>& m) {
   m.push_back(edited<Weights>("missing +=", [](Weights& op) { op.accumulate = false; }));
   m.push_back(edited<Weights>("always +=", [](Weights& op) { op.accumulate = true; }));
   m.push_back(edited<Weights>("lost dbias", [](Weights& op) { op.dbias = {}; }));
-  m.push_back(
-      edited<Weights>("pixel stride of x ignored", [](Weights& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(edited<Weights>("pixel stride of x ignored", [](Weights& op) { op.x.pixel_stride = op.x.c(); }));
   m.push_back(mutation<Weights>("rows of the neighbour", [](Weights op, Backend& reference) {
     reference.run(op);
     const Owned<> dw = rotated(op.dw);
@@ -188,14 +178,13 @@ void add_linear(std::vector<Mutation>& m) {
     reference.run(op);
   }));
 
-  m.push_back(
-      mutation<LinearBackwardData>("weights read as (I, O)", [](LinearBackwardData op, Backend& reference) {
-        const Owned<> w = misread(op.w);
-        op.w = w.tensor();
-        reference.run(op);
-      }));
-  add_dense_target_mutations<LinearBackwardData>(
-      m, "dx", [](LinearBackwardData& op) -> GradTarget& { return op.target; });
+  m.push_back(mutation<LinearBackwardData>("weights read as (I, O)", [](LinearBackwardData op, Backend& reference) {
+    const Owned<> w = misread(op.w);
+    op.w = w.tensor();
+    reference.run(op);
+  }));
+  add_dense_target_mutations<LinearBackwardData>(m, "dx",
+                                                 [](LinearBackwardData& op) -> GradTarget& { return op.target; });
 
   using Weights = LinearBackwardWeights;
   m.push_back(edited<Weights>("missing +=", [](Weights& op) { op.accumulate = false; }));

@@ -15,10 +15,8 @@ void add_batch_norm_forward(std::vector<Mutation>& m) {
   m.push_back(edited<Training>("momentum weighs the old statistics",
                                [](Training& op) { op.attributes.momentum = 1.0 - op.attributes.momentum; }));
   m.push_back(edited<Training>("lost relu", [](Training& op) { op.attributes.relu = false; }));
-  m.push_back(
-      edited<Training>("gamma and beta exchanged", [](Training& op) { std::swap(op.gamma, op.beta); }));
-  m.push_back(
-      edited<Training>("pixel stride of x ignored", [](Training& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(edited<Training>("gamma and beta exchanged", [](Training& op) { std::swap(op.gamma, op.beta); }));
+  m.push_back(edited<Training>("pixel stride of x ignored", [](Training& op) { op.x.pixel_stride = op.x.c(); }));
   m.push_back(mutation<Training>("biased running variance", [](Training op, Backend& reference) {
     const Owned<> old_var = changed(op.running_var, [](float v) { return v; });
     reference.run(op);
@@ -49,27 +47,24 @@ void add_batch_norm_forward(std::vector<Mutation>& m) {
 
   m.push_back(edited<Inference>("epsilon ignored", [](Inference& op) { op.attributes.epsilon = 1e-12; }));
   m.push_back(edited<Inference>("lost relu", [](Inference& op) { op.attributes.relu = false; }));
-  m.push_back(
-      edited<Inference>("gamma and beta exchanged", [](Inference& op) { std::swap(op.gamma, op.beta); }));
+  m.push_back(edited<Inference>("gamma and beta exchanged", [](Inference& op) { std::swap(op.gamma, op.beta); }));
   m.push_back(mutation<Inference>("mean not subtracted", [](Inference op, Backend& reference) {
     const Owned<> zero(op.running_mean.shape);
     op.running_mean = zero.tensor();
     reference.run(op);
   }));
-  m.push_back(
-      mutation<Inference>("variance taken for the standard deviation", [](Inference op, Backend& reference) {
-        const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
-        op.running_var = squared.tensor();
-        reference.run(op);
-      }));
+  m.push_back(mutation<Inference>("variance taken for the standard deviation", [](Inference op, Backend& reference) {
+    const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
+    op.running_var = squared.tensor();
+    reference.run(op);
+  }));
 }
 
 void add_batch_norm_backward(std::vector<Mutation>& m) {
   using Backward = BatchNormBackward;
   m.push_back(edited<Backward>("missing += of parameters", [](Backward& op) { op.accumulate = false; }));
   m.push_back(edited<Backward>("always += of parameters", [](Backward& op) { op.accumulate = true; }));
-  m.push_back(
-      edited<Backward>("dgamma and dbeta exchanged", [](Backward& op) { std::swap(op.dgamma, op.dbeta); }));
+  m.push_back(edited<Backward>("dgamma and dbeta exchanged", [](Backward& op) { std::swap(op.dgamma, op.dbeta); }));
   m.push_back(mutation<Backward>("dgamma of x instead of xhat", [](Backward op, Backend& reference) {
     const Owned<> gamma_gradient = changed(op.dgamma, [](float v) { return v; });
     const Owned<> zero(op.mean.shape);
@@ -122,8 +117,8 @@ void add_loss(std::vector<Mutation>& m) {
     op.label_smoothing = std::min(1.0, op.label_smoothing * classes / (classes - 1.0));
   }));
   m.push_back(edited<Loss>("weight ignored", [](Loss& op) { op.weight = 1.0; }));
-  m.push_back(edited<Loss>("divided by the batch size",
-                           [](Loss& op) { op.divisor = static_cast<double>(op.logits.n()); }));
+  m.push_back(
+      edited<Loss>("divided by the batch size", [](Loss& op) { op.divisor = static_cast<double>(op.logits.n()); }));
   m.push_back(edited<Loss>("gradient not written", [](Loss& op) { op.dlogits = {}; }));
   m.push_back(mutation<Loss>("totals overwritten", [](Loss op, Backend& reference) {
     op.totals.as<float>()[0] = op.totals.as<float>()[1] = 0.0f;
@@ -154,8 +149,7 @@ Mutation segments(std::string name, Edit edit) {
 
 void add_sgd(std::vector<Mutation>& m) {
   m.push_back(segments("weight decay dropped", [](ParameterSegment& s) { s.weight_decay = 0.0; }));
-  m.push_back(
-      segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; }));
+  m.push_back(segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; }));
   m.push_back(segments("frozen segments trained", [](ParameterSegment& s) { s.trains = true; }));
   m.push_back(edited<SgdStep>("nesterov ignored", [](SgdStep& op) { op.nesterov = false; }));
   m.push_back(edited<SgdStep>("always nesterov", [](SgdStep& op) { op.nesterov = true; }));

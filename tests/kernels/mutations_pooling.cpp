@@ -45,18 +45,15 @@ void add_max_pool(std::vector<Mutation>& m) {
   m.push_back(mutation<Forward>("argmax counted along columns", [](Forward op, Backend& reference) {
     reference.run(op);
     if (!op.argmax.defined()) return;
-    for_each_element<std::uint8_t>(op.argmax, [&](std::uint8_t& tap, auto, auto, auto, auto) {
-      tap = columns_first(tap, op.attributes.kernel);
-    });
+    for_each_element<std::uint8_t>(
+        op.argmax, [&](std::uint8_t& tap, auto, auto, auto, auto) { tap = columns_first(tap, op.attributes.kernel); });
   }));
   m.push_back(edited<Forward>("argmax not written", [](Forward& op) { op.argmax = {}; }));
-  m.push_back(
-      edited<Forward>("pixel stride of y ignored", [](Forward& op) { op.y.pixel_stride = op.y.c(); }));
+  m.push_back(edited<Forward>("pixel stride of y ignored", [](Forward& op) { op.y.pixel_stride = op.y.c(); }));
 
   m.push_back(mutation<Backward>("argmax counted along columns", [](Backward op, Backend& reference) {
     const Tensor argmax = op.argmax;
-    const bool square =
-        op.attributes.kernel.h == op.attributes.kernel.w && op.attributes.padding == Extent2d{0, 0};
+    const bool square = op.attributes.kernel.h == op.attributes.kernel.w && op.attributes.padding == Extent2d{0, 0};
     const Owned<std::uint8_t> counted(argmax.shape, [&](auto n, auto c, auto p, auto q) {
       const auto tap = at<std::uint8_t>(argmax, n, c, p, q);
       return square && !op.attributes.ceil_mode ? columns_first(tap, op.attributes.kernel) : tap;
@@ -80,10 +77,8 @@ void add_avg_pool(std::vector<Mutation>& m) {
     op.x = x.tensor();
     reference.run(op);
   }));
-  m.push_back(
-      edited<Forward>("padding always counted", [](Forward& op) { op.attributes.count_include_pad = true; }));
-  m.push_back(
-      edited<Forward>("padding never counted", [](Forward& op) { op.attributes.count_include_pad = false; }));
+  m.push_back(edited<Forward>("padding always counted", [](Forward& op) { op.attributes.count_include_pad = true; }));
+  m.push_back(edited<Forward>("padding never counted", [](Forward& op) { op.attributes.count_include_pad = false; }));
   m.push_back(mutation<Forward>("always divided by the whole kernel", [](Forward op, Backend& reference) {
     reference.run(op);
     const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = op.attributes;
@@ -94,13 +89,10 @@ void add_avg_pool(std::vector<Mutation>& m) {
       y *= static_cast<float>(h * w) / static_cast<float>(kernel.h * kernel.w);
     });
   }));
-  m.push_back(
-      edited<Forward>("pixel stride of x ignored", [](Forward& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(edited<Forward>("pixel stride of x ignored", [](Forward& op) { op.x.pixel_stride = op.x.c(); }));
 
-  m.push_back(edited<Backward>("padding always counted",
-                               [](Backward& op) { op.attributes.count_include_pad = true; }));
-  m.push_back(edited<Backward>("padding never counted",
-                               [](Backward& op) { op.attributes.count_include_pad = false; }));
+  m.push_back(edited<Backward>("padding always counted", [](Backward& op) { op.attributes.count_include_pad = true; }));
+  m.push_back(edited<Backward>("padding never counted", [](Backward& op) { op.attributes.count_include_pad = false; }));
   m.push_back(mutation<Backward>("dy of the next window", [](Backward op, Backend& reference) {
     const Owned<> dy = shifted(op.dy, 1, 0);
     op.dy = dy.tensor();
@@ -118,53 +110,50 @@ Pool2dAttributes equal_windows(const Tensor& x, const Tensor& y) {
 }
 
 void add_other_pools(std::vector<Mutation>& m) {
-  m.push_back(mutation<AdaptiveAvgPool2dForward>("windows of equal size",
-                                                 [](AdaptiveAvgPool2dForward op, Backend& reference) {
-                                                   if (op.x.h() < op.y.h() || op.x.w() < op.y.w())
-                                                     return reference.run(op);
-                                                   AvgPool2dForward pool;
-                                                   pool.attributes = equal_windows(op.x, op.y);
-                                                   pool.x = op.x;
-                                                   pool.y = op.y;
-                                                   reference.run(pool);
-                                                 }));
-  m.push_back(mutation<AdaptiveAvgPool2dForward>("windows off by one",
-                                                 [](AdaptiveAvgPool2dForward op, Backend& reference) {
-                                                   const Owned<> x = shifted(op.x, 0, 1);
-                                                   op.x = x.tensor();
-                                                   reference.run(op);
-                                                 }));
-  m.push_back(edited<AdaptiveAvgPool2dForward>(
-      "pixel stride of y ignored", [](AdaptiveAvgPool2dForward& op) { op.y.pixel_stride = op.y.c(); }));
-  m.push_back(mutation<AdaptiveAvgPool2dBackward>(
-      "windows of equal size", [](AdaptiveAvgPool2dBackward op, Backend& reference) {
-        if (op.target.dx.h() < op.dy.h() || op.target.dx.w() < op.dy.w()) return reference.run(op);
-        AvgPool2dBackward pool;
-        pool.attributes = equal_windows(op.target.dx, op.dy);
-        pool.dy = op.dy;
-        pool.target = op.target;
+  m.push_back(
+      mutation<AdaptiveAvgPool2dForward>("windows of equal size", [](AdaptiveAvgPool2dForward op, Backend& reference) {
+        if (op.x.h() < op.y.h() || op.x.w() < op.y.w()) return reference.run(op);
+        AvgPool2dForward pool;
+        pool.attributes = equal_windows(op.x, op.y);
+        pool.x = op.x;
+        pool.y = op.y;
         reference.run(pool);
       }));
-  add_target_mutations<AdaptiveAvgPool2dBackward>(m);
-
-  m.push_back(mutation<GlobalAvgPoolForward>(
-      "a sum instead of a mean", [](GlobalAvgPoolForward op, Backend& reference) {
-        reference.run(op);
-        for_each_element(
-            op.y, [&](float& y, auto, auto, auto, auto) { y *= static_cast<float>(op.x.h() * op.x.w()); });
-      }));
   m.push_back(
-      mutation<GlobalAvgPoolForward>("last row left out", [](GlobalAvgPoolForward op, Backend& reference) {
-        const Owned<> x = shifted(op.x, 1, 0);
+      mutation<AdaptiveAvgPool2dForward>("windows off by one", [](AdaptiveAvgPool2dForward op, Backend& reference) {
+        const Owned<> x = shifted(op.x, 0, 1);
         op.x = x.tensor();
         reference.run(op);
       }));
+  m.push_back(edited<AdaptiveAvgPool2dForward>("pixel stride of y ignored",
+                                               [](AdaptiveAvgPool2dForward& op) { op.y.pixel_stride = op.y.c(); }));
+  m.push_back(mutation<AdaptiveAvgPool2dBackward>("windows of equal size",
+                                                  [](AdaptiveAvgPool2dBackward op, Backend& reference) {
+                                                    if (op.target.dx.h() < op.dy.h() || op.target.dx.w() < op.dy.w())
+                                                      return reference.run(op);
+                                                    AvgPool2dBackward pool;
+                                                    pool.attributes = equal_windows(op.target.dx, op.dy);
+                                                    pool.dy = op.dy;
+                                                    pool.target = op.target;
+                                                    reference.run(pool);
+                                                  }));
+  add_target_mutations<AdaptiveAvgPool2dBackward>(m);
+
+  m.push_back(
+      mutation<GlobalAvgPoolForward>("a sum instead of a mean", [](GlobalAvgPoolForward op, Backend& reference) {
+        reference.run(op);
+        for_each_element(op.y, [&](float& y, auto, auto, auto, auto) { y *= static_cast<float>(op.x.h() * op.x.w()); });
+      }));
+  m.push_back(mutation<GlobalAvgPoolForward>("last row left out", [](GlobalAvgPoolForward op, Backend& reference) {
+    const Owned<> x = shifted(op.x, 1, 0);
+    op.x = x.tensor();
+    reference.run(op);
+  }));
   m.push_back(edited<GlobalAvgPoolForward>("pixel stride of x ignored",
                                            [](GlobalAvgPoolForward& op) { op.x.pixel_stride = op.x.c(); }));
   m.push_back(edited<GlobalAvgPoolForward>("pixel stride of y ignored",
                                            [](GlobalAvgPoolForward& op) { op.y.pixel_stride = op.y.c(); }));
-  m.push_back(mutation<GlobalAvgPoolBackward>("gradient not divided", [](GlobalAvgPoolBackward op,
-                                                                         Backend& reference) {
+  m.push_back(mutation<GlobalAvgPoolBackward>("gradient not divided", [](GlobalAvgPoolBackward op, Backend& reference) {
     const Tensor dy = op.dy;
     const auto pixels = static_cast<float>(op.target.dx.h() * op.target.dx.w());
     const Owned<> sum(dy.shape, [&](auto n, auto c, auto h, auto w) { return pixels * at(dy, n, c, h, w); });

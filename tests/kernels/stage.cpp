@@ -104,17 +104,16 @@ Stage::Stage(Backend& backend, const Operation& described, DType dtype, const Va
 
 std::size_t Stage::byte_of(const Operand& operand, std::int64_t i) const {
   const Tensor& tensor = operand.tensor;
-  const std::int64_t place =
-      tensor.is_image() ? i / tensor.shape[1] * tensor.pixel_stride + i % tensor.shape[1] : i;
+  const std::int64_t place = tensor.is_image() ? i / tensor.shape[1] * tensor.pixel_stride + i % tensor.shape[1] : i;
   return kGuardBytes + static_cast<std::size_t>(operand.element + place) * size_of(tensor.dtype);
 }
 
 void Stage::write(const Operand& operand, const std::vector<double>& values) {
-  require(static_cast<std::int64_t>(values.size()) == operand.tensor.elements(), values.size(),
-          " values for ", operand.role, " ", operand.tensor.shape);
+  require(static_cast<std::int64_t>(values.size()) == operand.tensor.elements(), values.size(), " values for ",
+          operand.role, " ", operand.tensor.shape);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    store(operand.tensor.dtype,
-          initial_[operand.storage].data() + byte_of(operand, static_cast<std::int64_t>(i)), values[i]);
+    store(operand.tensor.dtype, initial_[operand.storage].data() + byte_of(operand, static_cast<std::int64_t>(i)),
+          values[i]);
   }
 }
 
@@ -157,8 +156,7 @@ std::string Stage::trespassed() const {
     if (operand.access == Access::read) continue;
     for (std::int64_t i = 0; i < operand.tensor.elements(); ++i) {
       const std::size_t first = byte_of(operand, i);
-      for (std::size_t b = 0; b < size_of(operand.tensor.dtype); ++b)
-        writable[operand.storage][first + b] = true;
+      for (std::size_t b = 0; b < size_of(operand.tensor.dtype); ++b) writable[operand.storage][first + b] = true;
     }
   }
   for (const Operand& operand : operands_) {

@@ -52,8 +52,7 @@ TEST_CASE("mutations of normalisation, loss and optimizer are caught") {
 }
 
 TEST_CASE("the backend that carries the mutations passes without one") {
-  ForwardingBackend honest(make_reference_backend(),
-                           [](const Operation& op, Backend& inner) { inner.run(op); });
+  ForwardingBackend honest(make_reference_backend(), [](const Operation& op, Backend& inner) { inner.run(op); });
   std::set<std::string_view> seen;
   for (const Case& test_case : all_cases()) {
     if (!seen.insert(name_of(test_case.operation)).second) continue;

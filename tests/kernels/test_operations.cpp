@@ -125,8 +125,7 @@ TEST_CASE("a group of 1x1 convolutions says what does not fit") {
   using Forward = Conv2d1x1GroupForward;
   CHECK(rejection_of<Forward>([](Forward& op) { op.y.pop_back(); }) ==
         "conv2d_1x1_group_forward: the members have 160 channels together, the weights 176");
-  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) ==
-        "conv2d_1x1_group_forward: there are no members");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) == "conv2d_1x1_group_forward: there are no members");
   CHECK(rejection_of<Forward>([](Forward& op) {
           op.w = dense({176, 192, 3, 3});
         }) == "conv2d_1x1_group_forward: weights [176,192,3,3] do not fit an input [2,192,4,4]");
@@ -176,8 +175,7 @@ TEST_CASE("a pool says what does not fit") {
 TEST_CASE("concat, flatten and element-wise operations say what does not fit") {
   CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.pop_back(); }) ==
         "concat_forward: the inputs have 224 channels together, y has 256");
-  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) ==
-        "concat_forward: there is no x");
+  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) == "concat_forward: there is no x");
   CHECK(rejection_of<Split>([](Split& op) { op.targets.pop_back(); }) ==
         "split: the parts have 224 channels together, dy has 256");
   CHECK(rejection_of<FlattenForward>([](FlattenForward& op) {

@@ -47,7 +47,7 @@ TEST_CASE("conv2d with padding, stride and channels by hand") {
   Numbers x = {1, 10, 2, 20, 3, 30, 4, 40}, y(2);  // two channels: 1..4 and ten times that
   Numbers w(2 * 2 * 3 * 3, 0.0);
   for (int tap = 0; tap < 9; ++tap) w[static_cast<std::size_t>(2 * tap)] = 1.0;  // filter 0 sums channel 0
-  w[18 + 2 * 4 + 1] = 1.0;  // filter 1: channel 1 at the centre
+  w[18 + 2 * 4 + 1] = 1.0;                                                       // filter 1: channel 1 at the centre
   Conv2dForward op;
   op.attributes = {{2, 2}, {1, 1}, false};
   op.x = view(x, {1, 2, 2, 2});

@@ -91,8 +91,7 @@ class LayerProblem {
     problem.loss = [this] {
       for (const Operation& operation : forward_) backend_->run(operation);
       double loss = 0.0;
-      for (std::size_t i = 0; i < weights_of_loss_.size(); ++i)
-        loss += weights_of_loss_[i] * y_.as<double>()[i];
+      for (std::size_t i = 0; i < weights_of_loss_.size(); ++i) loss += weights_of_loss_[i] * y_.as<double>()[i];
       return loss;
     };
     problem.decisions = [this] { return decisions_of(forward_); };
@@ -107,9 +106,8 @@ class LayerProblem {
     for (const Parameter& parameter : table_.all()) {
       if (!parameter.trained()) continue;
       const double* gradient = gradients_.data() + parameter.begin;
-      problem.tensors.push_back({parameter.name,
-                                 parameters_.data() + parameter.begin,
-                                 {gradient, gradient + parameter.shape.elements()}});
+      problem.tensors.push_back(
+          {parameter.name, parameters_.data() + parameter.begin, {gradient, gradient + parameter.shape.elements()}});
     }
     return problem;
   }
@@ -155,14 +153,12 @@ std::uint64_t decisions_of(const std::vector<Operation>& operations) {
 }
 
 std::string GradientReport::summary() const {
-  std::string text =
-      concat(checked, " coordinates checked, ", skipped, " skipped, ", failures.size(), " failed");
+  std::string text = concat(checked, " coordinates checked, ", skipped, " skipped, ", failures.size(), " failed");
   for (std::size_t i = 0; i < std::min<std::size_t>(failures.size(), 5); ++i) text += "\n  " + failures[i];
   return text;
 }
 
-GradientReport check_gradients(GradientProblem& problem, int coordinates, bool stop_early,
-                               std::uint64_t seed) {
+GradientReport check_gradients(GradientProblem& problem, int coordinates, bool stop_early, std::uint64_t seed) {
   GradientReport report;
   const double loss = problem.loss();
   const std::uint64_t decisions = problem.decisions();
@@ -196,8 +192,7 @@ GradientReport check_gradients(GradientProblem& problem, int coordinates, bool s
       const double size = std::max(std::abs(analytic), std::abs(numeric));
       if (size > 100.0 * noise) ++telling;
       if (!(difference <= 1e-6 * size + noise)) {
-        report.failures.push_back(
-            concat(tensor.name, "[", at, "]: analytic ", analytic, ", numeric ", numeric));
+        report.failures.push_back(concat(tensor.name, "[", at, "]: analytic ", analytic, ", numeric ", numeric));
         if (stop_early) return report;
       }
     }
@@ -222,8 +217,7 @@ GradientReport check_layer(const std::function<std::unique_ptr<Layer>()>& make, 
   return check_gradients(problem, 24, static_cast<bool>(mutation));
 }
 
-std::vector<NamedMutation> backward_mutations(const std::function<std::unique_ptr<Layer>()>& make,
-                                              const Shape& input) {
+std::vector<NamedMutation> backward_mutations(const std::function<std::unique_ptr<Layer>()>& make, const Shape& input) {
   LayerProblem layer(make(), input);
   std::vector<NamedMutation> mutations;
   const std::vector<Operation>& steps = layer.backward();
@@ -248,8 +242,7 @@ std::vector<NamedMutation> backward_mutations(const std::function<std::unique_pt
           if constexpr (requires { op.target; }) target = &op.target;
           if constexpr (requires { op.da; }) target = &op.da;
           if (target == nullptr) return;
-          alter("accumulation flipped",
-                [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
+          alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
           if (target->relu_output.defined()) {
             alter("mask forgotten", [](GradTarget& changed) { changed.relu_output = {}; });
           }

@@ -33,8 +33,8 @@ Make make(Args... args) {
   return [args...] { return std::make_unique<L>(args...); };
 }
 
-Conv2d::Options conv(std::int64_t in, std::int64_t out, Extent2d kernel, Extent2d stride, Extent2d padding,
-                     bool bias, bool relu) {
+Conv2d::Options conv(std::int64_t in, std::int64_t out, Extent2d kernel, Extent2d stride, Extent2d padding, bool bias,
+                     bool relu) {
   return {.in_channels = in,
           .out_channels = out,
           .kernel = kernel,
@@ -73,13 +73,9 @@ std::vector<LayerCase> layer_cases() {
       {"Conv2d 3x3 on a row of two pixels",
        {4, 3, 1, 2},
        make<Conv2d>(conv(3, 5, {3, 3}, {1, 1}, {1, 1}, true, false))},
-      {"Conv2d stride beyond the kernel",
-       {2, 3, 9, 8},
-       make<Conv2d>(conv(3, 4, {2, 2}, {3, 3}, {0, 0}, true, false))},
+      {"Conv2d stride beyond the kernel", {2, 3, 9, 8}, make<Conv2d>(conv(3, 4, {2, 2}, {3, 3}, {0, 0}, true, false))},
       {"BatchNorm2d", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9})},
-      {"BatchNorm2d with ReLU",
-       {4, 9, 3, 3},
-       make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9, .relu = true})},
+      {"BatchNorm2d with ReLU", {4, 9, 3, 3}, make<BatchNorm2d>(BatchNorm2d::Options{.channels = 9, .relu = true})},
       {"BasicConv2d", {2, 3, 5, 5}, make<BasicConv2d>(unit(3, 9, 3, false))},
       {"BasicConv2d with BatchNorm", {3, 3, 4, 4}, make<BasicConv2d>(unit(3, 9, 3, true))},
       {"Relu", {2, 5, 3, 4}, make<Relu>()},
@@ -94,14 +90,12 @@ std::vector<LayerCase> layer_cases() {
        make<AvgPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
       {"AvgPool2d, padding not counted",
        {2, 3, 5, 5},
-       make<AvgPool2d>(Pool2dAttributes{
-           .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .count_include_pad = false})},
+       make<AvgPool2d>(
+           Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .count_include_pad = false})},
       {"AdaptiveAvgPool2d", {2, 3, 7, 5}, make<AdaptiveAvgPool2d>(Extent2d{3, 2})},
       {"GlobalAvgPool", {3, 4, 3, 2}, make<GlobalAvgPool>()},
       {"Linear", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4})},
-      {"Linear, no bias",
-       {5, 7},
-       make<Linear>(Linear::Options{.in_features = 7, .out_features = 4, .bias = false})},
+      {"Linear, no bias", {5, 7}, make<Linear>(Linear::Options{.in_features = 7, .out_features = 4, .bias = false})},
       {"Flatten", {2, 3, 4, 5}, make<Flatten>()},
       {"LocalResponseNorm",
        {2, 7, 3, 3},
@@ -134,8 +128,7 @@ std::vector<LayerCase> layer_cases() {
        [] {
          auto branches = std::make_unique<Concat>();
          branches->add<BasicConv2d>("a", unit(4, 4, 3, false));
-         branches->add<AvgPool2d>("b",
-                                  Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}});
+         branches->add<AvgPool2d>("b", Pool2dAttributes{.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}});
          branches->add<Conv2d>("c", conv(4, 3, {1, 1}, {1, 1}, {0, 0}, true, false));
          auto net = std::make_unique<Sequential>();
          net->add<BasicConv2d>("below", unit(3, 4, 3, false));
@@ -147,8 +140,7 @@ std::vector<LayerCase> layer_cases() {
        [] {
          auto net = std::make_unique<Sequential>();
          net->add<BasicConv2d>("below", unit(3, 4, 3, false));
-         net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3,
-                            true);
+         net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3, true);
          return net;
        }},
       {"Two Inceptions and a pool below a stem",

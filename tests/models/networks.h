@@ -14,18 +14,16 @@
 
 namespace minception {
 
-/// A GoogLeNet in the small: a stem with a pool, two Inception blocks with a pool between them, global
-/// average pooling, a classifier; optionally an auxiliary head behind the first block.
+/// A GoogLeNet in the small: a stem with a pool, two Inception blocks with a pool between them, global average pooling,
+/// a classifier; optionally an auxiliary head behind the first block.
 inline Model small_googlenet(bool batch_norm, bool auxiliary = false) {
   Model model;
   model.config = {.name = "small", .input = {2, 12, 10}, .classes = 4};
   model.body = std::make_unique<Sequential>();
   Sequential& body = *model.body;
-  body.add<BasicConv2d>("conv1", BasicConv2d::Options{.in_channels = 2,
-                                                      .out_channels = 9,
-                                                      .kernel = {3, 3},
-                                                      .padding = {1, 1},
-                                                      .batch_norm = batch_norm});
+  body.add<BasicConv2d>(
+      "conv1", BasicConv2d::Options{
+                   .in_channels = 2, .out_channels = 9, .kernel = {3, 3}, .padding = {1, 1}, .batch_norm = batch_norm});
   const Pool2dAttributes windows = {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
   body.add<MaxPool2d>("pool1", windows);
   body.add<Inception>("inception3a",
@@ -38,8 +36,8 @@ inline Model small_googlenet(bool batch_norm, bool auxiliary = false) {
   model.stages.push_back({"all", 0, body.size()});
   if (auxiliary) {
     auto head = std::make_unique<Sequential>();
-    head->add<BasicConv2d>(
-        "conv", BasicConv2d::Options{.in_channels = 67, .out_channels = 16, .batch_norm = batch_norm});
+    head->add<BasicConv2d>("conv",
+                           BasicConv2d::Options{.in_channels = 67, .out_channels = 16, .batch_norm = batch_norm});
     head->add<GlobalAvgPool>("avgpool");
     head->add<Linear>("fc", Linear::Options{.in_features = 16, .out_features = 4});
     model.auxiliary.push_back({"aux1", 2, std::move(head), 0.3});

@@ -32,8 +32,7 @@ TEST_CASE("parameter counts and stage shapes are the published ones", "[googlene
       shapes.push_back(shape);
     }
     CHECK(shapes ==
-          std::vector<Shape>{
-              {1, 64, 24, 24}, {1, 192, 12, 12}, {1, 480, 6, 6}, {1, 832, 3, 3}, {1, 1024}, {1, 10}});
+          std::vector<Shape>{{1, 64, 24, 24}, {1, 192, 12, 12}, {1, 480, 6, 6}, {1, 832, 3, 3}, {1, 1024}, {1, 10}});
   }
 }
 
@@ -104,9 +103,8 @@ TEST_CASE("any input size works, and what is odd about it is said", "[googlenet]
     CHECK_THAT(model.warnings[0], Catch::Contains("nothing left to halve"));
     CHECK(model.body->output_shape({1, input[0], input[1], input[2]}) == Shape{1, 10});
   }
-  CHECK(planned({.name = "googlenet", .input = {3, 96, 96}, .classes = 100}, *backend)
-            .parameters()
-            .trained_values() == 5977530 + 2 * 64 * 49 + 90 * 1025);
+  CHECK(planned({.name = "googlenet", .input = {3, 96, 96}, .classes = 100}, *backend).parameters().trained_values() ==
+        5977530 + 2 * 64 * 49 + 90 * 1025);
 }
 
 TEST_CASE("a size that empties a layer gets an error with its name", "[googlenet]") {
@@ -128,10 +126,9 @@ TEST_CASE("what is no model is refused", "[googlenet]") {
 
 TEST_CASE("more memory than there is, is said before anything is allocated", "[googlenet]") {
   const auto backend = make_reference_backend();
-  CHECK_THROWS_WITH(
-      Network(make_model({.name = "googlenet", .input = {1, 2000, 2000}}), *backend, {.max_batch = 4096}),
-      Catch::StartsWith("not enough memory on cpu for googlenet with batches of 4096: ") &&
-          Catch::Contains("needed") && Catch::Contains("free"));
+  CHECK_THROWS_WITH(Network(make_model({.name = "googlenet", .input = {1, 2000, 2000}}), *backend, {.max_batch = 4096}),
+                    Catch::StartsWith("not enough memory on cpu for googlenet with batches of 4096: ") &&
+                        Catch::Contains("needed") && Catch::Contains("free"));
 }
 
 TEST_CASE("the summary adds up", "[googlenet]") {

@@ -1,5 +1,8 @@
 /// Networks as wholes: gradients, memory, partial batches, state.
 
+#ifdef MINCEPTION_HAVE_CPU
+#include <minception/kernels/cpu/backend.h>
+#endif
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
@@ -42,7 +45,7 @@ GradientReport check_network(Model model, std::int64_t batch, int coordinates,
   };
   problem.decisions = [&] { return decisions_of(network.operations(Mode::training, batch)); };
   network.set_control(1, 0, 0.0f, 0.0f);
-  network.train_step(batch, false);
+  network.train_step(batch, {.update = false});
   for (const Parameter& parameter : network.parameters().all()) {
     if (!parameter.trained()) continue;
     if (!only.empty() && std::find(only.begin(), only.end(), parameter.name) == only.end()) continue;
@@ -55,10 +58,9 @@ GradientReport check_network(Model model, std::int64_t batch, int coordinates,
 
 std::vector<std::byte> parameters_after(Backend& backend, Model model, bool reuse, int steps) {
   const ModelConfig config = model.config;
-  Network network(std::move(model), backend,
-                  {.max_batch = 6,
-                   .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3},
-                   .reuse_memory = reuse});
+  Network network(
+      std::move(model), backend,
+      {.max_batch = 6, .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3}, .reuse_memory = reuse});
   network.initialize(Initialization::xavier_uniform, 1);
   for (int step = 0; step < steps; ++step) {
     const RandomBatch data = random_batch(config, step % 2 == 0 ? 6 : 5, static_cast<std::uint64_t>(step));
@@ -96,15 +98,14 @@ TEST_CASE("gradients of whole small networks agree with central differences", "[
 }
 
 TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[gradients]") {
-  const GradientReport plain = check_network(make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
-                                             {"conv1.conv.weight", "inception3a.branch2.0.conv.weight",
-                                              "inception4c.branch3.1.conv.bias", "fc.weight"});
+  const GradientReport plain = check_network(
+      make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
+      {"conv1.conv.weight", "inception3a.branch2.0.conv.weight", "inception4c.branch3.1.conv.bias", "fc.weight"});
   INFO("googlenet: " << plain.summary());
   CHECK(plain.passed());
-  const GradientReport normed =
-      check_network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
-                    {"conv1.conv.weight", "inception3b.branch1.bn.weight", "inception5b.branch4.1.bn.bias",
-                     "inception4a.branch2.1.conv.weight"});
+  const GradientReport normed = check_network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
+                                              {"conv1.conv.weight", "inception3b.branch1.bn.weight",
+                                               "inception5b.branch4.1.bn.bias", "inception4a.branch2.1.conv.weight"});
   INFO("googlenet_bn: " << normed.summary());
   CHECK(normed.passed());
 }
@@ -171,8 +172,7 @@ TEST_CASE("state round-trips through files' shapes, and what does not fit change
   CHECK_THROWS_WITH(other.load_state(extra), Catch::Contains("fc.extra"));
   auto wrong = state;
   wrong["fc.bias"].shape = {2, 2};
-  CHECK_THROWS_WITH(other.load_state(wrong),
-                    Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
+  CHECK_THROWS_WITH(other.load_state(wrong), Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
   auto half = state;
   half["fc.bias"].dtype = DType::bf16;
   CHECK_THROWS_WITH(other.load_state(half), Catch::Contains("fc.bias is bf16"));
@@ -204,14 +204,111 @@ TEST_CASE("initial values follow their distributions", "[initialization]") {
   bias.shape = {5000};
   bias.role = ParameterRole::bias;
   const auto biases = initial_values(bias, Initialization::xavier_uniform, 1);
-  CHECK(
-      std::all_of(biases.begin(), biases.end(), [](double value) { return std::abs(value) <= 1.0 / 30.0; }));
+  CHECK(std::all_of(biases.begin(), biases.end(), [](double value) { return std::abs(value) <= 1.0 / 30.0; }));
   CHECK(initial_values(bias, Initialization::kaiming_normal, 1) == std::vector<double>(5000, 0.0));
   CHECK(initial_values(weight, Initialization::xavier_uniform, 2) != xavier);
   CHECK_THROWS_WITH(parse_initialization("zeros"), Catch::Contains("kaiming-normal"));
 }
 
+TEST_CASE("gradients of half batches add up to those of the whole", "[gradients]") {
+  const auto backend = make_reference_backend();
+  const ModelConfig config = small_googlenet(false).config;
+  const RandomBatch data = random_batch(config, 6);
+  Network network(small_googlenet(false), *backend, {.max_batch = 6, .compute = DType::f64});
+  network.initialize(Initialization::kaiming_normal, 1);
+  network.set_input(Mode::training, data.images, data.labels);
+  network.train_step(6, {.update = false});
+  const auto whole = network.gradients();
+  const std::span<const float> images(data.images);
+  const std::span<const std::int32_t> labels(data.labels);
+  const auto pixels = static_cast<std::size_t>(config.input.elements());
+  network.set_input(Mode::training, images.first(4 * pixels), labels.first(4));
+  network.train_step(4, {.update = false, .divisor = 6});
+  network.set_input(Mode::training, images.subspan(4 * pixels), labels.subspan(4));
+  network.train_step(2, {.update = false, .accumulate = true, .divisor = 6});
+  for (const auto& [name, gradient] : network.gradients()) {
+    INFO(name);
+    CHECK(relative_difference(gradient, whole.at(name)) < 1e-12);
+  }
+}
+
+TEST_CASE("the order in which auxiliary heads are listed does not matter", "[gradients]") {
+  const auto backend = make_reference_backend();
+  const RandomBatch data = random_batch(small_googlenet(false).config, 4);
+  std::map<std::string, FileTensor> gradients[2];
+  for (const bool reversed : {false, true}) {
+    Model model = small_googlenet(false, true);
+    auto layers = std::make_unique<Sequential>();
+    layers->add<GlobalAvgPool>("avgpool");
+    layers->add<Linear>("fc", Linear::Options{.in_features = 9, .out_features = 4});
+    model.auxiliary.push_back({"aux0", 0, std::move(layers), 0.7});
+    if (reversed) std::swap(model.auxiliary[0], model.auxiliary[1]);
+    Network network(std::move(model), *backend, {.max_batch = 4, .compute = DType::f64});
+    network.initialize(Initialization::kaiming_normal, 1);
+    network.set_input(Mode::training, data.images, data.labels);
+    network.train_step(4, {.update = false});
+    gradients[reversed] = network.gradients();
+  }
+  for (const auto& [name, gradient] : gradients[0]) {
+    INFO(name);
+    CHECK(relative_difference(gradients[1].at(name), gradient) < 1e-12);
+  }
+}
+
+TEST_CASE("a network that cannot run says so", "[state]") {
+  const auto backend = make_reference_backend();
+  Network planned(small_googlenet(false), *backend, {.max_batch = 2, .plan_only = true});
+  CHECK_THROWS_WITH(planned.infer(1), Catch::Contains("only planned"));
+  CHECK_THROWS_WITH(planned.initialize(Initialization::kaiming_normal, 1), Catch::Contains("only planned"));
+  Network empty(small_googlenet(false), *backend, {.max_batch = 2});
+  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("nothing to work on"));
+  Network resident(small_googlenet(false), *backend, {.max_batch = 2, .dataset_image = Shape{2, 8, 8}});
+  const RandomBatch data = random_batch(small_googlenet(false).config, 2);
+  CHECK_THROWS_WITH(resident.set_input(Mode::training, data.images, data.labels), Catch::Contains("not for set_input"));
+  Model dangling = small_googlenet(false, true);
+  dangling.auxiliary[0].after = 7;
+  CHECK_THROWS_WITH(Network(std::move(dangling), *backend, {.max_batch = 2}), Catch::Contains("aux1"));
+}
+
+TEST_CASE("parameters with settings of their own get segments of their own", "[state]") {
+  ParameterTable table;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    Parameter parameter = {.name = name, .shape = {5}};
+    parameter.decays = std::string(name) != "b";
+    parameter.updates = std::string(name) != "d";
+    table.add(parameter);
+  }
+  const auto segments = table.segments(0.1);
+  REQUIRE(segments.size() == 4);
+  CHECK((segments[0].begin == 0 && segments[0].count == 5 && segments[0].weight_decay == 0.1));
+  CHECK((segments[1].begin == 16 && segments[1].weight_decay == 0.0));
+  CHECK((segments[2].begin == 32 && segments[2].weight_decay == 0.1 && segments[2].trains));
+  CHECK_FALSE(segments[3].trains);
+  const auto backend = make_reference_backend();
+  const Network network(small_googlenet(true), *backend, {.max_batch = 1, .plan_only = true});
+  CHECK(network.parameters().segments(0.1).size() == 1);
+}
+
 #ifdef MINCEPTION_HAVE_CPU
+TEST_CASE("every convolution of the models has a fast oneDNN primitive or is a matrix product by choice", "[cpu]") {
+  CpuBackend cpu(0);
+  for (const char* name : {"googlenet", "googlenet_bn"}) {
+    for (const std::int64_t size : {96, 32, 224}) {
+      for (const std::int64_t channels : {1, 3}) {
+        const Network network(make_model({.name = name, .input = {channels, size, size}}), cpu,
+                              {.max_batch = 16, .plan_only = true});
+      }
+    }
+  }
+  const auto implementations = cpu.implementations();
+  CHECK(implementations.size() > 50);
+  for (const std::string& line : implementations) {
+    INFO(line);
+    CHECK(line.find(": ref") == std::string::npos);
+    CHECK(line.find(": none") == std::string::npos);
+  }
+}
+
 TEST_CASE("the cpu backend's training step agrees with reference in double", "[cpu]") {
   const auto cpu = make_cpu_backend();
   const auto reference = make_reference_backend();
@@ -221,8 +318,7 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
     for (const Shape& input : {Shape{1, 48, 48}, Shape{3, 48, 40}}) {
       const ModelConfig config = {.name = name, .input = input};
       Network fast(make_model(config), *cpu, {.max_batch = batch, .reuse_memory = false});
-      Network exact(make_model(config), *reference,
-                    {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
+      Network exact(make_model(config), *reference, {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
       fast.initialize(Initialization::xavier_uniform, 1);
       auto state = fast.state();
       for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
@@ -236,7 +332,7 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
         for (Network* network : {&fast, &exact}) {
           network->reset_totals();
           network->set_input(Mode::training, data.images, data.labels);
-          network->train_step(batch, false);
+          network->train_step(batch, {.update = false});
         }
         same_decisions = decisions_of(fast.operations(Mode::training, batch)) ==
                          decisions_of(exact.operations(Mode::training, batch));

@@ -34,8 +34,7 @@ namespace {
 
 template <class T>
 std::vector<T> elements(const FileTensor& tensor) {
-  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype),
-          " is not what was asked for");
+  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype), " is not what was asked for");
   std::vector<T> values(tensor.bytes.size() / sizeof(T));
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return values;
@@ -51,8 +50,7 @@ std::map<std::string, FileTensor> state_in(const Safetensors& content, DType com
   return state;
 }
 
-void step(const std::string& model, const std::string& device, DType compute, const char* in,
-          const char* out) {
+void step(const std::string& model, const std::string& device, DType compute, const char* in, const char* out) {
   const Safetensors given = read_safetensors(in);
   const FileTensor& images = given.tensors.at("images");
   const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
@@ -60,8 +58,8 @@ void step(const std::string& model, const std::string& device, DType compute, co
   const std::map<std::string, FileTensor> state = state_in(given, compute);
   const std::int64_t classes = state.at("fc.bias").shape[0];
   const auto backend = make_backend(device);
-  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}),
-                  *backend, {.max_batch = shape[0], .compute = compute});
+  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}), *backend,
+                  {.max_batch = shape[0], .compute = compute});
   network.load_state(state);
 
   Safetensors result;
@@ -72,9 +70,8 @@ void step(const std::string& model, const std::string& device, DType compute, co
       to_file_tensor(network.logits(Mode::inference, shape[0]), {shape[0], classes}, DType::f64);
   network.reset_totals();
   network.set_input(Mode::training, pixels, labels);
-  network.train_step(shape[0], false);
-  result.tensors["logits"] =
-      to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
+  network.train_step(shape[0], {.update = false});
+  result.tensors["logits"] = to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
   const double loss = network.totals().loss / static_cast<double>(shape[0]);
   result.tensors["loss"] = to_file_tensor(std::vector<double>{loss}, {}, DType::f64);
   for (auto& [name, gradient] : network.gradients()) result.tensors["grad." + name] = gradient;
@@ -90,17 +87,15 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   const FileTensor& images = given.tensors.at("images");
   const Shape source = {images.shape[1], images.shape[2], images.shape[3]};
   const auto backend = make_backend(words[2]);
-  Network network(
-      make_model({.name = words[1], .input = {source[0], size, size}}), *backend,
-      {.max_batch = batch,
-       .compute = compute,
-       .sgd = {.momentum = momentum > 0.0, .nesterov = momentum > 0.0, .weight_decay = std::stod(words[9])},
-       .dataset_image = source});
+  Network network(make_model({.name = words[1], .input = {source[0], size, size}}), *backend,
+                  {.max_batch = batch,
+                   .compute = compute,
+                   .sgd = {.momentum = momentum > 0.0, .nesterov = momentum > 0.0, .weight_decay = std::stod(words[9])},
+                   .dataset_image = source});
   network.load_state(state_in(given, compute));
 
   const std::vector<std::byte> memory = file_to_channels_last(images.bytes, images.shape, DType::u8);
-  const std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(memory.data()),
-                                             memory.size());
+  const std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(memory.data()), memory.size());
   const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
   const ResidentDataset dataset = make_resident(*backend, source, pixels, labels);
   Trainer trainer(network, dataset, dataset,
@@ -113,14 +108,12 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
                                 .lowest_momentum = std::stod(words[8]),
                                 .warmup_fraction = 0.2}});
   Safetensors result;
-  result.tensors["loss"] =
-      to_file_tensor(std::vector<double>{trainer.run_epoch(1).train_loss}, {}, DType::f64);
+  result.tensors["loss"] = to_file_tensor(std::vector<double>{trainer.run_epoch(1).train_loss}, {}, DType::f64);
   for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
   write_safetensors(out, result);
 }
 
-void resize(const std::string& device, std::int64_t height, std::int64_t width, const char* in,
-            const char* out) {
+void resize(const std::string& device, std::int64_t height, std::int64_t width, const char* in, const char* out) {
   const FileTensor images = read_safetensors(in).tensors.at("images");
   const Shape& shape = images.shape;
   const auto backend = make_backend(device);
@@ -165,8 +158,7 @@ int main(int argc, char** argv) {
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
     } else if (words.size() == 6 && words[0] == "schedule") {
-      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]),
-               std::stod(words[5]));
+      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]), std::stod(words[5]));
     } else {
       fail("usage: peer_tool step|train|resize|schedule ...");
     }

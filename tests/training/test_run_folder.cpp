@@ -49,7 +49,11 @@ TEST_CASE("a run folder holds a configuration, a line per epoch and weights") {
 
 TEST_CASE("a run is not overwritten by accident") {
   const TemporaryFolder folder;
-  { RunFolder run(folder.path(), "first", false); }
+  { RunFolder run(folder.path(), "zeroth", false); }  // ended before its first epoch: nothing to lose
+  {
+    RunFolder run(folder.path(), "first", false);
+    run.append_metrics({.epoch = 1});
+  }
   CHECK_THROWS_WITH(RunFolder(folder.path(), "second", false), Catch::Contains("--overwrite"));
   CHECK(text_of(folder.path() / "config.json") == "first");
   { RunFolder run(folder.path(), "second", true); }

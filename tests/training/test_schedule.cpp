@@ -32,8 +32,7 @@ TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
   CHECK(schedule.at(104, kTotal).learning_rate == Approx(0.1 / 250000));
   CHECK(schedule.at(104, kTotal).momentum == Approx(0.95));
   for (std::int64_t step = 1; step < kTotal; ++step) {
-    CHECK((schedule.at(step, kTotal).learning_rate > schedule.at(step - 1, kTotal).learning_rate) ==
-          (step <= 20));
+    CHECK((schedule.at(step, kTotal).learning_rate > schedule.at(step - 1, kTotal).learning_rate) == (step <= 20));
   }
   for (std::int64_t total : {1, 2, 3, 5}) {  // too short to rise: every step still has finite values
     for (std::int64_t step = 0; step < total; ++step) {

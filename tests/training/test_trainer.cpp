@@ -41,9 +41,8 @@ struct Run {
   std::unique_ptr<Backend> backend = make_reference_backend();
   Samples samples = make_samples(22);
   ResidentDataset train = make_resident(*backend, {2, 8, 8}, samples.pixels, samples.labels);
-  Network network{small_googlenet(true),
-                  *backend,
-                  {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}}};
+  Network network{
+      small_googlenet(true), *backend, {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}}};
 };
 
 }  // namespace
@@ -52,11 +51,9 @@ TEST_CASE("training lowers the loss on every sample, whatever the order") {
   for (const bool shuffle : {true, false}) {
     Run run;
     run.network.initialize(Initialization::xavier_uniform, 1);
-    Trainer trainer(run.network, run.train, run.train,
-                    {.epochs = 12,
-                     .batch_size = 8,
-                     .shuffle = shuffle,
-                     .schedule = {.learning_rate = 0.05, .momentum = 0.9}});
+    Trainer trainer(
+        run.network, run.train, run.train,
+        {.epochs = 12, .batch_size = 8, .shuffle = shuffle, .schedule = {.learning_rate = 0.05, .momentum = 0.9}});
     CHECK(trainer.steps_per_epoch() == 3);  // 8 + 8 + 6
     std::set<std::int64_t> done;
     EpochMetrics first, last;
@@ -80,8 +77,7 @@ TEST_CASE("a test counts the last partial batch: any batch size gives the same l
   int i = 0;
   for (const std::int64_t max_batch : {8, 22}) {
     Run run;
-    Network network(small_googlenet(true), *run.backend,
-                    {.max_batch = max_batch, .dataset_image = Shape{2, 8, 8}});
+    Network network(small_googlenet(true), *run.backend, {.max_batch = max_batch, .dataset_image = Shape{2, 8, 8}});
     network.initialize(Initialization::kaiming_normal, 1);
     Trainer trainer(network, run.train, run.train, {.epochs = 1, .batch_size = 4});
     losses[i++] = trainer.evaluate(run.train).loss;
@@ -108,7 +104,6 @@ TEST_CASE("what cannot be trained is refused") {
   CHECK_THROWS_WITH(Trainer(run.network, run.train, run.train, {.epochs = 1, .batch_size = 9}),
                     Catch::Contains("batch size of 9"));
   CHECK_THROWS_AS(Trainer(run.network, run.train, run.train, {.epochs = 0, .batch_size = 8}), Error);
-  CHECK_THROWS_AS(
-      make_resident(*run.backend, {2, 8, 8}, run.samples.pixels, std::span(run.samples.labels).first(3)),
-      Error);
+  CHECK_THROWS_AS(make_resident(*run.backend, {2, 8, 8}, run.samples.pixels, std::span(run.samples.labels).first(3)),
+                  Error);
 }
