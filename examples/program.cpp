@@ -18,6 +18,7 @@ void print_error(const CLI::App& app, std::string what) {
 }  // namespace
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines come in their order beside stderr, in a file too
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
