@@ -33,18 +33,20 @@ struct Random {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
 
-  /// 32 random bits.
-  MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const {
-    const std::uint64_t block = index >> 2;
+  /// The bits of indices 4 * block to 4 * block + 3.
+  MINCEPTION_HOST_DEVICE PhiloxBlock four(std::uint64_t block) const {
     const PhiloxBlock counter = {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
                                   static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)}};
-    return philox4x32(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32))
-        .word[index & 3];
+    return philox4x32(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+  }
+  /// 32 random bits.
+  MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const { return four(index >> 2).word[index & 3]; }
+  /// What `uniform` makes of 32 bits.
+  MINCEPTION_HOST_DEVICE static float to_uniform(std::uint32_t bits) {
+    return static_cast<float>(bits >> 8) * 0x1p-24f;
   }
   /// Uniform in [0, 1), 24 bits.
-  MINCEPTION_HOST_DEVICE float uniform(std::uint64_t index) const {
-    return static_cast<float>(bits(index) >> 8) * 0x1p-24f;
-  }
+  MINCEPTION_HOST_DEVICE float uniform(std::uint64_t index) const { return to_uniform(bits(index)); }
   /// Standard normal (Box & Muller 1958), on the host.
   double normal(std::uint64_t index) const {
     const double radius = std::sqrt(-2.0 * std::log((bits(2 * index) + 1.0) * 0x1p-32));

@@ -7,6 +7,7 @@ namespace minception {
 /// follows agree with PyTorch's.
 ///   forward    y[n, (c*H + h)*W + w] = x[n,c,h,w]
 ///   backward   dx[n,c,h,w] = dy[n, (c*H + h)*W + w]
+/// The output is dense: it cannot be a branch of Concat.
 class Flatten final : public Layer {
  public:
   Shape output_shape(const Shape& input) const override {

@@ -6,7 +6,7 @@ namespace minception {
 /// Fully connected layer.
 ///   forward    y = x w^T + bias
 ///   backward   dw = dy^T x,  dbias = sum dy over n,  dx = dy w
-/// Backward needs x.
+/// Backward needs x. The output is dense: it cannot be a branch of Concat.
 class Linear final : public Layer {
  public:
   struct Options {

@@ -128,7 +128,7 @@ std::string memory_table(const Network& network) {
       mib(memory.arena), mib(plan.activations), mib(plan.gradients), mib(plan.largest_workspace),
       mib(plan.without_reuse), mib(plan.live));
   table += format("  peak         %8.1f MiB", mib(memory.total));
-  if (memory.available > 0) table += format("  of %.0f MiB free", mib(memory.available));
+  if (memory.available > 0) table += format("  of %.0f MiB free; the data set comes on top", mib(memory.available));
   return table + "\n";
 }
 

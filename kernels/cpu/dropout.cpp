@@ -32,24 +32,16 @@ class Mask {
     const std::uint64_t begin = first_ + static_cast<std::uint64_t>(first);
     const std::uint64_t end = begin + static_cast<std::uint64_t>(count);
     for (std::uint64_t block = begin & ~std::uint64_t{3}; block < end; block += 4) {
-      const PhiloxBlock words = philox_at(block);
+      const PhiloxBlock words = random_.four(block >> 2);
       for (std::uint64_t lane = 0; lane < 4; ++lane) {
         const std::uint64_t index = block + lane;
         if (index < begin || index >= end) continue;
-        const float uniform = static_cast<float>(words.word[lane] >> 8) * 0x1p-24f;
-        keeps[index - begin] = static_cast<double>(uniform) >= threshold_;
+        keeps[index - begin] = static_cast<double>(Random::to_uniform(words.word[lane])) >= threshold_;
       }
     }
   }
 
  private:
-  PhiloxBlock philox_at(std::uint64_t index) const {
-    const std::uint64_t block = index >> 2;
-    return philox4x32({{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                        static_cast<std::uint32_t>(random_.stream), static_cast<std::uint32_t>(random_.stream >> 32)}},
-                      static_cast<std::uint32_t>(random_.seed), static_cast<std::uint32_t>(random_.seed >> 32));
-  }
-
   Random random_;
   double threshold_;
   float scale_;
