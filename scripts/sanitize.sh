@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds with AddressSanitizer and UndefinedBehaviorSanitizer and runs all tests but the comparisons with PyTorch. Takes
-# a good quarter of an hour on two cores, so it is no part of scripts/test.sh.
+# ten minutes on two cores, so it is no part of scripts/test.sh.
 #
 #   scripts/sanitize.sh [CTEST_OPTION...]
 set -euo pipefail

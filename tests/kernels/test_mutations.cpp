@@ -28,6 +28,7 @@ void require_caught(const Mutation& mutation, const std::vector<Case>& cases) {
 void require_all_caught(const std::vector<Mutation>& mutations) {
   const std::vector<Case> cases = all_cases();
   for (const Mutation& mutation : mutations) require_caught(mutation, cases);
+  WARN(mutations.size() << " faults planted");
 }
 
 std::vector<Mutation> all_mutations() {
