@@ -2,6 +2,7 @@
 #include <minception/examples/program.h>
 
 #include <cstdio>
+#include <fstream>
 #include <new>
 
 namespace minception {
@@ -37,6 +38,23 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     print_error(app, error.what());
   }
   return 1;
+}
+
+std::string processor_name() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+std::string compiler_name() {
+#if defined(__clang__)
+  return "Clang " __clang_version__;
+#else
+  return "GCC " __VERSION__;
+#endif
 }
 
 Shape parse_image_size(const std::string& text) {

@@ -14,6 +14,11 @@ namespace minception {
 /// code 2 for a wrong command line, 1 for everything else.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
 
+/// What a result depends on besides the options: "AMD EPYC 9654 96-Core Processor", "GCC 12.2.0". The first is "unknown"
+/// where the system does not say.
+std::string processor_name();
+std::string compiler_name();
+
 /// "96" or "96x64" as (H, W).
 Shape parse_image_size(const std::string& text);
 

@@ -138,7 +138,8 @@ std::string config_json(const Options& o, const Network& network, const Dataset&
       {"device", o.device},
       {"backend", network.backend().description()},
       {"compute", name_of(network.options().compute)},
-      {"compiler", __VERSION__},
+      {"processor", processor_name()},
+      {"compiler", compiler_name()},
       {"peak_bytes", network.memory().total},
   };
   return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
