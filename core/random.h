@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 
 namespace minception {
 
@@ -53,6 +54,13 @@ struct Random {
     return radius * std::cos(6.283185307179586 * bits(2 * index + 1) * 0x1p-32);
   }
 };
+
+/// A stream of random numbers for what has this name: 64-bit FNV-1a.
+constexpr std::uint64_t name_hash(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
+  return hash;
+}
 
 /// Element `position` of a pseudo-random permutation of [0, count), computed without a table: a four-round Feistel
 /// network over the next even power of two, walked until it lands inside (Black & Rogaway 2002, "Ciphers with

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace minception {
 
@@ -24,13 +23,6 @@ inline Tensor schedule_tensor(Plan& plan) {
 }
 inline Tensor totals_tensor(Plan& plan, std::size_t head) {
   return plan.external(Region::control, totals_offset(head), Shape{2}, plan.master_dtype());
-}
-
-/// A stream of random numbers for what has this name: 64-bit FNV-1a.
-constexpr std::uint64_t name_hash(std::string_view name) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
-  return hash;
 }
 
 }  // namespace minception

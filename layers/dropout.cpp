@@ -1,3 +1,4 @@
+#include <minception/core/random.h>
 #include <minception/layers/control.h>
 #include <minception/layers/dropout.h>
 

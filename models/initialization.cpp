@@ -1,6 +1,5 @@
 #include <minception/core/error.h>
 #include <minception/core/random.h>
-#include <minception/layers/control.h>
 #include <minception/models/initialization.h>
 
 #include <cmath>

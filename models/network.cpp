@@ -243,7 +243,7 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
   const Shape& image = *options_.dataset_image;
   require(dataset.images.shape == Shape({dataset.images.n(), image[0], image[1], image[2]}),
           "this network was made for images of ", image, ", the data set is ", dataset.images.shape);
-  has_input_ = true;
+  has_input_[static_cast<int>(mode)] = true;
   plan_of(mode).set_dataset(dataset.images, dataset.labels);
 }
 
@@ -256,7 +256,7 @@ void Network::set_indices(std::span<const std::int32_t> indices) {
 void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
   require(!options_.dataset_image, "this network was made for data sets, not for set_input");
   require(!options_.plan_only, "this network was only planned: it has no memory");
-  has_input_ = true;
+  has_input_[static_cast<int>(mode)] = true;
   const Shape& image = model_.config.input;
   const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
   require(
@@ -283,19 +283,20 @@ void Network::set_control(std::int64_t epoch, std::int64_t position, float learn
 
 void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
   require(!options_.plan_only, "this network was only planned: it has no memory");
-  require(has_input_, "this network was given nothing to work on: call set_dataset or set_input first");
+  require(has_input_[static_cast<int>(mode)],
+          "this network was given nothing to work on: call set_dataset or set_input first");
   Plan& plan = plan_of(mode);
   const BoundSteps& bound = plan.bind(options);
   for (std::size_t i = 0; i < bound.operations.size(); ++i) {
     if (!only || plan.steps()[i].phase == *only) backend_.run(bound.operations[i], bound.workspaces[i]);
   }
+  if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
 }
 
 void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
   const bool refresh = mode == Mode::training || packed_for_batch_ != batch;
   run_bound(mode, {.batch = batch, .refresh_packed = refresh}, only);
   if (mode == Mode::inference && refresh) packed_for_batch_ = only ? 0 : batch;
-  if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
 }
 
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
@@ -303,7 +304,6 @@ void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward, Phase::update}) {
     if (phase != Phase::update || step.update) run_bound(Mode::training, options, phase);
   }
-  packed_for_batch_ = 0;
 }
 
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }

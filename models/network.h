@@ -44,8 +44,8 @@ struct NetworkOptions {
   SgdOptions sgd;
   /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
   std::optional<Shape> dataset_image;
-  std::vector<float> scale = {1.0f /
-                              255.0f};  ///< of data set pixels: y = pixel * scale + shift, one value or one per channel
+  /// Of data set pixels: y = pixel * scale + shift, one value for all channels or one per channel.
+  std::vector<float> scale = {1.0f / 255.0f};
   std::vector<float> shift = {0.0f};
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
   bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
@@ -103,8 +103,8 @@ class Network {
   /// Forward and loss with running statistics.
   void infer(std::int64_t batch);
 
-  /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes share
-  /// memory.
+  /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes
+  /// share memory.
   std::vector<double> logits(Mode mode, std::int64_t batch) const;
   /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head.
   Totals totals(std::size_t head = 0) const;
@@ -152,8 +152,8 @@ class Network {
   Memory memory_;
   Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, packed_memory_,
       control_memory_, index_memory_;
-  bool has_input_ = false;
-  std::int64_t packed_for_batch_ = 0;  ///< the batch size that `packed` was refreshed for; 0: stale
+  bool has_input_[2] = {false, false};  ///< by mode
+  std::int64_t packed_for_batch_ = 0;   ///< the batch size that `packed` was refreshed for; 0: stale
 };
 
 }  // namespace minception

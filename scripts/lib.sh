@@ -5,6 +5,22 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ -t 1 ]; then say() { printf '\033[1m== %s\033[0m\n' "$*"; }; else say() { printf '== %s\n' "$*"; }; fi
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
+# quietly COMMAND...: runs it and prints its warnings only; if it fails, what says why.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    grep 'warning:' "$log" || true
+  else
+    status=1
+    { grep -E -A 20 'error|FAILED' "$log" || tail -n 40 "$log"; } >"$log.why"
+    head -n 60 "$log.why" >&2
+    rm -f "$log.why"
+  fi
+  rm -f "$log"
+  return $status
+}
+
 # install_packages NAME...: installs those Debian packages that are missing. Where there is no apt-get, names them.
 install_packages() {
   local missing=() package
@@ -22,15 +38,9 @@ install_packages() {
     as_root=(sudo)
   fi
   say "Installing ${missing[*]}"
-  local log
-  log=$(mktemp)
-  if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-         apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    rm -f "$log"
+  quietly "${as_root[@]}" apt-get update && quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${missing[@]}" ||
     die "apt-get could not install ${missing[*]} (the lines above say why)"
-  fi
-  rm -f "$log"
 }
 
 CMAKE_ARGS=()  # more options for the configuration
@@ -38,22 +48,10 @@ build_packages=(g++ cmake ninja-build libdnnl-dev nlohmann-json3-dev libcli11-de
 
 # build PRESET [TARGET...]: configures and builds; prints only what matters.
 build() {
-  local preset=$1 log
+  local preset=$1
   shift
   cd "$root"
-  log=$(mktemp)
   say "Building (preset $preset)"
-  if ! cmake -S "$root" --preset "$preset" "${CMAKE_ARGS[@]}" >"$log" 2>&1; then
-    cat "$log" >&2
-    rm -f "$log"
-    die "CMake could not configure (the lines above say why)"
-  fi
-  if ! cmake --build --preset "$preset" ${1:+--target "$@"} >"$log" 2>&1; then
-    { grep -E -A 20 'error|FAILED' "$log" || tail -n 40 "$log"; } >"$log.short"
-    head -n 60 "$log.short" >&2
-    rm -f "$log" "$log.short"
-    die "the build failed (the lines above say why)"
-  fi
-  grep 'warning:' "$log" || true
-  rm -f "$log"
+  quietly cmake -S "$root" --preset "$preset" "${CMAKE_ARGS[@]}" || die "CMake could not configure (the lines above say why)"
+  quietly cmake --build --preset "$preset" ${1:+--target "$@"} || die "the build failed (the lines above say why)"
 }

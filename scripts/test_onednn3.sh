@@ -24,7 +24,8 @@ fi
 say "Building"
 cmake -S . -B build/onednn3/tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
   -DMINCEPTION_EXAMPLES=OFF | grep oneDNN
-cmake --build build/onednn3/tree --target minception_kernels_tests minception_models_tests >/dev/null
+quietly cmake --build build/onednn3/tree --target minception_kernels_tests minception_models_tests ||
+  die "the build failed (the lines above say why)"
 say "Testing"
 OMP_WAIT_POLICY=passive ctest --test-dir build/onednn3/tree --parallel "$(nproc)" --output-on-failure --no-tests=error \
   --tests-regex '^(kernels|models)/' "$@" | tail -n 5

@@ -262,8 +262,11 @@ TEST_CASE("a network that cannot run says so", "[state]") {
   CHECK_THROWS_WITH(planned.initialize(Initialization::kaiming_normal, 1), Catch::Contains("only planned"));
   Network empty(small_googlenet(false), *backend, {.max_batch = 2});
   CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("nothing to work on"));
-  Network resident(small_googlenet(false), *backend, {.max_batch = 2, .dataset_image = Shape{2, 8, 8}});
   const RandomBatch data = random_batch(small_googlenet(false).config, 2);
+  empty.set_input(Mode::inference, data.images, data.labels);
+  empty.infer(2);
+  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("nothing to work on"));
+  Network resident(small_googlenet(false), *backend, {.max_batch = 2, .dataset_image = Shape{2, 8, 8}});
   CHECK_THROWS_WITH(resident.set_input(Mode::training, data.images, data.labels), Catch::Contains("not for set_input"));
   Model dangling = small_googlenet(false, true);
   dangling.auxiliary[0].after = 7;
