@@ -1,6 +1,8 @@
 #pragma once
 /// Element types, and bfloat16 as a storage type.
 
+#include <minception/core/host_device.h>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +41,7 @@ struct bf16 {
   std::uint16_t bits = 0;
 
   bf16() = default;
-  explicit bf16(float value) {
+  MINCEPTION_HOST_DEVICE explicit bf16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     if ((word & 0x7fffffffu) > 0x7f800000u) {
       bits = static_cast<std::uint16_t>((word >> 16) | 0x0040u);  // quiet, and never rounded into infinity
@@ -47,7 +49,7 @@ struct bf16 {
       bits = static_cast<std::uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
     }
   }
-  operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  MINCEPTION_HOST_DEVICE operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
 template <class T>

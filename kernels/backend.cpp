@@ -39,6 +39,8 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const FlattenBackward& op) { backend.flatten_backward(op, workspace); }
     void operator()(const AddForward& op) { backend.add_forward(op, workspace); }
     void operator()(const AddBackward& op) { backend.add_backward(op, workspace); }
+    void operator()(const Fill& op) { backend.fill(op, workspace); }
+    void operator()(const Cast& op) { backend.cast(op, workspace); }
     void operator()(const BatchNormForwardTraining& op) { backend.batch_norm_forward_training(op, workspace); }
     void operator()(const BatchNormForwardInference& op) { backend.batch_norm_forward_inference(op, workspace); }
     void operator()(const BatchNormBackward& op) { backend.batch_norm_backward(op, workspace); }
@@ -48,6 +50,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const DropoutBackward& op) { backend.dropout_backward(op, workspace); }
     void operator()(const SoftmaxCrossEntropy& op) { backend.softmax_cross_entropy(op, workspace); }
     void operator()(const SgdStep& op) { backend.sgd_step(op, workspace); }
+    void operator()(const SegmentNorms& op) { backend.segment_norms(op, workspace); }
   };
   validate(operation);
   std::visit(Dispatch{*this, workspace}, operation);
@@ -55,8 +58,9 @@ void Backend::run(const Operation& operation, Workspace workspace) {
 
 std::unique_ptr<Backend> make_backend(std::string_view name) {
   if (name == "cpu") return make_cpu_backend();
+  if (name == "cuda") return make_cuda_backend();
   if (name == "reference") return make_reference_backend();
-  fail("unknown device '", name, "': known are cpu and reference");
+  fail("unknown device '", name, "': known are cpu, cuda and reference");
 }
 
 }  // namespace minception

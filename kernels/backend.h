@@ -82,6 +82,8 @@ class Backend {
   virtual void flatten_backward(const FlattenBackward&, Workspace) = 0;
   virtual void add_forward(const AddForward&, Workspace) = 0;
   virtual void add_backward(const AddBackward&, Workspace) = 0;
+  virtual void fill(const Fill&, Workspace) = 0;
+  virtual void cast(const Cast&, Workspace) = 0;
   virtual void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) = 0;
   virtual void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) = 0;
   virtual void batch_norm_backward(const BatchNormBackward&, Workspace) = 0;
@@ -91,6 +93,7 @@ class Backend {
   virtual void dropout_backward(const DropoutBackward&, Workspace) = 0;
   virtual void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) = 0;
   virtual void sgd_step(const SgdStep&, Workspace) = 0;
+  virtual void segment_norms(const SegmentNorms&, Workspace) = 0;
 
  protected:
   /// What a valid operation needs; nothing unless a backend says otherwise.
@@ -103,7 +106,29 @@ std::unique_ptr<Backend> make_reference_backend();
 /// oneDNN and OpenMP. `threads` = 0: as many as OpenMP would use. Throws Error in a build without oneDNN.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
 
-/// By name: "cpu" or "reference". Throws Error that lists the names for any other.
+/// Which member of a ladder carries out convolutions and matrix products. `naive` is the one to read first and the one
+/// the others are tested against.
+enum class Rung : std::uint8_t {
+  automatic,    ///< the fastest one that fits the shape
+  naive,        ///< one thread per result
+  tiled,        ///< tiles in shared memory, f32 arithmetic
+  tensor_core,  ///< mma.sync on tiles: tf32 for f32 tensors, bf16 for bf16 tensors
+};
+
+struct CudaOptions {
+  /// f32 tensors may be multiplied on tensor cores, which round the factors to tf32 (10 bits of mantissa).
+  bool tf32 = false;
+  Rung rung = Rung::automatic;
+  int device = 0;
+};
+
+/// Our CUDA kernels, on a GPU or, in a build with MINCEPTION_CUDA=EMULATED, thread by thread on the CPU. Throws Error in a
+/// build without them, or where no GPU answers.
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
+/// "" if make_cuda_backend would succeed, else why not.
+std::string why_no_cuda();
+
+/// By name: "cpu", "cuda" or "reference". Throws Error that lists the names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);
 
 }  // namespace minception

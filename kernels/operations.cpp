@@ -49,6 +49,8 @@ std::string_view name_of(const Operation& operation) {
       "flatten_backward",
       "add_forward",
       "add_backward",
+      "fill",
+      "cast",
       "batch_norm_forward_training",
       "batch_norm_forward_inference",
       "batch_norm_backward",
@@ -58,6 +60,7 @@ std::string_view name_of(const Operation& operation) {
       "dropout_backward",
       "softmax_cross_entropy",
       "sgd_step",
+      "segment_norms",
   };
   static_assert(std::size(kNames) == std::variant_size_v<Operation>, "every operation has a name");
   return kNames[operation.index()];

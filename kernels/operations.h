@@ -49,22 +49,42 @@ struct GradTarget {
 
 // ---- input ----------------------------------------------------------------------------------------------------------
 
-/// Gathers samples of a resident data set, resizes and normalises them:
-///   y[n, c] = resize(images[indices[n], c]) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
+/// Pad-and-crop and horizontal flip (He et al. 2016, section 4.2). The default changes nothing.
+struct Augmentation {
+  Extent2d padding = {0, 0};  ///< rows above and below, columns left and right; fewer than the image has
+  bool flip = false;          ///< mirrors left and right, in one of two cases
+  std::uint64_t seed = 0;
+  std::uint32_t stream = 0;
+
+  bool random() const { return padding != Extent2d{0, 0} || flip; }
+};
+
+/// Gathers samples of a resident data set, resizes, augments and normalises them:
+///   y[n, c] = augment(resize(images[indices[n], c])) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
 /// images: (M, C, h, w) u8, dense.  labels: (M) i32.  indices: (N) i32, each in [0, M).  y: (N, C, H, W).
 /// Bilinear with half-pixel centres: output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its
 /// two neighbours; no antialiasing (PyTorch `interpolate(mode="bilinear", align_corners=False)`). With (H, W) = (h, w)
 /// pixels are copied. scale and shift hold one value for all channels or one per channel.
+/// For the sample at position s of the epoch, with r = Random{seed, stream << 32 | epoch} (core/augmentation.h):
+///   oy = r.bits(4s) mod (2*padding.h + 1),   ox = r.bits(4s + 1) mod (2*padding.w + 1),   odd = r.bits(4s + 2) & 1,
+///   augment(x)[i, j] = x[i + oy - padding.h, j' + ox - padding.w],   j' = W - 1 - j with `flip` and odd, else j,
+/// where x is 0 outside of the image.
+/// position: (2) i64 = {epoch, position in the epoch of the batch's first sample}; needed where the augmentation is
+/// random, else optional and not read.
+/// `reference` and `cpu` reject an index that is not in [0, M); `cuda`, which cannot throw from a kernel, answers with
+/// NaN and the label -1. `cuda` takes at most 4 values of scale and of shift.
 struct LoadBatch {
   std::vector<float> scale = {1.0f / 255.0f};
   std::vector<float> shift = {0.0f};
-  Tensor images, labels, indices, y, y_labels;
+  Augmentation augmentation = {};
+  Tensor images, labels, indices, position, y, y_labels;
 
   template <class Self, class F>
   static void each_operand(Self& self, F&& f) {
     f("images", self.images, Access::read);
     f("labels", self.labels, Access::read);
     f("indices", self.indices, Access::read);
+    f("position", self.position, Access::read);
     f("y", self.y, Access::write);
     f("y_labels", self.y_labels, Access::write);
   }
@@ -456,6 +476,31 @@ struct AddBackward {
   }
 };
 
+// ---- fill and cast --------------------------------------------------------------------------------------------------
+
+/// y = value.   y: any floating tensor of any rank, channel slices included.
+struct Fill {
+  double value = 0.0;
+  Tensor y;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("y", self.y, Access::write);
+  }
+};
+
+/// y = x, in the dtype of y.   x, y: one shape of any rank, each of any floating dtype, channel slices included.
+/// Rounded to nearest even, once; NaN stays NaN. `reference` knows f32, bf16 and f64, the others f32 and bf16.
+struct Cast {
+  Tensor x, y;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("x", self.x, Access::read);
+    f("y", self.y, Access::write);
+  }
+};
+
 // ---- normalisation and regularisation -------------------------------------------------------------------------------
 
 struct BatchNormAttributes {
@@ -649,6 +694,21 @@ struct SgdStep {
   }
 };
 
+/// For each segment k of a flat buffer, whether it trains or not: y[k] = {sqrt of the sum of x^2, number of elements
+/// that are NaN or infinite}. To watch parameters and their gradients: a norm is NaN or infinite where an element is.
+/// x: one flat buffer, master.  y: (K, 2), dense, x's dtype, for K segments as in SgdStep.
+/// Squares are summed in double: in f32 the norm is finite wherever it can be written.
+struct SegmentNorms {
+  std::vector<ParameterSegment> segments;
+  Tensor x, y;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("x", self.x, Access::read);
+    f("y", self.y, Access::write);
+  }
+};
+
 // ---- all of them ----------------------------------------------------------------------------------------------------
 
 using Operation =
@@ -657,9 +717,9 @@ using Operation =
                  LinearBackwardWeights, ReluForward, ReluBackward, MaxPool2dForward, MaxPool2dBackward,
                  AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward,
                  GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward, FlattenBackward,
-                 AddForward, AddBackward, BatchNormForwardTraining, BatchNormForwardInference, BatchNormBackward,
-                 LocalResponseNormForward, LocalResponseNormBackward, DropoutForward, DropoutBackward,
-                 SoftmaxCrossEntropy, SgdStep>;
+                 AddForward, AddBackward, Fill, Cast, BatchNormForwardTraining, BatchNormForwardInference,
+                 BatchNormBackward, LocalResponseNormForward, LocalResponseNormBackward, DropoutForward,
+                 DropoutBackward, SoftmaxCrossEntropy, SgdStep, SegmentNorms>;
 
 /// "conv2d_forward", ...: the name of the operation everywhere.
 std::string_view name_of(const Operation& operation);

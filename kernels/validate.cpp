@@ -31,6 +31,12 @@ class Validator {
       const auto count = static_cast<std::int64_t>(factors->size());
       check(count == 1 || count == op.y.c(), "scale and shift hold 1 or ", op.y.c(), " values, not ", count);
     }
+    const Extent2d padding = op.augmentation.padding;
+    check(padding.h >= 0 && padding.w >= 0 && (padding.h == 0 || padding.h < op.y.h()) &&
+              (padding.w == 0 || padding.w < op.y.w()),
+          "a padding of ", padding.h, "x", padding.w, " does not fit images of ", op.y.h(), "x", op.y.w());
+    if (op.augmentation.random()) present(op.position, "position");
+    if (op.position.defined()) position(op.position);
   }
 
   void operator()(const Conv2dForward& op) const {
@@ -163,6 +169,18 @@ class Validator {
     alike(op.dy, op.db.dx, "dy", "db");
   }
 
+  void operator()(const Fill& op) const {
+    present(op.y, "y");
+    elements(op.y, "y");
+  }
+  void operator()(const Cast& op) const {
+    present(op.x, "x");
+    present(op.y, "y");
+    elements(op.x, "x");
+    elements(op.y, "y");
+    check(op.x.shape == op.y.shape, "x is ", op.x.shape, " but y is ", op.y.shape);
+  }
+
   void operator()(const BatchNormForwardTraining& op) const {
     batch_norm(op.attributes);
     alike(op.x, op.y, "x", "y");
@@ -242,12 +260,17 @@ class Validator {
     if (op.v.defined()) {
       check(op.v.shape == op.w.shape && op.v.dtype == op.w.dtype, "v ", op.v.shape, " and w ", op.w.shape, " differ");
     }
-    std::int64_t end = 0;
-    for (const ParameterSegment& segment : op.segments) {
-      check(segment.begin >= end && segment.count >= 0, "segments must be ordered and disjoint");
-      end = segment.begin + segment.count;
-      check(end <= op.w.shape[0], "a segment ends at ", end, ", the buffer at ", op.w.shape[0]);
-    }
+    segments(op.segments, op.w);
+  }
+  void operator()(const SegmentNorms& op) const {
+    present(op.x, "x");
+    present(op.y, "y");
+    check(op.x.shape.rank() == 1 && (op.x.dtype == DType::f32 || op.x.dtype == DType::f64),
+          "x must be one flat f32 or f64 buffer, not ", name_of(op.x.dtype), " ", op.x.shape);
+    const Shape expected = {static_cast<std::int64_t>(op.segments.size()), 2};
+    check(op.y.shape == expected && op.y.dense() && op.y.dtype == op.x.dtype, "y must be dense ", name_of(op.x.dtype),
+          " ", expected, ", not ", name_of(op.y.dtype), " ", op.y.shape);
+    segments(op.segments, op.x);
   }
 
  private:
@@ -265,10 +288,18 @@ class Validator {
     check(tensor.pixel_stride >= tensor.c(), role, " has a pixel stride of ", tensor.pixel_stride, " for ", tensor.c(),
           " channels");
   }
+  void floating(const Tensor& tensor, const char* role) const {
+    check(tensor.dtype == DType::f32 || tensor.dtype == DType::f64 || tensor.dtype == DType::bf16, role,
+          " must be a floating type, not ", name_of(tensor.dtype));
+  }
+  /// A floating tensor of any rank.
+  void elements(const Tensor& tensor, const char* role) const {
+    floating(tensor, role);
+    if (tensor.is_image()) image(tensor, role);
+  }
   void compute_dtype(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
     check(a.dtype == b.dtype, role_a, " is ", name_of(a.dtype), " but ", role_b, " is ", name_of(b.dtype));
-    check(a.dtype == DType::f32 || a.dtype == DType::f64 || a.dtype == DType::bf16, role_a,
-          " must be a floating type, not ", name_of(a.dtype));
+    floating(a, role_a);
   }
   void alike(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
     present(a, role_a);
@@ -384,9 +415,20 @@ class Validator {
     check(attributes.epsilon > 0.0 && attributes.momentum >= 0.0 && attributes.momentum <= 1.0, "epsilon ",
           attributes.epsilon, " or momentum ", attributes.momentum, " is not possible");
   }
-  void dropout(const DropoutAttributes& attributes, const Tensor& position) const {
+  void dropout(const DropoutAttributes& attributes, const Tensor& where) const {
     check(attributes.p >= 0.0 && attributes.p < 1.0, "the probability must be in [0, 1), not ", attributes.p);
+    position(where);
+  }
+  void position(const Tensor& position) const {
     check(position.dtype == DType::i64 && position.shape == Shape{2}, "position must be i64 [2]");
+  }
+  void segments(const std::vector<ParameterSegment>& segments, const Tensor& buffer) const {
+    std::int64_t end = 0;
+    for (const ParameterSegment& segment : segments) {
+      check(segment.begin >= end && segment.count >= 0, "segments must be ordered and disjoint");
+      end = segment.begin + segment.count;
+      check(end <= buffer.shape[0], "a segment ends at ", end, ", the buffer at ", buffer.shape[0]);
+    }
   }
 
   std::string_view name_;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything and runs every test. Ends with "N passed, N failed, N skipped".
+# Installs what is missing, builds everything and runs every test: the CPU build, the build that runs the CUDA kernels on
+# the CPU and, where nvcc is, the build for GPUs. Ends with "N passed, N failed, N skipped".
 #
 #   scripts/test.sh [CTEST_OPTION...]       for instance: scripts/test.sh -R gradients
 set -euo pipefail
@@ -15,20 +16,42 @@ if ! "$python" -c 'import torch, safetensors' 2>/dev/null; then
   /usr/bin/python3 -m venv --system-site-packages build/peers
   "$python" -m pip install --quiet --disable-pip-version-check safetensors==0.8.0 || die "pip could not install safetensors 0.8.0"
 fi
-
 CMAKE_ARGS=("-DPython3_EXECUTABLE=$python")
-build cpu
-say "Testing"
-set +e
-# Tests run side by side: threads that wait must not spin on a core that another test could use.
-OMP_NUM_THREADS=$(nproc) OMP_WAIT_POLICY=passive ctest --test-dir build/cpu --parallel "$(nproc)" --output-on-failure \
-  --no-tests=error "$@" 2>&1 | tee build/cpu/ctest.log | grep -vE '^ *Start |  Passed |^Internal ctest|^Test project'
-set -e
 
-count() { grep -cE "$1" build/cpu/ctest.log || true; }
-skipped=$(count '\*\*\*Skipped')
-passed=$(count ' Passed +[0-9.]+ sec')
-failed=$(($(count '^ *[0-9]+/[0-9]+ Test +#') - passed - skipped))
+passed=0 failed=0 skipped=0
+# run_tests PRESET [CTEST_OPTION...]: runs the tests of a build and adds to the three counts.
+run_tests() {
+  local preset=$1 log
+  shift
+  log=build/$preset/ctest.log
+  say "Testing (preset $preset)"
+  # Tests run side by side: threads that wait must not spin on a core that another test could use.
+  OMP_NUM_THREADS=$(nproc) OMP_WAIT_POLICY=passive ctest --test-dir "build/$preset" --parallel "$(nproc)" \
+    --output-on-failure "$@" 2>&1 | tee "$log" | grep -vE '^ *Start |  Passed |^Internal ctest|^Test project' || true
+  count() { grep -cE "$1" "$log" || true; }
+  local ran_passed ran_skipped
+  ran_passed=$(count ' Passed +[0-9.]+ sec')
+  ran_skipped=$(count '\*\*\*Skipped')
+  passed=$((passed + ran_passed))
+  skipped=$((skipped + ran_skipped))
+  failed=$((failed + $(count '^ *[0-9]+/[0-9]+ Test +#') - ran_passed - ran_skipped))
+}
+
+build cpu
+run_tests cpu "$@"
+
+# The same code above the kernels: what is new here are the kernels, their executor and networks on top of them.
+build emulated
+run_tests emulated --label-regex '^cuda$' "$@"
+
+if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+  CMAKE_ARGS+=("-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-80-real;90-real}")
+  build cuda minception_cuda_tests minception_cuda_network_tests
+  run_tests cuda --label-regex '^gpu$' "$@"
+else
+  say "nvcc is not here: the CUDA kernels are not compiled for GPUs"
+fi
+
 [ "$passed" -gt 0 ] || failed=$((failed + 1))
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -42,8 +42,10 @@ void CpuBackend::fill_zero(void* device, std::size_t bytes) {
 }
 
 Requirements CpuBackend::requirements(const Operation& operation) {
-  for_each_operand(operation, [](std::string_view, const Tensor& tensor, Access) {
-    if (tensor.dtype == DType::bf16 || tensor.dtype == DType::f64) cpu::require_f32(tensor);
+  const bool moves_values = std::holds_alternative<Fill>(operation) || std::holds_alternative<Cast>(operation);
+  for_each_operand(operation, [&](std::string_view, const Tensor& tensor, Access) {
+    const bool refused = tensor.dtype == DType::f64 || (tensor.dtype == DType::bf16 && !moves_values);
+    if (refused) cpu::require_f32(tensor);
   });
   return std::visit([this](const auto& op) { return needs(op); }, operation);
 }

@@ -11,7 +11,7 @@
 
 namespace minception {
 
-/// Computes in f32. The thread count is fixed when the backend is made and is part of what "the same bits"
+/// Computes in f32; fill and cast know bf16 too. The thread count is fixed when the backend is made and is part of what "the same bits"
 /// means. A backend is used by one thread at a time.
 class CpuBackend final : public Backend {
  public:
@@ -57,6 +57,8 @@ class CpuBackend final : public Backend {
   void flatten_backward(const FlattenBackward&, Workspace) override;
   void add_forward(const AddForward&, Workspace) override;
   void add_backward(const AddBackward&, Workspace) override;
+  void fill(const Fill&, Workspace) override;
+  void cast(const Cast&, Workspace) override;
   void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) override;
   void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) override;
   void batch_norm_backward(const BatchNormBackward&, Workspace) override;
@@ -66,6 +68,7 @@ class CpuBackend final : public Backend {
   void dropout_backward(const DropoutBackward&, Workspace) override;
   void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) override;
   void sgd_step(const SgdStep&, Workspace) override;
+  void segment_norms(const SegmentNorms&, Workspace) override;
 
  protected:
   Requirements requirements(const Operation& operation) override;
@@ -83,6 +86,7 @@ class CpuBackend final : public Backend {
   Requirements needs(const LocalResponseNormForward&);
   Requirements needs(const LocalResponseNormBackward&);
   Requirements needs(const SoftmaxCrossEntropy&);
+  Requirements needs(const SegmentNorms&);
   template <class Other>
   Requirements needs(const Other&) {
     return {};

@@ -1,5 +1,6 @@
-/// Gathers samples from a resident u8 data set, resizes them bilinearly and normalises them.
+/// Gathers samples from a resident u8 data set, resizes them bilinearly, crops and flips them and normalises them.
 
+#include <minception/core/augmentation.h>
 #include <minception/kernels/cpu/backend.h>
 #include <minception/kernels/cpu/view.h>
 
@@ -27,6 +28,16 @@ struct Sample {
   }
 };
 
+/// What happens to image n of the batch.
+CropAndFlip augmentation_of(const LoadBatch& op, std::int64_t n) {
+  const auto& [padding, flip, seed, stream] = op.augmentation;
+  if (!op.augmentation.random()) return {};
+  const auto* position = op.position.as<const std::int64_t>();
+  const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
+  return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), static_cast<int>(padding.h),
+                            static_cast<int>(padding.w), flip);
+}
+
 }  // namespace
 
 void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
@@ -47,21 +58,25 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
   parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
     for (; begin < end; ++begin) {
       const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
-      const Sample row(begin % y.h, h, y.h);
+      const CropAndFlip moved = augmentation_of(op, begin / y.h);
+      const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
+      const Sample row(p, h, y.h);
       const std::uint8_t* above = image + row.first * w * y.c;
       const std::uint8_t* below = image + row.second * w * y.c;
-      for (std::int64_t q = 0; q < y.w; ++q) {
+      for (std::int64_t j = 0; j < y.w; ++j) {
+        const std::int64_t q = moved.column(static_cast<int>(j), static_cast<int>(y.w));
+        const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
         const Sample column(q, w, y.w);
         const std::int64_t left = column.first * y.c;
         const std::int64_t right = column.second * y.c;
-        float* out = y.pixel(begin * y.w + q);
+        float* out = y.pixel(begin * y.w + j);
         for (std::int64_t c = 0; c < y.c; ++c) {
           const auto mix = [&](const std::uint8_t* line) {
             const float at_left = line[left + c];
             return at_left + (line[right + c] - at_left) * column.weight;
           };
           const float top = mix(above);
-          const float value = top + (mix(below) - top) * row.weight;
+          const float value = inside ? top + (mix(below) - top) * row.weight : 0.0f;
           const auto channel = static_cast<std::size_t>(c);
           out[c] = value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel];
         }

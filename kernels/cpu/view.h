@@ -13,7 +13,7 @@
 
 namespace minception::cpu {
 
-/// Floats of a tensor. Ranks other than 2 and 4 are one pixel of all their elements.
+/// Elements of a tensor. Ranks other than 2 and 4 are one pixel of all their elements.
 template <class T>
 struct View {
   T* data = nullptr;
@@ -35,15 +35,28 @@ inline void require_f32(const Tensor& tensor) {
           name_of(tensor.dtype), "; use f32, or the reference backend for f64");
 }
 
-/// For operands that are written.
-inline View<float> view(const Tensor& tensor) {
-  require_f32(tensor);
-  auto* data = static_cast<float*>(tensor.data);
+/// A tensor of any element type.
+template <class T>
+View<T> view_as(const Tensor& tensor) {
+  auto* data = tensor.as<T>();
   if (!tensor.is_image()) return {data, 1, 1, 1, tensor.elements(), tensor.elements()};
   return {data, tensor.n(), tensor.h(), tensor.w(), tensor.c(), tensor.pixel_stride};
 }
+/// For operands that are written.
+inline View<float> view(const Tensor& tensor) {
+  require_f32(tensor);
+  return view_as<float>(tensor);
+}
 /// For operands that are only read.
 inline View<const float> const_view(const Tensor& tensor) { return view(tensor); }
+
+/// f(zero), zero of the tensor's type, for operations that only move values: those know bf16 as well.
+template <class F>
+void in_dtype_of(const Tensor& tensor, F&& f) {
+  if (tensor.dtype == DType::bf16) return f(bf16{});
+  require_f32(tensor);
+  f(float{});
+}
 
 /// The floats of a vector operand, or nullptr if it is not there.
 inline float* values(const Tensor& tensor) {

@@ -6,10 +6,12 @@
 #include <minception/kernels/reference/add.h>
 #include <minception/kernels/reference/avg_pool2d.h>
 #include <minception/kernels/reference/batch_norm.h>
+#include <minception/kernels/reference/cast.h>
 #include <minception/kernels/reference/concat.h>
 #include <minception/kernels/reference/conv2d.h>
 #include <minception/kernels/reference/conv2d_1x1_group.h>
 #include <minception/kernels/reference/dropout.h>
+#include <minception/kernels/reference/fill.h>
 #include <minception/kernels/reference/flatten.h>
 #include <minception/kernels/reference/global_avg_pool.h>
 #include <minception/kernels/reference/linear.h>
@@ -17,6 +19,7 @@
 #include <minception/kernels/reference/local_response_norm.h>
 #include <minception/kernels/reference/max_pool2d.h>
 #include <minception/kernels/reference/relu.h>
+#include <minception/kernels/reference/segment_norms.h>
 #include <minception/kernels/reference/sgd.h>
 #include <minception/kernels/reference/softmax_cross_entropy.h>
 
@@ -37,6 +40,13 @@ void in_dtype_of(const Tensor& tensor, F&& f) {
       fail("the reference backend computes in f32 and f64, not in ", name_of(tensor.dtype),
            ": choose one of these, or another backend");
   }
+}
+
+/// The same for operations that only move values, which know bf16 too.
+template <class F>
+void in_floating_dtype_of(const Tensor& tensor, F&& f) {
+  if (tensor.dtype == DType::bf16) return f(bf16{});
+  in_dtype_of(tensor, f);
 }
 
 class ReferenceBackend final : public Backend {
@@ -132,6 +142,14 @@ class ReferenceBackend final : public Backend {
   void add_backward(const AddBackward& op, Workspace) override {
     in_dtype_of(op.dy, [&](auto zero) { reference::add_backward<decltype(zero)>(op); });
   }
+  void fill(const Fill& op, Workspace) override {
+    in_floating_dtype_of(op.y, [&](auto zero) { reference::fill<decltype(zero)>(op); });
+  }
+  void cast(const Cast& op, Workspace) override {
+    in_floating_dtype_of(op.x, [&](auto from) {
+      in_floating_dtype_of(op.y, [&](auto to) { reference::cast<decltype(from), decltype(to)>(op); });
+    });
+  }
   void batch_norm_forward_training(const BatchNormForwardTraining& op, Workspace) override {
     in_dtype_of(op.x, [&](auto zero) { reference::batch_norm_forward_training<decltype(zero)>(op); });
   }
@@ -158,6 +176,9 @@ class ReferenceBackend final : public Backend {
   }
   void sgd_step(const SgdStep& op, Workspace) override {
     in_dtype_of(op.w, [&](auto zero) { reference::sgd_step<decltype(zero)>(op); });
+  }
+  void segment_norms(const SegmentNorms& op, Workspace) override {
+    in_dtype_of(op.x, [&](auto zero) { reference::segment_norms<decltype(zero)>(op); });
   }
 
  private:

@@ -1,9 +1,10 @@
 #pragma once
-/// y[n, c] = resize(images[indices[n], c]) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
+/// y[n, c] = augment(resize(images[indices[n], c])) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
 ///
 /// Output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its two neighbours along
-/// each axis.
+/// each axis. An augmentation moves output pixels, so the resize is evaluated where they come from.
 
+#include <minception/core/augmentation.h>
 #include <minception/kernels/reference/image.h>
 
 #include <algorithm>
@@ -26,6 +27,16 @@ inline BilinearTap bilinear_tap(std::int64_t out_index, std::int64_t in, std::in
   return {first, std::min(first + 1, in - 1), position - static_cast<double>(first)};
 }
 
+/// What happens to image n of the batch.
+inline CropAndFlip augmentation_of(const LoadBatch& op, std::int64_t n) {
+  const auto& [padding, flip, seed, stream] = op.augmentation;
+  if (!op.augmentation.random()) return {};
+  const auto* position = op.position.as<const std::int64_t>();
+  const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
+  return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), static_cast<int>(padding.h),
+                            static_cast<int>(padding.w), flip);
+}
+
 template <class T>
 void load_batch(const LoadBatch& op) {
   const Image<const std::uint8_t> images(op.images);
@@ -33,24 +44,32 @@ void load_batch(const LoadBatch& op) {
   const auto per_channel = [](const std::vector<float>& factors, std::int64_t c) {
     return static_cast<double>(factors.size() == 1 ? factors[0] : factors[static_cast<std::size_t>(c)]);
   };
+  // Channel c of a sample at pixel (i, j) of its resized image; 0 outside.
+  const auto resized = [&](std::int64_t sample, std::int64_t c, std::int64_t i, std::int64_t j) {
+    if (i < 0 || i >= y.h || j < 0 || j >= y.w) return 0.0;
+    const BilinearTap row = bilinear_tap(i, images.h, y.h);
+    const BilinearTap column = bilinear_tap(j, images.w, y.w);
+    const auto pixel = [&](std::int64_t r, std::int64_t s) {
+      return static_cast<double>(images.pixel(sample, r, s)[c]);
+    };
+    const double above =
+        pixel(row.first, column.first) * (1.0 - column.fraction) + pixel(row.first, column.second) * column.fraction;
+    const double below =
+        pixel(row.second, column.first) * (1.0 - column.fraction) + pixel(row.second, column.second) * column.fraction;
+    return above * (1.0 - row.fraction) + below * row.fraction;
+  };
   for (std::int64_t n = 0; n < y.n; ++n) {
     const std::int64_t sample = op.indices.as<const std::int32_t>()[n];
     require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n, " is not in [0, ",
             images.n, ")");
     op.y_labels.as<std::int32_t>()[n] = op.labels.as<const std::int32_t>()[sample];
+    const CropAndFlip moved = augmentation_of(op, n);
     for (std::int64_t h = 0; h < y.h; ++h) {
-      const BilinearTap row = bilinear_tap(h, images.h, y.h);
       for (std::int64_t w = 0; w < y.w; ++w) {
-        const BilinearTap column = bilinear_tap(w, images.w, y.w);
+        const int row = moved.row(static_cast<int>(h));
+        const int column = moved.column(static_cast<int>(w), static_cast<int>(y.w));
         for (std::int64_t c = 0; c < y.c; ++c) {
-          const auto pixel = [&](std::int64_t r, std::int64_t s) {
-            return static_cast<double>(images.pixel(sample, r, s)[c]);
-          };
-          const double above = pixel(row.first, column.first) * (1.0 - column.fraction) +
-                               pixel(row.first, column.second) * column.fraction;
-          const double below = pixel(row.second, column.first) * (1.0 - column.fraction) +
-                               pixel(row.second, column.second) * column.fraction;
-          const double value = above * (1.0 - row.fraction) + below * row.fraction;
+          const double value = resized(sample, c, row, column);
           y.pixel(n, h, w)[c] = static_cast<T>(value * per_channel(op.scale, c) + per_channel(op.shift, c));
         }
       }

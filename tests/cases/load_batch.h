@@ -1,5 +1,5 @@
 #pragma once
-/// Cases of load_batch.
+/// Cases of load_batch. Where images are augmented, the batch begins in the middle of an epoch.
 
 #include <minception/tests/cases/case.h>
 
@@ -11,6 +11,7 @@ inline std::vector<Case> load_batch_cases() {
     const char* name;
     Shape images, y;
     std::vector<float> scale, shift;
+    Augmentation augmentation = {};
   };
   const LoadShape shapes[] = {
       {"copy, grey", {9, 1, 28, 28}, {4, 1, 28, 28}, {1.0f / 255.0f}, {0.0f}},
@@ -21,6 +22,21 @@ inline std::vector<Case> load_batch_cases() {
       {"rows only", {4, 1, 8, 10}, {2, 1, 12, 10}, {1.0f / 255.0f}, {0.0f}},
       {"one pixel to many", {3, 3, 1, 1}, {2, 3, 4, 5}, {1.0f / 255.0f}, {0.0f}},
       {"many to one pixel, batch 1", {3, 3, 6, 6}, {1, 3, 1, 1}, {1.0f / 255.0f}, {0.0f}},
+      {"cropped and flipped as cifar-10",
+       {6, 3, 32, 32},
+       {5, 3, 32, 32},
+       {0.017f, 0.0175f, 0.0174f},
+       {-2.1f, -2.0f, -1.8f},
+       {{4, 4}, true, 7, 0}},
+      {"flipped", {5, 1, 28, 28}, {6, 1, 28, 28}, {1.0f / 255.0f}, {0.5f}, {{0, 0}, true, 7, 1}},
+      {"resized and cropped", {5, 1, 28, 28}, {3, 1, 32, 30}, {1.0f / 127.5f}, {-1.0f}, {{2, 3}, false, 3, 2}},
+      {"rows padded, seed of 64 bits",
+       {4, 2, 9, 7},
+       {5, 2, 11, 8},
+       {0.02f, 0.03f},
+       {0.5f, -0.25f},
+       {{3, 0}, true, 0x9e3779b97f4a7c15u, 5}},
+      {"padded as far as possible", {3, 1, 5, 4}, {8, 1, 5, 4}, {0.02f}, {0.5f}, {{4, 3}, true, 5, 9}},
   };
   std::vector<Case> table;
   for (const LoadShape& s : shapes) {
@@ -28,9 +44,11 @@ inline std::vector<Case> load_batch_cases() {
       LoadBatch op;
       op.scale = s.scale;
       op.shift = s.shift;
+      op.augmentation = s.augmentation;
       op.images = dense(s.images, DType::u8);
       op.labels = dense(Shape{s.images[0]}, DType::i32);
       op.indices = dense(Shape{s.y[0]}, DType::i32);
+      if (s.augmentation.random()) op.position = dense(Shape{2}, DType::i64);
       op.y = image(s.y, layout, 4, 1);
       op.y_labels = dense(Shape{s.y[0]}, DType::i32);
       table.push_back({std::string(s.name) + (layout == Layout::sliced ? ", into a slice" : ""), op});

@@ -62,6 +62,8 @@ class ForwardingBackend final : public Backend {
   void flatten_backward(const FlattenBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void add_forward(const AddForward& op, Workspace) override { carry_out_(op, *inner_); }
   void add_backward(const AddBackward& op, Workspace) override { carry_out_(op, *inner_); }
+  void fill(const Fill& op, Workspace) override { carry_out_(op, *inner_); }
+  void cast(const Cast& op, Workspace) override { carry_out_(op, *inner_); }
   void batch_norm_forward_training(const BatchNormForwardTraining& op, Workspace) override { carry_out_(op, *inner_); }
   void batch_norm_forward_inference(const BatchNormForwardInference& op, Workspace) override {
     carry_out_(op, *inner_);
@@ -75,6 +77,7 @@ class ForwardingBackend final : public Backend {
   void dropout_backward(const DropoutBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace) override { carry_out_(op, *inner_); }
   void sgd_step(const SgdStep& op, Workspace) override { carry_out_(op, *inner_); }
+  void segment_norms(const SegmentNorms& op, Workspace) override { carry_out_(op, *inner_); }
 
  private:
   std::unique_ptr<Backend> inner_;

@@ -1,18 +1,74 @@
 #include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/stage.h>
+#include <minception/tests/kernels/staged_case.h>
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 
 namespace minception {
 namespace {
 
-/// Where `actual` departs from `expected`, in words; "" where it does not.
-std::string compare(const Case& test_case, const Stage& stage, const Stage& expected_stage, const Values& initial,
-                    std::size_t k, double tolerance) {
+/// Relative norm per tensor within which f32 results of one operation agree with `reference` in double.
+constexpr double kTolerance = 2e-5;
+
+double norm(const std::vector<double>& values) {
+  double squares = 0.0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares);
+}
+
+double distance(std::vector<double> a, const std::vector<double>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return norm(a);
+}
+
+/// What an operand holds after the operation.
+struct Expectation {
+  std::vector<double> values;
+  double norm = 0.0;
+  double allowed_error = 0.0;
+};
+
+/// What `reference` in double makes of the inputs: one list per operand, empty where it is only read.
+Values computed_by_reference(const Operation& operation, const Values& inputs) {
+  const auto reference = make_reference_backend();
+  StagedCase stage(*reference, operation, DType::f64, inputs);
+  stage.run();
+  Values results(stage.operands());
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    if (stage.access(k) != Access::read) results[k] = stage.read(k);
+  }
+  return results;
+}
+
+/// One per operand. A backend may round the factors of a product or leave them as they are: the larger deviation counts,
+/// as in a small tensor roundings may happen to cancel.
+std::vector<Expectation> expectations(const Operation& operation, const Values& inputs, const Precision& precision) {
+  const Values exact = computed_by_reference(operation, inputs);
+  const Values narrow_inputs = round_factors(operation, inputs, precision.factors);
+  const Values narrow = narrow_inputs == inputs ? exact : computed_by_reference(operation, narrow_inputs);
+
+  std::vector<Expectation> expected;
+  for_each_operand(operation, [&](std::string_view role, const Tensor& described, Access) {
+    const std::size_t k = expected.size();
+    const DType dtype = dtype_in(precision.storage, operation, role, described);
+    const auto deviation = [&](std::vector<double> result) {
+      for (double& value : result) value = rounded(value, dtype);
+      return distance(result, exact[k]);
+    };
+    const double size = norm(exact[k]);
+    const double rounding = std::max(deviation(exact[k]), deviation(narrow[k]));
+    expected.push_back({exact[k], size, std::max(kTolerance * size, 3.0 * rounding)});
+  });
+  return expected;
+}
+
+/// Where an operand departs from what is expected, in words; "" where it does not.
+std::string compare(const Case& test_case, const StagedCase& stage, const Expectation& expectation,
+                    const std::vector<double>& initial, std::size_t k) {
   const std::vector<double> actual = stage.read(k);
-  const std::vector<double> expected = expected_stage.read(k);
-  if (stage.dtype(k) != DType::f32) {
+  const std::vector<double>& expected = expectation.values;
+  if (!is_floating(stage.dtype(k))) {
     for (std::size_t i = 0; i < actual.size(); ++i) {
       if (actual[i] != expected[i]) {
         return concat(stage.role(k), "[", i, "] is ", actual[i], ", expected ", expected[i]);
@@ -21,22 +77,17 @@ std::string compare(const Case& test_case, const Stage& stage, const Stage& expe
     return "";
   }
 
-  double squared_error = 0.0;
-  double squared_norm = 0.0;
   std::size_t zeros = 0;
   std::size_t worst = 0;
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double error = actual[i] - expected[i];
-    squared_error += error * error;
-    squared_norm += expected[i] * expected[i];
     if (expected[i] == 0.0) ++zeros;
-    if (!(std::abs(error) <= std::abs(actual[worst] - expected[worst]))) worst = i;
+    if (!(std::abs(actual[i] - expected[i]) <= std::abs(actual[worst] - expected[worst]))) worst = i;
   }
-  const double error = std::sqrt(squared_error);
-  const double norm = std::sqrt(squared_norm);
-  if (!(error <= tolerance * norm)) {
-    return concat(stage.role(k), " is off by ", error / norm, " of its norm (at most ", tolerance, "), most at [",
-                  worst, "]: ", actual[worst], ", expected ", expected[worst]);
+  const double error = distance(actual, expected);
+  if (!(error <= expectation.allowed_error)) {
+    return concat(stage.role(k), " is off by ", error / expectation.norm, " of its norm (at most ",
+                  expectation.allowed_error / expectation.norm, "), most at [", worst, "]: ", actual[worst],
+                  ", expected ", expected[worst]);
   }
   if (2 * zeros > actual.size() && !test_case.mostly_zero) {
     return concat("mistrusted: ", zeros, " of ", actual.size(), " expected values of ", stage.role(k),
@@ -44,21 +95,21 @@ std::string compare(const Case& test_case, const Stage& stage, const Stage& expe
   }
   if (stage.access(k) == Access::read_write) {
     for (std::size_t i = 0; i < actual.size(); ++i) {
-      if (expected[i] == initial[k][i] && actual[i] != initial[k][i]) {
-        return concat(stage.role(k), "[", i, "] must stay ", initial[k][i], ", became ", actual[i]);
+      if (expected[i] == initial[i] && actual[i] != initial[i]) {
+        return concat(stage.role(k), "[", i, "] must stay ", initial[i], ", became ", actual[i]);
       }
     }
   }
   return "";
 }
 
-std::string compare_all(const Case& test_case, const Stage& stage, const Stage& expected, const Values& initial,
-                        double tolerance) {
+std::string compare_all(const Case& test_case, const StagedCase& stage, const std::vector<Expectation>& expected,
+                        const Values& initial) {
   const std::string near = stage.trespassed();
   if (!near.empty()) return concat("memory around ", near, " or of an input was changed");
   for (std::size_t k = 0; k < stage.operands(); ++k) {
     if (stage.access(k) == Access::read) continue;
-    const std::string difference = compare(test_case, stage, expected, initial, k, tolerance);
+    const std::string difference = compare(test_case, stage, expected[k], initial[k], k);
     if (!difference.empty()) return difference;
   }
   return "";
@@ -79,8 +130,8 @@ bool with_packed(Operation& operation, const Tensor& packed, bool refresh) {
 }
 
 /// Runs with weights packed in this run, then with those packed in the run before.
-std::string check_packed(Backend& backend, const Case& test_case, Stage& stage, const Stage& expected,
-                         const Values& values, double tolerance) {
+std::string check_packed(Backend& backend, const Case& test_case, StagedCase& stage,
+                         const std::vector<Expectation>& expected, const Values& values) {
   const std::size_t bytes = backend.plan(stage.operation()).packed;
   if (bytes == 0) return "";
   const Buffer memory = backend.allocate(bytes);
@@ -91,26 +142,30 @@ std::string check_packed(Backend& backend, const Case& test_case, Stage& stage, 
     Operation operation = stage.operation();
     if (!with_packed(operation, packed, refresh)) return "asks for packed weights but has no operand for them";
     stage.run(operation, 0xff);
-    const std::string difference = compare_all(test_case, stage, expected, values, tolerance);
+    const std::string difference = compare_all(test_case, stage, expected, values);
     if (!difference.empty()) return concat(refresh ? "packing weights: " : "with packed weights: ", difference);
   }
   return "";
 }
 
-std::string check(Backend& backend, const Case& test_case, double tolerance) {
-  const Values values = make_values(test_case);
-  const auto reference = make_reference_backend();
-  Stage expected(*reference, test_case.operation, DType::f64, values);
-  expected.run();
-  Stage stage(backend, test_case.operation, DType::f32, values);
-  stage.run();
-  const std::string difference = compare_all(test_case, stage, expected, values, tolerance);
-  if (!difference.empty()) return difference;
-
-  const auto first_run = stage.memory();
-  stage.run(stage.operation(), 0x00);
-  if (stage.memory() != first_run) return "two runs gave different bits";
-  return check_packed(backend, test_case, stage, expected, values, tolerance);
+std::string check(Backend& backend, const Case& test_case, const Precision& precision, const Ways& ways) {
+  const Values values = make_values(test_case, precision.storage);
+  const std::vector<Expectation> expected = expectations(test_case.operation, values, precision);
+  StagedCase stage(backend, test_case.operation, precision.storage, values);
+  std::vector<std::vector<std::byte>> first_run;
+  for (const Way& way : ways) {
+    way.arrange();
+    const bool first = first_run.empty();
+    stage.run(stage.operation(), first ? 0xff : 0x00);
+    if (first) {
+      const std::string difference = compare_all(test_case, stage, expected, values);
+      if (!difference.empty()) return difference;
+      first_run = stage.memory();
+    } else if (stage.memory() != first_run) {
+      return concat("two runs gave different bits: ", ways.front().name, " and ", way.name);
+    }
+  }
+  return check_packed(backend, test_case, stage, expected, values);
 }
 
 bool fused_relu(const Operation& operation) {
@@ -154,21 +209,22 @@ bool may_vanish(const Operation& operation, const std::string& role, double valu
   return std::isinf(value) && (fused_relu(operation) || role == "running_var");
 }
 
-std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k, double value) {
+std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k, double value,
+                          const Precision& precision) {
   const auto reference = make_reference_backend();
   Values values = open;
-  const Stage names(*reference, test_case.operation, DType::f64, values);
+  const StagedCase names(*reference, test_case.operation, DType::f64, values);
   const std::string& role = names.role(k);
   const auto [first, count] = planting(test_case.operation, role, values[k].size());
   std::fill_n(values[k].begin() + static_cast<std::ptrdiff_t>(first), count, value);
 
-  Stage expected(*reference, test_case.operation, DType::f64, values);
+  StagedCase expected(*reference, test_case.operation, DType::f64, values);
   expected.run();
-  Stage stage(backend, test_case.operation, DType::f32, values);
+  StagedCase stage(backend, test_case.operation, precision.storage, values);
   stage.run();
   bool propagated = false;
   for (std::size_t out = 0; out < stage.operands(); ++out) {
-    if (stage.access(out) == Access::read || stage.dtype(out) != DType::f32) continue;
+    if (stage.access(out) == Access::read || !is_floating(stage.dtype(out))) continue;
     const std::vector<double> actual = stage.read(out);
     const std::vector<double> wanted = expected.read(out);
     for (std::size_t i = 0; i < actual.size(); ++i) {
@@ -184,15 +240,15 @@ std::string check_planted(Backend& backend, const Case& test_case, const Values&
   return concat(value, " in ", role, " changed no result");
 }
 
-std::string check_plantings(Backend& backend, const Case& test_case, double value) {
-  Values values = make_values(test_case);
+std::string check_plantings(Backend& backend, const Case& test_case, double value, const Precision& precision) {
+  Values values = make_values(test_case, precision.storage);
   open_relu_masks(test_case.operation, values);
   std::string difference;
   std::size_t k = 0;
   for_each_operand(test_case.operation, [&](std::string_view role, const Tensor& tensor, Access access) {
     const bool mask = role == "relu_output" || (role == "y" && access == Access::read);
     if (difference.empty() && access != Access::write && tensor.dtype == DType::f32 && !mask) {
-      difference = check_planted(backend, test_case, values, k, value);
+      difference = check_planted(backend, test_case, values, k, value, precision);
     }
     ++k;
   });
@@ -200,9 +256,10 @@ std::string check_plantings(Backend& backend, const Case& test_case, double valu
 }
 
 template <class Check>
-CheckResult report(Backend& backend, const Case& test_case, Check&& run_check) {
+CheckResult report(Backend& backend, const Case& test_case, const Precision& precision, Check&& run_check) {
   const auto line = [&](const std::string& problem) {
-    return concat(backend.name(), ": ", problem, " (alone: MINCEPTION_CASE='", test_case.label(), "')");
+    return concat(backend.name(), " in ", precision.name, ": ", problem, " (alone: MINCEPTION_CASE='",
+                  test_case.label(), "')");
   };
   try {
     const std::string problem = run_check();
@@ -215,13 +272,13 @@ CheckResult report(Backend& backend, const Case& test_case, Check&& run_check) {
 
 }  // namespace
 
-CheckResult check_case(Backend& backend, const Case& test_case, double tolerance) {
-  return report(backend, test_case, [&] { return check(backend, test_case, tolerance); });
+CheckResult check_case(Backend& backend, const Case& test_case, const Precision& precision, const Ways& ways) {
+  return report(backend, test_case, precision, [&] { return check(backend, test_case, precision, ways); });
 }
 
-CheckResult check_propagation(Backend& backend, const Case& test_case, double value) {
+CheckResult check_propagation(Backend& backend, const Case& test_case, double value, const Precision& precision) {
   if (test_case.cpu_swallows_nan && backend.name() == "cpu") return {};
-  return report(backend, test_case, [&] { return check_plantings(backend, test_case, value); });
+  return report(backend, test_case, precision, [&] { return check_plantings(backend, test_case, value, precision); });
 }
 
 }  // namespace minception

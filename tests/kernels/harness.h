@@ -1,19 +1,23 @@
 #pragma once
 /// Holds a backend against `reference` in double, case by case.
 ///
-/// A case is given real memory: every operand lies between guard values, slices lie in their wider tensor,
-/// outputs are filled with NaN, inputs with random values that are exact in float. Then these must hold:
-/// - every written operand agrees with `reference` in double, ||a - b|| <= tolerance * ||b||, integers
-/// exactly;
+/// A case is given real memory: every operand lies between guard values, slices lie in their wider tensor, outputs are
+/// filled with NaN, inputs with random values that are exact in the dtype they are stored in. Then these must hold:
+/// - every written operand agrees with `reference` in double, ||a - b|| <= tolerance * ||b||, integers exactly;
 /// - guards, the neighbours of slices and all inputs keep their bits;
 /// - what the operation leaves as it is (frozen parameters) keeps its value;
-/// - a second run, with other garbage in the workspace, gives the same bits, and so does a run with packed
-/// weights.
+/// - further runs, with other garbage in the workspace, give the same bits, and so do runs with packed weights.
+///
+/// The tolerance is 2e-5 for one operation in f32. Where tensors or the factors of matrix products are narrower than
+/// that, it is 3 times the deviation of `reference` itself when it rounds the same tensors.
 
 #include <minception/kernels/backend.h>
 #include <minception/tests/cases/case.h>
+#include <minception/tests/kernels/precision.h>
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace minception {
 
@@ -23,14 +27,19 @@ struct CheckResult {
   bool threw = false;   ///< it failed because the backend threw
 };
 
-/// Relative norm per tensor within which f32 results of one operation agree with `reference` in double.
-inline constexpr double kTolerance = 2e-5;
+/// One of the ways to run an operation that must all give the same bits.
+struct Way {
+  std::string name;
+  std::function<void()> arrange = [] {};
+};
+using Ways = std::vector<Way>;
 
-CheckResult check_case(Backend& backend, const Case& test_case, double tolerance = kTolerance);
+CheckResult check_case(Backend& backend, const Case& test_case, const Precision& precision = kF32,
+                       const Ways& ways = {{"first"}, {"again"}});
 
 /// Plants `value` (NaN or infinity) in one floating input after the other: wherever `reference` in double is
 /// then not finite, the backend must not be finite either; and some result must not be finite, except where
 /// the formula lets the value vanish (a ReLU mask, a variance of infinity).
-CheckResult check_propagation(Backend& backend, const Case& test_case, double value);
+CheckResult check_propagation(Backend& backend, const Case& test_case, double value, const Precision& precision = kF32);
 
 }  // namespace minception

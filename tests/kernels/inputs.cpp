@@ -1,6 +1,7 @@
 #include <minception/core/random.h>
 #include <minception/kernels/backend.h>
 #include <minception/tests/kernels/inputs.h>
+#include <minception/tests/kernels/precision.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +18,8 @@ std::uint64_t seed_of(std::string_view label) {
 }
 
 double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
+
+const std::vector<double> kMiddleOfAnEpoch = {3.0, 41.0};  // epoch, position in it
 
 /// What an operand holds if nothing special is known about the operation. Means differ from zero so that a
 /// fused ReLU lets more than half of the values through.
@@ -36,14 +39,16 @@ double generic_value(std::string_view role, const Tensor& tensor, const Random& 
 /// The values of a case by role, for the corrections that an operation needs.
 class Inputs {
  public:
-  explicit Inputs(const Case& test_case) : random_{seed_of(test_case.label()), 0} {
+  Inputs(const Case& test_case, DType storage) : random_{seed_of(test_case.label()), 0} {
     for_each_operand(test_case.operation, [&](std::string_view role, const Tensor& tensor, Access access) {
       random_.stream = values_.size();
       roles_.emplace_back(role);
       values_.emplace_back();
       if (access == Access::write) return;
+      const DType dtype = dtype_in(storage, test_case.operation, role, tensor);
       for (std::int64_t i = 0; i < tensor.elements(); ++i) {
-        values_.back().push_back(as_float(generic_value(role, tensor, random_, static_cast<std::uint64_t>(i))));
+        const double value = as_float(generic_value(role, tensor, random_, static_cast<std::uint64_t>(i)));
+        values_.back().push_back(rounded(value, dtype));
       }
     });
     std::visit(*this, test_case.operation);
@@ -58,6 +63,7 @@ class Inputs {
     auto& indices = of("indices");
     for (double& index : indices) index = integer(index, op.images.n());
     indices.front() = static_cast<double>(op.images.n() - 1);
+    if (op.position.defined()) of("position") = kMiddleOfAnEpoch;
   }
   void operator()(const ReluBackward&) {
     for (double& y : of("y")) y = std::max(0.0, y);
@@ -92,8 +98,8 @@ class Inputs {
       of("rstd")[c] = as_float(1.0 / std::sqrt(var + 1e-5));
     }
   }
-  void operator()(const DropoutForward&) { of("position") = {3.0, 41.0}; }
-  void operator()(const DropoutBackward&) { of("position") = {3.0, 41.0}; }
+  void operator()(const DropoutForward&) { of("position") = kMiddleOfAnEpoch; }
+  void operator()(const DropoutBackward&) { of("position") = kMiddleOfAnEpoch; }
   void operator()(const SoftmaxCrossEntropy& op) {
     auto& labels = of("labels");
     const auto& logits = of("logits");
@@ -128,7 +134,7 @@ class Inputs {
 
 }  // namespace
 
-Values make_values(const Case& test_case) { return Inputs(test_case).take(); }
+Values make_values(const Case& test_case, DType storage) { return Inputs(test_case, storage).take(); }
 
 void open_relu_masks(const Operation& operation, Values& values) {
   std::size_t k = 0;

@@ -1,3 +1,4 @@
+#include <minception/core/random.h>
 #include <minception/tests/kernels/mutations.h>
 
 #include <algorithm>
@@ -5,6 +6,22 @@
 
 namespace minception {
 namespace {
+
+/// The faults of an operation whose random numbers depend on the position in the epoch.
+template <class Op>
+void add_position_mutations(std::vector<Mutation>& m) {
+  const auto at_position = [](std::string name, std::int64_t epoch, std::int64_t sample) {
+    return mutation<Op>(std::move(name), [=](Op op, Backend& reference) {
+      if (!op.position.defined()) return reference.run(op);
+      const auto* given = op.position.template as<std::int64_t>();
+      std::int64_t position[] = {epoch < 0 ? given[0] : epoch, sample < 0 ? given[1] : sample};
+      op.position.data = position;
+      reference.run(op);
+    });
+  };
+  m.push_back(at_position("position in the epoch ignored", -1, 0));
+  m.push_back(at_position("epoch ignored", 0, -1));
+}
 
 void add_load_batch(std::vector<Mutation>& m) {
   m.push_back(edited<LoadBatch>("lost shift", [](LoadBatch& op) { op.shift = {0.0f}; }));
@@ -45,6 +62,63 @@ void add_load_batch(std::vector<Mutation>& m) {
     });
   }));
   m.push_back(edited<LoadBatch>("pixel stride of y ignored", [](LoadBatch& op) { op.y.pixel_stride = op.y.c(); }));
+}
+
+/// Image n of the batch alone.
+LoadBatch one_image(LoadBatch op, std::int64_t n) {
+  op.y = op.y.first(1);
+  op.y.data = op.y.as<float>() + n * op.y.h() * op.y.w() * op.y.pixel_stride;
+  op.indices = Tensor(Shape{1}, DType::i32, op.indices.as<std::int32_t>() + n);
+  op.y_labels = Tensor(Shape{1}, DType::i32, op.y_labels.as<std::int32_t>() + n);
+  return op;
+}
+
+void add_augmentation(std::vector<Mutation>& m) {
+  add_position_mutations<LoadBatch>(m);
+  m.push_back(edited<LoadBatch>("stream ignored", [](LoadBatch& op) { op.augmentation.stream = 0; }));
+  m.push_back(edited<LoadBatch>("seed cut to 32 bits", [](LoadBatch& op) { op.augmentation.seed &= 0xffffffffu; }));
+  m.push_back(edited<LoadBatch>("never flipped", [](LoadBatch& op) { op.augmentation.flip = false; }));
+  m.push_back(edited<LoadBatch>("never cropped", [](LoadBatch& op) { op.augmentation.padding = {0, 0}; }));
+  m.push_back(edited<LoadBatch>("paddings exchanged", [](LoadBatch& op) {
+    auto& [h, w] = op.augmentation.padding;
+    if (w < op.y.h() && h < op.y.w()) std::swap(h, w);
+  }));
+  m.push_back(mutation<LoadBatch>("one draw for the whole batch", [](LoadBatch op, Backend& reference) {
+    for (std::int64_t n = 0; n < op.y.n(); ++n) reference.run(one_image(op, n));
+  }));
+  m.push_back(mutation<LoadBatch>("flipped before it is cropped", [](LoadBatch op, Backend& reference) {
+    reference.run(op);
+    if (!op.augmentation.flip) return;
+    const auto* position = op.position.as<std::int64_t>();
+    const Random random{op.augmentation.seed,
+                        std::uint64_t{op.augmentation.stream} << 32 | static_cast<std::uint64_t>(position[0])};
+    const Tensor images = op.images;
+    const Owned<std::uint8_t> mirrored(images.shape, [&](auto n, auto c, auto h, auto w) {
+      return at<std::uint8_t>(images, n, c, h, images.w() - 1 - w);
+    });
+    for (std::int64_t n = 0; n < op.y.n(); ++n) {
+      std::int64_t place[] = {position[0], position[1] + n};
+      if ((random.bits(4 * static_cast<std::uint64_t>(place[1]) + 2) & 1) == 0) continue;
+      LoadBatch one = one_image(op, n);
+      one.images = mirrored.tensor();
+      one.augmentation.flip = false;
+      one.position.data = place;
+      reference.run(one);
+    }
+  }));
+  m.push_back(mutation<LoadBatch>("padded after normalisation", [](LoadBatch op, Backend& reference) {
+    reference.run(op);
+    LoadBatch white = op;
+    const Owned<std::uint8_t> images(op.images.shape, [](auto, auto, auto, auto) { return 255; });
+    const Owned<> inside(op.y.shape);
+    white.images = images.tensor();
+    white.y = inside.tensor();
+    white.shift = {0.0f};
+    reference.run(white);
+    for_each_element(op.y, [&](float& y, auto n, auto c, auto h, auto w) {
+      if (at(inside.tensor(), n, c, h, w) == 0.0f) y = 0.0f;
+    });
+  }));
 }
 
 void add_relu(std::vector<Mutation>& m) {
@@ -139,19 +213,38 @@ void add_add(std::vector<Mutation>& m) {
   add_target_mutations<AddBackward>(m, "db", [](AddBackward& op) -> GradTarget& { return op.db; });
 }
 
+void add_fill_and_cast(std::vector<Mutation>& m) {
+  m.push_back(edited<Fill>("zero", [](Fill& op) { op.value = 0.0; }));
+  m.push_back(edited<Fill>("value taken for an integer", [](Fill& op) { op.value = std::trunc(op.value); }));
+  m.push_back(edited<Fill>("pixel stride ignored", [](Fill& op) { op.y.pixel_stride = op.y.c(); }));
+  m.push_back(edited<Fill>("vectors only", [](Fill& op) {
+    if (op.y.is_image() && op.y.c() > 4) op.y = op.y.channels(0, op.y.c() / 4 * 4);
+  }));
+  m.push_back(edited<Fill>("first image only", [](Fill& op) {
+    if (op.y.is_image()) op.y = op.y.first(1);
+  }));
+
+  m.push_back(edited<Cast>("pixel stride of x ignored", [](Cast& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(edited<Cast>("pixel stride of y ignored", [](Cast& op) { op.y.pixel_stride = op.y.c(); }));
+  m.push_back(edited<Cast>("vectors only", [](Cast& op) {
+    if (!op.x.is_image() || op.x.c() < 4) return;
+    op.x = op.x.channels(0, op.x.c() / 4 * 4);
+    op.y = op.y.channels(0, op.x.c());
+  }));
+  m.push_back(mutation<Cast>("through bf16", [](Cast op, Backend& reference) {
+    std::vector<bf16> memory(static_cast<std::size_t>(op.x.elements()));
+    Cast down = op;
+    down.y = Tensor(op.x.shape, DType::bf16, memory.data());
+    reference.run(down);
+    op.x = down.y;
+    reference.run(op);
+  }));
+}
+
 /// The faults in drawing a mask, the same forward and backward.
 template <class Op>
 void add_dropout_masks(std::vector<Mutation>& m) {
-  const auto at_position = [](std::string name, std::int64_t epoch, std::int64_t sample) {
-    return mutation<Op>(std::move(name), [=](Op op, Backend& reference) {
-      const auto* given = op.position.template as<std::int64_t>();
-      std::int64_t position[] = {epoch < 0 ? given[0] : epoch, sample < 0 ? given[1] : sample};
-      op.position.data = position;
-      reference.run(op);
-    });
-  };
-  m.push_back(at_position("position in the epoch ignored", -1, 0));
-  m.push_back(at_position("epoch ignored", 0, -1));
+  add_position_mutations<Op>(m);
   m.push_back(edited<Op>("stream ignored", [](Op& op) { op.attributes.stream = 0; }));
   m.push_back(edited<Op>("seed cut to 32 bits", [](Op& op) { op.attributes.seed &= 0xffffffffu; }));
   m.push_back(
@@ -173,10 +266,12 @@ void add_dropout(std::vector<Mutation>& m) {
 std::vector<Mutation> elementwise_mutations() {
   std::vector<Mutation> mutations;
   add_load_batch(mutations);
+  add_augmentation(mutations);
   add_relu(mutations);
   add_concat(mutations);
   add_flatten(mutations);
   add_add(mutations);
+  add_fill_and_cast(mutations);
   add_dropout(mutations);
   return mutations;
 }

@@ -170,6 +170,54 @@ void add_sgd(std::vector<Mutation>& m) {
   }));
 }
 
+/// Segment norms of which each is changed: norm(segment, x, given norm).
+template <class Norm>
+Mutation changed_norms(std::string name, Norm norm) {
+  return mutation<SegmentNorms>(std::move(name), [norm](SegmentNorms op, Backend& reference) {
+    reference.run(op);
+    for (std::size_t k = 0; k < op.segments.size(); ++k) {
+      float& y = op.y.as<float>()[2 * k];
+      const ParameterSegment& segment = op.segments[k];
+      y = static_cast<float>(norm(segment, op.x.as<float>() + segment.begin, static_cast<double>(y)));
+    }
+  });
+}
+
+void add_segment_norms(std::vector<Mutation>& m) {
+  using Segment = ParameterSegment;
+  m.push_back(changed_norms("root not taken", [](const Segment&, const float*, double y) { return y * y; }));
+  m.push_back(changed_norms("root mean square", [](const Segment& s, const float*, double y) {
+    return y / std::sqrt(static_cast<double>(std::max<std::int64_t>(s.count, 1)));
+  }));
+  m.push_back(changed_norms("sum of absolute values", [](const Segment& s, const float* x, double) {
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < s.count; ++i) sum += std::abs(static_cast<double>(x[i]));
+    return sum;
+  }));
+  m.push_back(changed_norms("norm of the sum", [](const Segment& s, const float* x, double) {
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < s.count; ++i) sum += static_cast<double>(x[i]);
+    return std::abs(sum);
+  }));
+  m.push_back(changed_norms("frozen segments left out",
+                            [](const Segment& s, const float*, double y) { return s.trains ? y : 0.0; }));
+  m.push_back(edited<SegmentNorms>("gaps counted in", [](SegmentNorms& op) {
+    for (std::size_t k = 1; k < op.segments.size(); ++k) {
+      op.segments[k - 1].count = op.segments[k].begin - op.segments[k - 1].begin;
+    }
+  }));
+  m.push_back(edited<SegmentNorms>("last element left out", [](SegmentNorms& op) {
+    for (ParameterSegment& segment : op.segments) segment.count = std::max<std::int64_t>(segment.count - 1, 0);
+  }));
+  m.push_back(mutation<SegmentNorms>("elements counted, not those that are not finite",
+                                     [](SegmentNorms op, Backend& reference) {
+                                       reference.run(op);
+                                       for (std::size_t k = 0; k < op.segments.size(); ++k) {
+                                         op.y.as<float>()[2 * k + 1] = static_cast<float>(op.segments[k].count);
+                                       }
+                                     }));
+}
+
 }  // namespace
 
 std::vector<Mutation> normalization_mutations() {
@@ -181,6 +229,7 @@ std::vector<Mutation> normalization_mutations() {
   add_target_mutations<LocalResponseNormBackward>(mutations);
   add_loss(mutations);
   add_sgd(mutations);
+  add_segment_norms(mutations);
   return mutations;
 }
 

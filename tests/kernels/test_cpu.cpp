@@ -1,6 +1,7 @@
 /// The cpu backend against `reference`, on every case.
 
 #include <minception/kernels/cpu/backend.h>
+#include <minception/tests/kernels/check_conversions.h>
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/harness.h>
 
@@ -28,6 +29,22 @@ TEST_CASE("NaN and infinity propagate through cpu, except where oneDNN's ReLU sw
       CHECK(result.passed);
     }
   }
+}
+
+TEST_CASE("cpu converts between f32 and bf16 and counts what is not finite") { check_conversions(*make_cpu_backend()); }
+
+TEST_CASE("cpu computes in f32 and says so") {
+  const auto cpu = make_cpu_backend();
+  ReluForward relu;
+  relu.x = relu.y = Tensor({1, 2}, DType::bf16);
+  const std::string words = "the cpu backend computes in f32, but a tensor [1,2] is ";
+  CHECK_THROWS_WITH(cpu->plan(relu), words + "bf16; use f32, or the reference backend for f64");
+  Cast cast;
+  cast.x = Tensor({1, 2}, DType::bf16);
+  cast.y = Tensor({1, 2}, DType::f64);
+  CHECK_THROWS_WITH(cpu->plan(cast), words + "f64; use f32, or the reference backend for f64");
+  cast.y.dtype = DType::f32;
+  CHECK_NOTHROW(cpu->plan(cast));
 }
 
 TEST_CASE("two cpu backends in one process do not disturb each other") {

@@ -1,9 +1,8 @@
 /// The tests are tested: every planted fault must fail at least one case of its operation.
 
 #include <minception/tests/cases/all_cases.h>
-#include <minception/tests/kernels/forwarding_backend.h>
+#include <minception/tests/kernels/check_mutations.h>
 #include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/mutations.h>
 
 #include <catch2/catch.hpp>
 #include <map>
@@ -11,25 +10,6 @@
 
 namespace minception {
 namespace {
-
-/// The first failing case is enough. A fault that throws proves nothing about the comparison.
-void require_caught(const Mutation& mutation, const std::vector<Case>& cases) {
-  ForwardingBackend faulty(make_reference_backend(), mutation.fault);
-  for (const Case& test_case : cases) {
-    if (name_of(test_case.operation) != mutation.operation) continue;
-    const CheckResult result = check_case(faulty, test_case);
-    INFO(mutation.label() << ": " << result.message);
-    REQUIRE_FALSE(result.threw);
-    if (!result.passed) return;
-  }
-  FAIL("no case notices the fault \"" << mutation.label() << '"');
-}
-
-void require_all_caught(const std::vector<Mutation>& mutations) {
-  const std::vector<Case> cases = all_cases();
-  for (const Mutation& mutation : mutations) require_caught(mutation, cases);
-  WARN(mutations.size() << " faults planted");
-}
 
 std::vector<Mutation> all_mutations() {
   std::vector<Mutation> all;
@@ -44,12 +24,14 @@ std::vector<Mutation> all_mutations() {
 }  // namespace
 
 TEST_CASE("mutations of convolutions and fully connected layers are caught") {
-  require_all_caught(convolution_mutations());
+  check_mutations(make_reference_backend, convolution_mutations());
 }
-TEST_CASE("mutations of pools are caught") { require_all_caught(pooling_mutations()); }
-TEST_CASE("mutations of element-wise operations are caught") { require_all_caught(elementwise_mutations()); }
+TEST_CASE("mutations of pools are caught") { check_mutations(make_reference_backend, pooling_mutations()); }
+TEST_CASE("mutations of element-wise operations are caught") {
+  check_mutations(make_reference_backend, elementwise_mutations());
+}
 TEST_CASE("mutations of normalisation, loss and optimizer are caught") {
-  require_all_caught(normalization_mutations());
+  check_mutations(make_reference_backend, normalization_mutations());
 }
 
 TEST_CASE("the backend that carries the mutations passes without one") {

@@ -57,6 +57,7 @@ TEST_CASE("every operation without its operands is rejected") {
 
 TEST_CASE("every required operand is missed, every optional one is not") {
   // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v, packed.
+  // Every case has a position only where it needs one.
   for (const Case& test_case : all_cases()) {
     std::size_t operands = 0;
     for_each_operand(test_case.operation, [&](std::string_view, const Tensor&, Access) { ++operands; });
@@ -243,6 +244,53 @@ TEST_CASE("a batch is loaded from dense u8 images of as many channels") {
         }) == "load_batch: y has 3 channels, images have 1");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.indices = dense(Shape{3}, DType::i32); }) ==
         "load_batch: indices must be i32 [4], not [3]");
+}
+
+TEST_CASE("an augmentation says what does not fit") {
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.flip = true; }) ==
+        "load_batch: the operand position is missing");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.padding.w = 1; }) ==
+        "load_batch: the operand position is missing");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.position = dense(Shape{3}, DType::i64); }) ==
+        "load_batch: position must be i64 [2]");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.position = dense(Shape{2}, DType::i64); }) == "accepted");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.augmentation.padding = {4, -1};
+        }) == "load_batch: a padding of 4x-1 does not fit images of 28x28");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.augmentation.padding = {28, 0};
+        }) == "load_batch: a padding of 28x0 does not fit images of 28x28");
+}
+
+TEST_CASE("fill, cast and segment norms say what does not fit") {
+  CHECK(rejection_of<Fill>([](Fill& op) { op.y.dtype = DType::i32; }) == "fill: y must be a floating type, not i32");
+  CHECK(rejection_of<Fill>([](Fill& op) { op.y.pixel_stride = 3; }) ==
+        "fill: y has a pixel stride of 3 for 256 channels");
+  CHECK(rejection_of<Cast>([](Cast& op) {
+          op.y = dense({2, 256, 4, 5}, DType::bf16);
+        }) == "cast: x is [2,256,4,4] but y is [2,256,4,5]");
+  CHECK(rejection_of<Cast>([](Cast& op) { op.x.dtype = DType::u8; }) == "cast: x must be a floating type, not u8");
+  CHECK(rejection_of<Cast>([](Cast& op) { op.y.dtype = DType::f16; }) == "cast: y must be a floating type, not f16");
+  for (const DType from : {DType::f32, DType::bf16, DType::f64}) {
+    for (const DType to : {DType::f32, DType::bf16, DType::f64}) {
+      CHECK(rejection_of<Cast>([=](Cast& op) {
+              op.x.dtype = from;
+              op.y.dtype = to;
+            }) == "accepted");
+    }
+  }
+  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) {
+          op.y = dense({2, 2});
+        }) == "segment_norms: y must be dense f32 [1,2], not f32 [2,2]");
+  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.y.dtype = DType::f64; }) ==
+        "segment_norms: y must be dense f32 [1,2], not f64 [1,2]");
+  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) {
+          op.x = dense({1000, 1});
+        }) == "segment_norms: x must be one flat f32 or f64 buffer, not f32 [1000,1]");
+  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.x.dtype = DType::bf16; }) ==
+        "segment_norms: x must be one flat f32 or f64 buffer, not bf16 [1000]");
+  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.segments[0].begin = 1; }) ==
+        "segment_norms: a segment ends at 1001, the buffer at 1000");
 }
 
 TEST_CASE("output extents are those of PyTorch") {

@@ -1,5 +1,6 @@
 /// The reference backend against itself: float against double, non-finite values, and what it refuses.
 
+#include <minception/tests/kernels/check_conversions.h>
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/harness.h>
 
@@ -35,11 +36,34 @@ TEST_CASE("NaN and infinity propagate through every operation of reference") {
   CHECK(operations.size() == std::variant_size_v<Operation>);
 }
 
+TEST_CASE("reference converts between f32 and bf16 and counts what is not finite") {
+  check_conversions(*make_reference_backend());
+}
+
+TEST_CASE("reference rounds f64 once") {
+  // Next to the tie between the bf16 numbers 1 and 1 + 2^-7, closer than float can tell.
+  const double tie = 1.0 + 0x1p-8;
+  const std::vector<double> x = {tie,   tie + 0x1p-40, tie - 0x1p-40, -tie - 0x1p-40,
+                                 1e300, -1e300,        1e-300,        std::nan("")};
+  const std::vector<bf16> y = cast_on<bf16>(*make_reference_backend(), x);
+  const std::uint16_t expected[] = {0x3f80, 0x3f81, 0x3f80, 0xbf81, 0x7f80, 0xff80, 0x0000};
+  for (std::size_t i = 0; i < std::size(expected); ++i) {
+    INFO(i);
+    CHECK(y[i].bits == expected[i]);
+  }
+  CHECK(is_nan(y.back()));
+
+  const auto reference = make_reference_backend();
+  CHECK(cast_on<float>(*reference, std::vector<double>{1.0 + 0x1p-30, 1e300}) ==
+        std::vector<float>{1.0f, std::numeric_limits<float>::infinity()});
+  CHECK(cast_on<double>(*reference, std::vector<bf16>{bf16(0.5f), bf16(-3.0f)}) == std::vector<double>{0.5, -3.0});
+}
+
 TEST_CASE("reference describes itself") {
   const auto reference = make_backend("reference");
   CHECK(reference->name() == "reference");
   CHECK(reference->device() == Device{});
-  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': known are cpu and reference");
+  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': known are cpu, cuda and reference");
 }
 
 TEST_CASE("reference refuses bf16 in one line") {

@@ -153,6 +153,75 @@ TEST_CASE("sgd_step by hand") {
   CHECK_THROWS_WITH(run(op), "sgd_step: a momentum of 0.5 needs the operand v");
 }
 
+TEST_CASE("segment_norms by hand") {
+  Numbers x = {100, 3, -4, 100, 2, kNaN, 0, -kInfinity}, y(8);
+  SegmentNorms op;
+  op.segments = {{1, 2}, {4, 1, 1.0, 0.0, false}, {5, 3}, {8, 0}};
+  op.x = view(x, Shape{8});
+  op.y = view(y, {4, 2});
+  run(op);
+  CHECK(std::isnan(y[4]));
+  y[4] = 0;
+  CHECK_THAT(y, is({5, 0, 2, 0, 0, 2, 0, 0}));
+}
+
+TEST_CASE("load_batch crops and flips by seed, stream, epoch and position, whatever the batch") {
+  // Pixel (i, j) of image m holds 100 * m + 10 * i + j + 1: none is 0, as what lies outside is.
+  constexpr int kHeight = 3, kWidth = 5, kBatch = 8;
+  std::vector<std::uint8_t> images;
+  for (int m = 0; m < 2; ++m) {
+    for (int i = 0; i < kHeight; ++i) {
+      for (int j = 0; j < kWidth; ++j) images.push_back(static_cast<std::uint8_t>(100 * m + 10 * i + j + 1));
+    }
+  }
+  std::vector<std::int32_t> labels = {3, 9}, indices = {0, 1, 1, 0, 0, 1, 0, 1}, y_labels(kBatch);
+  std::vector<std::int64_t> position = {6, 70};
+  Numbers whole(kBatch * kHeight * kWidth), parts(whole.size());
+  LoadBatch op;
+  op.scale = {2.0f};
+  op.shift = {-5.0f};
+  op.augmentation = {{1, 2}, true, 11, 3};
+  op.images = view(images, {2, 1, kHeight, kWidth});
+  op.labels = view(labels, Shape{2});
+  op.indices = view(indices, Shape{kBatch});
+  op.position = view(position, Shape{2});
+  op.y = view(whole, {kBatch, 1, kHeight, kWidth});
+  op.y_labels = view(y_labels, Shape{kBatch});
+  run(op);
+
+  const Random random{11, std::uint64_t{3} << 32 | 6};
+  int flipped = 0;
+  std::size_t k = 0;
+  for (std::size_t n = 0; n < kBatch; ++n) {
+    const std::uint64_t s = 70 + n;
+    const auto down = static_cast<int>(random.bits(4 * s) % 3) - 1;
+    const auto right = static_cast<int>(random.bits(4 * s + 1) % 5) - 2;
+    const bool mirrored = random.bits(4 * s + 2) % 2 == 1;
+    flipped += mirrored ? 1 : 0;
+    for (int i = 0; i < kHeight; ++i) {
+      for (int j = 0; j < kWidth; ++j, ++k) {
+        const int row = i + down;
+        const int column = (mirrored ? kWidth - 1 - j : j) + right;
+        const bool inside = row >= 0 && row < kHeight && column >= 0 && column < kWidth;
+        const double pixel = inside ? 100 * indices[n] + 10 * row + column + 1 : 0;
+        INFO(n << " " << i << " " << j);
+        CHECK(whole[k] == 2 * pixel - 5);
+      }
+    }
+    CHECK(y_labels[n] == labels[static_cast<std::size_t>(indices[n])]);
+  }
+  CHECK((flipped > 0 && flipped < kBatch));
+
+  for (std::int64_t n = 0; n < kBatch; ++n) {
+    position = {6, 70 + n};
+    op.indices = Tensor(Shape{1}, DType::i32, indices.data() + n);
+    op.y = Tensor({1, 1, kHeight, kWidth}, DType::f64, parts.data() + n * kHeight * kWidth);
+    op.y_labels = Tensor(Shape{1}, DType::i32, y_labels.data() + n);
+    run(op);
+  }
+  CHECK(parts == whole);
+}
+
 TEST_CASE("load_batch by hand") {
   std::vector<std::uint8_t> images = {7, 7, 0, 100};
   std::vector<std::int32_t> labels = {3, 9}, indices = {1}, y_labels(1);

@@ -280,4 +280,26 @@ TEST_CASE("add by hand") {
   CHECK(db == Numbers{11.5, 12.5});
 }
 
+TEST_CASE("fill and cast by hand, slices included") {
+  Numbers wide(9, 7.0);
+  Fill fill;
+  fill.value = -2.5;
+  fill.y = view(wide, {3, 3, 1, 1}).channels(1, 2);
+  run(fill);
+  CHECK_THAT(wide, is({7, -2.5, -2.5, 7, -2.5, -2.5, 7, -2.5, -2.5}));
+  Numbers flat(2);
+  fill.value = kInfinity;
+  fill.y = view(flat, Shape{2});
+  run(fill);
+  CHECK((flat[0] == kInfinity && flat[1] == kInfinity));
+
+  Numbers x = {1, 2, 3, 4, 5, kNaN};
+  std::vector<float> y(4, 9.0f);
+  Cast cast;
+  cast.x = view(x, {2, 3}).channels(1, 2);
+  cast.y = view(y, {2, 2});
+  run(cast);
+  CHECK((y[0] == 2.0f && y[1] == 3.0f && y[2] == 5.0f && std::isnan(y[3])));
+}
+
 }  // namespace minception

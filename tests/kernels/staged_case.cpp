@@ -1,19 +1,26 @@
-#include <minception/tests/kernels/stage.h>
+#include <minception/tests/kernels/precision.h>
+#include <minception/tests/kernels/staged_case.h>
 
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <type_traits>
 
 namespace minception {
 namespace {
 
 constexpr std::size_t kGuardBytes = 64;  // keeps the alignment of the allocation
-/// Bytes that read as NaN in float and in double: a stray read spoils the result, a stray write is seen.
-constexpr unsigned char kGuard[] = {0x5a, 0x5a, 0xfa, 0x7f};
+/// Bytes that read as NaN in bf16, float and double: a stray read spoils the result, a stray write is seen.
+constexpr unsigned char kGuard[] = {0xfa, 0x7f};
 
 template <class T>
 void store(std::byte* to, double value) {
-  const auto element = static_cast<T>(value);
+  T element;
+  if constexpr (std::is_same_v<T, bf16>) {
+    element = bf16(static_cast<float>(value));
+  } else {
+    element = static_cast<T>(value);
+  }
   std::memcpy(to, &element, sizeof(T));
 }
 template <class T>
@@ -27,6 +34,8 @@ void store(DType dtype, std::byte* to, double value) {
   switch (dtype) {
     case DType::f32:
       return store<float>(to, value);
+    case DType::bf16:
+      return store<bf16>(to, value);
     case DType::f64:
       return store<double>(to, value);
     case DType::i32:
@@ -43,6 +52,8 @@ double load(DType dtype, const std::byte* from) {
   switch (dtype) {
     case DType::f32:
       return load<float>(from);
+    case DType::bf16:
+      return load<bf16>(from);
     case DType::f64:
       return load<double>(from);
     case DType::i32:
@@ -63,13 +74,13 @@ std::int64_t span_of(const Tensor& tensor) {
 
 }  // namespace
 
-Stage::Stage(Backend& backend, const Operation& described, DType dtype, const Values& values)
+StagedCase::StagedCase(Backend& backend, const Operation& described, DType compute, const Values& values)
     : backend_(backend), operation_(described) {
   std::map<int, std::size_t> shared;
   std::vector<std::size_t> bytes;
   for_each_operand(operation_, [&](std::string_view role, Tensor& tensor, Access access) {
     const auto element = static_cast<std::int64_t>(tensor.offset / size_of(tensor.dtype));
-    if (tensor.dtype == DType::f32 && role != "schedule") tensor.dtype = dtype;
+    tensor.dtype = dtype_in(compute, operation_, role, tensor);
     tensor.device = backend.device();
     std::size_t storage = bytes.size();
     if (tensor.storage >= 0) storage = shared.emplace(tensor.storage, storage).first->second;
@@ -80,7 +91,7 @@ Stage::Stage(Backend& backend, const Operation& described, DType dtype, const Va
   });
   for (const std::size_t count : bytes) {
     initial_.emplace_back(count + 2 * kGuardBytes);
-    for (std::size_t i = 0; i < initial_.back().size(); ++i) initial_.back()[i] = std::byte{kGuard[i % 4]};
+    for (std::size_t i = 0; i < initial_.back().size(); ++i) initial_.back()[i] = std::byte{kGuard[i % 2]};
     buffers_.push_back(backend.allocate(initial_.back().size()));
   }
   // Outputs first: an output that is an input too (in place) holds the input's values.
@@ -102,13 +113,13 @@ Stage::Stage(Backend& backend, const Operation& described, DType dtype, const Va
   });
 }
 
-std::size_t Stage::byte_of(const Operand& operand, std::int64_t i) const {
+std::size_t StagedCase::byte_of(const Operand& operand, std::int64_t i) const {
   const Tensor& tensor = operand.tensor;
   const std::int64_t place = tensor.is_image() ? i / tensor.shape[1] * tensor.pixel_stride + i % tensor.shape[1] : i;
   return kGuardBytes + static_cast<std::size_t>(operand.element + place) * size_of(tensor.dtype);
 }
 
-void Stage::write(const Operand& operand, const std::vector<double>& values) {
+void StagedCase::write(const Operand& operand, const std::vector<double>& values) {
   require(static_cast<std::int64_t>(values.size()) == operand.tensor.elements(), values.size(), " values for ",
           operand.role, " ", operand.tensor.shape);
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -117,7 +128,7 @@ void Stage::write(const Operand& operand, const std::vector<double>& values) {
   }
 }
 
-void Stage::run(const Operation& operation, unsigned char garbage) {
+void StagedCase::run(const Operation& operation, unsigned char garbage) {
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     backend_.copy_to_device(buffers_[i].data(), initial_[i].data(), initial_[i].size());
   }
@@ -140,7 +151,7 @@ void Stage::run(const Operation& operation, unsigned char garbage) {
   }
 }
 
-std::vector<double> Stage::read(std::size_t k) const {
+std::vector<double> StagedCase::read(std::size_t k) const {
   const Operand& operand = operands_[k];
   std::vector<double> values;
   for (std::int64_t i = 0; i < operand.tensor.elements(); ++i) {
@@ -149,7 +160,7 @@ std::vector<double> Stage::read(std::size_t k) const {
   return values;
 }
 
-std::string Stage::trespassed() const {
+std::string StagedCase::trespassed() const {
   std::vector<std::vector<bool>> writable;
   for (const auto& bytes : initial_) writable.emplace_back(bytes.size(), false);
   for (const Operand& operand : operands_) {

@@ -1,6 +1,5 @@
 #pragma once
-/// Real memory for the tensors of a case, on one backend and in one dtype, with guards around and between
-/// them.
+/// Real memory for the tensors of a case, on one backend and in one compute dtype, with guards around and between them.
 
 #include <minception/kernels/backend.h>
 #include <minception/tests/kernels/inputs.h>
@@ -10,11 +9,11 @@
 
 namespace minception {
 
-class Stage {
+class StagedCase {
  public:
   /// Lays the operands out, writes `values` into inputs, NaN into outputs and guard values into everything
   /// else.
-  Stage(Backend& backend, const Operation& described, DType dtype, const Values& values);
+  StagedCase(Backend& backend, const Operation& described, DType compute, const Values& values);
 
   const Operation& operation() const { return operation_; }
   std::size_t operands() const { return operands_.size(); }

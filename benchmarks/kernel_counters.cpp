@@ -1,0 +1,187 @@
+/// What each CUDA kernel does in one training step of a model, or in one case of the test tables, counted by the emulation:
+/// a profile without a GPU. Bytes, sectors and bank conflicts are counted in a build with the checker.
+
+#include <minception/core/error.h>
+#include <minception/core/random.h>
+#include <minception/examples/program.h>
+#include <minception/kernels/simt/executor.h>
+#include <minception/models/network.h>
+#include <minception/models/registry.h>
+#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/kernels/staged_case.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <numeric>
+#include <vector>
+
+using namespace minception;
+
+namespace {
+
+using simt::KernelCounters;
+
+std::uint64_t distinct_bytes(const KernelCounters& counters) {
+  return 32 * (counters.distinct_read_sectors + counters.distinct_write_sectors);
+}
+std::uint64_t requested_bytes(const KernelCounters& counters) { return 32 * counters.global_sectors; }
+
+double ratio(std::uint64_t a, std::uint64_t b) {
+  return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
+}
+double mega(std::uint64_t count) { return static_cast<double>(count) * 1e-6; }
+
+const std::vector<std::pair<std::string, std::uint64_t (*)(const KernelCounters&)>> kOrders = {
+    {"traffic", &distinct_bytes},
+    {"requested", &requested_bytes},
+    {"launches", [](const KernelCounters& c) { return c.launches; }},
+    {"conflicts", [](const KernelCounters& c) { return c.shared_conflicts; }},
+    {"mma", [](const KernelCounters& c) { return c.mma; }},
+    {"barriers", [](const KernelCounters& c) { return c.barriers; }},
+    {"threads", [](const KernelCounters& c) { return c.threads; }},
+    {"seconds", [](const KernelCounters& c) { return static_cast<std::uint64_t>(c.seconds * 1e9); }},
+};
+
+void print(std::vector<KernelCounters> all, const std::string& order) {
+  const auto key = std::find_if(kOrders.begin(), kOrders.end(), [&](const auto& o) { return o.first == order; });
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const auto& a, const auto& b) { return key->second(a) > key->second(b); });
+  KernelCounters sum;
+  sum.kernel = "all kernels";
+  for (const KernelCounters& c : all) {
+    sum.launches += c.launches;
+    sum.blocks += c.blocks;
+    sum.threads += c.threads;
+    sum.barriers += c.barriers;
+    sum.mma += c.mma;
+    sum.seconds += c.seconds;
+    sum.global_read_bytes += c.global_read_bytes;
+    sum.global_write_bytes += c.global_write_bytes;
+    sum.global_requests += c.global_requests;
+    sum.global_sectors += c.global_sectors;
+    sum.distinct_read_sectors += c.distinct_read_sectors;
+    sum.distinct_write_sectors += c.distinct_write_sectors;
+    sum.shared_requests += c.shared_requests;
+    sum.shared_conflicts += c.shared_conflicts;
+  }
+  all.push_back(sum);
+  const bool memory = simt::checker_built();
+  std::printf("%-64s %8s %8s %10s %9s %9s", "kernel", "launches", "blocks", "threads", "barriers", "mma");
+  if (memory) {
+    std::printf(" %9s %9s %9s %9s %9s %9s", "read MB", "write MB", "sectors/", "requested", "distinct", "bank");
+  }
+  std::printf(" %8s\n", "seconds");
+  if (memory) {
+    std::printf("%-64s %8s %8s %10s %9s %9s %9s %9s %9s %9s %9s %9s\n", "", "", "", "", "", "", "", "", "request", "MB",
+                "MB", "conflicts");
+  }
+  for (const KernelCounters& c : all) {
+    std::string name = c.kernel;
+    if (name.size() > 64) name = name.substr(0, 61) + "...";
+    std::printf("%-64s %8" PRIu64 " %8" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64, name.c_str(), c.launches,
+                c.blocks, c.threads, c.barriers, c.mma);
+    if (memory) {
+      std::printf(" %9.3f %9.3f %9.2f %9.3f %9.3f %9" PRIu64, mega(c.global_read_bytes), mega(c.global_write_bytes),
+                  ratio(c.global_sectors, c.global_requests), mega(requested_bytes(c)), mega(distinct_bytes(c)),
+                  c.shared_conflicts);
+    }
+    std::printf(" %8.3f\n", c.seconds);
+  }
+  if (!memory) {
+    std::printf(
+        "\nBytes, sectors and bank conflicts are counted in a build with the checker (cmake --preset checker).\n");
+  } else {
+    std::printf(
+        "\nCounted from the host compiler's code for the kernels: a prediction of what a GPU is asked for, which knows "
+        "no "
+        "L2 cache.\nread, write: bytes that threads access; requested: 32-byte sectors of all warp-wide requests; "
+        "distinct: sectors that each launch\ntouches, once for reading and once for writing: what must move if a cache "
+        "were perfect. seconds: of the emulation.\n");
+  }
+}
+
+void count_step(const std::string& name, std::int64_t batch, const Shape& size, DType dtype, const CudaOptions& options,
+                bool infer) {
+  const auto backend = make_cuda_backend(options);
+  const ModelConfig config = {.name = name, .input = {1, size[0], size[1]}};
+  const Shape source = {1, 28, 28};
+  Network network(make_model(config), *backend,
+                  {.max_batch = batch, .compute = dtype, .sgd = {.momentum = true}, .dataset_image = source});
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(batch * source.elements()));
+  const Random random{1, 1};
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(random.bits(i));
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(batch));
+  std::iota(labels.begin(), labels.end(), 0);
+  for (std::int32_t& label : labels) label %= 10;
+  const ResidentDataset dataset = make_resident(*backend, source, pixels, labels);
+  std::vector<std::int32_t> indices(labels.size());
+  std::iota(indices.begin(), indices.end(), 0);
+  network.initialize(Initialization::xavier_uniform, 1);
+  network.set_dataset(infer ? Mode::inference : Mode::training, dataset);
+  network.set_indices(indices);
+  network.set_control(1, 0, 0.01f, 0.9f);
+  simt::reset_counters();
+  if (infer) {
+    network.infer(batch);
+  } else {
+    network.train_step(batch);
+  }
+}
+
+void count_case(const std::string& label, DType dtype, const CudaOptions& options) {
+  for (const Case& test_case : all_cases()) {
+    if (test_case.label() != label) continue;
+    const auto backend = make_cuda_backend(options);
+    StagedCase staged(*backend, test_case.operation, dtype, make_values(test_case, dtype));
+    simt::reset_counters();
+    staged.run();
+    return;
+  }
+  std::string near;
+  for (const Case& test_case : all_cases()) {
+    if (near.empty() && test_case.label().find(label) != std::string::npos) near = test_case.label();
+  }
+  fail("there is no case '", label, "'",
+       near.empty() ? std::string("; --list prints them all") : concat("; is '", near, "' meant?"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string model = "googlenet", size = "96", label, order = "traffic", rung = "automatic", dtype = "f32";
+  std::int64_t batch = 2;
+  bool tf32 = false, list = false, infer = false;
+  CLI::App app("Counts what the CUDA kernels do in one training step, or in one case of the test tables.",
+               "kernel_counters");
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--model", model, "whose training step");
+  app.add_option("--batch", batch, "images in it")->check(CLI::Range(1, 4096));
+  app.add_option("--image-size", size, "their size, such as 96 or 96x64");
+  app.add_flag("--inference", infer, "an inference instead of a training step");
+  app.add_option("--case", label, "one case instead, by its label");
+  app.add_flag("--list", list, "print the labels of all cases");
+  app.add_option("--dtype", dtype, "of activations")->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("--rung", rung, "of convolutions and matrix products")
+      ->check(CLI::IsMember({"automatic", "naive", "tiled", "tensor_core"}));
+  app.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
+  std::vector<std::string> orders;
+  for (const auto& [name, key] : kOrders) orders.push_back(name);
+  app.add_option("--sort", order, "by which column")->check(CLI::IsMember(orders));
+  return run_program(app, argc, argv, [&] {
+    if (list) {
+      for (const Case& test_case : all_cases()) std::printf("%s\n", test_case.label().c_str());
+      return;
+    }
+    CudaOptions options{.tf32 = tf32};
+    if (rung == "naive") options.rung = Rung::naive;
+    if (rung == "tiled") options.rung = Rung::tiled;
+    if (rung == "tensor_core") options.rung = Rung::tensor_core;
+    if (label.empty()) {
+      count_step(model, batch, parse_image_size(size), *parse_dtype(dtype), options, infer);
+    } else {
+      count_case(label, *parse_dtype(dtype), options);
+    }
+    print(simt::counters(), order);
+  });
+}

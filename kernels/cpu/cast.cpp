@@ -1,0 +1,30 @@
+/// Cast: a copy in another floating type. f32 and bf16 meet in f32, which holds both.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+namespace minception {
+
+using namespace cpu;
+
+void CpuBackend::cast(const Cast& op, Workspace) {
+  in_dtype_of(op.x, [&](auto from) {
+    in_dtype_of(op.y, [&](auto to) {
+      using From = decltype(from);
+      using To = decltype(to);
+      const View<const From> x = view_as<From>(op.x);
+      const View<To> y = view_as<To>(op.y);
+      for_each_run(
+          threads_,
+          [&](const Run& run) {
+            const From* in = run.of(x);
+            To* out = run.of(y);
+#pragma omp simd
+            for (std::int64_t i = 0; i < run.count; ++i) out[i] = static_cast<To>(static_cast<float>(in[i]));
+          },
+          x, y);
+    });
+  });
+}
+
+}  // namespace minception

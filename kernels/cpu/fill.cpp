@@ -1,0 +1,22 @@
+/// Fill: one value for all elements.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <algorithm>
+
+namespace minception {
+
+using namespace cpu;
+
+void CpuBackend::fill(const Fill& op, Workspace) {
+  in_dtype_of(op.y, [&](auto zero) {
+    using T = decltype(zero);
+    const View<T> y = view_as<T>(op.y);
+    const auto value = static_cast<T>(static_cast<float>(op.value));
+    for_each_run(
+        threads_, [&](const Run& run) { std::fill_n(run.of(y), run.count, value); }, y);
+  });
+}
+
+}  // namespace minception

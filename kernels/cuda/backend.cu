@@ -1,0 +1,128 @@
+/// The parts of the cuda backend that are not an operation.
+
+#include <minception/core/error.h>
+#include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/launch.h>
+
+#include <string>
+
+namespace minception {
+
+namespace cuda {
+
+void check(cudaError_t status, std::string_view what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // an error that has been reported is not met again by the next call
+  fail("CUDA: ", what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
+}
+
+/// Compilers write it as "... [with auto kernel = minception::cuda::relu_forward<float, 4>; ...]", some with "& " or "(& ...)".
+std::string short_kernel_name(std::string_view pretty_function) {
+  std::string_view text = pretty_function;
+  constexpr std::string_view kBegin = "kernel = ";
+  text.remove_prefix(text.find(kBegin) + kBegin.size());
+  text = text.substr(0, text.rfind(']'));
+  text = text.substr(0, text.find("; "));
+  if (text.starts_with("(")) text = text.substr(1, text.size() - 2);
+  while (text.starts_with("&") || text.starts_with(" ")) text.remove_prefix(1);
+  std::string name(text);
+  for (const std::string_view scope :
+       {"minception::", "cuda::", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::"}) {
+    for (std::size_t at = 0; (at = name.find(scope, at)) != std::string::npos;) name.erase(at, scope.size());
+  }
+  return name.substr(0, name.find('('));
+}
+
+}  // namespace cuda
+
+using cuda::check;
+
+std::string why_no_cuda() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return "";
+  cudaGetLastError();
+  return concat("no GPU answers: ", status == cudaSuccess ? "there is none" : cudaGetErrorString(status));
+}
+
+CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
+  const std::string problem = why_no_cuda();
+  require(problem.empty(), problem, "; use cpu");
+  check(cudaSetDevice(options.device), concat("choosing device ", options.device));
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, options.device), "asking for the device's properties");
+  require(properties.major >= 8, "the GPU ", properties.name, " has compute capability ", properties.major, ".",
+          properties.minor, "; the cuda backend needs 8.0 or later: use cpu");
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+}
+
+CudaBackend::~CudaBackend() { cudaStreamDestroy(stream_); }
+
+std::string CudaBackend::description() const {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, options_.device), "asking for the device's properties");
+#if defined(__CUDACC__)
+  int driver = 0;
+  int runtime = 0;
+  check(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  check(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
+  return concat(properties.name, " (compute capability ", properties.major, ".", properties.minor, ", driver ",
+                driver / 1000, ".", driver % 1000 / 10, ", runtime ", runtime / 1000, ".", runtime % 1000 / 10, ")");
+#else
+  return concat("CUDA kernels ", properties.name, simt::checker_built() ? ", every memory access checked" : "");
+#endif
+}
+
+Device CudaBackend::device() const { return {DeviceKind::cuda, static_cast<std::int8_t>(options_.device)}; }
+
+Buffer CudaBackend::allocate(std::size_t bytes) {
+  if (bytes == 0)
+    return Buffer(
+        nullptr, 0, device(), +[](void*) {});
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    fail("the GPU has not enough memory: ", bytes, " bytes are needed, ", available_memory(),
+         " are free; use a smaller batch");
+  }
+  check(status, "allocating memory");
+  Buffer buffer(
+      data, bytes, device(), +[](void* memory) { cudaFree(memory); });
+  fill_zero(data, bytes);
+  synchronize();
+  return buffer;
+}
+
+std::size_t CudaBackend::available_memory() const {
+  std::size_t free_bytes = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&free_bytes, &total), "asking for free memory");
+  return free_bytes;
+}
+
+void CudaBackend::copy_to_device(void* device, const void* host, std::size_t bytes) {
+  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), "copying to the GPU");
+  synchronize();  // the caller may change the source at once
+}
+
+void CudaBackend::copy_to_host(void* host, const void* device, std::size_t bytes) {
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_), "copying from the GPU");
+  synchronize();
+}
+
+void CudaBackend::fill_zero(void* device, std::size_t bytes) {
+  check(cudaMemsetAsync(device, 0, bytes, stream_), "filling memory");
+}
+
+void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream_), "waiting for the GPU"); }
+
+Requirements CudaBackend::requirements(const Operation& operation) {
+  return std::visit([this](const auto& op) { return needs(op); }, operation);
+}
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  return std::make_unique<CudaBackend>(options);
+}
+
+}  // namespace minception

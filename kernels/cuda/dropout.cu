@@ -1,0 +1,121 @@
+/// Dropout. The mask is drawn again in the backward pass. Elements are numbered through the epoch in memory order, so
+/// neighbours have neighbouring numbers, and four of them share one Philox block.
+
+#include <minception/core/random.h>
+#include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/vector.h>
+
+#include <cmath>
+
+namespace minception {
+namespace cuda {
+namespace {
+
+constexpr int kBlock = 256;
+
+struct DropoutMask {
+  std::uint64_t seed;
+  std::uint64_t stream;          ///< upper half; the epoch is the lower one
+  const std::int64_t* position;  ///< {epoch, position of the first sample}, on the device
+  std::uint64_t sample_elements;
+  std::uint32_t threshold;  ///< of the 24 bits that make a uniform number
+  float scale;
+
+  /// factors[i] = mask / (1 - p) of element first + i of the batch.
+  template <int V>
+  __device__ Floats<V> factors(int first) const {
+    const Random random{seed, stream | static_cast<std::uint64_t>(position[0])};
+    const std::uint64_t index =
+        static_cast<std::uint64_t>(position[1]) * sample_elements + static_cast<std::uint64_t>(first);
+    Floats<V> result;
+    if constexpr (V == 1) {
+      result[0] = factor(random.bits(index));
+    } else {
+      static_assert(V % 4 == 0);  // as are C and with it every index a vector begins at
+#pragma unroll
+      for (int i = 0; i < V; i += 4) {
+        const PhiloxBlock block = random.four(index / 4 + i / 4);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) result[i + j] = factor(block.word[j]);
+      }
+    }
+    return result;
+  }
+
+ private:
+  __device__ float factor(std::uint32_t bits) const { return bits >> 8 >= threshold ? scale : 0.0f; }
+};
+
+DropoutMask dropout_mask(const DropoutAttributes& attributes, const Tensor& position, const Tensor& x) {
+  // uniform = (24 bits) * 2^-24 >= p where those bits, an integer, are at least p * 2^24, which is exact in double.
+  return {attributes.seed,
+          std::uint64_t{attributes.stream} << 32,
+          values<const std::int64_t>(position),
+          static_cast<std::uint64_t>(x.c() * x.h() * x.w()),
+          static_cast<std::uint32_t>(std::ceil(attributes.p * 0x1p24)),
+          static_cast<float>(1.0 / (1.0 - attributes.p))};
+}
+
+/// What is dropped is 0, whatever it was.
+template <int V>
+__device__ Floats<V> dropped_out(Floats<V> values, const Floats<V>& factors) {
+#pragma unroll
+  for (int i = 0; i < V; ++i) values[i] = factors[i] == 0.0f ? 0.0f : values[i] * factors[i];
+  return values;
+}
+
+}  // namespace
+
+template <class T, int V>
+__global__ void __launch_bounds__(kBlock) dropout_forward(View<const T> x, View<T> y, DropoutMask mask) {
+  const int index = blockIdx.x * kBlock + threadIdx.x;
+  const int vectors = x.c / V;
+  if (index >= x.pixels() * vectors) return;
+  const int pixel = index / vectors;
+  const int channel = index % vectors * V;
+  store<V>(y.pixel(pixel) + channel, dropped_out(load<V>(x.pixel(pixel) + channel), mask.factors<V>(index * V)));
+}
+
+template <class T, int V>
+__global__ void __launch_bounds__(kBlock) dropout_backward(View<const T> dy, Gradient<T> target, DropoutMask mask) {
+  const int index = blockIdx.x * kBlock + threadIdx.x;
+  const int vectors = dy.c / V;
+  if (index >= dy.pixels() * vectors) return;
+  const int pixel = index / vectors;
+  const int channel = index % vectors * V;
+  store<V>(target, pixel, channel, dropped_out(load<V>(dy.pixel(pixel) + channel), mask.factors<V>(index * V)));
+}
+
+}  // namespace cuda
+
+using namespace cuda;
+
+void CudaBackend::dropout_forward(const DropoutForward& op, Workspace) {
+  for_dtype(op.x, [&]<class T>() {
+    const View<const T> x = const_view<T>(op.x);
+    const View<T> y = view<T>(op.y);
+    const DropoutMask mask = dropout_mask(op.attributes, op.position, op.x);
+    for_width<T>(
+        [&]<int V>() {
+          launch<cuda::dropout_forward<T, V>>(blocks_for(x.elements() / V, kBlock), kBlock, 0, stream_, x, y, mask);
+        },
+        x, y);
+  });
+}
+
+void CudaBackend::dropout_backward(const DropoutBackward& op, Workspace) {
+  for_dtype(op.dy, [&]<class T>() {
+    const View<const T> dy = const_view<T>(op.dy);
+    const Gradient<T> target = gradient<T>(op.target);
+    const DropoutMask mask = dropout_mask(op.attributes, op.position, op.dy);
+    for_width<T>(
+        [&]<int V>() {
+          launch<cuda::dropout_backward<T, V>>(blocks_for(dy.elements() / V, kBlock), kBlock, 0, stream_, dy, target,
+                                               mask);
+        },
+        dy, target);
+  });
+}
+
+}  // namespace minception

@@ -1,0 +1,51 @@
+#pragma once
+/// The mapping of threads to elements that kernels without shared memory have in common: one thread per V neighbouring
+/// channels of a pixel, channels fastest, so that a warp reads and writes one contiguous stretch.
+
+#include <minception/kernels/cuda/view.h>
+
+namespace minception::cuda {
+
+inline constexpr int kElementwiseBlock = 256;
+
+/// Where a thread works. The last block may have threads that are not `inside`.
+struct Place {
+  int pixel, channel;
+  bool inside;
+};
+
+/// The place of this thread in `pixels` pixels of `channels` channels. Unsigned: the index of a thread that is not
+/// inside may exceed the largest int.
+template <int V>
+__device__ __forceinline__ Place thread_place(int pixels, int channels) {
+  const unsigned index = blockIdx.x * kElementwiseBlock + threadIdx.x;
+  const unsigned vectors = static_cast<unsigned>(channels) / V;
+  const unsigned pixel = index / vectors;
+  return {static_cast<int>(pixel), static_cast<int>((index - pixel * vectors) * V),
+          pixel < static_cast<unsigned>(pixels)};
+}
+template <int V, class T>
+__device__ __forceinline__ Place thread_place(const View<T>& view) {
+  return thread_place<V>(view.pixels(), view.c);
+}
+
+/// Blocks of kElementwiseBlock that give every V channels a thread.
+template <int V, class T>
+unsigned elementwise_blocks(const View<T>& view) {
+  return blocks_for(view.elements() / V, kElementwiseBlock);
+}
+
+/// A pixel's image, row and column.
+struct PixelPosition {
+  int n, h, w;
+};
+template <class T>
+__device__ __forceinline__ PixelPosition position(const View<T>& view, int pixel) {
+  const auto index = static_cast<unsigned>(pixel);
+  const unsigned line = index / static_cast<unsigned>(view.w);
+  const unsigned image = line / static_cast<unsigned>(view.h);
+  return {static_cast<int>(image), static_cast<int>(line - image * static_cast<unsigned>(view.h)),
+          static_cast<int>(index - line * static_cast<unsigned>(view.w))};
+}
+
+}  // namespace minception::cuda

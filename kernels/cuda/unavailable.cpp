@@ -1,0 +1,15 @@
+/// The cuda backend of a build without CUDA.
+
+#include <minception/core/error.h>
+#include <minception/kernels/backend.h>
+
+namespace minception {
+
+std::string why_no_cuda() {
+  return "this build has no cuda backend: configure with -DMINCEPTION_CUDA=NVCC (needs the CUDA toolkit) or "
+         "-DMINCEPTION_CUDA=EMULATED (needs nothing)";
+}
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { fail(why_no_cuda()); }
+
+}  // namespace minception

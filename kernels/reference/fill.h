@@ -1,0 +1,18 @@
+#pragma once
+/// y = value.
+
+#include <minception/kernels/reference/cast.h>
+
+#include <algorithm>
+
+namespace minception::reference {
+
+template <class T>
+void fill(const Fill& op) {
+  const Image<T> y(as_image(op.y));
+  for (std::int64_t pixel = 0; pixel < y.pixels(); ++pixel) {
+    std::fill_n(y.pixel(pixel), y.c, rounded<T>(op.value));
+  }
+}
+
+}  // namespace minception::reference

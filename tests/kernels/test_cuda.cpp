@@ -1,0 +1,164 @@
+/// The cuda backend against `reference`: in every precision, by every rung of the ladder, and, where it is emulated, in
+/// every order that the emulation may choose.
+
+#include <minception/tests/skip_without_gpu.h>
+//
+#include <minception/tests/kernels/check_conversions.h>
+#include <minception/tests/kernels/choose_cases.h>
+#include <minception/tests/kernels/emulation.h>
+#include <minception/tests/kernels/harness.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+#include <limits>
+
+namespace minception {
+namespace {
+
+std::vector<Case> products(std::vector<Case> cases) {
+  std::erase_if(cases, [](const Case& c) { return !multiplies_matrices(c.operation); });
+  return cases;
+}
+std::vector<Case> others(std::vector<Case> cases) {
+  std::erase_if(cases, [](const Case& c) { return multiplies_matrices(c.operation); });
+  return cases;
+}
+
+/// The first orders of the emulation for many cases, all of them for a few.
+enum class Orders { two = 2, all = std::size(kEmulatedOrders) };
+
+Ways ways_of(Orders orders) {
+  Ways ways;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(orders); ++i) {
+    const EmulatedOrder& order = kEmulatedOrders[i];
+    ways.push_back({order.name, [&order] { order.apply(); }});
+  }
+  return ways;
+}
+
+void check_all(const std::vector<Case>& cases, const Precision& precision, const CudaOptions& options = {},
+               Orders orders = Orders::two) {
+  const EmulatedOrderScope scope;
+  const auto cuda = make_cuda_backend(options);
+  const Ways ways = ways_of(orders);
+  for (const Case& test_case : cases) {
+    const CheckResult result = check_case(*cuda, test_case, precision, ways);
+    INFO(result.message);
+    CHECK(result.passed);
+  }
+}
+
+void check_all_propagations(const Precision& precision, const CudaOptions& options = {}) {
+  const auto cuda = make_cuda_backend(options);
+  for (const Case& test_case : small_cases()) {
+    for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      const CheckResult result = check_propagation(*cuda, test_case, value, precision);
+      INFO(result.message);
+      CHECK(result.passed);
+    }
+  }
+}
+
+constexpr CudaOptions kNaive = {.rung = Rung::naive};
+constexpr CudaOptions kTiled = {.rung = Rung::tiled};
+constexpr CudaOptions kTensorCores = {.tf32 = true, .rung = Rung::tensor_core};
+constexpr CudaOptions kAutomaticTf32 = {.tf32 = true};
+
+}  // namespace
+
+TEST_CASE("cuda: f32 products of the automatic rung agree with reference") {
+  check_all(products(chosen_cases()), kF32);
+}
+TEST_CASE("cuda: f32 products of the naive rung agree with reference") {
+  check_all(products(chosen_cases()), kF32, kNaive);
+}
+TEST_CASE("cuda: f32 products of the tiled rung agree with reference") {
+  check_all(products(chosen_cases()), kF32, kTiled);
+}
+TEST_CASE("cuda: f32 operations without products agree with reference") { check_all(others(chosen_cases()), kF32); }
+
+TEST_CASE("cuda: tf32 products of the tensor core rung agree with reference") {
+  check_all(products(chosen_cases()), kTf32, kTensorCores);
+}
+TEST_CASE("cuda: tf32 products of the automatic rung agree with reference") {
+  check_all(products(chosen_cases()), kTf32, kAutomaticTf32);
+}
+
+TEST_CASE("cuda: bf16 products of the automatic rung agree with reference") {
+  check_all(products(chosen_cases()), kBf16);
+}
+TEST_CASE("cuda: bf16 products of the naive rung agree with reference") {
+  check_all(products(chosen_cases()), kBf16, kNaive);
+}
+TEST_CASE("cuda: bf16 products of the tiled rung agree with reference") {
+  check_all(products(chosen_cases()), kBf16, kTiled);
+}
+TEST_CASE("cuda: bf16 operations without products agree with reference") { check_all(others(chosen_cases()), kBf16); }
+
+TEST_CASE("cuda: f32 gives the same bits in every order") { check_all(small_cases(), kF32, {}, Orders::all); }
+TEST_CASE("cuda: tf32 gives the same bits in every order") {
+  check_all(products(small_cases()), kTf32, kTensorCores, Orders::all);
+}
+TEST_CASE("cuda: bf16 gives the same bits in every order") { check_all(small_cases(), kBf16, {}, Orders::all); }
+
+TEST_CASE("cuda: NaN and infinity propagate in f32") { check_all_propagations(kF32); }
+TEST_CASE("cuda: NaN and infinity propagate in tf32") { check_all_propagations(kTf32, kTensorCores); }
+TEST_CASE("cuda: NaN and infinity propagate in bf16") { check_all_propagations(kBf16); }
+
+TEST_CASE("cuda: conversions between f32 and bf16 and counts of what is not finite") {
+  check_conversions(*make_cuda_backend());
+}
+
+TEST_CASE("cuda: computes in f32 and bf16 and says so") {
+  const auto cuda = make_cuda_backend();
+  const Buffer memory = cuda->allocate(16);
+  ReluForward relu;
+  relu.x = relu.y = Tensor({1, 2}, DType::f64, memory.data(), cuda->device());
+  CHECK_THROWS_WITH(cuda->run(relu),
+                    "the cuda backend computes in f32 and bf16, not in f64; use the reference backend for f64");
+}
+
+TEST_CASE("cuda: an index beyond the data set answers with NaN and the label -1") {
+  const auto cuda = make_cuda_backend();
+  for (const Shape& image : {Shape{3, 1, 4, 5}, Shape{3, 1, 8, 10}}) {
+    const std::int64_t pixels = 4 * 5;
+    const OnDevice<std::uint8_t> images(*cuda,
+                                        std::vector<std::uint8_t>(static_cast<std::size_t>(image.elements()), 7));
+    const OnDevice<std::int32_t> labels(*cuda, {4, 5, 6});
+    const OnDevice<std::int32_t> indices(*cuda, {1, 3, -1, 2});
+    const OnDevice<float> y(*cuda, std::vector<float>(static_cast<std::size_t>(4 * pixels)));
+    const OnDevice<std::int32_t> y_labels(*cuda, std::vector<std::int32_t>(4));
+    LoadBatch op;
+    op.scale = {1.0f};
+    op.images = images.tensor(image);
+    op.labels = labels.flat();
+    op.indices = indices.flat();
+    op.y = y.tensor({4, 1, 4, 5});
+    op.y_labels = y_labels.flat();
+    cuda->run(op);
+    const std::vector<float> loaded = y.read();
+    for (std::size_t i = 0; i < loaded.size(); ++i) {
+      const auto sample = static_cast<std::int64_t>(i) / pixels;
+      CHECK((sample == 1 || sample == 2 ? std::isnan(loaded[i]) : loaded[i] == 7.0f));
+    }
+    CHECK(y_labels.read() == std::vector<std::int32_t>{5, -1, -1, 6});
+  }
+}
+
+TEST_CASE("cuda: two backends in one process do not disturb each other") {
+  const auto first = make_cuda_backend();
+  const auto second = make_cuda_backend(kTensorCores);
+  for (const Case& test_case : small_cases()) {
+    const CheckResult results[] = {check_case(*first, test_case, kF32), check_case(*second, test_case, kTf32),
+                                   check_case(*first, test_case, kBf16)};
+    for (const CheckResult& result : results) {
+      INFO(result.message);
+      CHECK(result.passed);
+    }
+  }
+}
+
+}  // namespace minception
