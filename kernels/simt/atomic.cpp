@@ -52,9 +52,9 @@ void thread_fence() {
 std::uint64_t atomic_update(void* address, unsigned bytes, bool is_signed, Atomic operation, std::uint64_t value,
                             std::uint64_t compare, const Position& where) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) {
-    std::string message =
-        concat("the atomic at ", to_string(where), " acts on an address that is no multiple of ", bytes);
-    stop(std::move(message));
+    stop([&] {
+      return concat("the atomic at ", to_string(where), " acts on an address that is no multiple of ", bytes);
+    });
   }
   if (observer != nullptr) observer->atomic(*current, address, bytes, where);
   if (bytes == 4) {

@@ -97,7 +97,7 @@ class Worker {
   void* shared_variable(const void* site, std::string_view name, std::size_t bytes, std::size_t alignment);
   void* dynamic_shared() { return shared_; }
   static Stack stack_of(const Thread& thread);
-  [[noreturn]] void stop(std::string message, bool names_thread = true);
+  [[noreturn]] void stop_with(std::string message, bool names_thread);
 
   std::atomic<std::uint64_t> progress = 0;
   std::atomic<bool> busy = false;
@@ -283,11 +283,13 @@ void Worker::run_body() {
   try {
     return grid_->body(grid_->argument);
   } catch (const std::exception& exception) {
+    stopping();
     thrown_ = exception.what();
   } catch (...) {
+    stopping();
     thrown_ = "threw something that is no std::exception";
   }
-  stop(std::move(thrown_));
+  stop([&] { return std::move(thrown_); });
 }
 
 void Worker::end_thread(Thread& thread) {
@@ -298,9 +300,10 @@ void Worker::end_thread(Thread& thread) {
 }
 
 void Worker::stop_lost_copy(const PendingCopy& copy, bool committed) {
-  std::string message =
-      concat("the cp.async at ", to_string(copy.where), committed ? " was never waited for" : " was never committed");
-  stop(std::move(message));
+  stop([&] {
+    return concat("the cp.async at ", to_string(copy.where),
+                  committed ? " was never waited for" : " was never committed");
+  });
 }
 
 // ---- whose turn it is -----------------------------------------------------------------------------------------------
@@ -386,15 +389,17 @@ void Worker::collective(void (*function)(Lanes&), void* argument, unsigned mask,
 }
 
 void Worker::stop_divergent_barriers(const Position& where) {
-  std::string message = concat("divergent barriers: ", name_of(*first_at_barrier_), " waits at ",
-                               to_string(first_at_barrier_->where), ", ", name_of(*current), " at ", to_string(where));
-  stop(std::move(message));
+  stop([&] {
+    return concat("divergent barriers: ", name_of(*first_at_barrier_), " waits at ",
+                  to_string(first_at_barrier_->where), ", ", name_of(*current), " at ", to_string(where));
+  });
 }
 
 void Worker::stop_bad_mask(unsigned mask, const Position& where) {
-  std::string message = concat("the warp collective at ", to_string(where), " has the mask 0x", std::hex, mask,
-                               std::dec, ", which leaves out the calling lane ", current->lane);
-  stop(std::move(message));
+  stop([&] {
+    return concat("the warp collective at ", to_string(where), " has the mask 0x", std::hex, mask, std::dec,
+                  ", which leaves out the calling lane ", current->lane);
+  });
 }
 
 void Worker::run_group(Warp& warp, Lanes& lanes) {
@@ -453,23 +458,24 @@ void Worker::stop_divergent_warp(const Warp& warp) {
     const Thread& other = threads_[warp.begin + static_cast<unsigned>(std::countr_zero(rest))];
     if (other.state != Thread::State::in_collective || other.mask != waiting.mask ||
         other.collective != waiting.collective || !same_place(other.where, waiting.where)) {
-      std::string message = concat("divergent warp: ", name_of(waiting), ' ', last_position(waiting), ", but ",
-                                   name_of(other), ' ', last_position(other));
-      stop(std::move(message));
+      stop([&] {
+        return concat("divergent warp: ", name_of(waiting), ' ', last_position(waiting), ", but ", name_of(other), ' ',
+                      last_position(other));
+      });
     }
   }
-  std::string message = concat("a warp makes no progress at ", to_string(waiting.where));
-  stop(std::move(message));
+  stop([&] { return concat("a warp makes no progress at ", to_string(waiting.where)); });
 }
 
 /// A block in which some threads wait at a barrier that others never reach.
 void Worker::stop_early_exit() {
   const auto gone = std::find_if(threads_.begin(), threads_.end(),
                                  [](const Thread& thread) { return thread.state == Thread::State::done; });
-  std::string message = concat("early exit: ", name_of(*first_at_barrier_), ' ', last_position(*first_at_barrier_),
-                               ", but ", name_of(*gone), ' ', last_position(*gone), " (", at_barrier_, " of ",
-                               threads_.size(), " threads arrived)");
-  stop(std::move(message));
+  stop([&] {
+    return concat("early exit: ", name_of(*first_at_barrier_), ' ', last_position(*first_at_barrier_), ", but ",
+                  name_of(*gone), ' ', last_position(*gone), " (", at_barrier_, " of ", threads_.size(),
+                  " threads arrived)");
+  });
 }
 
 // ---- shared memory --------------------------------------------------------------------------------------------------
@@ -480,9 +486,11 @@ void* Worker::shared_variable(const void* site, std::string_view name, std::size
   }
   static_shared_ += bytes;
   if (static_shared_ > kMostStaticShared || static_shared_ + grid_->shared_bytes > kMostShared) {
-    stop(concat("too much shared memory with the variable ", name, ": ", static_shared_, " bytes static (at most ",
-                kMostStaticShared, "), ", static_shared_ + grid_->shared_bytes, " with the dynamic ones (at most ",
-                kMostShared, ")"));
+    stop([&] {
+      return concat("too much shared memory with the variable ", name, ": ", static_shared_, " bytes static (at most ",
+                    kMostStaticShared, "), ", static_shared_ + grid_->shared_bytes, " with the dynamic ones (at most ",
+                    kMostShared, ")");
+    });
   }
   alignment = std::max<std::size_t>(alignment, 16);
   std::byte* data = shared_ + (shared_used_ + kSharedGap + alignment - 1) / alignment * alignment;
@@ -605,7 +613,7 @@ void Worker::leave_with_error(std::string message) {
 }
 
 /// `message` is emptied: nobody will destroy what is left on this stack.
-void Worker::stop(std::string message, bool names_thread) {
+void Worker::stop_with(std::string message, bool names_thread) {
   {
     const std::string thread = names_thread ? concat(", thread ", in_words(current->index)) : std::string();
     std::string line = concat("the kernel ", block_.kernel, ", block ", in_words(block_.index), thread, ": ", message);
@@ -623,7 +631,10 @@ Stack Worker::stack_of(const Thread& thread) {
 
 void Worker::interrupt() {
   if (current == nullptr || grid_ == nullptr) return;
-  stop(concat("made no progress for ", grid_->settings.watchdog_seconds, " s: does a thread wait for another one?"));
+  if (observer != nullptr && observer->postpones_interrupt()) return;
+  stop([&] {
+    return concat("made no progress for ", grid_->settings.watchdog_seconds, " s: does a thread wait for another one?");
+  });
 }
 
 // ---- the emulated device --------------------------------------------------------------------------------------------
@@ -878,8 +889,13 @@ void* shared_variable(const void* site, std::string_view name, std::size_t bytes
   return current->block->worker->shared_variable(site, name, bytes, alignment);
 }
 void* dynamic_shared() { return current->block->worker->dynamic_shared(); }
-void stop(std::string message) { current->block->worker->stop(std::move(message)); }
-void stop_block(std::string message) { current->block->worker->stop(std::move(message), false); }
+void interrupt_block() { current->block->worker->interrupt(); }
+void stopping() {
+  if (observer != nullptr) observer->stopping();
+}
+void stop_with(std::string message, bool names_thread) {
+  current->block->worker->stop_with(std::move(message), names_thread);
+}
 Stack stack_of(const Thread& thread) { return Worker::stack_of(thread); }
 
 void count_mma(unsigned instructions, unsigned flops_each) {

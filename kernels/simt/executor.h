@@ -163,11 +163,22 @@ enum class Atomic : std::uint8_t { add, maximum, minimum, exchange, bit_or, bit_
 std::uint64_t atomic_update(void* address, unsigned bytes, bool is_signed, Atomic operation, std::uint64_t value,
                             std::uint64_t compare, const Position& where);
 
-/// Ends the kernel: the launch throws an Error with the kernel, the block, this thread and the message.
-/// Nothing on this stack is destroyed: what the message is made of must be gone by now.
-[[noreturn]] void stop(std::string message);
+/// From here on nothing is the kernel's doing: the words of an error are made by code that kernels may share.
+void stopping();
+[[noreturn]] void stop_with(std::string message, bool names_thread);
+/// Ends the kernel: the launch throws an Error with the kernel, the block, this thread and the message, which is what
+/// words() returns. Nothing else on this stack is destroyed.
+template <class Words>
+[[noreturn]] void stop(Words&& words) {
+  stopping();
+  stop_with(words(), true);
+}
 /// The same, for messages that say themselves which threads they are about.
-[[noreturn]] void stop_block(std::string message);
+template <class Words>
+[[noreturn]] void stop_block(Words&& words) {
+  stopping();
+  stop_with(words(), false);
+}
 
 /// Counts mma.sync instructions of the warp that runs.
 void count_mma(unsigned instructions, unsigned flops_each);

@@ -26,6 +26,10 @@ class Observer {
   virtual void copy_landed(Thread& thread, const PendingCopy& copy) = 0;
   virtual void atomic(Thread& thread, const void* data, unsigned bytes, const Position& where) = 0;
   virtual void fence(Thread& thread) = 0;
+  /// What follows in this block is not the kernel's doing: an error is put into words.
+  virtual void stopping() = 0;
+  /// The watchdog wants to end the block, at any point of its code. True: not now; `interrupt_block` will be called.
+  virtual bool postpones_interrupt() = 0;
   virtual void allocated(const void* data, std::size_t bytes) = 0;
   virtual void freed(const void* data, std::size_t bytes) = 0;
 };
@@ -37,6 +41,9 @@ struct Stack {
   const void* bottom = nullptr;
   std::size_t bytes = 0;
 };
+/// Ends the block that makes no progress.
+void interrupt_block();
+
 /// Of a thread that has begun and is not done.
 Stack stack_of(const Thread& thread);
 

@@ -33,10 +33,10 @@ void copy_async(void* shared, const void* global, unsigned bytes, bool valid, co
   Thread& thread = *current;
   const auto misaligned = [&](const void* address) { return reinterpret_cast<std::uintptr_t>(address) % bytes != 0; };
   if (misaligned(shared) || (valid && misaligned(global))) {
-    std::string message =
-        concat("the cp.async at ", to_string(where), " copies ", bytes, " bytes ",
-               misaligned(shared) ? "to a shared" : "from a global", " address that is no multiple of ", bytes);
-    stop(std::move(message));
+    stop([&] {
+      return concat("the cp.async at ", to_string(where), " copies ", bytes, " bytes ",
+                    misaligned(shared) ? "to a shared" : "from a global", " address that is no multiple of ", bytes);
+    });
   }
   PendingCopy copy{shared, global, bytes, valid, thread.groups, where};
   if (observer != nullptr) observer->copy_issued(thread, copy);
@@ -76,7 +76,8 @@ struct LoadMatrices {
 };
 
 void require_whole_warp(const Lanes& lanes, const char* what) {
-  if (lanes.mask != ~0u) stop(concat(what, " needs all 32 lanes of a warp; this warp has ", std::popcount(lanes.mask)));
+  if (lanes.mask != ~0u)
+    stop([&] { return concat(what, " needs all 32 lanes of a warp; this warp has ", std::popcount(lanes.mask)); });
 }
 
 void run_load_matrices(Lanes& lanes) {
@@ -90,9 +91,10 @@ void run_load_matrices(Lanes& lanes) {
         const auto& from = lanes.argument<LoadMatrices>(lane);
         const void* row = from.rows[k];
         if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
-          std::string message = concat("the ldmatrix at ", to_string(from.where), ": the row of lane ", lane,
-                                       " does not begin at a multiple of 16 bytes");
-          stop(std::move(message));
+          stop([&] {
+            return concat("the ldmatrix at ", to_string(from.where), ": the row of lane ", lane,
+                          " does not begin at a multiple of 16 bytes");
+          });
         }
         note_read(*lanes.thread[lane], row, 16, from.where);
         std::memcpy(matrix[i], row, 16);
@@ -217,7 +219,9 @@ void run_mma_tile(Lanes& lanes) {
 
 void mma_tile(float* c, const std::uint32_t* a, const std::uint32_t* b, unsigned mt, unsigned nt, bool bf16,
               const Position& where) {
-  if (16 * mt > kMostRows || 8 * nt > kMostColumns) stop("an mma tile of more than 128 x 128 results");
+  if (16 * mt > kMostRows || 8 * nt > kMostColumns) {
+    stop([] { return "an mma tile of more than 128 x 128 results"; });
+  }
   MmaTile argument{c, a, b, mt, nt};
   collective(bf16 ? &run_mma_tile<true> : &run_mma_tile<false>, &argument, ~0u, where);
 }
@@ -300,9 +304,10 @@ void run_shuffle(Lanes& lanes) {
         break;
     }
     if (lanes.thread[from] == nullptr) {
-      std::string message = concat("the shuffle at ", to_string(argument.where), ": lane ", lane, " reads from lane ",
-                                   from, ", which takes no part");
-      stop(std::move(message));
+      stop([&] {
+        return concat("the shuffle at ", to_string(argument.where), ": lane ", lane, " reads from lane ", from,
+                      ", which takes no part");
+      });
     }
     argument.result = lanes.argument<ShuffleArgument>(from).value;
   }
@@ -339,14 +344,16 @@ float warp_max(float value, const Position& where) {
 std::uint32_t shuffle(std::uint32_t value, Shuffle kind, unsigned operand, unsigned width, unsigned mask,
                       const Position& where) {
   if (width == 0 || width > 32 || !std::has_single_bit(width)) {
-    std::string message =
-        concat("the shuffle at ", to_string(where), " has the width ", width, "; it must be a power of two up to 32");
-    stop(std::move(message));
+    stop([&] {
+      return concat("the shuffle at ", to_string(where), " has the width ", width,
+                    "; it must be a power of two up to 32");
+    });
   }
   if (kind != Shuffle::index && operand >= 32) {
-    std::string message = concat("the shuffle at ", to_string(where), " reaches ", static_cast<int>(operand),
-                                 " lanes far; at most 31 are possible");
-    stop(std::move(message));
+    stop([&] {
+      return concat("the shuffle at ", to_string(where), " reaches ", static_cast<int>(operand),
+                    " lanes far; at most 31 are possible");
+    });
   }
   ShuffleArgument argument{value, kind, operand, width, 0, where};
   collective(&run_shuffle, &argument, mask, where);

@@ -1,0 +1,88 @@
+/// How fast the executor of emulated kernels is: the price of a switch between threads, and convolutions by each rung. One
+/// OS thread, the best of several runs.
+
+#include <minception/core/error.h>
+#include <minception/examples/program.h>
+#include <minception/kernels/cuda/launch.h>
+#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/kernels/staged_case.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+using namespace minception;
+
+namespace {
+
+__global__ void wait_often(int barriers) {
+  for (int i = 0; i < barriers; ++i) __syncthreads();
+}
+
+/// Seconds that emulated kernels took since the counters were reset.
+double kernel_seconds() {
+  double seconds = 0.0;
+  for (const simt::KernelCounters& counters : simt::counters()) seconds += counters.seconds;
+  return seconds;
+}
+
+template <class Run>
+double best_seconds(int repetitions, Run&& run) {
+  double best = 1e300;
+  for (int i = 0; i < repetitions; ++i) {
+    simt::reset_counters();
+    run();
+    best = std::min(best, kernel_seconds());
+  }
+  return best;
+}
+
+void switches(int repetitions) {
+  for (const int threads : {32, 256, 1024}) {
+    const int barriers = 200000 / threads;
+    const double seconds =
+        best_seconds(repetitions, [&] { cuda::launch<wait_often>(1, threads, 0, nullptr, barriers); });
+    std::printf("barrier, %4d threads: %6.1f ns per thread\n", threads, seconds * 1e9 / (barriers * threads));
+  }
+}
+
+void convolutions(int repetitions) {
+  struct Way {
+    const char* name;
+    DType dtype;
+    CudaOptions options;
+  };
+  const Way ways[] = {{"naive, f32", DType::f32, {.rung = Rung::naive}},
+                      {"tiled, f32", DType::f32, {.rung = Rung::tiled}},
+                      {"tensor core, tf32", DType::f32, {.tf32 = true, .rung = Rung::tensor_core}},
+                      {"tensor core, bf16", DType::bf16, {.rung = Rung::tensor_core}}};
+  for (const char* label :
+       {"conv2d_forward: conv3 3x3", "conv2d_backward_data: conv3 3x3", "conv2d_backward_weights: conv3 3x3"}) {
+    std::printf("%s\n", label);
+    for (const Case& test_case : all_cases()) {
+      if (test_case.label() != label) continue;
+      for (const Way& way : ways) {
+        const auto backend = make_cuda_backend(way.options);
+        StagedCase staged(*backend, test_case.operation, way.dtype, make_values(test_case, way.dtype));
+        const double seconds = best_seconds(repetitions, [&] { staged.run(); });
+        std::printf("  %-18s %6.2f GFLOP/s\n", way.name,
+                    2e-9 * static_cast<double>(multiply_accumulates(test_case.operation)) / seconds);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int repetitions = 20;
+  CLI::App app("Measures the executor of emulated kernels.", "executor_speed");
+  app.add_option("--repetitions", repetitions, "of which the best counts")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  return run_program(app, argc, argv, [&] {
+    simt::settings().os_threads = 1;
+    switches(repetitions);
+    convolutions(repetitions);
+  });
+}

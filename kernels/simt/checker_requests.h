@@ -1,0 +1,49 @@
+#pragma once
+/// Counts what a profiler would: accesses of a warp's lanes become one request if they are the same execution of the
+/// same instruction, counted from the warp's last barrier or collective. A request to device memory touches 32-byte
+/// sectors; one to shared memory takes as many passes over the 32 banks of 4 bytes (wavefronts) as the fullest bank
+/// needs. Lanes that read the same word share it. 8 bytes per lane take a pass per half warp at least, 16 bytes one per
+/// quarter.
+
+#include <minception/kernels/simt/executor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace minception::simt {
+
+/// The lanes' accesses by one instruction to one kind of memory that are not yet counted.
+class Requests {
+ public:
+  void add(unsigned lane, std::uintptr_t address, unsigned bytes) {
+    const unsigned execution = executions_[lane]++;
+    if (execution == used_) {
+      if (used_ == requests_.size()) requests_.emplace_back();
+      requests_[used_].lanes = 0;
+      requests_[used_].bytes = bytes;
+      ++used_;
+    }
+    Request& request = requests_[execution];
+    request.lanes |= 1u << lane;
+    request.address[lane] = address;
+  }
+
+  bool empty() const { return used_ == 0; }
+  /// Adds them to the counters, and empties this.
+  void count_global(KernelCounters& counters);
+  void count_shared(KernelCounters& counters);
+
+ private:
+  struct Request {
+    std::uint32_t lanes = 0;
+    std::uint32_t bytes = 0;  ///< per lane: 1, 2, 4, 8 or 16
+    std::uintptr_t address[32] = {};
+  };
+  void clear();
+
+  std::uint32_t used_ = 0;
+  std::uint32_t executions_[32] = {};
+  std::vector<Request> requests_;
+};
+
+}  // namespace minception::simt
