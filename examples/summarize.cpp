@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", name, "googlenet or googlenet_bn");
   app.add_option("--input", input, "batch x channels x height x width");
   app.add_option("--classes", classes, "outputs of the classifier");
-  app.add_option("--device", device, "whose workspaces to plan with: cpu or reference");
+  app.add_option("--device", device, "whose workspaces to plan with: cpu, cuda or reference");
   app.add_flag("--inference", inference, "memory of inference instead of training");
   return run_program(app, argc, argv, [&] {
     const Shape shape = parse_shape(input);

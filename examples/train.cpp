@@ -68,7 +68,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--warmup", o.warmup, "one-cycle: part of all steps in which the learning rate rises");
   app.add_option("--initialization", o.initialization, "xavier-uniform or kaiming-normal");
   app.add_option("--init", o.init_file, "start from the weights in this safetensors file");
-  app.add_option("--device", o.device, "cpu, or reference (plain loops: slow)");
+  app.add_option("--device", o.device, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
   app.add_option("--threads", o.threads, "threads (default: all cores)")->default_str("0");
   app.add_option("--seed", o.seed, "of initialisation and order");
   app.add_option("--limit-train", o.limit_train, "use the first N training images (0: all)");

@@ -28,6 +28,7 @@ run_tests() {
   # Tests run side by side: threads that wait must not spin on a core that another test could use.
   OMP_NUM_THREADS=$(nproc) OMP_WAIT_POLICY=passive ctest --test-dir "build/$preset" --parallel "$(nproc)" \
     --output-on-failure "$@" 2>&1 | tee "$log" | grep -vE '^ *Start |  Passed |^Internal ctest|^Test project' || true
+  grep -h '^SKIPPED' "build/$preset/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u || true
   count() { grep -cE "$1" "$log" || true; }
   local ran_passed ran_skipped
   ran_passed=$(count ' Passed +[0-9.]+ sec')
@@ -41,7 +42,7 @@ build cpu
 run_tests cpu "$@"
 
 # The same code above the kernels: what is new here are the kernels, their executor and networks on top of them.
-build emulated
+build emulated minception_cuda_tests minception_cuda_network_tests minception_simt_tests kernel_counters executor_speed
 run_tests emulated --label-regex '^cuda$' "$@"
 
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then

@@ -259,6 +259,9 @@ void Checker::copy_issued(Thread& thread, const PendingCopy& copy) {
       });
     }
     see(Access::read, address_of(copy.from), copy.bytes, site);
+  } else {
+    if (site.global_requests.empty()) open_global_.push_back(&site.global_requests);
+    site.global_requests.skip(me_->lane, copy.bytes);
   }
   if (!in_shared(address_of(copy.to))) {
     stop_block([&] {

@@ -60,9 +60,10 @@ void Requests::clear() {
 
 void Requests::count_global(KernelCounters& counters) {
   for (std::uint32_t i = 0; i < used_; ++i) {
+    if (requests_[i].lanes == 0) continue;  // all skipped it
     counters.global_sectors += sectors(requests_[i].lanes, requests_[i].address);
+    ++counters.global_requests;
   }
-  counters.global_requests += used_;
   clear();
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 /// Counts what a profiler would: accesses of a warp's lanes become one request if they are the same execution of the
-/// same instruction, counted from the warp's last barrier or collective. A request to device memory touches 32-byte
-/// sectors; one to shared memory takes as many passes over the 32 banks of 4 bytes (wavefronts) as the fullest bank
-/// needs. Lanes that read the same word share it. 8 bytes per lane take a pass per half warp at least, 16 bytes one per
-/// quarter.
+/// same instruction, counted from the warp's last barrier or collective. (So a loop that lanes skip different rounds of
+/// seems to make requests that no GPU makes.) A request to device memory touches 32-byte sectors; one to shared memory
+/// takes as many passes over the 32 banks of 4 bytes (wavefronts) as the fullest bank needs. Lanes that read the same
+/// word share it. 8 bytes per lane take a pass per half warp at least, 16 bytes one per quarter.
 
 #include <minception/kernels/simt/executor.h>
 
@@ -16,17 +16,12 @@ namespace minception::simt {
 class Requests {
  public:
   void add(unsigned lane, std::uintptr_t address, unsigned bytes) {
-    const unsigned execution = executions_[lane]++;
-    if (execution == used_) {
-      if (used_ == requests_.size()) requests_.emplace_back();
-      requests_[used_].lanes = 0;
-      requests_[used_].bytes = bytes;
-      ++used_;
-    }
-    Request& request = requests_[execution];
+    Request& request = next(lane, bytes);
     request.lanes |= 1u << lane;
     request.address[lane] = address;
   }
+  /// The lane executes the instruction without an access.
+  void skip(unsigned lane, unsigned bytes) { next(lane, bytes); }
 
   bool empty() const { return used_ == 0; }
   /// Adds them to the counters, and empties this.
@@ -39,6 +34,16 @@ class Requests {
     std::uint32_t bytes = 0;  ///< per lane: 1, 2, 4, 8 or 16
     std::uintptr_t address[32] = {};
   };
+  Request& next(unsigned lane, unsigned bytes) {
+    const unsigned execution = executions_[lane]++;
+    if (execution == used_) {
+      if (used_ == requests_.size()) requests_.emplace_back();
+      requests_[used_].lanes = 0;
+      requests_[used_].bytes = bytes;
+      ++used_;
+    }
+    return requests_[execution];
+  }
   void clear();
 
   std::uint32_t used_ = 0;

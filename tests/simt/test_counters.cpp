@@ -289,6 +289,24 @@ TEST_CASE("an asynchronous copy reads device memory and writes shared memory") {
   CHECK(counts.shared_conflicts == 0 + 3);
 }
 
+__global__ void copy_in_rounds(const float* from) {
+  SHARED(float4, tile, [64]);
+  for (int round = 0; round < 2; ++round) {
+    // Lanes of an odd number take no part in the first round.
+    cp_async<16>(&tile[32 * round + thread()], from + 128 * round + 4 * thread(), round == 1 || thread() % 2 == 0);
+  }
+  cp_async_commit();
+  cp_async_wait<0>();
+}
+
+TEST_CASE("a copy of zeros is part of the request that the other lanes make") {
+  DeviceArray<float> from(256);
+  const auto counts = counts_of([&] { launch<copy_in_rounds>(1, 32, 0, nullptr, from.data()); });
+  CHECK(counts.global_requests == 2);
+  CHECK(counts.global_sectors == 16 + 16);
+  CHECK(counts.global_read_bytes == (16 + 32) * 16);
+}
+
 TEST_CASE("counting without checking gives the same counts") {
   DeviceArray<float> to(1024);
   const auto run = [&] { return counts_of([&] { launch<transpose<32>>(3, 32, 0, nullptr, to.data()); }); };

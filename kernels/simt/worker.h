@@ -1,0 +1,152 @@
+#pragma once
+/// One OS thread's part of the emulated GPU: runs blocks, one after the other, and decides which thread of a block runs.
+
+#include <minception/kernels/simt/executor.h>
+#include <minception/kernels/simt/fiber.h>
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minception::simt {
+
+inline constexpr unsigned kWarp = 32;
+inline constexpr unsigned kMostThreads = 1024;
+/// What every GPU from compute capability 8.0 on grants a block; some grant more.
+inline constexpr std::size_t kMostShared = 99 * 1024;
+
+/// A grid in the works.
+struct Grid {
+  std::string_view kernel;
+  Extent3 grid;
+  Extent3 block;
+  std::size_t shared_bytes = 0;
+  void (*body)(const void*) = nullptr;
+  const void* argument = nullptr;
+  std::size_t argument_bytes = 0;
+  Settings settings;
+  std::uint64_t number = 0;  ///< of this launch since reset_counters
+
+  std::atomic<std::size_t> next_block = 0;
+  std::atomic<bool> failed = false;
+  std::atomic<std::uint64_t> barriers = 0, collectives = 0, mma = 0, mma_flops = 0;
+  std::mutex mutex;
+  std::string error;  ///< the first one
+
+  void fail(std::string message) {
+    const std::lock_guard lock(mutex);
+    if (!failed.exchange(true)) error = std::move(message);
+  }
+};
+
+/// What one OS thread runs blocks with.
+class Worker {
+ public:
+  Worker();
+
+  /// Takes blocks until none is left.
+  void run(Grid& grid);
+  /// Ends the block that runs here now. Called from a signal handler on this OS thread.
+  void interrupt();
+
+  // On behalf of the thread that runs now.
+  void barrier(const Position& where);
+  void collective(void (*function)(Lanes&), void* argument, unsigned mask, const Position& where);
+  void* shared_variable(const void* site, std::string_view name, std::size_t bytes, std::size_t alignment);
+  void* dynamic_shared() { return shared_; }
+  static Stack stack_of(const Thread& thread);
+  [[noreturn]] void stop_with(std::string message, bool names_thread);
+
+  std::atomic<std::uint64_t> progress = 0;
+  std::atomic<bool> busy = false;
+  pthread_t os_thread{};
+  std::uint64_t mma = 0, mma_flops = 0;
+
+ private:
+  /// The masks have a bit per lane: a scheduler that looked at every thread would spend its time on cache misses.
+  struct Warp {
+    unsigned begin = 0;    ///< number of its first thread
+    unsigned present = 0;  ///< lanes that it has
+    unsigned ready = 0;
+    unsigned in_collective = 0;
+  };
+  struct SharedVariable {
+    const void* site;
+    void* data;
+  };
+  /// A fiber, and the thread that it shall begin with when it is switched to next.
+  struct Seat {
+    std::unique_ptr<Fiber> fiber;
+    Thread* first = nullptr;
+    void* fake_stack = nullptr;
+    bool prepared = false;
+  };
+
+  void begin_block(std::size_t number);
+  void run_block();
+  void shape_block(const Extent3& dim);
+  void new_round();
+  Thread* next();
+  unsigned next_lane(unsigned ready) const;
+  bool release_collectives(Warp& warp);
+  void run_group(Warp& warp, Lanes& lanes);
+  void go_on();
+  void switch_to(Seat& to);
+  void run_threads(Seat& seat);
+  static void fiber_main(void* seat);
+  void run_body();
+  void end_thread(Thread& thread);
+  Seat& free_seat();
+  std::string name_of(const Thread& thread) const;
+  std::string last_position(const Thread& thread) const;
+  void leave_with_error(std::string message);
+
+  // Kept out of the functions that find these: what they would put on every stack there costs cache lines.
+  [[noreturn, gnu::cold, gnu::noinline]] void stop_divergent_barriers(const Position& where);
+  [[noreturn, gnu::cold, gnu::noinline]] void stop_bad_mask(unsigned mask, const Position& where);
+  [[noreturn, gnu::cold, gnu::noinline]] void stop_divergent_warp(const Warp& warp);
+  [[noreturn, gnu::cold, gnu::noinline]] void stop_early_exit();
+  [[noreturn, gnu::cold, gnu::noinline]] void stop_lost_copy(const PendingCopy& copy, bool committed);
+
+  Grid* grid_ = nullptr;
+  Block block_;
+  Extent3 shape_;  ///< of the block that threads_ and warps_ are laid out for
+  std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
+  std::vector<unsigned> warp_order_;  ///< warps in the order of their turns
+  unsigned lane_order_[kWarp] = {};
+  unsigned turn_ = 0;  ///< index into warp_order_
+  unsigned at_barrier_ = 0;
+  const Thread* first_at_barrier_ = nullptr;
+  unsigned done_ = 0;
+  std::uint64_t round_ = 0;
+
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<Seat*> free_seats_;
+  Seat main_;            ///< the OS thread's own stack
+  Seat* here_ = &main_;  ///< where this runs
+  void* main_bottom_ = nullptr;
+  std::size_t main_bytes_ = 0;
+  Context main_context_ = nullptr;
+
+  std::unique_ptr<std::byte, decltype(&std::free)> shared_memory_;
+  std::byte* shared_ = nullptr;
+  std::size_t shared_used_ = 0;
+  std::size_t static_shared_ = 0;
+  std::vector<SharedVariable> variables_;
+
+  std::string thrown_;  ///< by a kernel
+  std::uint64_t barriers_ = 0, collectives_ = 0;
+};
+
+/// The worker of this OS thread; null on OS threads that have run no blocks.
+extern constinit thread_local Worker* worker_here;
+
+}  // namespace minception::simt
