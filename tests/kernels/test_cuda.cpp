@@ -2,7 +2,7 @@
 /// every order that the emulation may choose.
 
 #include <minception/tests/skip_without_gpu.h>
-//
+// (first, because it configures Catch2)
 #include <minception/tests/kernels/check_conversions.h>
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/emulation.h>

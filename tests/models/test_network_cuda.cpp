@@ -1,7 +1,7 @@
 /// Whole networks on the cuda backend: training steps against reference in double and beside the cpu backend.
 
 #include <minception/tests/skip_without_gpu.h>
-//
+// (first, because it configures Catch2)
 #include <minception/data/registry.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
