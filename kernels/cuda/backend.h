@@ -75,14 +75,8 @@ class CudaBackend final : public Backend {
 
  private:
   // What the operations need that need anything; each beside its operation. The others meet the template.
-  Requirements needs(const Conv2dForward&);
-  Requirements needs(const Conv2dBackwardData&);
   Requirements needs(const Conv2dBackwardWeights&);
-  Requirements needs(const Conv2d1x1GroupForward&);
-  Requirements needs(const Conv2d1x1GroupBackwardData&);
   Requirements needs(const Conv2d1x1GroupBackwardWeights&);
-  Requirements needs(const LinearForward&);
-  Requirements needs(const LinearBackwardData&);
   Requirements needs(const LinearBackwardWeights&);
   Requirements needs(const BatchNormForwardTraining&);
   Requirements needs(const BatchNormBackward&);

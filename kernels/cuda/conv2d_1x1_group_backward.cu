@@ -184,8 +184,6 @@ bool members_divide(const Tensor* begin, const Tensor* end, int v) {
 
 using namespace cuda;
 
-Requirements CudaBackend::needs(const Conv2d1x1GroupBackwardData&) { return {}; }
-
 void CudaBackend::conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData& op, Workspace) {
   for_dtype(op.target.dx, [&]<class T>() {
     const View<const float> all_filters = const_view<float>(op.w);

@@ -43,8 +43,6 @@ __global__ void __launch_bounds__(Multiply::kThreads, Multiply::kBlocksPerProces
 
 using namespace cuda;
 
-Requirements CudaBackend::needs(const Conv2d1x1GroupForward&) { return {}; }
-
 void CudaBackend::conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op, Workspace) {
   for_dtype(op.x, [&]<class T>() {
     const View<const T> x = const_view<T>(op.x);

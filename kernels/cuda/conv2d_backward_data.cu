@@ -67,8 +67,6 @@ __global__ void __launch_bounds__(Multiply::kThreads, Multiply::kBlocksPerProces
 
 using namespace cuda;
 
-Requirements CudaBackend::needs(const Conv2dBackwardData&) { return {}; }
-
 void CudaBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
   if (is_pointwise(op.attributes, op.w) && options_.rung != Rung::naive) {
     Conv2d1x1GroupBackwardData group;

@@ -56,15 +56,11 @@ __global__ void __launch_bounds__(Multiply::kThreads, Multiply::kBlocksPerProces
 
 using namespace cuda;
 
-Requirements CudaBackend::needs(const Conv2dForward&) { return {}; }
-
 void CudaBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
   const Conv2dAttributes& attributes = op.attributes;
   const int taps_h = static_cast<int>(op.w.h());
   const int taps_w = static_cast<int>(op.w.w());
-  const bool pointwise =
-      op.w.pixels() == op.w.n() && attributes.stride == Extent2d{1, 1} && attributes.padding == Extent2d{0, 0};
-  if (pointwise && options_.rung != Rung::naive) {
+  if (is_pointwise(attributes, op.w) && options_.rung != Rung::naive) {
     Conv2d1x1GroupForward group;
     group.relu = attributes.relu;
     group.x = op.x;

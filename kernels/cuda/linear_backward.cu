@@ -22,8 +22,6 @@ Conv2d1x1GroupBackwardWeights as_group(const LinearBackwardWeights& op) {
 
 }  // namespace
 
-Requirements CudaBackend::needs(const LinearBackwardData&) { return {}; }
-
 void CudaBackend::linear_backward_data(const LinearBackwardData& op, Workspace workspace) {
   Conv2d1x1GroupBackwardData group;
   group.dy = {op.dy};

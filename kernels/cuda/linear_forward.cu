@@ -7,8 +7,6 @@
 
 namespace minception {
 
-Requirements CudaBackend::needs(const LinearForward&) { return {}; }
-
 void CudaBackend::linear_forward(const LinearForward& op, Workspace workspace) {
   Conv2d1x1GroupForward group;
   group.x = op.x;
