@@ -34,4 +34,22 @@ MINCEPTION_HOST_DEVICE inline CropAndFlip draw_crop_and_flip(const Random& rando
   return {offset(words.word[0], padding_h), offset(words.word[1], padding_w), flip && (words.word[2] & 1u) != 0};
 }
 
+/// Where the crop and flip of each sample of a batch come from: random numbers of a (seed, stream), and in memory that
+/// the batch's kernel can read, {epoch, position of the batch's first sample in it}. No position: nothing is moved.
+struct CropAndFlipSource {
+  std::uint64_t seed = 0;
+  std::uint32_t stream = 0;
+  int padding_h = 0;
+  int padding_w = 0;
+  bool flip = false;
+  const std::int64_t* position = nullptr;
+
+  /// What happens to sample n of the batch.
+  MINCEPTION_HOST_DEVICE CropAndFlip draw(std::int64_t n) const {
+    if (position == nullptr) return {};
+    const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
+    return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), padding_h, padding_w, flip);
+  }
+};
+
 }  // namespace minception

@@ -15,6 +15,7 @@
 /// Every struct lists its operands once, in `each_operand(op, f)`, f(role, tensor, access): memory lifetimes, partial
 /// batches, printing and tests all read that list.
 
+#include <minception/core/augmentation.h>
 #include <minception/core/tensor.h>
 
 #include <cstdint>
@@ -57,6 +58,15 @@ struct Augmentation {
   std::uint32_t stream = 0;
 
   bool random() const { return padding != Extent2d{0, 0} || flip; }
+  CropAndFlipSource source(const Tensor& position) const {
+    if (!random()) return {};
+    return {seed,
+            stream,
+            static_cast<int>(padding.h),
+            static_cast<int>(padding.w),
+            flip,
+            position.as<const std::int64_t>()};
+  }
 };
 
 /// Gathers samples of a resident data set, resizes, augments and normalises them:

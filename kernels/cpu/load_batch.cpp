@@ -1,6 +1,5 @@
 /// Gathers samples from a resident u8 data set, resizes them bilinearly, crops and flips them and normalises them.
 
-#include <minception/core/augmentation.h>
 #include <minception/kernels/cpu/backend.h>
 #include <minception/kernels/cpu/view.h>
 
@@ -28,16 +27,6 @@ struct Sample {
   }
 };
 
-/// What happens to image n of the batch.
-CropAndFlip augmentation_of(const LoadBatch& op, std::int64_t n) {
-  const auto& [padding, flip, seed, stream] = op.augmentation;
-  if (!op.augmentation.random()) return {};
-  const auto* position = op.position.as<const std::int64_t>();
-  const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
-  return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), static_cast<int>(padding.h),
-                            static_cast<int>(padding.w), flip);
-}
-
 }  // namespace
 
 void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
@@ -53,12 +42,13 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
             " is not in [0, ", op.images.n(), ")");
     out_labels[n] = labels[indices[n]];
   }
+  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
   const bool one_scale = op.scale.size() == 1;
   const bool one_shift = op.shift.size() == 1;
   parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
     for (; begin < end; ++begin) {
       const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
-      const CropAndFlip moved = augmentation_of(op, begin / y.h);
+      const CropAndFlip moved = augmentation.draw(begin / y.h);
       const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
       const Sample row(p, h, y.h);
       const std::uint8_t* above = image + row.first * w * y.c;

@@ -3,6 +3,7 @@
 
 #include <minception/core/random.h>
 #include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/elementwise.h>
 #include <minception/kernels/cuda/launch.h>
 #include <minception/kernels/cuda/vector.h>
 
@@ -11,8 +12,6 @@
 namespace minception {
 namespace cuda {
 namespace {
-
-constexpr int kBlock = 256;
 
 struct DropoutMask {
   std::uint64_t seed;
@@ -68,23 +67,20 @@ __device__ Floats<V> dropped_out(Floats<V> values, const Floats<V>& factors) {
 }  // namespace
 
 template <class T, int V>
-__global__ void __launch_bounds__(kBlock) dropout_forward(View<const T> x, View<T> y, DropoutMask mask) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  const int vectors = x.c / V;
-  if (index >= x.pixels() * vectors) return;
-  const int pixel = index / vectors;
-  const int channel = index % vectors * V;
-  store<V>(y.pixel(pixel) + channel, dropped_out(load<V>(x.pixel(pixel) + channel), mask.factors<V>(index * V)));
+__global__ void __launch_bounds__(kElementwiseBlock) dropout_forward(View<const T> x, View<T> y, DropoutMask mask) {
+  const auto [pixel, channel, inside] = thread_place<V>(x);
+  if (!inside) return;
+  store<V>(y.pixel(pixel) + channel,
+           dropped_out(load<V>(x.pixel(pixel) + channel), mask.factors<V>(pixel * x.c + channel)));
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(kBlock) dropout_backward(View<const T> dy, Gradient<T> target, DropoutMask mask) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  const int vectors = dy.c / V;
-  if (index >= dy.pixels() * vectors) return;
-  const int pixel = index / vectors;
-  const int channel = index % vectors * V;
-  store<V>(target, pixel, channel, dropped_out(load<V>(dy.pixel(pixel) + channel), mask.factors<V>(index * V)));
+__global__ void __launch_bounds__(kElementwiseBlock)
+    dropout_backward(View<const T> dy, Gradient<T> target, DropoutMask mask) {
+  const auto [pixel, channel, inside] = thread_place<V>(dy);
+  if (!inside) return;
+  store<V>(target, pixel, channel,
+           dropped_out(load<V>(dy.pixel(pixel) + channel), mask.factors<V>(pixel * dy.c + channel)));
 }
 
 }  // namespace cuda
@@ -98,7 +94,7 @@ void CudaBackend::dropout_forward(const DropoutForward& op, Workspace) {
     const DropoutMask mask = dropout_mask(op.attributes, op.position, op.x);
     for_width<T>(
         [&]<int V>() {
-          launch<cuda::dropout_forward<T, V>>(blocks_for(x.elements() / V, kBlock), kBlock, 0, stream_, x, y, mask);
+          launch<cuda::dropout_forward<T, V>>(elementwise_blocks<V>(x), kElementwiseBlock, 0, stream_, x, y, mask);
         },
         x, y);
   });
@@ -111,7 +107,7 @@ void CudaBackend::dropout_backward(const DropoutBackward& op, Workspace) {
     const DropoutMask mask = dropout_mask(op.attributes, op.position, op.dy);
     for_width<T>(
         [&]<int V>() {
-          launch<cuda::dropout_backward<T, V>>(blocks_for(dy.elements() / V, kBlock), kBlock, 0, stream_, dy, target,
+          launch<cuda::dropout_backward<T, V>>(elementwise_blocks<V>(dy), kElementwiseBlock, 0, stream_, dy, target,
                                                mask);
         },
         dy, target);

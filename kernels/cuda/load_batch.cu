@@ -2,7 +2,6 @@
 /// whole input pipeline in one kernel, so that it can be part of a captured step. Which samples, and where in the epoch
 /// the batch begins, is read from device memory.
 
-#include <minception/core/augmentation.h>
 #include <minception/kernels/cuda/backend.h>
 #include <minception/kernels/cuda/elementwise.h>
 #include <minception/kernels/cuda/launch.h>
@@ -41,21 +40,6 @@ ChannelFactors channel_factors(const std::vector<float>& factors) {
   return result;
 }
 
-/// The attributes of an augmentation that draws; `position` is nullptr where nothing is drawn.
-struct Drawing {
-  std::uint64_t seed;
-  std::uint32_t stream;
-  int padding_h, padding_w;
-  bool flip;
-  const std::int64_t* position;
-
-  __device__ CropAndFlip of(int n) const {
-    if (position == nullptr) return {};
-    const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
-    return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), padding_h, padding_w, flip);
-  }
-};
-
 /// Between which two input indices an output index samples, and the weight of the second. The position
 /// (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, so integers have it exactly.
 struct Neighbours {
@@ -80,7 +64,7 @@ struct Neighbours {
 /// crop each for itself: one Philox block is cheaper than sharing it.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, Drawing drawing,
+    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, CropAndFlipSource augmentation,
                ChannelFactors scale, ChannelFactors shift, View<T> y, int* y_labels) {
   const auto [pixel, channel, in_batch] = thread_place<1>(y.pixels(), 1);
   if (!in_batch) return;
@@ -95,7 +79,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     return;
   }
 
-  const CropAndFlip moved = drawing.of(n);
+  const CropAndFlip moved = augmentation.draw(n);
   const int p = moved.row(row_out);
   const int q = moved.column(column_out, y.w);
   const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
@@ -121,18 +105,12 @@ __global__ void __launch_bounds__(kElementwiseBlock)
 using namespace cuda;
 
 void CudaBackend::load_batch(const LoadBatch& op, Workspace) {
-  const auto& [padding, flip, seed, stream] = op.augmentation;
-  const Drawing drawing{seed,
-                        stream,
-                        static_cast<int>(padding.h),
-                        static_cast<int>(padding.w),
-                        flip,
-                        op.augmentation.random() ? op.position.as<const std::int64_t>() : nullptr};
+  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
   for_dtype(op.y, [&]<class T>() {
     const View<const std::uint8_t> images = const_view<std::uint8_t>(op.images);
     const View<T> y = view<T>(op.y);
     launch<cuda::load_batch<T>>(blocks_for(y.pixels(), kElementwiseBlock), kElementwiseBlock, 0, stream_, images,
-                                op.labels.as<const std::int32_t>(), op.indices.as<const std::int32_t>(), drawing,
+                                op.labels.as<const std::int32_t>(), op.indices.as<const std::int32_t>(), augmentation,
                                 channel_factors(op.scale), channel_factors(op.shift), y,
                                 op.y_labels.as<std::int32_t>());
   });

@@ -3,6 +3,7 @@
 /// windows of up to five channels, as in AlexNet and GoogLeNet, keeps the neighbourhood of V channels in registers.
 
 #include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/elementwise.h>
 #include <minception/kernels/cuda/launch.h>
 #include <minception/kernels/cuda/vector.h>
 
@@ -12,7 +13,6 @@ namespace minception {
 namespace cuda {
 namespace {
 
-constexpr int kBlock = 128;
 constexpr int kReach = 2;  ///< channels to either side that the second kernel sees
 
 struct ResponseNorm {
@@ -87,24 +87,20 @@ bool fits_registers(const ResponseNorm& norm) {
 }  // namespace
 
 template <class T>
-__global__ void __launch_bounds__(kBlock) local_response_norm_forward(View<const T> x, View<T> y, ResponseNorm norm) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  if (index >= x.elements()) return;
-  const int pixel = index / x.c;
-  const int channel = index % x.c;
+__global__ void __launch_bounds__(kElementwiseBlock)
+    local_response_norm_forward(View<const T> x, View<T> y, ResponseNorm norm) {
+  const auto [pixel, channel, inside] = thread_place<1>(x);
+  if (!inside) return;
   const T* row = x.pixel(pixel);
   const float power = norm.power(denominator(norm, row, channel, x.c));
   y.pixel(pixel)[channel] = static_cast<T>(static_cast<float>(row[channel]) * power);
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kElementwiseBlock)
     local_response_norm_forward_narrow(View<const T> x, View<T> y, ResponseNorm norm) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  const int vectors = x.c / V;
-  if (index >= x.pixels() * vectors) return;
-  const int pixel = index / vectors;
-  const int channel = index % vectors * V;
+  const auto [pixel, channel, inside] = thread_place<V>(x);
+  if (!inside) return;
   const Neighbourhood<V> inputs(x.pixel(pixel), channel, x.c);
   Floats<V> outputs;
 #pragma unroll
@@ -115,12 +111,10 @@ __global__ void __launch_bounds__(kBlock)
 /// dx[c] = dy[c] * d[c]^-beta - slope * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the j whose window holds c:
 /// those from c - after to c + before.
 template <class T>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kElementwiseBlock)
     local_response_norm_backward(View<const T> x, View<const T> dy, Gradient<T> target, ResponseNorm norm) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  if (index >= x.elements()) return;
-  const int pixel = index / x.c;
-  const int channel = index % x.c;
+  const auto [pixel, channel, inside] = thread_place<1>(x);
+  if (!inside) return;
   const T* row = x.pixel(pixel);
   const T* gradients = dy.pixel(pixel);
   float sum = 0.0f;
@@ -135,13 +129,10 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kElementwiseBlock)
     local_response_norm_backward_narrow(View<const T> x, View<const T> dy, Gradient<T> target, ResponseNorm norm) {
-  const int index = blockIdx.x * kBlock + threadIdx.x;
-  const int vectors = x.c / V;
-  if (index >= x.pixels() * vectors) return;
-  const int pixel = index / vectors;
-  const int channel = index % vectors * V;
+  const auto [pixel, channel, inside] = thread_place<V>(x);
+  if (!inside) return;
   const Neighbourhood<V> inputs(x.pixel(pixel), channel, x.c);
   const Neighbourhood<V> gradients(dy.pixel(pixel), channel, x.c);
   float terms[3 * V];
@@ -179,10 +170,10 @@ void CudaBackend::local_response_norm_forward(const LocalResponseNormForward& op
     const ResponseNorm norm = response_norm(op.attributes, x.c);
     constexpr int V = kWidest<T>;
     if (fits_registers<V>(norm) && options_.rung != Rung::naive && divides(x, V) && divides(y, V)) {
-      launch<local_response_norm_forward_narrow<T, V>>(blocks_for(x.elements() / V, kBlock), kBlock, 0, stream_, x, y,
+      launch<local_response_norm_forward_narrow<T, V>>(elementwise_blocks<V>(x), kElementwiseBlock, 0, stream_, x, y,
                                                        norm);
     } else {
-      launch<cuda::local_response_norm_forward<T>>(blocks_for(x.elements(), kBlock), kBlock, 0, stream_, x, y, norm);
+      launch<cuda::local_response_norm_forward<T>>(elementwise_blocks<1>(x), kElementwiseBlock, 0, stream_, x, y, norm);
     }
   });
 }
@@ -196,11 +187,11 @@ void CudaBackend::local_response_norm_backward(const LocalResponseNormBackward& 
     constexpr int V = kWidest<T>;
     if (fits_registers<V>(norm) && options_.rung != Rung::naive && divides(x, V) && divides(dy, V) &&
         divides(target, V)) {
-      launch<local_response_norm_backward_narrow<T, V>>(blocks_for(x.elements() / V, kBlock), kBlock, 0, stream_, x, dy,
+      launch<local_response_norm_backward_narrow<T, V>>(elementwise_blocks<V>(x), kElementwiseBlock, 0, stream_, x, dy,
                                                         target, norm);
     } else {
-      launch<cuda::local_response_norm_backward<T>>(blocks_for(x.elements(), kBlock), kBlock, 0, stream_, x, dy, target,
-                                                    norm);
+      launch<cuda::local_response_norm_backward<T>>(elementwise_blocks<1>(x), kElementwiseBlock, 0, stream_, x, dy,
+                                                    target, norm);
     }
   });
 }

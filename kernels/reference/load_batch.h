@@ -4,7 +4,6 @@
 /// Output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its two neighbours along
 /// each axis. An augmentation moves output pixels, so the resize is evaluated where they come from.
 
-#include <minception/core/augmentation.h>
 #include <minception/kernels/reference/image.h>
 
 #include <algorithm>
@@ -25,16 +24,6 @@ inline BilinearTap bilinear_tap(std::int64_t out_index, std::int64_t in, std::in
   const double position = std::clamp(centre, 0.0, static_cast<double>(in - 1));
   const auto first = static_cast<std::int64_t>(std::floor(position));
   return {first, std::min(first + 1, in - 1), position - static_cast<double>(first)};
-}
-
-/// What happens to image n of the batch.
-inline CropAndFlip augmentation_of(const LoadBatch& op, std::int64_t n) {
-  const auto& [padding, flip, seed, stream] = op.augmentation;
-  if (!op.augmentation.random()) return {};
-  const auto* position = op.position.as<const std::int64_t>();
-  const Random random{seed, std::uint64_t{stream} << 32 | static_cast<std::uint64_t>(position[0])};
-  return draw_crop_and_flip(random, static_cast<std::uint64_t>(position[1] + n), static_cast<int>(padding.h),
-                            static_cast<int>(padding.w), flip);
 }
 
 template <class T>
@@ -58,12 +47,13 @@ void load_batch(const LoadBatch& op) {
         pixel(row.second, column.first) * (1.0 - column.fraction) + pixel(row.second, column.second) * column.fraction;
     return above * (1.0 - row.fraction) + below * row.fraction;
   };
+  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
   for (std::int64_t n = 0; n < y.n; ++n) {
     const std::int64_t sample = op.indices.as<const std::int32_t>()[n];
     require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n, " is not in [0, ",
             images.n, ")");
     op.y_labels.as<std::int32_t>()[n] = op.labels.as<const std::int32_t>()[sample];
-    const CropAndFlip moved = augmentation_of(op, n);
+    const CropAndFlip moved = augmentation.draw(n);
     for (std::int64_t h = 0; h < y.h; ++h) {
       for (std::int64_t w = 0; w < y.w; ++w) {
         const int row = moved.row(static_cast<int>(h));
