@@ -9,6 +9,10 @@
 
 namespace minception {
 
+/// The upper half of the random streams that crop and flip; the lower half is the epoch. Dropout takes its stream numbers
+/// from below 2^31 in the same place, so the two never meet.
+inline constexpr std::uint32_t kAugmentationStream = 0xda7a0002;
+
 /// Pixel (i, j) of the result is pixel (i + down, (mirrored ? W - 1 - j : j) + right) of the image, or padding outside.
 struct CropAndFlip {
   int down = 0;

@@ -18,6 +18,9 @@ struct ImageDataset {
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
+/// CRC-32 of shape, labels and pixels: tells whether a resumed training sees the samples that it saw before.
+std::uint32_t checksum(const ImageDataset& dataset);
+
 /// A data set with the split that its authors published.
 struct Dataset {
   std::string name;

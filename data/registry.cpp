@@ -1,5 +1,6 @@
 #include <minception/core/error.h>
 #include <minception/data/fashion_mnist.h>
+#include <minception/data/mnist.h>
 #include <minception/data/registry.h>
 
 namespace minception {
@@ -13,6 +14,7 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist", load_fashion_mnist},
+    {"mnist", "/usr/share/datasets/mnist", load_mnist},  // no package puts it there; the error says where to get it
 };
 
 const Entry& find(const std::string& name) {

@@ -12,7 +12,8 @@ namespace minception {
 /// The names that load_dataset knows.
 std::vector<std::string> dataset_names();
 
-/// Where the data set lies when its Debian package is installed. Throws Error for an unknown name.
+/// Where the data set lies when its Debian package is installed, or would lie if it had one (MNIST has none). Throws
+/// Error for an unknown name.
 std::filesystem::path default_data_dir(const std::string& name);
 
 /// Loads a data set from `dir`, or from default_data_dir where `dir` is empty. Throws Error for an unknown

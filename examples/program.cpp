@@ -63,4 +63,18 @@ Shape parse_image_size(const std::string& text) {
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
 }
 
+std::unique_ptr<Backend> make_device(const std::string& device, int threads) {
+  require(threads >= 0, "--threads ", threads, ": must be 0 or more");
+  require(threads == 0 || device == "cpu", "--threads is for --device cpu");
+  return device == "cpu" ? make_cpu_backend(threads) : make_backend(device);
+}
+
+void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {
+  require(count >= 0, option, " ", count, ": must be 0 or more");
+  if (count == 0) return;
+  require(count <= dataset.size(), option, " ", count, ": there are only ", dataset.size(), " images");
+  dataset.labels.resize(static_cast<std::size_t>(count));
+  dataset.pixels.resize(static_cast<std::size_t>(count * dataset.image.elements()));
+}
+
 }  // namespace minception

@@ -2,10 +2,14 @@
 /// What the programs share: options that are checked, and errors as one line.
 
 #include <minception/core/shape.h>
+#include <minception/data/image_dataset.h>
+#include <minception/kernels/backend.h>
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace minception {
@@ -21,5 +25,11 @@ std::string compiler_name();
 
 /// "96" or "96x64" as (H, W).
 Shape parse_image_size(const std::string& text);
+
+/// The backend of --device. `threads`, from --threads, is for cpu; 0: all cores.
+std::unique_ptr<Backend> make_device(const std::string& device, int threads);
+
+/// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
+void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);
 
 }  // namespace minception

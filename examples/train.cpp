@@ -1,118 +1,88 @@
-/// Trains a model and leaves a run folder: config.json, metrics.jsonl, model.safetensors.
+/// Trains a model and leaves a run folder (training/run_folder.h); goes on with one that was stopped.
 
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
 #include <minception/data/registry.h>
 #include <minception/examples/program.h>
+#include <minception/examples/train_options.h>
 #include <minception/models/registry.h>
 #include <minception/models/summary.h>
+#include <minception/models/weights_file.h>
+#include <minception/training/checkpoint.h>
+#include <minception/training/evaluation_record.h>
 #include <minception/training/progress.h>
+#include <minception/training/report.h>
 #include <minception/training/run_folder.h>
+#include <minception/training/tensorboard.h>
 #include <minception/training/trainer.h>
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
+#include <csignal>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <optional>
 
 using namespace minception;
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
-struct Options {
-  std::string model = "googlenet";
-  std::string data = "fashion-mnist";
-  std::string data_dir;
-  std::string image_size = "96";
-  std::int64_t epochs = 10;
-  std::int64_t batch_size = 128;
-  double learning_rate = 0.1;
-  double momentum = 0.0;
-  std::optional<double> lowest_momentum;
-  bool nesterov = false;
-  double weight_decay = 0.0;
-  double label_smoothing = 0.0;
-  std::string schedule = "constant";
-  double warmup = 0.3;
-  std::string initialization = "xavier-uniform";
-  std::string init_file;
-  std::string device = "cpu";
-  int threads = 0;
-  std::int64_t seed = 1;
-  std::int64_t limit_train = 0;
-  std::int64_t limit_test = 0;
-  bool no_shuffle = false;
-  std::string out;
-  bool overwrite = false;
-};
+volatile std::sig_atomic_t stop_signal = 0;
 
-void declare(CLI::App& app, Options& o) {
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", o.model, "googlenet or googlenet_bn");
-  app.add_option("--data", o.data, "data set: fashion-mnist");
-  app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
-  app.add_option("--image-size", o.image_size, "images are resized to this: 96, or 96x64 (height x width)");
-  app.add_option("--epochs", o.epochs, "passes over the training images");
-  app.add_option("--batch-size", o.batch_size, "images per step");
-  app.add_option("--lr", o.learning_rate, "learning rate; the peak with --schedule one-cycle");
-  app.add_option("--momentum", o.momentum, "momentum; the highest with --schedule one-cycle");
-  app.add_option("--lowest-momentum", o.lowest_momentum,
-                 "one-cycle: momentum at the peak of the learning rate (default: no cycle)");
-  app.add_flag("--nesterov", o.nesterov, "Nesterov momentum");
-  app.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight");
-  app.add_option("--label-smoothing", o.label_smoothing, "part of the target spread over all classes");
-  app.add_option("--schedule", o.schedule, "constant or one-cycle");
-  app.add_option("--warmup", o.warmup, "one-cycle: part of all steps in which the learning rate rises");
-  app.add_option("--initialization", o.initialization, "xavier-uniform or kaiming-normal");
-  app.add_option("--init", o.init_file, "start from the weights in this safetensors file");
-  app.add_option("--device", o.device, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
-  app.add_option("--threads", o.threads, "threads (default: all cores)")->default_str("0");
-  app.add_option("--seed", o.seed, "of initialisation and order");
-  app.add_option("--limit-train", o.limit_train, "use the first N training images (0: all)");
-  app.add_option("--limit-test", o.limit_test, "use the first N test images (0: all)");
-  app.add_flag("--no-shuffle", o.no_shuffle, "take the images in the order of the file");
-  app.add_option("--out", o.out, "folder of the run, for instance runs/first")->required();
-  app.add_flag("--overwrite", o.overwrite, "replace a run that is in the folder");
+/// The first Ctrl-C lets the step end and saves; a second one ends the program at once.
+void stop_between_steps() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { stop_signal = signal; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
 }
 
-void check(const Options& o) {
-  require(o.epochs >= 1 && o.epochs <= 1'000'000, "--epochs ", o.epochs, ": must be 1 to 1,000,000");
-  require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
-  require(std::isfinite(static_cast<float>(o.learning_rate)) && o.learning_rate >= 0.0, "--lr ", o.learning_rate,
-          ": must be a finite number, 0 or more");
-  require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
-  require(!o.lowest_momentum || (*o.lowest_momentum >= 0.0 && *o.lowest_momentum <= o.momentum), "--lowest-momentum ",
-          o.lowest_momentum.value_or(0.0), ": must be between 0 and --momentum, ", o.momentum);
-  require(!o.lowest_momentum || o.schedule == "one-cycle", "--lowest-momentum needs --schedule one-cycle");
-  require(!o.out.empty(), "--out needs the name of a folder");
-  require(!o.nesterov || o.momentum > 0.0, "--nesterov needs a --momentum above 0");
-  require(std::isfinite(static_cast<float>(o.weight_decay)) && o.weight_decay >= 0.0, "--weight-decay ", o.weight_decay,
-          ": must be a finite number, 0 or more");
-  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "--label-smoothing ", o.label_smoothing,
-          ": must be in [0, 1)");
-  require(o.warmup > 0.0 && o.warmup < 1.0, "--warmup ", o.warmup, ": must be between 0 and 1");
-  require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
-  require(o.threads == 0 || o.device == "cpu", "--threads is for --device cpu");
-  // The parser turns numbers that are too large into the largest it has.
-  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-  require(o.seed >= 0 && o.seed < kLargest, "--seed ", o.seed, ": must be 0 or more, and less than ", kLargest);
-  require(o.limit_train >= 0, "--limit-train ", o.limit_train, ": must be 0 or more");
-  require(o.limit_test >= 0, "--limit-test ", o.limit_test, ": must be 0 or more");
+Schedule schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
+  const auto steps = [&](double epochs) { return std::llround(epochs * static_cast<double>(steps_per_epoch)); };
+  const bool paper = o.schedule == "paper";
+  return {.kind = paper ? ScheduleKind::step : parse_schedule(o.schedule),
+          .learning_rate = o.learning_rate,
+          .momentum = o.momentum,
+          .warmup_steps = steps(o.warmup_epochs),
+          .step_interval = std::max<std::int64_t>(steps(paper ? 8.0 : o.step_epochs), 1),
+          .step_factor = paper ? 0.96 : o.step_factor,
+          .lowest_learning_rate = o.lowest_learning_rate,
+          .lowest_momentum = o.lowest_momentum < 0.0 ? o.momentum : o.lowest_momentum,
+          .rise_fraction = o.one_cycle_rise};
 }
 
-void limit(ImageDataset& dataset, std::int64_t count, const char* option) {
-  if (count == 0) return;
-  require(count <= dataset.size(), option, " ", count, ": there are only ", dataset.size(), " images");
-  dataset.labels.resize(static_cast<std::size_t>(count));
-  dataset.pixels.resize(static_cast<std::size_t>(count * dataset.image.elements()));
+NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
+  NetworkOptions options = {
+      .max_batch = o.batch_size,
+      .label_smoothing = o.label_smoothing,
+      .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
+      .dataset_image = image,
+      .crop_padding = {o.crop_padding, o.crop_padding},
+      .flip = o.flip,
+      .augmentation_seed = static_cast<std::uint64_t>(o.seed)};
+  const auto channels = static_cast<std::size_t>(image[0]);
+  for (const auto& [name, values] : {std::pair{"--mean", &o.mean}, std::pair{"--deviation", &o.deviation}}) {
+    require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
+            " numbers; one is needed, or one per channel of the images, ", channels);
+  }
+  // (pixel / 255 - mean) / deviation
+  options.scale.resize(o.deviation.size());
+  options.shift.resize(std::max(o.mean.size(), o.deviation.size()));
+  for (std::size_t c = 0; c < options.scale.size(); ++c) {
+    options.scale[c] = static_cast<float>(1.0 / (255.0 * o.deviation[c]));
+  }
+  for (std::size_t c = 0; c < options.shift.size(); ++c) {
+    options.shift[c] = static_cast<float>((o.mean.size() == 1 ? -o.mean[0] : -o.mean[c]) /
+                                          (o.deviation.size() == 1 ? o.deviation[0] : o.deviation[c]));
+  }
+  return options;
 }
 
-std::string config_json(const Options& o, const Network& network, const Dataset& dataset) {
+Json config_json(const TrainOptions& o, const Json& recorded, const Network& network, const Dataset& dataset) {
   const Shape& input = network.model().config.input;
-  const nlohmann::ordered_json config = {
+  const Network::Memory& memory = network.memory();
+  return {
       {"model", o.model},
       {"input", {input[0], input[1], input[2]}},
       {"classes", network.model().config.classes},
@@ -123,113 +93,302 @@ std::string config_json(const Options& o, const Network& network, const Dataset&
       {"test_images", dataset.test.size()},
       {"epochs", o.epochs},
       {"batch_size", o.batch_size},
-      {"learning_rate", o.learning_rate},
-      {"schedule", o.schedule},
-      {"warmup", o.warmup},
-      {"momentum", o.momentum},
-      {"lowest_momentum", o.lowest_momentum.value_or(o.momentum)},
-      {"nesterov", o.nesterov},
-      {"weight_decay", o.weight_decay},
-      {"label_smoothing", o.label_smoothing},
-      {"initialization", o.init_file.empty() ? o.initialization : "file"},
-      {"init_file", o.init_file},
-      {"seed", o.seed},
-      {"shuffle", !o.no_shuffle},
+      {"options", recorded},
       {"device", o.device},
       {"backend", network.backend().description()},
       {"compute", name_of(network.options().compute)},
       {"processor", processor_name()},
       {"compiler", compiler_name()},
-      {"peak_bytes", network.memory().total},
+      {"memory",
+       {{"parameters", memory.parameters},
+        {"gradients", memory.gradients},
+        {"optimizer", memory.optimizer},
+        {"packed", memory.packed},
+        {"arena", memory.arena},
+        {"activations", memory.training.activations},
+        {"activation_gradients", memory.training.gradients},
+        {"largest_workspace", memory.training.largest_workspace},
+        {"without_reuse", memory.training.without_reuse},
+        {"live", memory.training.live},
+        {"total", memory.total},
+        {"available", memory.available}}},
   };
-  return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-void train(const Options& o) {
+/// What a run that is resumed was asked for, and where it stands.
+struct Resumed {
+  Json options;
+  std::optional<Checkpoint> checkpoint;  ///< none: it was stopped before its first one
+};
+
+Json parse_json(const std::string& text, const std::string& source) {
+  const Json json = Json::parse(text, nullptr, false);
+  require(json.is_object(), source, ": is no valid JSON; the run cannot be resumed");
+  return json;
+}
+
+/// Takes the newest checkpoint that can be read, and completes the options by what it says.
+Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
+  const fs::path run = o.resume;
+  const fs::path config_path = run / "config.json";
+  const Json config = parse_json(read_text(config_path), config_path.string());
+  Resumed resumed{config.value("options", Json()), std::nullopt};
+  std::string source = config_path.string();
+  for (const fs::path& path : checkpoints_of(run)) {
+    try {
+      resumed.checkpoint = read_checkpoint(path);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "warning: %s; the checkpoint before it is taken\n", error.what());
+      continue;
+    }
+    resumed.options = parse_json(resumed.checkpoint->options, path.string());
+    source = path.string();
+    break;
+  }
+  complete_from(app, o, resumed.options, source);
+  if (o.data_dir.empty()) o.data_dir = config.value("data_dir", "");
+  for (const auto& [key, now] : {std::pair{"processor", processor_name()}, std::pair{"compiler", compiler_name()}}) {
+    const std::string was = config.value(key, now);
+    if (was != now) {
+      std::fprintf(stderr, "warning: the run was started with another %s (%s, now %s): bits may differ\n", key,
+                   was.c_str(), now.c_str());
+    }
+  }
+  return resumed;
+}
+
+/// A training with its folder: what is printed, written and saved while it runs.
+class Session {
+ public:
+  Session(const TrainOptions& o, Network& network, Trainer& trainer, const Dataset& dataset, Json recorded)
+      : o_(o),
+        network_(network),
+        trainer_(trainer),
+        dataset_(dataset),
+        recorded_(std::move(recorded)),
+        run_(o.resume.empty() ? o.out : o.resume,
+             o.resume.empty() ? (o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh)
+                              : RunFolder::Open::resume) {
+    run_.write("config.json",
+               config_json(o, recorded_, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    const Metrics metrics = run_.cut_metrics(trainer.state());
+    if (!o.tensorboard) return;
+    if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
+    events_.emplace(run_.file("tensorboard"));
+  }
+
+  /// Returns false if it was stopped.
+  bool run(Feed& test) {
+    try {
+      while (!trainer_.finished()) {
+        if (stop_signal != 0 || !train_epoch() || !test_epoch(test)) return stopped();
+      }
+    } catch (const Error&) {
+      write_report();
+      throw;
+    }
+    write_report();
+    std::printf("%s holds model.safetensors, checkpoints, metrics.jsonl and report.html\n", run_.path().c_str());
+    return true;
+  }
+
+ private:
+  bool train_epoch() {
+    const TrainerState start = trainer_.state();
+    std::optional<Progress> bar;
+    if (!trainer_.epoch_trained()) {
+      bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), dataset_.train.size(), "images", start.position);
+    }
+    TrainerHooks hooks;
+    hooks.progress = [&](const TrainerProgress& progress) {
+      char note[64];
+      std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
+      bar->update(progress.done, note);
+    };
+    hooks.line = [&](const StepMetrics& line) {
+      run_.append(to_json_line(line));
+      if (events_) events_->add(line);
+    };
+    hooks.notice = [&](const Notice& notice) {
+      run_.append(to_json_line(notice));
+      bar->clear();
+      std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
+    };
+    hooks.after_step = [&] {
+      if (stop_signal != 0) return false;
+      const std::int64_t step = trainer_.step();
+      if (o_.checkpoint_every > 0 && step % o_.checkpoint_every == 0 && !trainer_.epoch_trained()) save();
+      return true;
+    };
+    return trainer_.train_epoch(hooks);
+  }
+
+  bool test_epoch(Feed& test) {
+    const auto start = std::chrono::steady_clock::now();
+    std::optional<Progress> bar(std::in_place, "test       ", dataset_.test.size(), "images");
+    Evaluation evaluation = evaluate(
+        network_, test, dataset_.test.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
+          char note[64];
+          std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
+          bar->update(progress.done, note);
+          return stop_signal == 0;
+        });
+    bar.reset();
+    if (evaluation.samples < dataset_.test.size()) return false;
+    EpochMetrics metrics = trainer_.finish_epoch();
+    metrics.test_loss = evaluation.loss;
+    metrics.test_accuracy = evaluation.top1;
+    metrics.test_top5 = evaluation.top5;
+    metrics.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
+                static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
+                metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
+                clock_time(metrics.seconds).c_str());
+    std::fflush(stdout);
+
+    run_.append(to_json_line(metrics));
+    if (events_) events_->add(metrics);
+    const EvaluationRecord record = make_evaluation_record(dataset_.name + ", test", metrics.epoch, metrics.step,
+                                                           std::move(evaluation), dataset_.test);
+    run_.write("evaluation.json", to_json(record));
+    write_safetensors(run_.file("model.safetensors"),
+                      {network_.state(), weights_metadata(network_, dataset_.train.class_names)});
+    save();
+    if (!trainer_.finished()) write_report();
+    return true;
+  }
+
+  void save() {
+    const TrainerState state = trainer_.state();
+    write_checkpoint(run_.checkpoint_path(state.step), network_, state, recorded_.dump(), dataset_.train.class_names);
+    run_.keep_checkpoints(static_cast<std::size_t>(o_.keep_checkpoints));
+  }
+
+  bool stopped() {
+    save();
+    write_report();
+    std::printf("stopped after step %lld of %lld; go on with: train --resume %s\n",
+                static_cast<long long>(trainer_.step()), static_cast<long long>(trainer_.total_steps()),
+                run_.path().c_str());
+    return false;
+  }
+
+  void write_report() {
+    try {
+      const fs::path path = run_.path();
+      run_.write("report.html", report_html({&path, 1}));
+    } catch (const Error& error) {  // a picture is no reason to lose a training
+      std::fprintf(stderr, "warning: %s\n", error.what());
+    }
+  }
+
+  static constexpr std::size_t kMistakes = 36;
+
+  const TrainOptions& o_;
+  Network& network_;
+  Trainer& trainer_;
+  const Dataset& dataset_;
+  Json recorded_;
+  RunFolder run_;
+  std::optional<EventFile> events_;
+};
+
+/// Returns false if it was stopped.
+bool train(const CLI::App& app, TrainOptions o) {
   check(o);
+  const bool resuming = !o.resume.empty();
+  Resumed resumed;
+  if (resuming) {
+    RunFolder::check(o.resume, RunFolder::Open::resume);
+    resumed = find_resumed(app, o);
+    check(o);
+  } else {
+    RunFolder::check(o.out, o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh);
+  }
   const Shape size = parse_image_size(o.image_size);
-  const Schedule schedule = {.kind = parse_schedule(o.schedule),
-                             .learning_rate = o.learning_rate,
-                             .momentum = o.momentum,
-                             .lowest_momentum = o.lowest_momentum.value_or(o.momentum),
-                             .warmup_fraction = o.warmup};
   const Initialization initialization = parse_initialization(o.initialization);
-  RunFolder::check(o.out, o.overwrite);
 
   Dataset dataset = load_dataset(o.data, o.data_dir);
-  limit(dataset.train, o.limit_train, "--limit-train");
-  limit(dataset.test, o.limit_test, "--limit-test");
+  keep_first(dataset.train, o.limit_train, "--limit-train");
+  keep_first(dataset.test, o.limit_test, "--limit-test");
   const Shape& image = dataset.train.image;
+  Json recorded = to_json(o);
+  recorded["data_checksum"] = {checksum(dataset.train), checksum(dataset.test)};
+  require(!resuming || resumed.options.value("data_checksum", Json()) == recorded["data_checksum"], o.resume,
+          ": the images or labels of ", o.data,
+          " are not those that the run was started with; name their folder with "
+          "--data-dir");
   std::printf("%s: %lld training and %lld test images, %lldx%lld\n", dataset.name.c_str(),
               static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
-  const std::unique_ptr<Backend> backend = o.device == "cpu" ? make_cpu_backend(o.threads) : make_backend(o.device);
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
                             .classes = static_cast<std::int64_t>(dataset.train.class_names.size()),
                             .seed = static_cast<std::uint64_t>(o.seed)});
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
-  Network network(std::move(model), *backend,
-                  {.max_batch = o.batch_size,
-                   .label_smoothing = o.label_smoothing,
-                   .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
-                   .dataset_image = image});
+  Network network(std::move(model), *backend, network_options(o, image));
   std::printf("device: %s\n%s", backend->description().c_str(), memory_table(network).c_str());
-  if (o.init_file.empty()) {
-    network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
-  } else {
-    const Safetensors content = read_safetensors(o.init_file);
+  if (resumed.checkpoint) {
+    network.load_state(resumed.checkpoint->parameters);
+    network.load_optimizer_state(resumed.checkpoint->momentum);
+  } else if (!o.init_file.empty()) {
+    Safetensors content = read_safetensors(o.init_file);
+    std::erase_if(content.tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
     try {
       network.load_state(content.tensors);
     } catch (const Error& error) {
       fail(o.init_file, ": ", error.what());
     }
+  } else {
+    network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
   }
 
-  const ResidentDataset train_set = make_resident(*backend, image, dataset.train.pixels, dataset.train.labels);
-  const ResidentDataset test_set = make_resident(*backend, image, dataset.test.pixels, dataset.test.labels);
-  // The device has its own copy now.
-  dataset.train.pixels = {};
-  dataset.test.pixels = {};
-  Trainer trainer(network, train_set, test_set,
+  // Where samples come from: the device, or host memory by way of threads. Either way gives the same batches.
+  ResidentDataset train_on_device, test_on_device;
+  const MemorySource train_source(dataset.train), test_source(dataset.test);
+  std::unique_ptr<Feed> train_feed, test_feed;
+  if (o.stream) {
+    train_feed = std::make_unique<StreamedFeed>(train_source, o.loader_threads);
+    test_feed = std::make_unique<StreamedFeed>(test_source, o.loader_threads);
+  } else {
+    train_on_device = make_resident(*backend, image, dataset.train.pixels, dataset.train.labels);
+    test_on_device = make_resident(*backend, image, dataset.test.pixels, dataset.test.labels);
+    dataset.train.pixels = {};  // the device has its own copy now; the test's worst mistakes are shown
+    train_feed = std::make_unique<ResidentFeed>(train_on_device);
+    test_feed = std::make_unique<ResidentFeed>(test_on_device);
+  }
+  const std::int64_t steps_per_epoch = (dataset.train.size() + o.batch_size - 1) / o.batch_size;
+  Trainer trainer(network, *train_feed,
                   {.epochs = o.epochs,
                    .batch_size = o.batch_size,
                    .seed = static_cast<std::uint64_t>(o.seed),
                    .shuffle = !o.no_shuffle,
-                   .schedule = schedule});
-  RunFolder run(o.out, config_json(o, network, dataset), o.overwrite);
-  const auto metadata = weights_metadata(network, dataset.train.class_names);
-
-  for (std::int64_t epoch = 1; epoch <= o.epochs; ++epoch) {
-    std::optional<Progress> bar;
-    bool testing = false;
-    const EpochMetrics metrics = trainer.run_epoch(epoch, [&](const TrainerProgress& progress) {
-      if (!bar || progress.testing != testing) {
-        testing = progress.testing;
-        bar.emplace(testing ? "test       " : concat("epoch ", epoch, "/", o.epochs), progress.total, "images");
-      }
-      char note[64];
-      std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
-      bar->update(progress.done, note);
-    });
-    bar.reset();
-    std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
-                static_cast<long long>(epoch), static_cast<long long>(o.epochs), metrics.train_loss,
-                metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
-                clock_time(metrics.seconds).c_str());
-    std::fflush(stdout);
-    run.write_weights(network, metadata);
-    run.append_metrics(metrics);
+                   .schedule = schedule_of(o, steps_per_epoch),
+                   .steps_per_line = o.log_every});
+  if (resumed.checkpoint) trainer.set_state(resumed.checkpoint->state);
+  if (resuming && trainer.finished()) {
+    std::printf("%s has run all of its %lld epochs; nothing is left to do\n", o.resume.c_str(),
+                static_cast<long long>(o.epochs));
+    return true;
   }
-  std::printf("%s holds config.json, metrics.jsonl and model.safetensors\n", run.path().c_str());
+  if (resuming) {
+    std::printf("going on after step %lld of %lld\n", static_cast<long long>(trainer.step()),
+                static_cast<long long>(trainer.total_steps()));
+  }
+  Session session(o, network, trainer, dataset, std::move(recorded));
+  stop_between_steps();
+  return session.run(*test_feed);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
-  CLI::App app("Trains a model and leaves a run folder.", "train");
+  TrainOptions options;
+  CLI::App app("Trains a model and leaves a run folder; goes on with one that was stopped.", "train");
   declare(app, options);
-  return run_program(app, argc, argv, [&] { train(options); });
+  bool complete = true;
+  const int code = run_program(app, argc, argv, [&] { complete = train(app, options); });
+  return code == 0 && !complete ? 128 + stop_signal : code;
 }

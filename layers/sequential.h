@@ -26,6 +26,11 @@ class Sequential final : public Layer {
   Sequential& add(std::string name, Args&&... args) {
     return add(std::move(name), std::make_unique<L>(std::forward<Args>(args)...));
   }
+  /// The same with the options in braces alone: add<Conv2d>("conv1", {.in_channels = 3, ...}).
+  template <class L>
+  Sequential& add(std::string name, const typename L::Options& options) {
+    return add(std::move(name), std::make_unique<L>(options));
+  }
 
   void declare(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;

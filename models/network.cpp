@@ -1,3 +1,4 @@
+#include <minception/core/augmentation.h>
 #include <minception/core/error.h>
 #include <minception/layers/control.h>
 #include <minception/models/network.h>
@@ -75,7 +76,7 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   gradient_memory_ = backend_.allocate(memory_.gradients);
   optimizer_memory_ = backend_.allocate(memory_.optimizer);
   packed_memory_ = backend_.allocate(memory_.packed);
-  control_memory_ = backend_.allocate(totals_offset(1 + model_.auxiliary.size()));
+  control_memory_ = backend_.allocate(totals_offset(heads()));
   index_memory_ = backend_.allocate(static_cast<std::size_t>(options_.max_batch) * sizeof(std::int32_t));
   const std::map<Region, void*> regions = {
       {Region::parameters, parameter_memory_.data()}, {Region::gradients, gradient_memory_.data()},
@@ -98,12 +99,21 @@ void Network::write_plan(Plan& plan) {
     const Shape& source = *options_.dataset_image;
     require(source.rank() == 3 && source[0] == image[0], "the model expects ", image[0],
             " channels, images of the data set are ", source);
+    Augmentation augmentation;
+    if (training) {
+      augmentation = {.padding = options_.crop_padding,
+                      .flip = options_.flip,
+                      .seed = options_.augmentation_seed,
+                      .stream = kAugmentationStream};
+    }
     plan.add("input", LoadBatch{.scale = options_.scale,
                                 .shift = options_.shift,
+                                .augmentation = augmentation,
                                 .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]},
                                                         DType::u8),
                                 .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
                                 .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
+                                .position = augmentation.random() ? position_tensor(plan) : Tensor{},
                                 .y = x,
                                 .y_labels = labels});
   } else {
@@ -212,30 +222,48 @@ std::map<std::string, FileTensor> Network::gradients() const {
   return export_values(static_cast<const std::byte*>(gradient_memory_.data()), nullptr);
 }
 
+std::map<std::string, FileTensor> Network::optimizer_state() const {
+  if (optimizer_memory_.bytes() == 0) return {};
+  return export_values(static_cast<const std::byte*>(optimizer_memory_.data()), nullptr);
+}
+
 void Network::load_state(const std::map<std::string, FileTensor>& state) {
+  import_values(state, static_cast<std::byte*>(parameter_memory_.data()),
+                static_cast<std::byte*>(statistic_memory_.data()));
+  packed_for_batch_ = 0;
+}
+
+void Network::load_optimizer_state(const std::map<std::string, FileTensor>& state) {
+  require(options_.sgd.momentum || state.empty(), "this network was made without momentum");
+  if (options_.sgd.momentum) import_values(state, static_cast<std::byte*>(optimizer_memory_.data()), nullptr);
+}
+
+void Network::import_values(const std::map<std::string, FileTensor>& values, std::byte* flat, std::byte* statistics) {
   require(!options_.plan_only, "this network was only planned: it has no memory");
   const DType dtype = inference_->master_dtype();
+  const auto wanted = [&](const Parameter& parameter) { return parameter.trained() || statistics != nullptr; };
   // All checks come first, so that a file that does not fit changes nothing.
-  for (const auto& [name, tensor] : state) {
+  for (const auto& [name, tensor] : values) {
     if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch counts batches; nothing here depends on it
     const Parameter* parameter = parameters_.find(name);
-    require(parameter != nullptr, "the tensor ", name, " belongs to no layer of ", model_.config.name);
+    require(parameter != nullptr && wanted(*parameter), "the tensor ", name, " belongs to no layer of ",
+            model_.config.name);
     require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
             " expects ", parameter->shape);
     require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
             minception::name_of(dtype), " is expected");
   }
   for (const Parameter& parameter : parameters_.all()) {
-    const auto found = state.find(parameter.name);
-    require(found != state.end(), "the tensor ", parameter.name, " of ", model_.config.name, " is missing");
+    require(!wanted(parameter) || values.contains(parameter.name), "the tensor ", parameter.name, " of ",
+            model_.config.name, " is missing");
   }
   for (const Parameter& parameter : parameters_.all()) {
-    const FileTensor& tensor = state.at(parameter.name);
+    if (!wanted(parameter)) continue;
+    const FileTensor& tensor = values.at(parameter.name);
     const std::vector<std::byte> memory = file_to_channels_last(tensor.bytes, tensor.shape, dtype);
-    auto* flat = static_cast<std::byte*>(parameter.trained() ? parameter_memory_.data() : statistic_memory_.data());
-    backend_.copy_to_device(flat + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
+    std::byte* buffer = parameter.trained() ? flat : statistics;
+    backend_.copy_to_device(buffer + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
   }
-  packed_for_batch_ = 0;
 }
 
 void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
@@ -299,6 +327,18 @@ void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
   if (mode == Mode::inference && refresh) packed_for_batch_ = only ? 0 : batch;
 }
 
+bool Network::run_watched(Phase phase, std::int64_t batch,
+                          const std::function<bool(const Step&, const Operation&)>& after) {
+  const BoundSteps& bound = training_->bind({.batch = batch});
+  for (std::size_t i = 0; i < bound.operations.size(); ++i) {
+    const Step& step = training_->steps()[i];
+    if (step.phase != phase) continue;
+    backend_.run(bound.operations[i], bound.workspaces[i]);
+    if (!after(step, bound.operations[i])) return false;
+  }
+  return true;
+}
+
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   const BindOptions options = {.batch = batch, .accumulate = step.accumulate, .divisor = step.divisor};
   for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward, Phase::update}) {
@@ -328,7 +368,17 @@ Totals Network::totals(std::size_t head) const {
 
 void Network::reset_totals() {
   backend_.fill_zero(static_cast<std::byte*>(control_memory_.data()) + totals_offset(0),
-                     totals_offset(1 + model_.auxiliary.size()) - totals_offset(0));
+                     totals_offset(heads()) - totals_offset(0));
+}
+
+void Network::set_totals(std::span<const Totals> totals) {
+  require(totals.size() == heads(), totals.size(), " totals for ", heads(), " heads");
+  for (std::size_t head = 0; head < totals.size(); ++head) {
+    const double values[] = {totals[head].loss, totals[head].correct};
+    const FileTensor tensor = to_file_tensor(values, Shape{2}, inference_->master_dtype());
+    backend_.copy_to_device(static_cast<std::byte*>(control_memory_.data()) + totals_offset(head), tensor.bytes.data(),
+                            tensor.bytes.size());
+  }
 }
 
 const std::vector<Operation>& Network::operations(Mode mode, std::int64_t batch) const {
@@ -342,6 +392,14 @@ std::span<std::byte> Network::flat_parameters() {
 
 std::span<const std::byte> Network::flat_gradients() const {
   return {static_cast<const std::byte*>(gradient_memory_.data()), gradient_memory_.bytes()};
+}
+
+std::span<std::byte> Network::flat_statistics() {
+  return {static_cast<std::byte*>(statistic_memory_.data()), statistic_memory_.bytes()};
+}
+
+std::span<std::byte> Network::flat_momentum() {
+  return {static_cast<std::byte*>(optimizer_memory_.data()), optimizer_memory_.bytes()};
 }
 
 }  // namespace minception

@@ -9,6 +9,7 @@
 #include <minception/models/model.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,10 +44,14 @@ struct NetworkOptions {
   double label_smoothing = 0.0;
   SgdOptions sgd;
   /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
-  std::optional<Shape> dataset_image;
+  std::optional<Shape> dataset_image = std::nullopt;
   /// Of data set pixels: y = pixel * scale + shift, one value for all channels or one per channel.
   std::vector<float> scale = {1.0f / 255.0f};
   std::vector<float> shift = {0.0f};
+  /// Of data set images, in training: random crops and mirroring, by seed, epoch and position of the sample.
+  Extent2d crop_padding = {0, 0};
+  bool flip = false;
+  std::uint64_t augmentation_seed = 1;
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
   bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
 };
@@ -86,6 +91,10 @@ class Network {
   void load_state(const std::map<std::string, FileTensor>& state);
   /// Gradients of the last step, in file shapes.
   std::map<std::string, FileTensor> gradients() const;
+  /// The optimizer's momentum in file shapes, by the names of its parameters; empty without momentum.
+  std::map<std::string, FileTensor> optimizer_state() const;
+  /// Sets it. Throws Error like load_state.
+  void load_optimizer_state(const std::map<std::string, FileTensor>& state);
 
   // ---- running ------------------------------------------------------------------------------------------------------
 
@@ -109,6 +118,9 @@ class Network {
   /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head.
   Totals totals(std::size_t head = 0) const;
   void reset_totals();
+  /// Goes on from these totals, one per head.
+  void set_totals(std::span<const Totals> totals);
+  std::size_t heads() const { return 1 + model_.auxiliary.size(); }
 
   // ---- memory -------------------------------------------------------------------------------------------------------
 
@@ -131,15 +143,21 @@ class Network {
   void run(Mode mode, std::int64_t batch, std::optional<Phase> only = std::nullopt);
   /// The operations that `run` would carry out, with their memory.
   const std::vector<Operation>& operations(Mode mode, std::int64_t batch) const;
-  /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`.
+  /// Runs the steps of one phase one by one and calls `after` behind each; returns false as soon as that does.
+  bool run_watched(Phase phase, std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after);
+  /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`; running statistics
+  /// and momentum likewise, empty where there are none.
   std::span<std::byte> flat_parameters();
   std::span<const std::byte> flat_gradients() const;
+  std::span<std::byte> flat_statistics();
+  std::span<std::byte> flat_momentum();
 
  private:
   Plan& plan_of(Mode mode) const;
   void run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only);
   void write_plan(Plan& plan);
   std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;
+  void import_values(const std::map<std::string, FileTensor>& values, std::byte* flat, std::byte* statistics);
 
   Model model_;
   Backend& backend_;

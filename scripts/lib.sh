@@ -44,7 +44,7 @@ install_packages() {
 }
 
 CMAKE_ARGS=()  # more options for the configuration
-build_packages=(g++ cmake ninja-build libdnnl-dev nlohmann-json3-dev libcli11-dev zlib1g-dev)
+build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev zlib1g-dev)
 
 # build PRESET [TARGET...]: configures and builds; prints only what matters.
 build() {

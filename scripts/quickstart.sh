@@ -24,15 +24,21 @@ if [ ! -e "$data/train-images-idx3-ubyte.gz" ]; then
   fi
 fi
 
-build programs train summarize
+build programs train summarize export_images predict report
 
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
 build/cpu/bin/train --model googlenet_bn --data fashion-mnist --data-dir "$data" --image-size 32 --epochs 2 \
-  --batch-size 128 --schedule one-cycle --lr 0.1 --warmup 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov \
+  --batch-size 128 --schedule one-cycle --lr 0.1 --one-cycle-rise 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov \
   --weight-decay 5e-4 --initialization xavier-uniform --seed 1 --out "$out" "${overwrite[@]}"
+
+say "Predicting a few test images"
+build/cpu/bin/export_images --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null
+build/cpu/bin/predict --weights "$out/model.safetensors" "$out"/images/*.png
 
 say "Done in $((SECONDS - begin)) s. What now?"
 cat <<EOF
+$out/report.html    open it in a browser: curves, confusion matrix, worst mistakes
+build/cpu/bin/predict --weights $out/model.safetensors IMAGE...    your own images: PNG, JPEG, PGM
 build/cpu/bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
-build/cpu/bin/train --help                                     all options
+build/cpu/bin/train --help    all options
 EOF

@@ -7,14 +7,18 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist python3-torch python3-venv
+install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist doxygen python3-numpy python3-torch \
+  python3-venv
 
-# The peers need Debian's PyTorch beside the package safetensors, which Debian does not have.
+# The peers need Debian's PyTorch beside packages that Debian does not have. Of what tensorboard lists as its needs,
+# reading event files takes protobuf and absl-py alone.
 python=$root/build/peers/bin/python3
-if ! "$python" -c 'import torch, safetensors' 2>/dev/null; then
-  say "Making an environment for the comparisons with PyTorch"
+peers=(safetensors==0.8.0 tensorboard==2.20.0 protobuf==6.33.2 absl-py==2.3.1)
+if ! "$python" -c 'import torch, safetensors, tensorboard.backend.event_processing.event_accumulator' 2>/dev/null; then
+  say "Making an environment for the comparisons with PyTorch and TensorBoard"
   /usr/bin/python3 -m venv --system-site-packages build/peers
-  "$python" -m pip install --quiet --disable-pip-version-check safetensors==0.8.0 || die "pip could not install safetensors 0.8.0"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}" ||
+    die "pip could not install ${peers[*]}"
 fi
 CMAKE_ARGS=("-DPython3_EXECUTABLE=$python")
 

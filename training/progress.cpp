@@ -7,15 +7,16 @@
 
 namespace minception {
 
-Progress::Progress(std::string label, std::int64_t total, std::string unit)
+Progress::Progress(std::string label, std::int64_t total, std::string unit, std::int64_t begin)
     : label_(std::move(label)),
       total_(total),
       unit_(std::move(unit)),
+      begin_(begin),
       terminal_(isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
       shown_(start_) {}
 
-Progress::~Progress() {
+void Progress::clear() {
   if (terminal_) std::fputs("\r\033[K", stderr);
 }
 
@@ -26,7 +27,7 @@ void Progress::update(std::int64_t done, const std::string& note) {
   shown_ = now;
 
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = static_cast<double>(done) / seconds;
+  const double rate = static_cast<double>(done - begin_) / seconds;
   const double fraction = static_cast<double>(done) / static_cast<double>(total_);
   const double left = rate > 0.0 ? static_cast<double>(total_ - done) / rate : 0.0;
   constexpr int kWidth = 24;

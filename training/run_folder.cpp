@@ -2,70 +2,204 @@
 #include <minception/core/safetensors.h>
 #include <minception/training/run_folder.h>
 
-#include <nlohmann/json.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
 #include <span>
+#include <sstream>
+#include <system_error>
+#include <utility>
 
 namespace minception {
 namespace {
 
-constexpr const char* kFiles[] = {"config.json", "metrics.jsonl", "model.safetensors"};
+namespace fs = std::filesystem;
 
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  write_file_atomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
+constexpr const char* kFiles[] = {"config.json", "metrics.jsonl", "model.safetensors", "evaluation.json",
+                                  "report.html"};
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kLock = ".lock";
+constexpr const char* kCheckpointFolder = "checkpoints";
+constexpr const char* kEventFolder = "tensorboard";
+
+std::string system_message() { return std::generic_category().message(errno); }
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+/// The files of a folder, none if it is not there.
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    files.push_back(entry->path());
+  }
+  return files;
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  require(!error, path.string(), ": cannot be removed: ", error.message());
+}
+
+/// What a kill can leave of a file that was to be renamed into place.
+void remove_unfinished(const fs::path& folder) {
+  for (const fs::path& file : files_in(folder)) {
+    const std::string name = file.filename().string();
+    if (name.starts_with(".minception-") && name.ends_with(".tmp")) remove_file(file);
+  }
+}
+
+/// Returns a descriptor that holds the lock, or -1 if another process has it.
+int try_lock(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  require(descriptor >= 0, path.string(), ": cannot be made: ", system_message());
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  const bool taken = errno == EWOULDBLOCK;
+  const std::string reason = system_message();
+  ::close(descriptor);
+  require(taken, path.string(), ": cannot be locked: ", reason);
+  return -1;
+}
+
+[[noreturn]] void fail_locked(const fs::path& run) {
+  fail(run.string(), ": another process works in this run folder; wait for it, or choose another folder");
 }
 
 }  // namespace
 
-void RunFolder::check(const std::filesystem::path& path, bool overwrite) {
+void RunFolder::check(const fs::path& path, Open how) {
   std::error_code error;
-  if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error)) {
-    fail(path.string(), ": is a file; name a folder for the run");
-  }
+  if (is_there(path) && !fs::is_directory(path, error)) fail(path.string(), ": is a file; name a folder for the run");
   for (const char* file : kFiles) {
-    require(!std::filesystem::is_directory(path / file, error), (path / file).string(),
-            ": is a folder, and in the way");
+    require(!fs::is_directory(path / file, error), (path / file).string(), ": is a folder, and in the way");
   }
-  // A run that ended before its first epoch has nothing to lose.
-  const bool has_run = std::filesystem::exists(path / "model.safetensors", error) ||
-                       (std::filesystem::exists(path / "metrics.jsonl", error) &&
-                        std::filesystem::file_size(path / "metrics.jsonl", error) > 0);
-  require(overwrite || !has_run, path.string(),
-          ": a run is in there already; choose another --out, or --overwrite to replace it");
+  if (is_there(path / kLock)) {
+    const int lock = try_lock(path / kLock);
+    if (lock < 0) fail_locked(path);
+    ::close(lock);
+  }
+  if (how == Open::resume) {
+    require(is_there(path / "config.json"), path.string(), ": there is no run to resume: config.json is missing");
+    return;
+  }
+  // A run that ended before its first line has nothing to lose.
+  const bool has_run = is_there(path / "model.safetensors") || !checkpoints_of(path).empty() ||
+                       (is_there(path / kMetrics) && fs::file_size(path / kMetrics, error) > 0);
+  require(how == Open::overwrite || !has_run, path.string(),
+          ": a run is in there already; --resume it, choose another --out, or --overwrite to replace it");
 }
 
-RunFolder::RunFolder(std::filesystem::path path, const std::string& config_json, bool overwrite)
-    : path_(std::move(path)) {
-  check(path_, overwrite);
+RunFolder::RunFolder(fs::path path, Open how) : path_(std::move(path)) {
+  check(path_, how);
   std::error_code error;
-  std::filesystem::create_directories(path_, error);
+  fs::create_directories(path_ / kCheckpointFolder, error);
   require(!error, path_.string(), ": cannot make the folder: ", error.message());
-  for (const char* file : kFiles) {
-    std::filesystem::remove(path_ / file, error);
-    require(!error, (path_ / file).string(), ": cannot be replaced: ", error.message());
+  lock_ = try_lock(path_ / kLock);
+  if (lock_ < 0) fail_locked(path_);
+  remove_unfinished(path_);
+  remove_unfinished(path_ / kCheckpointFolder);
+  if (how != Open::resume) {
+    // The checkpoints go first: what is left of a run whose removal was cut short cannot be resumed by mistake.
+    for (const fs::path& checkpoint : checkpoints_of(path_)) remove_file(checkpoint);
+    for (const fs::path& events : files_in(path_ / kEventFolder)) remove_file(events);
+    for (const char* file : kFiles) remove_file(path_ / file);
   }
-  write_text(path_ / "config.json", config_json);
-  write_text(path_ / "metrics.jsonl", "");
+  metrics_ = ::open((path_ / kMetrics).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  require(metrics_ >= 0, (path_ / kMetrics).string(), ": cannot be opened: ", system_message());
 }
 
-void RunFolder::append_metrics(const EpochMetrics& metrics) {
-  metrics_ += to_json_line(metrics) + "\n";
-  write_text(path_ / "metrics.jsonl", metrics_);
+RunFolder::~RunFolder() {
+  if (metrics_ >= 0) ::close(metrics_);
+  if (lock_ >= 0) ::close(lock_);
 }
 
-void RunFolder::write_weights(const Network& network, const std::map<std::string, std::string>& metadata) {
-  write_safetensors(path_ / "model.safetensors", {network.state(), metadata});
+void RunFolder::write(const char* name, const std::string& text) {
+  write_file_atomically(path_ / name, std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
-std::map<std::string, std::string> weights_metadata(const Network& network,
-                                                    const std::vector<std::string>& class_names) {
-  using Json = nlohmann::ordered_json;
-  const ModelConfig& config = network.model().config;
-  const Shape& input = config.input;
-  const Json model = {{"name", config.name}, {"input", {input[0], input[1], input[2]}}, {"classes", config.classes}};
-  const Json preprocessing = {
-      {"resize", "bilinear"}, {"scale", network.options().scale}, {"shift", network.options().shift}};
-  return {{"model", model.dump()}, {"preprocessing", preprocessing.dump()}, {"class_names", Json(class_names).dump()}};
+void RunFolder::append(const std::string& line) {
+  const std::string text = line + "\n";
+  const ssize_t written = ::write(metrics_, text.data(), text.size());
+  require(written == static_cast<ssize_t>(text.size()), (path_ / kMetrics).string(),
+          ": cannot add a line: ", written < 0 ? system_message() : std::string("the disk is full"),
+          "; free space, then --resume the run");
+}
+
+Metrics RunFolder::cut_metrics(const TrainerState& state) {
+  Metrics metrics = read_metrics(path_ / kMetrics);
+  std::erase_if(metrics.steps, [&](const StepMetrics& line) { return line.step > state.step; });
+  std::erase_if(metrics.notices, [&](const Notice& line) { return line.step > state.step; });
+  std::erase_if(metrics.epochs, [&](const EpochMetrics& line) { return line.epoch >= state.epoch; });
+
+  // Lines lie in the order of their steps, those of a step in the order in which they are written.
+  std::string text;
+  auto notice = metrics.notices.begin();
+  auto epoch = metrics.epochs.begin();
+  const auto write_until = [&](std::int64_t step) {
+    for (;;) {
+      const bool has_notice = notice != metrics.notices.end() && notice->step < step;
+      const bool has_epoch = epoch != metrics.epochs.end() && epoch->step < step;
+      if (has_notice && (!has_epoch || notice->step <= epoch->step)) {
+        text += to_json_line(*notice++) + "\n";
+      } else if (has_epoch) {
+        text += to_json_line(*epoch++) + "\n";
+      } else {
+        return;
+      }
+    }
+  };
+  for (const StepMetrics& line : metrics.steps) {
+    write_until(line.step);
+    text += to_json_line(line) + "\n";
+  }
+  write_until(state.step + 1);
+  write(kMetrics, text);
+  ::close(metrics_);
+  metrics_ = ::open((path_ / kMetrics).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  require(metrics_ >= 0, (path_ / kMetrics).string(), ": cannot be opened: ", system_message());
+  return metrics;
+}
+
+fs::path RunFolder::checkpoint_path(std::int64_t step) const {
+  char name[48];
+  std::snprintf(name, sizeof name, "step-%09lld.safetensors", static_cast<long long>(step));
+  return path_ / kCheckpointFolder / name;
+}
+
+void RunFolder::keep_checkpoints(std::size_t count) {
+  const std::vector<fs::path> checkpoints = checkpoints_of(path_);
+  for (std::size_t i = count; i < checkpoints.size(); ++i) remove_file(checkpoints[i]);
+}
+
+std::vector<fs::path> checkpoints_of(const fs::path& run) {
+  std::vector<fs::path> checkpoints = files_in(run / kCheckpointFolder);
+  std::erase_if(checkpoints, [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return !name.starts_with("step-") || !name.ends_with(".safetensors");
+  });
+  // The numbers have leading zeros: longer names are of later steps, too.
+  std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
+    const std::string x = a.filename().string(), y = b.filename().string();
+    return x.size() != y.size() ? x.size() > y.size() : x > y;
+  });
+  return checkpoints;
+}
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  require(file.good(), path.string(), ": cannot be read");
+  return text.str();
 }
 
 }  // namespace minception

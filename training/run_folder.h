@@ -1,11 +1,23 @@
 #pragma once
-/// A run is a folder: config.json, metrics.jsonl (a line per epoch), model.safetensors.
+/// A run is a folder:
+///
+///   config.json              what was asked for, and where it runs
+///   metrics.jsonl            a line every few steps, a line per epoch, notices
+///   checkpoints/step-N.safetensors   the last few
+///   model.safetensors        the weights after the last whole epoch
+///   evaluation.json          what the last test found
+///   report.html              all of it, to look at
+///   tensorboard/             event files, where asked for
+///   .lock                    held while a process works in the folder
+///
+/// Whole files are written beside, synced and renamed; lines are added by one write each. So a kill at any instant leaves
+/// a run that can be read and resumed. Lines that a checkpoint does not know of are cut off when it is resumed from.
 
-#include <minception/models/network.h>
 #include <minception/training/metrics.h>
+#include <minception/training/trainer.h>
 
+#include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,26 +25,46 @@ namespace minception {
 
 class RunFolder {
  public:
-  /// Makes the folder and writes config.json. Throws Error if a run with an epoch or weights is in there,
-  /// unless `overwrite` is set (which removes that run's files first), or if it cannot be written.
-  RunFolder(std::filesystem::path path, const std::string& config_json, bool overwrite);
+  enum class Open : std::uint8_t {
+    fresh,      ///< refuses a folder that a run is in
+    overwrite,  ///< removes the files of the run that is in it
+    resume,     ///< goes on with the run that is in it
+  };
 
-  /// Throws the same Error for a folder that the constructor would refuse: to be asked before long work.
-  static void check(const std::filesystem::path& path, bool overwrite);
+  /// Throws the Error that the constructor would throw, and changes nothing: to be asked before long work.
+  static void check(const std::filesystem::path& path, Open how);
 
-  void append_metrics(const EpochMetrics& metrics);
-  void write_weights(const Network& network, const std::map<std::string, std::string>& metadata);
+  /// Makes the folder where needed, and locks it. Throws Error if another process works in it, for what `how` refuses,
+  /// and if something cannot be written.
+  RunFolder(std::filesystem::path path, Open how);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const char* name) const { return path_ / name; }
+
+  /// Replaces a file as a whole.
+  void write(const char* name, const std::string& text);
+  /// Adds a line to metrics.jsonl.
+  void append(const std::string& line);
+  /// Cuts metrics.jsonl back to what was known at this state, and returns what is left.
+  Metrics cut_metrics(const TrainerState& state);
+
+  /// Where a checkpoint of this step belongs; once it is there, `keep_checkpoints` removes all but the last `count`.
+  std::filesystem::path checkpoint_path(std::int64_t step) const;
+  void keep_checkpoints(std::size_t count);
 
  private:
   std::filesystem::path path_;
-  std::string metrics_;  // the whole of metrics.jsonl, which is replaced as a whole: no line is ever half written
+  int lock_ = -1;
+  int metrics_ = -1;
 };
 
-/// What a weights file says about itself, as JSON in its metadata: the model, the preprocessing of its images
-/// and the names of its classes. With these a file alone is enough to predict.
-std::map<std::string, std::string> weights_metadata(const Network& network,
-                                                    const std::vector<std::string>& class_names);
+/// The checkpoints of a run, the newest first.
+std::vector<std::filesystem::path> checkpoints_of(const std::filesystem::path& run);
+
+/// A whole file as text. Throws Error if it cannot be read.
+std::string read_text(const std::filesystem::path& path);
 
 }  // namespace minception

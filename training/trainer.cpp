@@ -1,106 +1,206 @@
 #include <minception/core/error.h>
-#include <minception/data/epoch_order.h>
 #include <minception/training/trainer.h>
 
 #include <algorithm>
-#include <chrono>
-#include <numeric>
-#include <vector>
+#include <cmath>
 
 namespace minception {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Steps between two copies of the parameters to come back to. The copy costs as much as a small part of one step.
+constexpr std::int64_t kStepsPerCopy = 100;
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
 
-Trainer::Trainer(Network& network, const ResidentDataset& train, const ResidentDataset& test,
-                 const TrainerOptions& options)
-    : network_(network), train_(train), test_(test), options_(options) {
+Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
+    : network_(network), feed_(feed), options_(options), watch_(network), plateau_(network.model().config.classes) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
+  require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
+  options.schedule.at(0, total_steps());  // says what is wrong with it
 }
 
-std::int64_t Trainer::steps_per_epoch() const {
-  return (train_.images.n() + options_.batch_size - 1) / options_.batch_size;
+std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + options_.batch_size - 1) / options_.batch_size; }
+
+Trainer::Batch Trainer::next_batch() const {
+  return {.epoch = state_.epoch,
+          .position = state_.position,
+          .size = std::min(options_.batch_size, feed_.size() - state_.position),
+          .step = state_.step};
 }
 
-EpochMetrics Trainer::run_epoch(std::int64_t epoch, const std::function<void(const TrainerProgress&)>& report) {
-  constexpr std::int64_t kStepsPerReport = 10;  // totals stay on the device in between
-  const Clock::time_point start = Clock::now();
-  const std::int64_t count = train_.images.n();
-  const std::int64_t total_steps = options_.epochs * steps_per_epoch();
-  EpochMetrics metrics{.epoch = epoch, .step = (epoch - 1) * steps_per_epoch()};
-  TrainerProgress progress{.epoch = epoch, .total = count};
-  Totals sums;
-  std::vector<std::int32_t> indices;
+void Trainer::feed_from(std::int64_t position) {
+  feed_.start(network_, Mode::training,
+              {.batch_size = options_.batch_size,
+               .shuffle = options_.shuffle,
+               .seed = options_.seed,
+               .epoch = state_.epoch,
+               .position = position});
+}
 
-  network_.set_dataset(Mode::training, train_);
-  network_.reset_totals();
-  for (std::int64_t position = 0; position < count; position += options_.batch_size) {
-    const std::int64_t batch = std::min(options_.batch_size, count - position);
-    indices.resize(static_cast<std::size_t>(batch));
-    for (std::int64_t i = 0; i < batch; ++i) {
-      indices[static_cast<std::size_t>(i)] =
-          static_cast<std::int32_t>(sample_order(options_.seed, epoch, count, options_.shuffle, position + i));
-    }
-    const ScheduleValues values = options_.schedule.at(metrics.step, total_steps);
-    network_.set_indices(indices);
-    network_.set_control(epoch, position, static_cast<float>(values.learning_rate),
-                         static_cast<float>(values.momentum));
-    network_.train_step(batch);
-    ++metrics.step;
-    metrics.learning_rate = values.learning_rate;
-    progress.done = position + batch;
-    if (metrics.step % kStepsPerReport == 0 || progress.done == count) {
-      const Totals part = network_.totals();
-      network_.reset_totals();
-      sums.loss += part.loss;
-      sums.correct += part.correct;
-      progress.loss = sums.loss / static_cast<double>(progress.done);
-      progress.accuracy = sums.correct / static_cast<double>(progress.done);
-      if (report) report(progress);
-    }
+/// Everything that the step of this batch reads.
+void Trainer::prepare(const Batch& batch) {
+  const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
+  feed_.next(batch.size);
+  network_.set_control(batch.epoch, batch.position, static_cast<float>(values.learning_rate),
+                       static_cast<float>(values.momentum));
+}
+
+bool Trainer::train_epoch(const TrainerHooks& hooks) {
+  require(!finished(), "the training has run its ", options_.epochs, " epochs");
+  if (epoch_trained()) return true;
+  feed_from(state_.position);
+  if (state_.on_device.empty()) {
+    network_.reset_totals();
+  } else {
+    network_.set_totals(state_.on_device);
   }
-  metrics.train_loss = progress.loss;
-  metrics.train_accuracy = progress.accuracy;
-  metrics.examples_per_second = static_cast<double>(count) / seconds_since(start);
+  watch_.remember();
+  remembered_ = state_;
+  line_start_ = Clock::now();
+  timed_from_ = state_.position;
+  while (!epoch_trained()) {
+    const Batch batch = next_batch();
+    prepare(batch);
+    network_.train_step(batch.size);
+    state_.position += batch.size;
+    ++state_.step;
+    if (state_.step % options_.steps_per_line == 0 || epoch_trained()) {
+      const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
+      write_line(hooks, values.learning_rate, values.momentum);
+    }
+    if (state_.step % kStepsPerCopy == 0 && !epoch_trained()) {
+      watch_.remember();
+      remembered_ = state_;
+    }
+    if (hooks.after_step && !hooks.after_step()) return false;
+  }
+  return true;
+}
 
-  const Evaluation test = evaluate(test_, report);
-  metrics.test_loss = test.loss;
-  metrics.test_accuracy = test.accuracy;
-  metrics.seconds = seconds_since(start);
+void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double momentum) {
+  const Totals part = network_.totals();  // waits for the device
+  const double seconds = seconds_since(line_start_);
+  const auto samples = static_cast<double>(state_.position - state_.line_position);
+  const NetworkWatch::Norms gradients = watch_.gradient_norms();
+  const bool last = epoch_trained();  // nobody would meet weights that its last update spoiled
+  if (!std::isfinite(part.loss) || !gradients.not_finite.empty() ||
+      (last && !watch_.parameter_norms().not_finite.empty())) {
+    explain_not_finite(hooks);
+  }
+  network_.reset_totals();
+  state_.epoch_sums.loss += part.loss;
+  state_.epoch_sums.correct += part.correct;
+  state_.seconds += seconds;
+
+  const StepMetrics line = {.epoch = state_.epoch,
+                            .step = state_.step,
+                            .learning_rate = learning_rate,
+                            .momentum = momentum,
+                            .loss = part.loss / samples,
+                            .accuracy = part.correct / samples,
+                            .examples_per_second = static_cast<double>(state_.position - timed_from_) / seconds,
+                            .gradient_norm = gradients.all,
+                            .gradient_norms = gradients.layers};
+  const std::int64_t steps = (state_.position - state_.line_position + options_.batch_size - 1) / options_.batch_size;
+  state_.line_position = state_.position;
+  const std::optional<std::string> at_chance = plateau_.add(line.loss, steps);
+  if (hooks.line) hooks.line(line);
+  if (at_chance && hooks.notice) hooks.notice({.epoch = state_.epoch, .step = state_.step, .text = *at_chance});
+  if (hooks.progress) {
+    const auto done = static_cast<double>(state_.position);
+    hooks.progress({.epoch = state_.epoch,
+                    .done = state_.position,
+                    .total = feed_.size(),
+                    .loss = state_.epoch_sums.loss / done,
+                    .accuracy = state_.epoch_sums.correct / done});
+  }
+  line_start_ = Clock::now();
+  timed_from_ = state_.position;
+}
+
+/// Goes back to the last copy and repeats the steps from there, which gives the same bits, looking at each of them.
+void Trainer::explain_not_finite(const TrainerHooks& hooks) {
+  const std::int64_t end = state_.step;
+  watch_.go_back();
+  state_ = remembered_;
+  feed_from(state_.position);
+  std::string where;
+  Batch batch = next_batch();
+  for (; where.empty() && state_.step < end; batch = next_batch()) {
+    prepare(batch);
+    network_.reset_totals();
+    network_.train_step(batch.size, {.update = false});
+    if (!std::isfinite(network_.totals().loss) || !watch_.gradient_norms().not_finite.empty()) {
+      where = watch_.find_not_finite(batch.size);
+      break;
+    }
+    network_.run(Mode::training, batch.size, Phase::update);
+    const std::string parameter = watch_.parameter_norms().not_finite;
+    if (!parameter.empty()) {
+      where = concat("update of ", parameter, ": the new weights are not finite");
+      break;
+    }
+    state_.position += batch.size;
+    ++state_.step;
+  }
+  const std::string what =
+      where.empty() ? concat("step ", end,
+                             " gave numbers that are not finite, but not when it was repeated: this machine "
+                             "does not give the same bits twice")
+                    : concat("step ", state_.step + 1, " (epoch ", batch.epoch, ", samples ", batch.position, " to ",
+                             batch.position + batch.size - 1, ") gave numbers that are not finite, first in ", where);
+  const Notice notice = {.epoch = batch.epoch, .step = state_.step + 1, .text = what};
+  watch_.go_back();  // the look has moved running statistics
+  state_ = remembered_;
+  if (hooks.notice) hooks.notice(notice);
+  fail(what, "; try a lower --lr or a warm-up");
+}
+
+EpochMetrics Trainer::finish_epoch() {
+  require(epoch_trained(), "epoch ", state_.epoch, " is not over: ", state_.position, " of ", feed_.size(),
+          " samples were trained on");
+  const auto count = static_cast<double>(feed_.size());
+  const EpochMetrics metrics = {.epoch = state_.epoch,
+                                .step = state_.step,
+                                .learning_rate = options_.schedule.at(state_.step - 1, total_steps()).learning_rate,
+                                .train_loss = state_.epoch_sums.loss / count,
+                                .train_accuracy = state_.epoch_sums.correct / count,
+                                .examples_per_second = count / state_.seconds,
+                                .seconds = state_.seconds};
+  const std::int64_t plateau = plateau_.steps();
+  state_ = {.epoch = state_.epoch + 1, .step = state_.step, .plateau_steps = plateau};
   return metrics;
 }
 
-Trainer::Evaluation Trainer::evaluate(const ResidentDataset& dataset,
-                                      const std::function<void(const TrainerProgress&)>& report) {
-  const std::int64_t count = dataset.images.n();
-  const std::int64_t max_batch = network_.options().max_batch;
-  TrainerProgress progress{.testing = true, .total = count};
-  Totals sums;
-  network_.set_dataset(Mode::inference, dataset);
-  std::vector<std::int32_t> indices;
-  for (std::int64_t position = 0; position < count; position += max_batch) {
-    const std::int64_t batch = std::min(max_batch, count - position);
-    indices.resize(static_cast<std::size_t>(batch));
-    std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(position));
-    network_.set_indices(indices);
-    network_.reset_totals();
-    network_.infer(batch);
-    const Totals part = network_.totals();
-    sums.loss += part.loss;
-    sums.correct += part.correct;
-    progress.done = position + batch;
-    progress.loss = sums.loss / static_cast<double>(progress.done);
-    progress.accuracy = sums.correct / static_cast<double>(progress.done);
-    if (report) report(progress);
+TrainerState Trainer::state() const {
+  TrainerState state = state_;
+  state.plateau_steps = plateau_.steps();
+  state.on_device.clear();
+  if (state_.position > state_.line_position) {
+    state.seconds += seconds_since(line_start_);
+    for (std::size_t head = 0; head < network_.heads(); ++head) state.on_device.push_back(network_.totals(head));
   }
-  network_.reset_totals();
-  return {progress.loss, progress.accuracy};
+  return state;
+}
+
+void Trainer::set_state(const TrainerState& state) {
+  const std::int64_t size = feed_.size();
+  require(state.epoch >= 1 && state.position >= 0 && state.position <= size && state.line_position >= 0 &&
+              state.line_position <= state.position && state.step >= 0 &&
+              (state.on_device.empty() || state.on_device.size() == network_.heads()),
+          "a training cannot go on from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
+  const std::int64_t steps =
+      (state.epoch - 1) * steps_per_epoch() + (state.position + options_.batch_size - 1) / options_.batch_size;
+  require(state.step == steps, "step ", state.step, " is not where sample ", state.position, " of epoch ", state.epoch,
+          " comes: with ", size, " samples and batches of ", options_.batch_size, " that is step ", steps);
+  state_ = state;
+  plateau_.set_steps(state.plateau_steps);
 }
 
 }  // namespace minception

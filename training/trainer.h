@@ -1,12 +1,17 @@
 #pragma once
-/// Trains a network on a resident data set, epoch by epoch.
+/// Trains a network, epoch by epoch, and can stop and go on between any two steps.
 
 #include <minception/models/network.h>
+#include <minception/training/feed.h>
 #include <minception/training/metrics.h>
 #include <minception/training/schedule.h>
+#include <minception/training/watch.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <vector>
 
 namespace minception {
 
@@ -16,11 +21,23 @@ struct TrainerOptions {
   std::uint64_t seed = 1;  ///< of the order of samples
   bool shuffle = true;
   Schedule schedule;
+  std::int64_t steps_per_line = 10;  ///< between two StepMetrics; totals stay on the device in between
 };
 
-/// How far an epoch or a test is.
+/// Where a training stands: what a checkpoint keeps besides the tensors.
+struct TrainerState {
+  std::int64_t epoch = 1;          ///< the one that runs
+  std::int64_t position = 0;       ///< samples of it that were trained on; all of them: it waits for `finish_epoch`
+  std::int64_t step = 0;           ///< optimizer steps since the start
+  Totals epoch_sums;               ///< of this epoch, up to the last line
+  double seconds = 0.0;            ///< of training in this epoch
+  std::int64_t line_position = 0;  ///< where in the epoch the last line was written
+  std::vector<Totals> on_device;   ///< since then, per head
+  std::int64_t plateau_steps = 0;
+};
+
+/// How far an epoch is.
 struct TrainerProgress {
-  bool testing = false;
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t done = 0;   ///< samples
   std::int64_t total = 0;
@@ -28,28 +45,60 @@ struct TrainerProgress {
   double accuracy = 0.0;
 };
 
+/// What a trainer tells while it runs. All optional.
+struct TrainerHooks {
+  std::function<void(const TrainerProgress&)> progress;
+  std::function<void(const StepMetrics&)> line;
+  std::function<void(const Notice&)> notice;
+  /// Called between steps, when the trainer's `state` can be saved. Returns false to stop.
+  std::function<bool()> after_step;
+};
+
 class Trainer {
  public:
-  /// The network was made with data sets in mind (NetworkOptions::dataset_image); all three outlive the trainer.
-  Trainer(Network& network, const ResidentDataset& train, const ResidentDataset& test, const TrainerOptions& options);
+  /// The network was made with data sets in mind (NetworkOptions::dataset_image). `network` and `feed` outlive the
+  /// trainer.
+  Trainer(Network& network, Feed& feed, const TrainerOptions& options);
 
   std::int64_t steps_per_epoch() const;
+  std::int64_t total_steps() const { return options_.epochs * steps_per_epoch(); }
+  /// Optimizer steps since the start.
+  std::int64_t step() const { return state_.step; }
+  bool finished() const { return state_.epoch > options_.epochs; }
+  /// Samples of the epoch that are still to be trained on.
+  bool epoch_trained() const { return state_.position == feed_.size(); }
 
-  /// Trains on every sample once, the last partial batch included, then tests. Epochs count from 1.
-  EpochMetrics run_epoch(std::int64_t epoch, const std::function<void(const TrainerProgress&)>& report = {});
+  /// Trains on what is left of the epoch, the last partial batch included. Returns false if `after_step` stopped it.
+  /// Throws Error, naming the step and the layer, when loss, gradients or weights are no longer finite; the network
+  /// then holds the state of a step shortly before.
+  bool train_epoch(const TrainerHooks& hooks = {});
+  /// The line of a trained epoch, without its test; the next epoch begins.
+  EpochMetrics finish_epoch();
 
-  struct Evaluation {
-    double loss = 0.0;
-    double accuracy = 0.0;
-  };
-  /// Mean loss and accuracy over a data set, with running statistics.
-  Evaluation evaluate(const ResidentDataset& dataset, const std::function<void(const TrainerProgress&)>& report = {});
+  /// To be saved together with the network's tensors, and to go on from; with the same tensors the bits that follow are
+  /// the same as if it had never stopped.
+  TrainerState state() const;
+  void set_state(const TrainerState& state);
 
  private:
+  struct Batch {
+    std::int64_t epoch, position, size, step;
+  };
+  Batch next_batch() const;
+  void feed_from(std::int64_t position);
+  void prepare(const Batch& batch);
+  void write_line(const TrainerHooks& hooks, double learning_rate, double momentum);
+  [[noreturn]] void explain_not_finite(const TrainerHooks& hooks);
+
   Network& network_;
-  const ResidentDataset& train_;
-  const ResidentDataset& test_;
+  Feed& feed_;
   TrainerOptions options_;
+  TrainerState state_;
+  NetworkWatch watch_;
+  PlateauWatch plateau_;
+  std::chrono::steady_clock::time_point line_start_;
+  std::int64_t timed_from_ = 0;  // position at line_start_
+  TrainerState remembered_;      // with what `watch_` remembers
 };
 
 }  // namespace minception

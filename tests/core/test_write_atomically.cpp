@@ -1,15 +1,14 @@
 /// Whatever goes wrong while a file is written, the old content stays and nothing is left beside it.
 
 #include <minception/core/safetensors.h>
+#include <minception/tests/core/file_size_limit.h>
 #include <minception/tests/core/temporary_folder.h>
 
 #include <catch2/catch.hpp>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <string>
 
 using namespace minception;
@@ -20,26 +19,6 @@ namespace {
 void write(const std::filesystem::path& path, const std::string& text) {
   write_file_atomically(path, std::as_bytes(std::span(text)));
 }
-
-/// Lets no file grow beyond `bytes`, as a full disk would, until the end of the scope.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
-    const rlimit limit{bytes, old_limit_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
-    std::signal(SIGXFSZ, old_handler_);
-  }
-
- private:
-  void (*old_handler_)(int);
-  rlimit old_limit_{};
-};
 
 }  // namespace
 

@@ -1,78 +1,12 @@
 /// The programs as a person uses them: what they print, what they refuse, and that a refusal changes nothing.
 
-#include <minception/tests/core/temporary_folder.h>
+#include <minception/tests/examples/programs.h>
 
 #include <catch2/catch.hpp>
 
-#include <sys/wait.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <string>
-#include <vector>
-
-using minception::testing::TemporaryFolder;
-namespace fs = std::filesystem;
+using namespace minception::testing;
 
 namespace {
-
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-/// Runs a program of ours by the shell, so that options are written as a person types them.
-Outcome run(const fs::path& folder, const std::string& command, const std::string& before = "true") {
-  const fs::path out = folder / "stdout.txt", err = folder / "stderr.txt";
-  const std::string line = "cd '" + folder.string() + "' && " + before + " && " + PROGRAM_FOLDER + "/" + command +
-                           " > '" + out.string() + "' 2> '" + err.string() + "'";
-  const int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
-}
-
-void write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
-
-std::string big_endian(std::uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-          static_cast<char>(value)};
-}
-
-/// A data set in Fashion-MNIST's files: `count` images of 28x28 each, the label shown as brightness.
-void write_dataset(const fs::path& folder, std::uint32_t count) {
-  for (const char* split : {"train", "t10k"}) {
-    std::string images = big_endian(0x803) + big_endian(count) + big_endian(28) + big_endian(28);
-    std::string labels = big_endian(0x801) + big_endian(count);
-    for (std::uint32_t n = 0; n < count; ++n) {
-      labels += static_cast<char>(n % 10);
-      images += std::string(784, static_cast<char>(25 * (n % 10)));
-    }
-    write(folder / (std::string(split) + "-images-idx3-ubyte"), images);
-    write(folder / (std::string(split) + "-labels-idx1-ubyte"), labels);
-  }
-}
-
-/// Everything below a folder, by name, with its content.
-std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& folder) {
-  std::vector<std::pair<std::string, std::string>> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name == "stdout.txt" || name == "stderr.txt") continue;
-    files.emplace_back(entry.path().string(), entry.is_regular_file() ? text_of(entry.path()) : "");
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 const std::string kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
 
@@ -87,13 +21,14 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   REQUIRE(first.code == 0);
   CHECK_THAT(first.out, Catch::Contains("memory plan: googlenet_bn, batch 8, training, f32 on cpu"));
   CHECK_THAT(first.out, Catch::Contains("epoch 1/1  train loss"));
-  for (const char* file : {"config.json", "metrics.jsonl", "model.safetensors"}) {
+  for (const char* file : {"config.json", "metrics.jsonl", "model.safetensors", "evaluation.json", "report.html",
+                           "checkpoints/step-000000003.safetensors"}) {
     CHECK(fs::file_size(folder.path() / "runs/a" / file) > 0);
   }
   const std::string metrics = text_of(folder.path() / "runs/a/metrics.jsonl");
-  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 1);
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 2);  // of the last step, and of the epoch
   for (const char* key : {"epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss",
-                          "test_accuracy", "examples_per_second", "seconds"}) {
+                          "test_accuracy", "test_top5", "examples_per_second", "seconds", "gradient_norm"}) {
     CHECK_THAT(metrics, Catch::Contains(std::string("\"") + key + "\":"));
   }
   CHECK_THAT(metrics, Catch::Contains("\"step\":3,"));  // 8 + 8 + 4
@@ -175,7 +110,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --nesterov", "--nesterov needs"},
       {kTrain + "--out runs/x --weight-decay -0.1", "--weight-decay -0.1"},
       {kTrain + "--out runs/x --label-smoothing 1", "--label-smoothing 1"},
-      {kTrain + "--out runs/x --warmup 1", "--warmup 1"},
+      {kTrain + "--out runs/x --one-cycle-rise 1", "--one-cycle-rise 1"},
       {kTrain + "--out runs/x --threads -1", "--threads -1"},
       {kTrain + "--out runs/x --threads 100000", "100000"},
       {kTrain + "--out runs/x --threads 2 --device reference", "--threads is for"},
@@ -230,8 +165,13 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
   CHECK(outcome.code == 1);
   CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
   CHECK_THAT(outcome.err, Catch::Contains("model.safetensors"));
-  for (const auto& entry : fs::directory_iterator(folder.path() / "runs/full")) {
-    CHECK((entry.path().filename() == "config.json" || entry.path().filename() == "metrics.jsonl"));
+  for (const char* file : {"model.safetensors", "checkpoints/step-000000003.safetensors"}) {
+    CHECK(!fs::exists(folder.path() / "runs/full" / file));
+  }
+  for (const char* part : {"runs/full", "runs/full/checkpoints"}) {
+    for (const auto& entry : fs::directory_iterator(folder.path() / part)) {
+      CHECK(entry.path().extension() != ".tmp");
+    }
   }
 }
 

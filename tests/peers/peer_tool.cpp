@@ -1,4 +1,5 @@
-/// Our side of the comparisons with PyTorch: each command does one thing and leaves the numbers in a file.
+/// Our side of the comparisons with PyTorch and TensorBoard: each command does one thing and leaves the numbers in a
+/// file.
 ///
 ///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64;
 ///   IN holds
@@ -11,19 +12,26 @@
 ///                                             and `labels` in their order, resized to SIZE, with a constant
 ///                                             schedule or, where MOMENTUM > 0, one cycle and Nesterov; OUT
 ///                                             gets loss and state
-///   peer_tool schedule STEPS LR MOMENTUM LOWEST WARMUP   prints learning rate and momentum of every step
+///   peer_tool schedule KIND STEPS LR MOMENTUM WARMUP_STEPS INTERVAL FACTOR LOWEST_LR LOWEST_MOMENTUM RISE
+///                                             prints learning rate and momentum of every step
+///   peer_tool events FOLDER        writes TensorBoard events: FOLDER/appended by EventFile, FOLDER/rewritten by
+///                                  rewrite_events, with the same scalars
 
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
+#include <minception/training/feed.h>
 #include <minception/training/schedule.h>
+#include <minception/training/tensorboard.h>
 #include <minception/training/trainer.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -98,7 +106,8 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   const std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(memory.data()), memory.size());
   const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
   const ResidentDataset dataset = make_resident(*backend, source, pixels, labels);
-  Trainer trainer(network, dataset, dataset,
+  ResidentFeed feed(dataset);
+  Trainer trainer(network, feed,
                   {.epochs = 1,
                    .batch_size = batch,
                    .shuffle = false,
@@ -106,9 +115,10 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
                                 .learning_rate = std::stod(words[6]),
                                 .momentum = momentum,
                                 .lowest_momentum = std::stod(words[8]),
-                                .warmup_fraction = 0.2}});
+                                .rise_fraction = 0.2}});
+  trainer.train_epoch();
   Safetensors result;
-  result.tensors["loss"] = to_file_tensor(std::vector<double>{trainer.run_epoch(1).train_loss}, {}, DType::f64);
+  result.tensors["loss"] = to_file_tensor(std::vector<double>{trainer.finish_epoch().train_loss}, {}, DType::f64);
   for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
   write_safetensors(out, result);
 }
@@ -134,16 +144,57 @@ void resize(const std::string& device, std::int64_t height, std::int64_t width, 
   write_safetensors(out, result);
 }
 
-void schedule(std::int64_t steps, double rate, double momentum, double lowest, double warmup) {
-  const Schedule schedule = {.kind = ScheduleKind::one_cycle,
-                             .learning_rate = rate,
-                             .momentum = momentum,
-                             .lowest_momentum = lowest,
-                             .warmup_fraction = warmup};
+void schedule(const std::vector<std::string>& words) {
+  const auto number = [&](std::size_t i) { return std::stod(words[i]); };
+  const std::int64_t steps = std::stol(words[2]);
+  const Schedule schedule = {.kind = parse_schedule(words[1]),
+                             .learning_rate = number(3),
+                             .momentum = number(4),
+                             .warmup_steps = std::stol(words[5]),
+                             .step_interval = std::stol(words[6]),
+                             .step_factor = number(7),
+                             .lowest_learning_rate = number(8),
+                             .lowest_momentum = number(9),
+                             .rise_fraction = number(10)};
   for (std::int64_t i = 0; i < steps; ++i) {
     const ScheduleValues values = schedule.at(i, steps);
     std::printf("%.17g %.17g\n", values.learning_rate, values.momentum);
   }
+}
+
+/// test_tensorboard.py knows these values.
+void events(const std::filesystem::path& folder) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  Metrics metrics;
+  for (std::int64_t i = 1; i <= 3; ++i) {
+    const double x = static_cast<double>(i);
+    // The last step takes more than 32 bits.
+    metrics.steps.push_back({.epoch = 1,
+                             .step = i == 3 ? 5'000'000'000 : 100 * i,
+                             .learning_rate = 0.1 / x,
+                             .momentum = 0.95 - 0.01 * x,
+                             .loss = i == 2 ? kNaN : 2.3 / x,
+                             .accuracy = 0.1 * x,
+                             .examples_per_second = 1234.5 * x,
+                             .gradient_norm = 10.0 * x,
+                             .gradient_norms = {{"conv1", x}, {"inception3a", 0.5 * x}, {"aux1", 1e300}}});
+  }
+  for (std::int64_t i = 1; i <= 2; ++i) {
+    const double x = static_cast<double>(i);
+    metrics.epochs.push_back({.epoch = i,
+                              .step = 469 * i,
+                              .train_loss = 2.0 / x,
+                              .train_accuracy = 0.3 * x,
+                              .test_loss = 1.5 / x,
+                              .test_accuracy = 0.35 * x,
+                              .test_top5 = 0.45 * x});
+  }
+  EventFile file(folder / "appended");
+  for (const StepMetrics& step : metrics.steps) file.add(step);
+  for (const EpochMetrics& epoch : metrics.epochs) file.add(epoch);
+
+  EventFile(folder / "rewritten").scalar("gone", 1, 1.0);
+  rewrite_events(folder / "rewritten", metrics);
 }
 
 }  // namespace
@@ -157,10 +208,12 @@ int main(int argc, char** argv) {
       train(words, argv[11], argv[12]);
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
-    } else if (words.size() == 6 && words[0] == "schedule") {
-      schedule(std::stol(words[1]), std::stod(words[2]), std::stod(words[3]), std::stod(words[4]), std::stod(words[5]));
+    } else if (words.size() == 11 && words[0] == "schedule") {
+      schedule(words);
+    } else if (words.size() == 2 && words[0] == "events") {
+      events(words[1]);
     } else {
-      fail("usage: peer_tool step|train|resize|schedule ...");
+      fail("usage: peer_tool step|train|resize|schedule|events ...");
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "peer_tool: %s\n", error.what());

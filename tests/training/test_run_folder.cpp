@@ -1,63 +1,183 @@
 #include <minception/core/error.h>
+#include <minception/models/weights_file.h>
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/tests/models/networks.h>
+#include <minception/training/checkpoint.h>
 #include <minception/training/run_folder.h>
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
-#include <limits>
-#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 using namespace minception;
-using minception::testing::TemporaryFolder;
+using namespace minception::testing;
+namespace fs = std::filesystem;
+using Open = RunFolder::Open;
 
 namespace {
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+const TrainerState kState = {.epoch = 2,
+                             .position = 24,
+                             .step = 13,
+                             .epoch_sums = {1.0 / 3.0, 7.0},
+                             .seconds = 0.1,
+                             .line_position = 16,
+                             .on_device = {{0.1f, 3.0}, {2e30f, 0.0}},
+                             .plateau_steps = 40};
+
+Network make_network(Backend& backend, std::uint64_t seed) {
+  Network network(small_googlenet(true, true), backend, {.max_batch = 2, .sgd = {.momentum = true}});
+  network.initialize(Initialization::xavier_uniform, seed);
+  return network;
+}
+
+std::vector<std::int64_t> steps_of(const Metrics& metrics) {
+  std::vector<std::int64_t> steps;
+  for (const StepMetrics& line : metrics.steps) steps.push_back(line.step);
+  return steps;
 }
 
 }  // namespace
 
-TEST_CASE("a run folder holds a configuration, a line per epoch and weights") {
+TEST_CASE("a checkpoint brings back the state to the last bit") {
   const TemporaryFolder folder;
   const auto backend = make_reference_backend();
-  Network network(small_googlenet(true), *backend, {.max_batch = 2});
-  network.initialize(Initialization::xavier_uniform, 1);
-  RunFolder run(folder.path() / "deep" / "run", "{}\n", false);
-  run.append_metrics({.epoch = 1, .step = 3, .learning_rate = 0.5, .train_loss = 1.25});
-  run.append_metrics({.epoch = 2, .step = 6, .test_loss = std::numeric_limits<double>::quiet_NaN()});
-  run.write_weights(network, weights_metadata(network, {"a", "b"}));
+  const Network network = make_network(*backend, 1);
+  const fs::path path = folder / "c.safetensors";
+  write_checkpoint(path, network, kState, R"({"lr":0.1})", {"a", "b", "c", "d"});
+  const Checkpoint checkpoint = read_checkpoint(path);
+  CHECK(checkpoint.options == R"({"lr":0.1})");
+  CHECK(checkpoint.parameters == network.state());
+  CHECK(checkpoint.momentum == network.optimizer_state());
+  const TrainerState& state = checkpoint.state;
+  CHECK(state.epoch == kState.epoch);
+  CHECK(state.position == kState.position);
+  CHECK(state.step == kState.step);
+  CHECK(state.epoch_sums.loss == kState.epoch_sums.loss);
+  CHECK(state.epoch_sums.correct == kState.epoch_sums.correct);
+  CHECK(state.seconds == kState.seconds);
+  CHECK(state.line_position == kState.line_position);
+  REQUIRE(state.on_device.size() == 2);
+  CHECK(state.on_device[0].loss == double{0.1f});
+  CHECK(state.on_device[1].loss == double{2e30f});
+  CHECK(state.plateau_steps == kState.plateau_steps);
 
-  CHECK(text_of(run.path() / "config.json") == "{}\n");
-  CHECK(text_of(run.path() / "metrics.jsonl") ==
-        "{\"epoch\":1,\"step\":3,\"learning_rate\":0.5,\"train_loss\":1.25,\"train_accuracy\":0.0,\"test_"
-        "loss\":0.0,"
-        "\"test_accuracy\":0.0,\"examples_per_second\":0.0,\"seconds\":0.0}\n"
-        "{\"epoch\":2,\"step\":6,\"learning_rate\":0.0,\"train_loss\":0.0,\"train_accuracy\":0.0,\"test_"
-        "loss\":null,"
-        "\"test_accuracy\":0.0,\"examples_per_second\":0.0,\"seconds\":0.0}\n");
-  const Safetensors weights = read_safetensors(run.path() / "model.safetensors");
-  CHECK(weights.tensors == network.state());
-  CHECK(weights.metadata.at("class_names") == "[\"a\",\"b\"]");
-  CHECK(weights.metadata.at("model") == "{\"name\":\"small\",\"input\":[2,12,10],\"classes\":4}");
+  write_safetensors(folder / "weights", {network.state(), weights_metadata(network, {"a", "b", "c", "d"})});
+  CHECK_THROWS_WITH(read_checkpoint(folder / "weights"), Catch::Contains("is no checkpoint"));
+  write_file(folder / "torn", read_file(path).substr(0, 5000));
+  CHECK_THROWS_WITH(read_checkpoint(folder / "torn"), Catch::Contains("torn"));
 }
 
 TEST_CASE("a run is not overwritten by accident") {
   const TemporaryFolder folder;
-  { RunFolder run(folder.path(), "zeroth", false); }  // ended before its first epoch: nothing to lose
+  { RunFolder run(folder.path(), Open::fresh); }  // ended before its first line: nothing to lose
   {
-    RunFolder run(folder.path(), "first", false);
-    run.append_metrics({.epoch = 1});
+    RunFolder run(folder.path(), Open::fresh);
+    run.write("config.json", "first");
+    run.append(to_json_line(EpochMetrics{.epoch = 1}));
   }
-  CHECK_THROWS_WITH(RunFolder(folder.path(), "second", false), Catch::Contains("--overwrite"));
-  CHECK(text_of(folder.path() / "config.json") == "first");
-  { RunFolder run(folder.path(), "second", true); }
-  CHECK(text_of(folder.path() / "config.json") == "second");
-  CHECK_THROWS_WITH(RunFolder(folder.path() / "config.json", "third", false), Catch::Contains("is a file"));
-  CHECK(text_of(folder.path() / "config.json") == "second");
+  CHECK_THROWS_WITH(RunFolder(folder.path(), Open::fresh), Catch::Contains("--overwrite"));
+  CHECK(read_file(folder / "config.json") == "first");
+  fs::create_directory(folder / "tensorboard");
+  write_file(folder / "tensorboard/events.out.tfevents.1", "x");
+  write_file(folder / "checkpoints/step-000000003.safetensors", "x");
+  write_file(folder / "notes.txt", "mine");
+  {
+    RunFolder run(folder.path(), Open::overwrite);
+    run.write("config.json", "second");
+  }
+  CHECK(read_file(folder / "config.json") == "second");
+  CHECK(read_file(folder / "metrics.jsonl").empty());
+  CHECK(read_file(folder / "notes.txt") == "mine");
+  CHECK(fs::is_empty(folder / "tensorboard"));
+  CHECK(checkpoints_of(folder.path()).empty());
+  CHECK_THROWS_WITH(RunFolder(folder / "config.json", Open::fresh), Catch::Contains("is a file"));
+  CHECK_THROWS_WITH(RunFolder(folder / "nothing", Open::resume), Catch::Contains("no run to resume"));
+  CHECK(!fs::exists(folder / "nothing"));
+}
+
+TEST_CASE("one process at a time works in a run folder") {
+  const TemporaryFolder folder;
+  { RunFolder run(folder.path(), Open::fresh); }
+  write_file(folder / "config.json", "{}");
+  int ready[2], finished[2];
+  REQUIRE((::pipe(ready) == 0 && ::pipe(finished) == 0));
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    char byte = 0;
+    const RunFolder run(folder.path(), Open::resume);
+    const bool told = ::write(ready[1], "x", 1) == 1 && ::read(finished[0], &byte, 1) == 1;
+    ::_exit(told ? 0 : 1);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  for (const Open how : {Open::fresh, Open::overwrite, Open::resume}) {
+    CHECK_THROWS_WITH(RunFolder::check(folder.path(), how), Catch::Contains("another process"));
+    CHECK_THROWS_WITH(RunFolder(folder.path(), how), Catch::Contains("another process"));
+  }
+  REQUIRE(::write(finished[1], "x", 1) == 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  for (const int end : {ready[0], ready[1], finished[0], finished[1]}) ::close(end);
+  CHECK_NOTHROW(RunFolder(folder.path(), Open::resume));
+}
+
+TEST_CASE("metrics are cut back to what a checkpoint knows") {
+  const TemporaryFolder folder;
+  {
+    RunFolder run(folder.path(), Open::fresh);
+    run.write("config.json", "{}");
+    run.append(to_json_line(StepMetrics{.epoch = 1, .step = 10}));
+    run.append(to_json_line(Notice{.epoch = 1, .step = 10, .text = "early"}));
+    run.append(to_json_line(EpochMetrics{.epoch = 1, .step = 12}));
+    run.append(to_json_line(StepMetrics{.epoch = 2, .step = 20}));
+    run.append(to_json_line(Notice{.epoch = 2, .step = 20, .text = "late"}));
+    run.append(to_json_line(EpochMetrics{.epoch = 2, .step = 24}));
+  }
+  const std::string all = read_file(folder / "metrics.jsonl");
+  write_file(folder / "metrics.jsonl", all + R"({"event":"step","epoch":3,"st)");  // torn by a kill
+  RunFolder run(folder.path(), Open::resume);
+  const Metrics everything = run.cut_metrics({.epoch = 3, .position = 0, .step = 24});
+  CHECK(steps_of(everything) == std::vector<std::int64_t>{10, 20});
+  CHECK(everything.epochs.size() == 2);
+  CHECK(read_file(folder / "metrics.jsonl") == all);
+
+  // Stopped when epoch 2 was trained and not yet tested: its line does not count.
+  CHECK(run.cut_metrics({.epoch = 2, .position = 8, .step = 24}).epochs.size() == 1);
+  CHECK(read_metrics(folder / "metrics.jsonl").notices.size() == 2);
+  run.append(to_json_line(EpochMetrics{.epoch = 2, .step = 24}));
+  CHECK(read_file(folder / "metrics.jsonl") == all);
+
+  const Metrics early = run.cut_metrics({.epoch = 2, .position = 1, .step = 19});
+  CHECK(steps_of(early) == std::vector<std::int64_t>{10});
+  CHECK(early.notices.size() == 1);
+  CHECK(early.epochs.size() == 1);
+  run.append(to_json_line(StepMetrics{.epoch = 2, .step = 20}));
+  CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{10, 20});
+}
+
+TEST_CASE("the last checkpoints stay, and what a kill left behind goes") {
+  const TemporaryFolder folder;
+  {
+    RunFolder run(folder.path(), Open::fresh);
+    run.write("config.json", "{}");
+    for (const std::int64_t step : {999'999'999L, 5L, 1'000'000'000L, 40L}) write_file(run.checkpoint_path(step), "x");
+    write_file(folder / "checkpoints/.minception-7-0.tmp", "half");
+    write_file(folder / ".minception-7-1.tmp", "half");
+    write_file(folder / "checkpoints/mine.txt", "x");
+  }
+  RunFolder run(folder.path(), Open::resume);
+  CHECK(!fs::exists(folder / "checkpoints/.minception-7-0.tmp"));
+  CHECK(!fs::exists(folder / ".minception-7-1.tmp"));
+  run.keep_checkpoints(2);
+  const auto left = checkpoints_of(folder.path());
+  REQUIRE(left.size() == 2);
+  CHECK(left[0].filename() == "step-1000000000.safetensors");
+  CHECK(left[1].filename() == "step-999999999.safetensors");
+  CHECK(fs::exists(folder / "checkpoints/mine.txt"));
 }

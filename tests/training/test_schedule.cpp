@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 using namespace minception;
 
 TEST_CASE("the constant schedule stays where it is") {
@@ -21,7 +23,7 @@ TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
                              .learning_rate = 0.1,
                              .momentum = 0.95,
                              .lowest_momentum = 0.85,
-                             .warmup_fraction = 0.2};
+                             .rise_fraction = 0.2};
   constexpr std::int64_t kTotal = 105;  // the peak is at step 0.2 * 105 - 1 = 20
   CHECK(schedule.at(0, kTotal).learning_rate == Approx(0.1 / 25));
   CHECK(schedule.at(0, kTotal).momentum == Approx(0.95));
@@ -43,10 +45,53 @@ TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
   }
 }
 
+TEST_CASE("the step schedule falls by its factor every interval") {
+  // Szegedy et al. 2015: 4 % every 8 epochs; here an epoch has 5 steps.
+  const Schedule schedule = {
+      .kind = ScheduleKind::step, .learning_rate = 0.01, .momentum = 0.9, .step_interval = 40, .step_factor = 0.96};
+  CHECK(schedule.at(0, 200).learning_rate == 0.01);
+  CHECK(schedule.at(39, 200).learning_rate == 0.01);
+  CHECK(schedule.at(40, 200).learning_rate == Approx(0.0096));
+  CHECK(schedule.at(80, 200).learning_rate == Approx(0.009216));
+  CHECK(schedule.at(80, 200).momentum == 0.9);
+}
+
+TEST_CASE("the cosine schedule falls from the learning rate to the lowest one") {
+  const Schedule schedule = {.kind = ScheduleKind::cosine, .learning_rate = 0.5, .lowest_learning_rate = 0.1};
+  CHECK(schedule.at(0, 100).learning_rate == 0.5);
+  CHECK(schedule.at(25, 100).learning_rate == Approx(0.3 + 0.2 * std::sqrt(0.5)));
+  CHECK(schedule.at(50, 100).learning_rate == Approx(0.3));
+  CHECK(schedule.at(99, 100).learning_rate == Approx(0.1).epsilon(0.01));
+}
+
+TEST_CASE("a warm-up rises linearly to the first value of what follows and shifts it") {
+  for (const ScheduleKind kind :
+       {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine, ScheduleKind::one_cycle}) {
+    Schedule plain = {.kind = kind, .learning_rate = 0.8, .momentum = 0.9, .step_interval = 7, .lowest_momentum = 0.8};
+    Schedule warm = plain;
+    warm.warmup_steps = 3;
+    INFO(name_of(kind));
+    const double first = plain.at(0, 20).learning_rate;
+    for (std::int64_t step = 0; step < 3; ++step) {
+      CHECK(warm.at(step, 23).learning_rate == Approx(first * static_cast<double>(step + 1) / 4.0));
+      CHECK(warm.at(step, 23).momentum == plain.at(0, 20).momentum);
+    }
+    if (kind == ScheduleKind::step) {  // falls by epochs, which count from the beginning
+      CHECK(warm.at(6, 23).learning_rate == 0.8);
+      CHECK(warm.at(7, 23).learning_rate == Approx(0.08));
+      continue;
+    }
+    for (std::int64_t step = 0; step < 20; ++step) {
+      CHECK(warm.at(step + 3, 23).learning_rate == Approx(plain.at(step, 20).learning_rate));
+      CHECK(warm.at(step + 3, 23).momentum == Approx(plain.at(step, 20).momentum));
+    }
+  }
+  CHECK_THROWS_WITH((Schedule{.warmup_steps = 10}.at(0, 10)), Catch::Contains("leaves nothing"));
+}
+
 TEST_CASE("schedules have names") {
-  CHECK(parse_schedule("one-cycle") == ScheduleKind::one_cycle);
-  CHECK(parse_schedule("constant") == ScheduleKind::constant);
-  CHECK_THROWS_WITH(parse_schedule("cosine"), Catch::Contains("known are constant, one-cycle"));
+  for (const char* name : {"constant", "step", "cosine", "one-cycle"}) CHECK(name_of(parse_schedule(name)) == name);
+  CHECK_THROWS_WITH(parse_schedule("linear"), Catch::Contains("known are constant, step, cosine, one-cycle"));
 }
 
 TEST_CASE("times read as on a clock") {

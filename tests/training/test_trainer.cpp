@@ -1,27 +1,29 @@
-/// A small network learns a small data set, last partial batch included.
+/// A small network learns a small data set, stops and goes on, and says what went wrong.
 
 #include <minception/core/error.h>
 #include <minception/tests/models/networks.h>
+#include <minception/training/evaluation.h>
 #include <minception/training/trainer.h>
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+#include <limits>
 #include <set>
 
 using namespace minception;
 
 namespace {
 
-/// Noise, with a bright square whose place is the class.
-struct Samples {
-  std::vector<std::uint8_t> pixels;
-  std::vector<std::int32_t> labels;
-};
+constexpr std::int64_t kSamples = 22;
 
-Samples make_samples(std::int64_t count) {
-  Samples samples;
+/// Noise, with a bright square whose place is the class.
+ImageDataset make_samples() {
+  ImageDataset samples;
+  samples.image = Shape{2, 8, 8};
+  samples.class_names = {"a", "b", "c", "d"};
   const Random random{3, 9};
-  for (std::int64_t n = 0; n < count; ++n) {
+  for (std::int64_t n = 0; n < kSamples; ++n) {
     const auto label = static_cast<std::int32_t>(n * 7 % 4);
     samples.labels.push_back(label);
     for (int y = 0; y < 8; ++y) {
@@ -38,72 +40,282 @@ Samples make_samples(std::int64_t count) {
 }
 
 struct Run {
+  explicit Run(bool augmented = false)
+      : network(small_googlenet(true), *backend,
+                {.max_batch = 8,
+                 .sgd = {.momentum = true},
+                 .dataset_image = Shape{2, 8, 8},
+                 .crop_padding = {augmented ? 2 : 0, augmented ? 1 : 0},
+                 .flip = augmented}) {
+    network.initialize(Initialization::xavier_uniform, 1);
+  }
+
   std::unique_ptr<Backend> backend = make_reference_backend();
-  Samples samples = make_samples(22);
-  ResidentDataset train = make_resident(*backend, {2, 8, 8}, samples.pixels, samples.labels);
-  Network network{
-      small_googlenet(true), *backend, {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}}};
+  ImageDataset samples = make_samples();
+  ResidentDataset dataset = make_resident(*backend, samples.image, samples.pixels, samples.labels);
+  ResidentFeed feed{dataset};
+  Network network;
 };
+
+const TrainerOptions kThreeEpochs = {
+    .epochs = 3, .batch_size = 8, .schedule = {.learning_rate = 0.05, .momentum = 0.9}, .steps_per_line = 2};
+
+/// Everything that a training leaves behind, with the time it took left out.
+struct Trace {
+  std::vector<std::string> lines;
+  std::map<std::string, FileTensor> weights, momentum;
+  bool operator==(const Trace&) const = default;
+};
+
+void add_lines(Trace& trace, TrainerHooks& hooks) {
+  hooks.line = [&trace](StepMetrics line) {
+    line.examples_per_second = 0.0;
+    trace.lines.push_back(to_json_line(line));
+  };
+}
+
+void end_epoch(Trace& trace, Trainer& trainer) {
+  EpochMetrics line = trainer.finish_epoch();
+  line.examples_per_second = line.seconds = 0.0;
+  trace.lines.push_back(to_json_line(line));
+}
 
 }  // namespace
 
 TEST_CASE("training lowers the loss on every sample, whatever the order") {
   for (const bool shuffle : {true, false}) {
     Run run;
-    run.network.initialize(Initialization::xavier_uniform, 1);
-    Trainer trainer(
-        run.network, run.train, run.train,
-        {.epochs = 12, .batch_size = 8, .shuffle = shuffle, .schedule = {.learning_rate = 0.05, .momentum = 0.9}});
+    Trainer trainer(run.network, run.feed,
+                    {.epochs = 12,
+                     .batch_size = 8,
+                     .shuffle = shuffle,
+                     .schedule = {.learning_rate = 0.05, .momentum = 0.9},
+                     .steps_per_line = 1});
     CHECK(trainer.steps_per_epoch() == 3);  // 8 + 8 + 6
-    std::set<std::int64_t> done;
-    EpochMetrics first, last;
-    for (std::int64_t epoch = 1; epoch <= 12; ++epoch) {
-      last = trainer.run_epoch(epoch, [&](const TrainerProgress& progress) {
-        if (!progress.testing) done.insert(progress.done);
-        CHECK(progress.total == 22);
-      });
-      if (epoch == 1) first = last;
+    std::multiset<std::int64_t> done;
+    TrainerHooks hooks;
+    hooks.progress = [&](const TrainerProgress& progress) {
+      done.insert(progress.done);
+      CHECK(progress.total == kSamples);
+    };
+    std::vector<EpochMetrics> epochs;
+    while (!trainer.finished()) {
+      CHECK(trainer.train_epoch(hooks));
+      epochs.push_back(trainer.finish_epoch());
     }
-    CHECK(done.count(22) == 1);
-    CHECK(last.step == 36);
-    CHECK(last.train_loss < 0.5 * first.train_loss);
-    CHECK(last.test_accuracy > 0.9);
-    CHECK(last.examples_per_second > 0.0);
+    CHECK(done.count(8) == 12);
+    CHECK(done.count(22) == 12);
+    REQUIRE(epochs.size() == 12);
+    CHECK(epochs.back().epoch == 12);
+    CHECK(epochs.back().step == 36);
+    CHECK(epochs.back().train_loss < 0.5 * epochs.front().train_loss);
+    CHECK(epochs.back().examples_per_second > 0.0);
+    CHECK(evaluate(run.network, run.feed, run.samples.labels).top1 > 0.9);
   }
 }
 
-TEST_CASE("a test counts the last partial batch: any batch size gives the same loss") {
-  double losses[2];
-  int i = 0;
-  for (const std::int64_t max_batch : {8, 22}) {
-    Run run;
-    Network network(small_googlenet(true), *run.backend, {.max_batch = max_batch, .dataset_image = Shape{2, 8, 8}});
-    network.initialize(Initialization::kaiming_normal, 1);
-    Trainer trainer(network, run.train, run.train, {.epochs = 1, .batch_size = 4});
-    losses[i++] = trainer.evaluate(run.train).loss;
+TEST_CASE("a line describes the steps since the line before") {
+  Run run;
+  std::vector<StepMetrics> lines;
+  TrainerHooks hooks;
+  hooks.line = [&](const StepMetrics& line) { lines.push_back(line); };
+  Trainer trainer(run.network, run.feed, kThreeEpochs);
+  trainer.train_epoch(hooks);
+  const EpochMetrics epoch = trainer.finish_epoch();
+  REQUIRE(lines.size() == 2);  // after step 2, and at the end of the epoch
+  CHECK(lines[0].step == 2);
+  CHECK(lines[1].step == 3);
+  CHECK(epoch.train_loss == Approx((lines[0].loss * 16 + lines[1].loss * 6) / 22));
+  CHECK(epoch.train_accuracy == Approx((lines[0].accuracy * 16 + lines[1].accuracy * 6) / 22));
+  CHECK(lines[0].learning_rate == 0.05);
+  CHECK(lines[0].momentum == 0.9);
+
+  // The gradient norms are those of the gradients that are there.
+  double squares = 0.0;
+  std::map<std::string, double> layers;
+  for (const auto& [name, tensor] : run.network.gradients()) {
+    for (std::size_t i = 0; i < tensor.bytes.size() / sizeof(float); ++i) {
+      const float value = reinterpret_cast<const float*>(tensor.bytes.data())[i];
+      squares += double{value} * value;
+      layers[name.substr(0, name.find('.'))] += double{value} * value;
+    }
   }
-  CHECK(losses[0] == Approx(losses[1]).epsilon(1e-5));
+  CHECK(lines[1].gradient_norm == Approx(std::sqrt(squares)));
+  REQUIRE(lines[1].gradient_norms.size() == layers.size());
+  CHECK(lines[1].gradient_norms.front().first == "conv1");
+  for (const auto& [layer, norm] : lines[1].gradient_norms) CHECK(norm == Approx(std::sqrt(layers.at(layer))));
 }
 
-TEST_CASE("one seed gives one run, another seed another") {
-  const auto weights = [](std::uint64_t seed) {
-    Run run;
-    run.network.initialize(Initialization::xavier_uniform, seed);
-    Trainer trainer(run.network, run.train, run.train, {.epochs = 2, .batch_size = 8, .seed = seed});
-    trainer.run_epoch(1);
-    trainer.run_epoch(2);
+TEST_CASE("one seed gives one run, another seed another, and augmentation a third") {
+  const auto weights = [](std::uint64_t seed, bool augmented) {
+    Run run(augmented);
+    TrainerOptions options = kThreeEpochs;
+    options.seed = seed;
+    Trainer trainer(run.network, run.feed, options);
+    for (; !trainer.finished(); trainer.finish_epoch()) trainer.train_epoch();
     return run.network.state();
   };
-  const auto first = weights(1);
-  CHECK(first == weights(1));
-  CHECK(first != weights(2));
+  const auto first = weights(1, false);
+  CHECK(first == weights(1, false));
+  CHECK(first != weights(2, false));
+  const auto augmented = weights(1, true);
+  CHECK(augmented == weights(1, true));
+  CHECK(augmented != first);
+}
+
+TEST_CASE("stopped after any step and resumed elsewhere, a training goes on with the same bits") {
+  Trace whole;
+  {
+    Run run(true);
+    TrainerHooks hooks;
+    add_lines(whole, hooks);
+    Trainer trainer(run.network, run.feed, kThreeEpochs);
+    while (!trainer.finished()) {
+      trainer.train_epoch(hooks);
+      end_epoch(whole, trainer);
+    }
+    whole.weights = run.network.state();
+    whole.momentum = run.network.optimizer_state();
+  }
+  CHECK(whole.momentum.size() > 10);
+  for (std::int64_t stop = 1; stop <= 9; ++stop) {
+    INFO("stopped after step " << stop);
+    Trace parts;
+    TrainerHooks hooks;
+    add_lines(parts, hooks);
+    TrainerState state;
+    std::map<std::string, FileTensor> weights, momentum;
+    {
+      Run run(true);
+      Trainer trainer(run.network, run.feed, kThreeEpochs);
+      hooks.after_step = [&] { return trainer.step() < stop; };
+      while (trainer.train_epoch(hooks) && trainer.step() < stop) end_epoch(parts, trainer);
+      state = trainer.state();
+      weights = run.network.state();
+      momentum = run.network.optimizer_state();
+    }
+    CHECK(state.step == stop);
+    hooks.after_step = {};
+    Run run(true);
+    run.network.load_state(weights);
+    run.network.load_optimizer_state(momentum);
+    Trainer trainer(run.network, run.feed, kThreeEpochs);
+    trainer.set_state(state);
+    while (!trainer.finished()) {
+      trainer.train_epoch(hooks);
+      end_epoch(parts, trainer);
+    }
+    parts.weights = run.network.state();
+    parts.momentum = run.network.optimizer_state();
+    CHECK(parts == whole);
+  }
+}
+
+TEST_CASE("a state that does not fit is refused") {
+  Run run;
+  Trainer trainer(run.network, run.feed, kThreeEpochs);
+  CHECK_THROWS_WITH(trainer.set_state({.epoch = 1, .position = 8, .step = 2}), Catch::Contains("that is step 1"));
+  CHECK_THROWS_AS(trainer.set_state({.epoch = 1, .position = 30, .step = 4}), Error);
+  CHECK_THROWS_AS(trainer.set_state({.epoch = 0}), Error);
+  CHECK_THROWS_WITH(trainer.finish_epoch(), Catch::Contains("is not over"));
+}
+
+TEST_CASE("numbers that are not finite are traced to their step and layer, and the weights before are kept") {
+  Run run;
+  TrainerOptions options = kThreeEpochs;
+  options.schedule = {.learning_rate = 0.05, .momentum = 0.9};
+  std::vector<Notice> notices;
+  TrainerHooks hooks;
+  hooks.notice = [&](const Notice& notice) { notices.push_back(notice); };
+
+  SECTION("a weight that overflows") {
+    auto state = run.network.state();
+    auto* bias = reinterpret_cast<float*>(state.at("fc.bias").bytes.data());
+    bias[0] = 3e38f;
+    bias[1] = -3e38f;
+    run.network.load_state(state);
+    Trainer trainer(run.network, run.feed, options);
+    CHECK_THROWS_WITH(
+        trainer.train_epoch(hooks),
+        Catch::Contains("step 1 (epoch 1, samples 0 to 7) gave numbers that are not finite, first in loss "
+                        "of loss (softmax_cross_entropy)"));
+    CHECK(run.network.state() == state);
+  }
+  SECTION("a layer in the middle") {
+    auto state = run.network.state();
+    auto* weight = reinterpret_cast<float*>(state.at("inception3b.branch2.0.bn.weight").bytes.data());
+    weight[3] = std::numeric_limits<float>::infinity();
+    run.network.load_state(state);
+    Trainer trainer(run.network, run.feed, options);
+    CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("first in forward of inception3b.branch2.0"));
+  }
+  SECTION("an update") {
+    options.schedule = {.learning_rate = 1e39, .momentum = 0.9};  // infinite as a float
+    Trainer trainer(run.network, run.feed, options);
+    CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("step 1 (epoch 1, samples 0 to 7)") &&
+                                                      Catch::Contains("the new weights are not finite"));
+  }
+  SECTION("a later epoch") {
+    options.schedule = {.kind = ScheduleKind::step,
+                        .learning_rate = 1e-4,
+                        .momentum = 0.9,
+                        .step_interval = 4,  // the fifth step makes weights so large that the sixth overflows
+                        .step_factor = 1e38};
+    Trainer trainer(run.network, run.feed, options);
+    CHECK(trainer.train_epoch(hooks));
+    trainer.finish_epoch();
+    CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("step 6 (epoch 2, samples 16 to 21)"));
+    REQUIRE(notices.size() == 1);
+    CHECK(notices[0].step == 6);
+    CHECK(notices[0].epoch == 2);
+    for (const auto& [name, tensor] : run.network.state()) {
+      for (std::size_t i = 0; i < tensor.bytes.size() / sizeof(float); ++i) {
+        REQUIRE(std::isfinite(reinterpret_cast<const float*>(tensor.bytes.data())[i]));
+      }
+    }
+  }
+}
+
+TEST_CASE("a loss at chance is said once per plateau") {
+  PlateauWatch watch(10);
+  const double chance = std::log(10.0);
+  for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance * (i % 2 == 0 ? 1.005 : 0.995), 10));
+  const auto said = watch.add(chance, 10);
+  REQUIRE(said);
+  CHECK_THAT(*said, Catch::Contains("for 200 steps the loss has been ln(10) = 2.303"));
+  for (int i = 0; i < 50; ++i) CHECK(!watch.add(chance, 10));
+  CHECK(!watch.add(0.9 * chance, 10));
+  CHECK(watch.steps() == 0);
+  CHECK(!watch.add(std::nan(""), 10));
+  for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance, 10));
+  CHECK(watch.add(chance, 10));
+
+  // A network that learns nothing, because its labels are noise and its learning rate 0, is noticed by the trainer.
+  Run run;
+  auto state = run.network.state();
+  for (auto& [name, tensor] : state) {
+    if (name.starts_with("fc.")) std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
+  }
+  run.network.load_state(state);
+  TrainerOptions options = kThreeEpochs;
+  options.epochs = 100;
+  options.schedule = {.learning_rate = 0.0, .momentum = 0.9};
+  std::vector<Notice> notices;
+  TrainerHooks hooks;
+  hooks.notice = [&](const Notice& notice) { notices.push_back(notice); };
+  Trainer trainer(run.network, run.feed, options);
+  for (; !trainer.finished(); trainer.finish_epoch()) trainer.train_epoch(hooks);
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].step >= 200);
+  CHECK(notices[0].step <= 202);
 }
 
 TEST_CASE("what cannot be trained is refused") {
   Run run;
-  CHECK_THROWS_WITH(Trainer(run.network, run.train, run.train, {.epochs = 1, .batch_size = 9}),
-                    Catch::Contains("batch size of 9"));
-  CHECK_THROWS_AS(Trainer(run.network, run.train, run.train, {.epochs = 0, .batch_size = 8}), Error);
+  CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .batch_size = 9}), Catch::Contains("batch size of 9"));
+  CHECK_THROWS_AS(Trainer(run.network, run.feed, {.epochs = 0, .batch_size = 8}), Error);
+  CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .batch_size = 8, .schedule = {.warmup_steps = 3}}),
+                    Catch::Contains("warm-up of 3 steps"));
   CHECK_THROWS_AS(make_resident(*run.backend, {2, 8, 8}, run.samples.pixels, std::span(run.samples.labels).first(3)),
                   Error);
 }

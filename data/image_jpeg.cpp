@@ -1,0 +1,127 @@
+/// JPEG through libjpeg (of libjpeg-turbo). Nothing is printed. Its warnings are errors here: libjpeg fills what a
+/// truncated or damaged file lacks with grey, which would go into training unseen.
+
+#include <minception/data/image_formats.h>
+
+#ifdef MINCEPTION_HAVE_JPEG
+
+#include <cstdio>  // before jpeglib.h, which needs it
+
+#include <jpeglib.h>
+
+namespace minception {
+namespace {
+
+/// libjpeg hands its own part to the handlers, which find the rest behind it.
+struct JpegError {
+  jpeg_error_mgr manager;
+  LibraryError error;
+};
+
+[[noreturn]] void leave(j_common_ptr info) {
+  auto* handler = reinterpret_cast<JpegError*>(info->err);
+  char text[JMSG_LENGTH_MAX];
+  info->err->format_message(info, text);
+  std::snprintf(handler->error.text, sizeof handler->error.text, "%s", text);
+  std::longjmp(handler->error.place, 1);
+}
+
+void take_message(j_common_ptr info, int level) {
+  if (level < 0) leave(info);  // a warning: the data are damaged; levels from 0 are traces
+}
+
+/// A file of many empty scans keeps a decoder busy for hours. Encoders write about ten.
+void count_scans(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= 500) return;
+  auto* handler = reinterpret_cast<JpegError*>(info->err);
+  std::snprintf(handler->error.text, sizeof handler->error.text, "more than 500 scans");
+  std::longjmp(handler->error.place, 1);
+}
+
+class JpegReader {
+ public:
+  JpegReader(std::span<const std::uint8_t> file, const std::string& name) : file_(file), name_(name) {
+    info_.err = jpeg_std_error(&error_.manager);
+    error_.manager.error_exit = leave;
+    error_.manager.emit_message = take_message;
+    progress_.progress_monitor = count_scans;
+  }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+  ~JpegReader() { jpeg_destroy_decompress(&info_); }
+
+  DecodedImage read() {
+    stage([this] {
+      jpeg_create_decompress(&info_);
+      info_.progress = &progress_;
+      jpeg_mem_src(&info_, file_.data(), static_cast<unsigned long>(file_.size()));
+      jpeg_read_header(&info_, TRUE);
+    });
+    const std::int64_t width = info_.image_width, height = info_.image_height;
+    const int colours = info_.num_components;
+    require(colours == 1 || colours == 3 || colours == 4, name_, ": the JPEG data have ", colours,
+            " components; 1 (grey), 3 (colour) and 4 (CMYK) are read; convert it");
+    // A block of 8x8 pixels takes a bit or more, and subsampling leaves at least half of the blocks, which makes 1024
+    // pixels per byte: what claims four times as many is not worth its memory.
+    require(width > kMostPixels / height || width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_,
+            ": ", file_.size(), " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated",
+            kImageRemedy);
+    DecodedImage image = blank_image(name_, colours == 1 ? 1 : 3, height, width);
+    info_.out_color_space = colours == 1 ? JCS_GRAYSCALE : colours == 3 ? JCS_RGB : JCS_CMYK;
+    std::vector<std::uint8_t> cmyk(colours == 4 ? static_cast<std::size_t>(4 * width) : 0);
+    stage([this] { jpeg_start_decompress(&info_); });
+    const auto row_bytes = static_cast<std::size_t>(image.shape[0] * width);
+    for (std::uint8_t* row = image.pixels.data(); info_.output_scanline < info_.output_height; row += row_bytes) {
+      JSAMPROW destination = cmyk.empty() ? row : cmyk.data();
+      stage([this, &destination] { jpeg_read_scanlines(&info_, &destination, 1); });
+      if (!cmyk.empty()) to_rgb(cmyk, row);
+    }
+    stage([this] { jpeg_finish_decompress(&info_); });
+    return image;
+  }
+
+ private:
+  template <class Calls>
+  void stage(const Calls& calls) {
+    if (!guarded(error_.error, calls)) {
+      fail(name_, ": the JPEG data are damaged (", error_.error.text, ")", kImageRemedy);
+    }
+  }
+
+  /// As Adobe writes CMYK, 255 is no ink; files without its marker are taken for the same, as other decoders do.
+  static void to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
+    for (std::size_t at = 0; at < cmyk.size(); at += 4) {
+      for (std::size_t c = 0; c < 3; ++c) *rgb++ = static_cast<std::uint8_t>((cmyk[at + c] * cmyk[at + 3] + 127) / 255);
+    }
+  }
+
+  std::span<const std::uint8_t> file_;
+  const std::string& name_;
+  JpegError error_{};
+  jpeg_progress_mgr progress_{};
+  jpeg_decompress_struct info_{};
+};
+
+}  // namespace
+
+bool has_jpeg() { return true; }
+
+DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name) {
+  return JpegReader(file, name).read();
+}
+
+}  // namespace minception
+
+#else
+
+namespace minception {
+
+bool has_jpeg() { return false; }
+
+DecodedImage decode_jpeg(std::span<const std::uint8_t>, const std::string& name) {
+  fail(name, ": this build reads no JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
+}
+
+}  // namespace minception
+
+#endif

@@ -1,0 +1,178 @@
+#include <minception/core/error.h>
+#include <minception/data/epoch_order.h>
+#include <minception/data/loader.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace minception {
+
+std::int32_t MemorySource::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
+  require(0 <= index && index < size(), "sample ", index, " does not exist: the data set has ", size());
+  const auto bytes = static_cast<std::size_t>(image().elements());
+  require(pixels.size() == bytes, "an image of ", image(), " does not fit into ", pixels.size(), " bytes");
+  std::memcpy(pixels.data(), dataset_.pixels.data() + static_cast<std::size_t>(index) * bytes, bytes);
+  return dataset_.labels[static_cast<std::size_t>(index)];
+}
+
+/// Batch k of the pass lives in slot k modulo the number of slots. A thread takes the next batch in order as soon as
+/// its slot is free, fills it without holding the lock and marks it ready. The slots are the whole memory of the pass:
+/// their buffers grow once, when they are filled first.
+struct Loader::Shared {
+  struct Slot {
+    LoadedBatch batch;
+    std::exception_ptr error;
+    bool ready = false;
+  };
+
+  Shared(const SampleSource& samples, const PassOrder& pass, const LoaderOptions& options)
+      : source(samples), order(pass), sample_count(samples.size()) {
+    require(options.threads >= 1 && options.threads <= 1024, "a loader needs 1 to 1024 threads, not ", options.threads);
+    require(order.batch_size >= 1, "batch size ", order.batch_size, ": a batch holds at least one sample");
+    require(0 <= order.position && order.position <= sample_count, "a pass over ", sample_count,
+            " samples cannot begin at position ", order.position);
+    const Shape& image = source.image();
+    require(image.rank() == 3 && image.elements() > 0, "images of shape ", image,
+            ": a loader reads (C, H, W) with extents of at least 1");
+    image_bytes = static_cast<std::size_t>(image.elements());
+    const std::int64_t left = sample_count - order.position;
+    if (left == 0) return;
+    (void)sample_index(order.position);  // what the order refuses is refused here, not by a thread
+    const std::int64_t largest = std::min(order.batch_size, left);
+    std::int64_t batch_bytes = 0;
+    require(!__builtin_mul_overflow(largest, image.elements(), &batch_bytes), "a batch of ", largest, " images of ",
+            image, " is larger than memory; use a smaller batch");
+    batches = (left - 1) / order.batch_size + 1;
+
+    // One slot for each batch that may wait and one for each thread. The batch that next() has given away takes one of
+    // them, so that a single thread is at most `most_ahead` batches ahead.
+    const auto threads_used = std::min<std::int64_t>(options.threads, batches);
+    const auto waiting = static_cast<std::int64_t>(std::min(options.most_ahead, static_cast<std::size_t>(batches)));
+    slots.resize(static_cast<std::size_t>(std::min(waiting + threads_used, batches)));
+    threads.reserve(static_cast<std::size_t>(threads_used));
+    try {
+      for (std::int64_t i = 0; i < threads_used; ++i) threads.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      stop_and_join();
+      fail("the system gives no ", threads_used, " threads for reading: ", error.code().message(), "; use fewer");
+    } catch (...) {
+      stop_and_join();
+      throw;
+    }
+  }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared() { stop_and_join(); }
+
+  void stop_and_join() {
+    {
+      const std::lock_guard lock(mutex);
+      stopped = true;
+    }
+    slot_freed.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+  }
+
+  std::int64_t sample_index(std::int64_t position) const {
+    return sample_order(order.seed, order.epoch, sample_count, order.shuffle, position);
+  }
+
+  Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
+
+  /// What each thread does.
+  void work() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      slot_freed.wait(lock, [this] {
+        return stopped || claimed == batches || claimed < given + static_cast<std::int64_t>(slots.size());
+      });
+      if (stopped || claimed == batches) return;
+      const std::int64_t index = claimed++;
+      Slot& slot = slot_of(index);
+      lock.unlock();
+      try {
+        fill(slot.batch, index);
+      } catch (...) {
+        slot.error = std::current_exception();
+      }
+      lock.lock();
+      slot.ready = true;
+      batch_ready.notify_one();
+    }
+  }
+
+  void fill(LoadedBatch& batch, std::int64_t index) {
+    batch.position = order.position + index * order.batch_size;
+    const auto size = static_cast<std::size_t>(std::min(order.batch_size, sample_count - batch.position));
+    batch.pixels.resize(size * image_bytes);
+    batch.labels.resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      if (stopped) return;  // a pass that is left waits for one sample of each thread, not for a whole batch
+      batch.labels[i] = source.read(sample_index(batch.position + static_cast<std::int64_t>(i)),
+                                    std::span(batch.pixels).subspan(i * image_bytes, image_bytes));
+    }
+  }
+
+  const LoadedBatch* next() {
+    std::unique_lock lock(mutex);
+    if (held) {
+      // Only now is the batch of the call before no longer in use.
+      slot_of(given).ready = false;
+      held = false;
+      ++given;
+      slot_freed.notify_all();
+    }
+    if (given == batches) return nullptr;
+    Slot& slot = slot_of(given);
+    if (!slot.ready) {
+      const auto start = std::chrono::steady_clock::now();
+      batch_ready.wait(lock, [&] { return slot.ready; });
+      waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    held = true;
+    if (slot.error) std::rethrow_exception(std::exchange(slot.error, nullptr));
+    return &slot.batch;
+  }
+
+  const SampleSource& source;
+  const PassOrder order;
+  const std::int64_t sample_count;
+  std::size_t image_bytes = 0;
+  std::int64_t batches = 0;  // in the pass
+
+  std::mutex mutex;  // guards what follows; the batch in a slot belongs to one thread until it is ready
+  std::condition_variable slot_freed;
+  std::condition_variable batch_ready;
+  std::vector<Slot> slots;
+  std::int64_t claimed = 0;  // batches that a thread reads or has read
+  std::int64_t given = 0;    // batches that next() is done with; the next one is held while the caller uses it
+  bool held = false;
+  double waited = 0.0;
+  std::atomic<bool> stopped = false;  // atomic, because a thread that reads looks at it without the lock
+
+  std::vector<std::thread> threads;
+};
+
+Loader::Loader(const SampleSource& source, const PassOrder& order, const LoaderOptions& options)
+    : shared_(std::make_unique<Shared>(source, order, options)) {}
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+const LoadedBatch* Loader::next() { return shared_->next(); }
+
+double Loader::seconds_waited() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->waited;
+}
+
+}  // namespace minception

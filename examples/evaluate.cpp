@@ -1,0 +1,136 @@
+/// Tests a trained model on a data set: loss, accuracies and which classes are taken for which.
+
+#include <minception/core/error.h>
+#include <minception/data/registry.h>
+#include <minception/examples/program.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights_file.h>
+#include <minception/training/evaluation.h>
+#include <minception/training/progress.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+using namespace minception;
+
+namespace {
+
+struct Options {
+  std::string weights;
+  std::string data = "fashion-mnist";
+  std::string data_dir;
+  std::string split = "test";
+  std::int64_t batch_size = 256;
+  std::string device = "cpu";
+  int threads = 0;
+  std::int64_t limit = 0;
+  bool json = false;
+};
+
+void declare(CLI::App& app, Options& o) {
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run")->required();
+  app.add_option("--data", o.data, "data set: fashion-mnist or mnist");
+  app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
+  app.add_option("--split", o.split, "test or train");
+  app.add_option("--batch-size", o.batch_size, "images at a time");
+  app.add_option("--device", o.device, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
+  app.add_option("--threads", o.threads, "threads (0: all cores)");
+  app.add_option("--limit", o.limit, "use the first N images (0: all)");
+  app.add_flag("--json", o.json, "print one JSON document instead of text");
+}
+
+void check_class_names(const std::string& weights, const std::vector<std::string>& of_weights, const std::string& data,
+                       const std::vector<std::string>& of_data) {
+  require(of_weights.size() == of_data.size(), weights, ": was trained for ", of_weights.size(), " classes, ", data,
+          " has ", of_data.size());
+  for (std::size_t i = 0; i < of_data.size(); ++i) {
+    require(of_weights[i] == of_data[i], weights, ": class ", i, " is '", of_weights[i], "', in ", data, " it is '",
+            of_data[i], "': the model was trained on other classes");
+  }
+}
+
+nlohmann::ordered_json to_json(const Options& o, const std::string& model, const Evaluation& evaluation,
+                               const std::vector<std::string>& class_names, double images_per_second) {
+  nlohmann::ordered_json classes = nlohmann::ordered_json::array(), confusion = nlohmann::ordered_json::array();
+  const std::size_t count = class_names.size();
+  for (std::size_t c = 0; c < count; ++c) {
+    const auto row = std::span(evaluation.confusion).subspan(c * count, count);
+    std::int64_t samples = 0;
+    for (const std::int64_t cell : row) samples += cell;
+    // No samples: 0 / 0 is NaN, which JSON knows as null.
+    classes.push_back({{"name", class_names[c]},
+                       {"samples", samples},
+                       {"accuracy", static_cast<double>(row[c]) / static_cast<double>(samples)}});
+    confusion.push_back(std::vector<std::int64_t>(row.begin(), row.end()));
+  }
+  return {{"weights", o.weights},
+          {"model", model},
+          {"data", o.data},
+          {"split", o.split},
+          {"samples", evaluation.samples},
+          {"loss", evaluation.loss},
+          {"top1", evaluation.top1},
+          {"top5", evaluation.top5},
+          {"classes", std::move(classes)},
+          {"confusion", std::move(confusion)},
+          {"images_per_second", images_per_second}};
+}
+
+void run(const Options& o) {
+  require(o.split == "test" || o.split == "train", "--split '", o.split, "': write test or train");
+  require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
+  require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
+  const WeightsFile weights = read_weights_file(o.weights);
+  Dataset splits = load_dataset(o.data, o.data_dir);
+  ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;
+  check_class_names(o.weights, weights.class_names, o.data, dataset.class_names);
+  keep_first(dataset, o.limit, "--limit");
+
+  Network network(make_model(weights.config), *backend,
+                  {.max_batch = std::min(o.batch_size, dataset.size()),
+                   .training = false,
+                   .dataset_image = dataset.image,
+                   .scale = weights.scale,
+                   .shift = weights.shift});
+  load_weights(network, weights, o.weights);
+  const ResidentDataset resident = make_resident(*backend, dataset.image, dataset.pixels, dataset.labels);
+  ResidentFeed feed(resident);
+
+  const auto start = std::chrono::steady_clock::now();
+  Evaluation evaluation;
+  {
+    Progress bar(o.split, dataset.size(), "images");
+    evaluation = evaluate(network, feed, dataset.labels, {}, [&](const EvaluationProgress& progress) {
+      char note[64];
+      std::snprintf(note, sizeof note, "loss %.4f  top-1 %.4f", progress.loss, progress.top1);
+      bar.update(progress.done, note);
+      return true;
+    });
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double images_per_second = static_cast<double>(evaluation.samples) / seconds;
+
+  if (o.json) {
+    const auto json = to_json(o, weights.config.name, evaluation, weights.class_names, images_per_second);
+    std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    return;
+  }
+  std::printf("%s: %s on the %s images of %s\n", o.weights.c_str(), weights.config.name.c_str(), o.split.c_str(),
+              o.data.c_str());
+  std::printf("%s\n%lld images, %.0f images/s on %s\n", evaluation_table(evaluation, weights.class_names).c_str(),
+              static_cast<long long>(evaluation.samples), images_per_second, backend->description().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Tests a trained model on a data set.", "evaluate");
+  declare(app, options);
+  return run_program(app, argc, argv, [&] { run(options); });
+}

@@ -1,0 +1,169 @@
+#include <minception/core/error.h>
+#include <minception/examples/train_options.h>
+#include <minception/training/schedule.h>
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+namespace minception {
+namespace {
+
+enum class Decides : std::uint8_t {
+  result,   ///< another value gives other numbers
+  nothing,  ///< where files are, how often they are written
+};
+
+/// Every option once: f(name, member, what it decides, help).
+template <class Options, class F>
+void each_option(Options& o, F&& f) {
+  using enum Decides;
+  f("model", o.model, result, "googlenet or googlenet_bn");
+  f("data", o.data, result, "data set: fashion-mnist or mnist");
+  f("data-dir", o.data_dir, nothing, "folder of the data set's files (default: where its package puts them)");
+  f("image-size", o.image_size, result, "images are resized to this: 96, or 96x64 (height x width)");
+  f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
+  f("deviation", o.deviation, result, "pixels are divided by it after that");
+  f("crop-padding", o.crop_padding, result, "random crops from images padded by so many pixels");
+  f("flip", o.flip, result, "mirror half of the images");
+  f("epochs", o.epochs, result, "passes over the training images");
+  f("batch-size", o.batch_size, result, "images per step");
+  f("lr", o.learning_rate, result, "learning rate; the peak with --schedule one-cycle");
+  f("momentum", o.momentum, result, "momentum; the highest with --schedule one-cycle");
+  f("lowest-momentum", o.lowest_momentum, result,
+    "one-cycle: momentum at the peak of the learning rate (default: no cycle)");
+  f("nesterov", o.nesterov, result, "Nesterov momentum");
+  f("weight-decay", o.weight_decay, result, "added to the gradient, times the weight");
+  f("label-smoothing", o.label_smoothing, result, "part of the target spread over all classes");
+  f("schedule", o.schedule, result,
+    "constant, step, cosine, one-cycle, or paper (4 % less every 8 epochs, as for the first GoogLeNet)");
+  f("warmup-epochs", o.warmup_epochs, result, "epochs before any schedule in which the learning rate rises from 0");
+  f("one-cycle-rise", o.one_cycle_rise, result, "one-cycle: part of all steps in which the learning rate rises");
+  f("step-epochs", o.step_epochs, result, "step: epochs between two multiplications");
+  f("step-factor", o.step_factor, result, "step: what the learning rate is multiplied by");
+  f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
+  f("initialization", o.initialization, result, "xavier-uniform or kaiming-normal");
+  f("init", o.init_file, result, "start from the weights in this safetensors file");
+  f("device", o.device, result, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
+  f("threads", o.threads, result, "threads (0: all cores)");
+  f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
+  f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
+  f("limit-test", o.limit_test, result, "use the first N test images (0: all)");
+  f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
+  f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
+  f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
+  f("loader-threads", o.loader_threads, nothing, "with --stream: threads that read ahead");
+  f("checkpoint-every", o.checkpoint_every, nothing,
+    "steps between checkpoints, besides one after each epoch (0: none)");
+  f("keep-checkpoints", o.keep_checkpoints, nothing, "how many checkpoints stay");
+  f("tensorboard", o.tensorboard, nothing, "write event files for TensorBoard, too");
+}
+
+void check_count(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
+  require(value >= least && value <= most, option, " ", value, ": must be ", least, " to ", most);
+}
+
+/// A number that is at least `least`, and finite also as a float.
+void check_number(const char* option, double value, double least) {
+  require(std::isfinite(static_cast<float>(value)) && value >= least, option, " ", value, ": must be a finite number, ",
+          least, " or more");
+}
+
+}  // namespace
+
+void declare(CLI::App& app, TrainOptions& options) {
+  using Policy = CLI::MultiOptionPolicy;
+  app.option_defaults()->always_capture_default()->multi_option_policy(Policy::TakeLast);
+  each_option(options, [&](const std::string& name, auto& member, Decides, const char* help) {
+    using Member = std::remove_reference_t<decltype(member)>;
+    if constexpr (std::is_same_v<Member, bool>) {
+      app.add_flag("--" + name, member, help);
+    } else if constexpr (std::is_same_v<Member, std::vector<double>>) {
+      app.add_option("--" + name, member, help)->delimiter(',')->multi_option_policy(Policy::TakeAll);
+    } else {
+      app.add_option("--" + name, member, help);
+    }
+  });
+  app.get_option("--lowest-momentum")->default_str("");
+  app.get_option("--threads")->default_str("0");
+  app.add_option("--out", options.out, "folder of the run, for instance runs/first");
+  app.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
+  app.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
+}
+
+void check(const TrainOptions& o) {
+  // The parser turns numbers that are too large into the largest it has.
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - 1;
+  require(!o.out.empty() || !o.resume.empty(),
+          "--out is required: the folder of the run, for instance --out runs/first");
+  require(o.out.empty() || o.resume.empty(),
+          "--out and --resume exclude each other: a run is resumed in its own folder");
+  require(o.resume.empty() || !o.overwrite, "--resume and --overwrite exclude each other");
+  check_count("--epochs", o.epochs, 1, 1'000'000);
+  check_count("--batch-size", o.batch_size, 1, 1'000'000);
+  check_number("--lr", o.learning_rate, 0.0);
+  require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
+  require(o.lowest_momentum == -1.0 || (o.lowest_momentum >= 0.0 && o.lowest_momentum <= o.momentum),
+          "--lowest-momentum ", o.lowest_momentum, ": must be between 0 and --momentum, ", o.momentum);
+  require(o.lowest_momentum == -1.0 || o.schedule == "one-cycle", "--lowest-momentum needs --schedule one-cycle");
+  require(!o.nesterov || o.momentum > 0.0, "--nesterov needs a --momentum above 0");
+  check_number("--weight-decay", o.weight_decay, 0.0);
+  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "--label-smoothing ", o.label_smoothing,
+          ": must be in [0, 1)");
+  if (o.schedule != "paper") parse_schedule(o.schedule);
+  check_number("--warmup-epochs", o.warmup_epochs, 0.0);
+  require(o.one_cycle_rise > 0.0 && o.one_cycle_rise < 1.0, "--one-cycle-rise ", o.one_cycle_rise,
+          ": must be between 0 and 1");
+  require(std::isfinite(o.step_epochs) && o.step_epochs > 0.0, "--step-epochs ", o.step_epochs, ": must be above 0");
+  require(o.step_factor > 0.0 && o.step_factor <= 1.0, "--step-factor ", o.step_factor, ": must be in (0, 1]");
+  check_number("--lowest-lr", o.lowest_learning_rate, 0.0);
+  for (const double mean : o.mean) require(mean >= 0.0 && mean <= 1.0, "--mean ", mean, ": must be in [0, 1]");
+  for (const double deviation : o.deviation) {
+    require(deviation > 0.0 && std::isfinite(static_cast<float>(1.0 / deviation)), "--deviation ", deviation,
+            ": must be above 0");
+  }
+  check_count("--crop-padding", o.crop_padding, 0, 10'000);
+  require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
+  check_count("--seed", o.seed, 0, kMost);
+  check_count("--limit-train", o.limit_train, 0, kMost);
+  check_count("--limit-test", o.limit_test, 0, kMost);
+  check_count("--log-every", o.log_every, 1, 1'000'000);
+  check_count("--loader-threads", o.loader_threads, 1, 1'000);
+  check_count("--checkpoint-every", o.checkpoint_every, 0, kMost);
+  check_count("--keep-checkpoints", o.keep_checkpoints, 1, 1'000'000);
+}
+
+nlohmann::ordered_json to_json(const TrainOptions& options) {
+  nlohmann::ordered_json json;
+  each_option(options, [&](const char* name, const auto& member, Decides decides, const char*) {
+    if (decides == Decides::result) json[name] = member;
+  });
+  return json;
+}
+
+void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
+                   const std::string& source) {
+  const std::string schedule = recorded.value("schedule", "");
+  const bool can_be_longer = schedule == "constant" || schedule == "step" || schedule == "paper";
+  std::string differences;
+  each_option(options, [&](const std::string& name, auto& member, Decides decides, const char*) {
+    if (decides == Decides::nothing) return;
+    std::remove_reference_t<decltype(member)> was;
+    try {
+      recorded.at(name).get_to(was);
+    } catch (const nlohmann::json::exception&) {
+      fail(source, ": does not say --", name, ": another version of train made this run, and has to resume it");
+    }
+    if (app.get_option("--" + name)->count() == 0) {
+      member = was;
+    } else if (member != was && !(name == "epochs" && can_be_longer)) {
+      const nlohmann::ordered_json given = member;
+      differences += concat(differences.empty() ? "" : ", ", "--", name, " ", given.dump(), " (was ",
+                            recorded.at(name).dump(), ")");
+    }
+  });
+  require(differences.empty(), source, ": the run was started with other options: ", differences,
+          "; leave them out to resume it, or start a new run with --out");
+}
+
+}  // namespace minception

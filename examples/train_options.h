@@ -1,0 +1,72 @@
+#pragma once
+/// What `train` can be asked for.
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace minception {
+
+struct TrainOptions {
+  std::string model = "googlenet";
+  std::string data = "fashion-mnist";
+  std::string data_dir;
+  std::string image_size = "96";
+  std::vector<double> mean = {0.0};
+  std::vector<double> deviation = {1.0};
+  std::int64_t crop_padding = 0;
+  bool flip = false;
+  std::int64_t epochs = 10;
+  std::int64_t batch_size = 128;
+  double learning_rate = 0.1;
+  double momentum = 0.0;
+  double lowest_momentum = -1.0;  ///< negative: as momentum
+  bool nesterov = false;
+  double weight_decay = 0.0;
+  double label_smoothing = 0.0;
+  std::string schedule = "constant";
+  double warmup_epochs = 0.0;
+  double one_cycle_rise = 0.3;
+  double step_epochs = 30.0;
+  double step_factor = 0.1;
+  double lowest_learning_rate = 0.0;
+  std::string initialization = "xavier-uniform";
+  std::string init_file;
+  std::string device = "cpu";
+  int threads = 0;
+  std::int64_t seed = 1;
+  std::int64_t limit_train = 0;
+  std::int64_t limit_test = 0;
+  bool no_shuffle = false;
+  std::int64_t log_every = 10;
+
+  // These change no number of a training.
+  bool stream = false;
+  int loader_threads = 1;
+  std::int64_t checkpoint_every = 0;
+  std::int64_t keep_checkpoints = 3;
+  bool tensorboard = false;
+  std::string out;
+  std::string resume;
+  bool overwrite = false;
+};
+
+/// Adds the options to a program's command line.
+void declare(CLI::App& app, TrainOptions& options);
+
+/// Throws Error, naming the option, for a value that cannot be.
+void check(const TrainOptions& options);
+
+/// The options that decide what is computed, by name: what a run records and a resumed one keeps.
+nlohmann::ordered_json to_json(const TrainOptions& options);
+
+/// Completes the options of the command line by what the run that is resumed was asked for (`recorded`, what to_json
+/// made; `source` names the file that says it). Throws Error that lists every option that was given and says something
+/// else. More epochs are no contradiction where the schedule does not depend on their number.
+void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
+                   const std::string& source);
+
+}  // namespace minception

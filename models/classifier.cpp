@@ -1,0 +1,98 @@
+#include <minception/core/error.h>
+#include <minception/models/classifier.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace minception {
+namespace {
+
+Prediction make_prediction(std::span<const double> logits) {
+  Prediction prediction;
+  prediction.logits.assign(logits.begin(), logits.end());
+  const auto largest = std::max_element(logits.begin(), logits.end(),
+                                        [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
+  prediction.class_index = static_cast<std::size_t>(largest - logits.begin());
+  double sum = 0.0;
+  for (double logit : logits) prediction.probabilities.push_back(std::exp(logit - *largest));
+  for (double value : prediction.probabilities) sum += value;
+  for (double& value : prediction.probabilities) value /= sum;
+  return prediction;
+}
+
+}  // namespace
+
+Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch)
+    : backend_(backend) {
+  require(max_batch >= 1, "batches of ", max_batch, " images: at least 1 is needed");
+  WeightsFile file = read_weights_file(weights);
+  const std::int64_t channels = file.config.input[0];
+  require(channels == 1 || channels == 3, weights.string(), ": its model expects ", channels,
+          " channels; images have 1 or 3");
+  network_ = std::make_unique<Network>(
+      make_model(file.config), backend_,
+      NetworkOptions{.max_batch = max_batch, .training = false, .scale = file.scale, .shift = file.shift});
+  load_weights(*network_, file, weights);
+  class_names_ = std::move(file.class_names);
+  image_ = file.image;
+}
+
+DecodedImage Classifier::prepare(DecodedImage image) const {
+  return shrunk_to(with_channels(std::move(image), image_[0]), image_[1], image_[2]);
+}
+
+void Classifier::load(std::span<const DecodedImage> images) {
+  const Shape& input = config().input;
+  const auto count = static_cast<std::int64_t>(images.size());
+  const std::vector<std::int32_t> zero = {0};  // the one sample of a data set of one, and its label
+  const Buffer index = backend_.allocate(sizeof(std::int32_t));
+  const Buffer unused_label = backend_.allocate(sizeof(std::int32_t));
+  const Shape one = {1, input[0], input[1], input[2]};
+  const Tensor y(one, DType::f32, nullptr, backend_.device());
+  const Buffer loaded = backend_.allocate(static_cast<std::size_t>(count) * y.bytes());
+  for (std::int64_t i = 0; i < count; ++i) {
+    // Images differ in size, so each is a data set of its own.
+    const DecodedImage image = prepare(images[static_cast<std::size_t>(i)]);
+    const ResidentDataset dataset = make_resident(backend_, image.shape, image.pixels, zero);
+    LoadBatch operation = {.scale = network_->options().scale,
+                           .shift = network_->options().shift,
+                           .images = dataset.images,
+                           .labels = dataset.labels,
+                           .indices = Tensor(Shape{1}, DType::i32, index.data(), backend_.device()),
+                           .y = y,
+                           .y_labels = Tensor(Shape{1}, DType::i32, unused_label.data(), backend_.device())};
+    operation.y.data = static_cast<std::byte*>(loaded.data()) + static_cast<std::size_t>(i) * y.bytes();
+    const Requirements needs = backend_.plan(operation);
+    const Buffer workspace = backend_.allocate(needs.workspace);
+    backend_.run(operation, {workspace.data(), workspace.bytes()});
+    backend_.synchronize();  // before its memory goes
+  }
+  std::vector<std::byte> memory(loaded.bytes());
+  backend_.copy_to_host(memory.data(), loaded.data(), memory.size());
+  const std::vector<std::byte> nchw = channels_last_to_file(memory, {count, input[0], input[1], input[2]}, y.dtype);
+  std::vector<float> values(nchw.size() / sizeof(float));
+  std::memcpy(values.data(), nchw.data(), nchw.size());
+  network_->set_input(Mode::inference, values, {});
+}
+
+std::vector<Prediction> Classifier::predict(std::span<const DecodedImage> images) {
+  std::vector<Prediction> predictions;
+  const auto classes = static_cast<std::size_t>(config().classes);
+  const auto max_batch = static_cast<std::size_t>(network_->options().max_batch);
+  while (!images.empty()) {
+    const std::size_t batch = std::min(images.size(), max_batch);
+    load(images.first(batch));
+    images = images.subspan(batch);
+    network_->infer(static_cast<std::int64_t>(batch));
+    const std::vector<double> logits = network_->logits(Mode::inference, static_cast<std::int64_t>(batch));
+    for (std::size_t i = 0; i < batch; ++i) {
+      predictions.push_back(make_prediction(std::span(logits).subspan(i * classes, classes)));
+    }
+  }
+  return predictions;
+}
+
+}  // namespace minception

@@ -1,0 +1,184 @@
+#include <minception/core/error.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights_file.h>
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace minception {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kModel = "model";
+constexpr const char* kPreprocessing = "preprocessing";
+constexpr const char* kClassNames = "class_names";
+constexpr const char* kResize = "bilinear";
+
+/// Text from a file, fit for a line on a terminal.
+std::string printable(const std::string& text) {
+  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+Json to_json(const Shape& shape) {
+  Json extents = Json::array();
+  for (int axis = 0; axis < shape.rank(); ++axis) extents.push_back(shape[axis]);
+  return extents;
+}
+
+/// The metadata of one file, read with errors that name the file, the entry and the key.
+class Metadata {
+ public:
+  Metadata(std::string file, const std::map<std::string, std::string>& entries)
+      : file_(std::move(file)), entries_(entries) {}
+
+  /// The JSON of an entry.
+  Json entry(const char* name) const {
+    const auto found = entries_.find(name);
+    require(found != entries_.end(), file_, ": its metadata have no entry '", name,
+            "', which train writes; name the model.safetensors or a checkpoint of a run");
+    Json json = Json::parse(found->second, nullptr, false);
+    require(!json.is_discarded(), file_, ": '", name, "' in its metadata is no JSON; the file was changed by hand?");
+    return json;
+  }
+
+  template <class... Args>
+  void check(bool condition, const char* entry, const Args&... what) const {
+    require(condition, file_, ": '", entry, "' in its metadata ", what...);
+  }
+
+  const Json& member(const Json& object, const char* entry, const char* key) const {
+    check(object.is_object() && object.contains(key), entry, "lacks '", key, "'");
+    return object.at(key);
+  }
+
+  std::string text(const Json& object, const char* entry, const char* key) const {
+    const Json& value = member(object, entry, key);
+    check(value.is_string(), entry, "has a '", key, "' that is no text");
+    return value.get<std::string>();
+  }
+
+  std::int64_t extent(const Json& value, const char* entry, const char* key) const {
+    const bool fits = value.is_number_unsigned() && value.get<std::uint64_t>() >= 1 &&
+                      value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kLargestExtent);
+    check(fits, entry, "has a '", key, "' that is no number from 1 to ", kLargestExtent);
+    return value.get<std::int64_t>();
+  }
+
+  /// (C, H, W)
+  Shape image(const Json& object, const char* entry, const char* key) const {
+    const Json& value = member(object, entry, key);
+    check(value.is_array() && value.size() == 3, entry, "has an '", key, "' that is not (channels, height, width)");
+    const Shape shape = {extent(value[0], entry, key), extent(value[1], entry, key), extent(value[2], entry, key)};
+    check(shape.elements() <= kLargestImage, entry, "has an '", key, "' of ", shape, ": more than 2^28 values");
+    return shape;
+  }
+
+  std::vector<float> per_channel(const Json& object, const char* entry, const char* key, std::int64_t channels) const {
+    const Json& value = member(object, entry, key);
+    check(value.is_array(), entry, "has a '", key, "' that is no list");
+    const auto count = static_cast<std::int64_t>(value.size());
+    check(count == 1 || count == channels, entry, "has ", count, " values of '", key,
+          "': one for all channels is expected, or one for each of ", channels);
+    std::vector<float> values;
+    for (const Json& element : value) {
+      check(element.is_number() && std::abs(element.get<double>()) <= std::numeric_limits<float>::max(), entry,
+            "has a value of '", key, "' that is no number of type f32");
+      values.push_back(element.get<float>());
+    }
+    return values;
+  }
+
+ private:
+  static constexpr std::int64_t kLargestExtent = 1'000'000;
+  static constexpr std::int64_t kLargestImage = std::int64_t{1} << 28;
+
+  std::string file_;
+  const std::map<std::string, std::string>& entries_;
+};
+
+void read_model(const Metadata& metadata, const std::string& file, ModelConfig& config) {
+  const Json model = metadata.entry(kModel);
+  config.name = metadata.text(model, kModel, "name");
+  std::string known;
+  bool found = false;
+  for (const std::string& name : model_names()) {
+    known += (known.empty() ? "" : ", ") + name;
+    found = found || name == config.name;
+  }
+  require(found, file, ": its weights are of an unknown model ", printable(config.name), ": known are ", known);
+  config.input = metadata.image(model, kModel, "input");
+  config.classes = metadata.extent(metadata.member(model, kModel, "classes"), kModel, "classes");
+}
+
+void read_preprocessing(const Metadata& metadata, WeightsFile& weights) {
+  const Json preprocessing = metadata.entry(kPreprocessing);
+  const std::string resize = metadata.text(preprocessing, kPreprocessing, "resize");
+  metadata.check(resize == kResize, kPreprocessing, "resizes by ", printable(resize), ": only '", kResize,
+                 "' is known");
+  const std::int64_t channels = weights.config.input[0];
+  weights.scale = metadata.per_channel(preprocessing, kPreprocessing, "scale", channels);
+  weights.shift = metadata.per_channel(preprocessing, kPreprocessing, "shift", channels);
+  weights.image = weights.config.input;
+  if (preprocessing.contains("image")) {
+    weights.image = metadata.image(preprocessing, kPreprocessing, "image");
+    metadata.check(weights.image[0] == channels, kPreprocessing, "has an 'image' of ", weights.image[0],
+                   " channels, the model expects ", channels);
+  }
+}
+
+void read_class_names(const Metadata& metadata, WeightsFile& weights) {
+  const Json names = metadata.entry(kClassNames);
+  metadata.check(names.is_array(), kClassNames, "is no list");
+  metadata.check(static_cast<std::int64_t>(names.size()) == weights.config.classes, kClassNames, "lists ", names.size(),
+                 " names, the model has ", weights.config.classes, " classes");
+  for (const Json& name : names) {
+    metadata.check(name.is_string(), kClassNames, "has a name that is no text");
+    weights.class_names.push_back(name.get<std::string>());
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::string> weights_metadata(const Network& network,
+                                                    const std::vector<std::string>& class_names) {
+  const ModelConfig& config = network.model().config;
+  const NetworkOptions& options = network.options();
+  require(static_cast<std::int64_t>(class_names.size()) == config.classes, class_names.size(), " class names for ",
+          config.classes, " classes of ", config.name);
+  const Json model = {{"name", config.name}, {"input", to_json(config.input)}, {"classes", config.classes}};
+  Json preprocessing = {{"resize", kResize}, {"scale", options.scale}, {"shift", options.shift}};
+  if (options.dataset_image) preprocessing["image"] = to_json(*options.dataset_image);
+  try {
+    return {{kModel, model.dump()}, {kPreprocessing, preprocessing.dump()}, {kClassNames, Json(class_names).dump()}};
+  } catch (const Json::exception&) {
+    fail("the name of a class is no valid UTF-8 and cannot be written into a weights file; rename the class");
+  }
+}
+
+WeightsFile read_weights_file(const std::filesystem::path& path) {
+  Safetensors content = read_safetensors(path);
+  require(content.metadata.contains(kModel), path.string(),
+          ": no model is named in its metadata: it was not written by train; name the model.safetensors or a "
+          "checkpoint of a run");
+  const Metadata metadata(path.string(), content.metadata);
+  WeightsFile weights;
+  read_model(metadata, path.string(), weights.config);
+  read_preprocessing(metadata, weights);
+  read_class_names(metadata, weights);
+  weights.tensors = std::move(content.tensors);
+  std::erase_if(weights.tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
+  return weights;
+}
+
+void load_weights(Network& network, const WeightsFile& weights, const std::filesystem::path& path) {
+  try {
+    network.load_state(weights.tensors);
+  } catch (const Error& error) {
+    fail(path.string(), ": ", error.what());
+  }
+}
+
+}  // namespace minception

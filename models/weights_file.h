@@ -1,0 +1,38 @@
+#pragma once
+/// What a weights file says about itself, as JSON in its metadata: the model, the preprocessing of its images and the
+/// names of its classes. With these a file alone is enough to predict.
+
+#include <minception/core/safetensors.h>
+#include <minception/models/network.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace minception {
+
+/// Tensors of a checkpoint with this prefix are the optimizer's, not the model's.
+inline constexpr const char* kOptimizerPrefix = "optimizer.";
+
+std::map<std::string, std::string> weights_metadata(const Network& network,
+                                                    const std::vector<std::string>& class_names);
+
+struct WeightsFile {
+  ModelConfig config;
+  /// (C, H, W) of the data set's images before they were resized to the model's input; the input where the file does
+  /// not say. Larger images are shrunk to this first, so that the network sees them as sharp as in training.
+  Shape image;
+  std::vector<float> scale, shift;  ///< of pixels: y = pixel * scale + shift
+  std::vector<std::string> class_names;
+  std::map<std::string, FileTensor> tensors;  ///< parameters and statistics, without the optimizer's
+};
+
+/// Reads a file that training wrote: model.safetensors or a checkpoint. Throws Error with the file name and what is
+/// missing if the metadata are not those of `weights_metadata`, for instance in a file that PyTorch wrote.
+WeightsFile read_weights_file(const std::filesystem::path& path);
+
+/// Loads the tensors; an Error names the file.
+void load_weights(Network& network, const WeightsFile& weights, const std::filesystem::path& path);
+
+}  // namespace minception

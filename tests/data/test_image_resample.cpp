@@ -1,0 +1,100 @@
+/// Against PIL 9.4.0. Each list of pixels is what this prints, for the sizes and channels of the case:
+///   python3 -c 'import numpy as np; from PIL import Image; H, W, C, h, w = 7, 9, 1, 3, 4
+///   y, x, c = np.meshgrid(range(H), range(W), range(C), indexing="ij")
+///   a = ((x * 37 + y * 101 + c * 53 + x * y * 7) % 256).astype(np.uint8).squeeze()
+///   print(*np.asarray(Image.fromarray(a).resize((w, h), Image.BILINEAR)).ravel(), sep=", ")'
+
+#include <minception/tests/data/image_files.h>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes shrunk(std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t new_height,
+             std::int64_t new_width) {
+  const DecodedImage image = shrunk_to(pattern_image(channels, height, width), new_height, new_width);
+  CHECK(image.shape == Shape{channels, new_height, new_width});
+  return image.pixels;
+}
+
+}  // namespace
+
+TEST_CASE("images are shrunk as PIL shrinks them") {
+  CHECK(shrunk(1, 7, 9, 3, 4) == Bytes{111, 132, 136, 114, 137, 128, 128, 153, 153, 133, 135, 143});
+  CHECK(shrunk(1, 8, 8, 4, 4) == Bytes{97, 132, 129, 127, 145, 133, 126, 143, 147, 126, 123, 136, 133, 143, 126, 125});
+  CHECK(shrunk(3, 6, 7, 4, 2) == Bytes{94,  132, 160, 139, 143, 141, 152, 143, 128, 140, 145, 110,
+                                       127, 122, 125, 120, 118, 124, 137, 100, 147, 119, 117, 112});
+  CHECK(shrunk(1, 28, 28, 5, 3) == Bytes{131, 132, 127, 127, 127, 127, 116, 124, 115, 125, 124, 123, 126, 128, 130});
+  CHECK(shrunk(1, 5, 5, 1, 1) == Bytes{125});
+  CHECK(shrunk(1, 9, 10, 8, 9) == Bytes{20,  62,  104, 129, 148, 190, 83,  55,  96,  133, 168, 168, 140, 76,  126,
+                                        132, 162, 212, 155, 175, 105, 127, 133, 190, 135, 141, 122, 101, 141, 119,
+                                        128, 112, 110, 130, 197, 142, 194, 121, 107, 125, 117, 124, 151, 118, 161,
+                                        147, 153, 183, 116, 147, 132, 148, 162, 81,  155, 82,  153, 122, 101, 155,
+                                        90,  120, 157, 71,  138, 169, 105, 183, 155, 139, 59,  110});
+}
+
+TEST_CASE("each axis is shrunk for itself") {
+  CHECK(shrunk(1, 5, 11, 5, 3) == Bytes{61, 141, 75, 152, 109, 161, 155, 157, 137, 121, 125, 151, 124, 123, 127});
+  CHECK(shrunk(1, 11, 4, 2, 4) == Bytes{123, 146, 115, 155, 145, 129, 159, 128});
+  const DecodedImage image = pattern_image(3, 5, 11);
+  CHECK(shrunk_to(image, 100, 3).pixels == shrunk(3, 5, 11, 5, 3));
+  const DecodedImage same = shrunk_to(image, 5, 11);
+  CHECK(same.shape == image.shape);
+  CHECK(same.pixels == image.pixels);
+  CHECK(shrunk_to(image, 6, 12).shape == image.shape);
+}
+
+TEST_CASE("an image of one colour keeps it at every size") {
+  for (const std::uint8_t value : Bytes{0, 1, 127, 254, 255}) {
+    const DecodedImage image{Shape{1, 13, 31}, Bytes(13 * 31, value)};
+    for (std::int64_t size = 1; size <= 13; ++size) {
+      CAPTURE(int{value}, size);
+      CHECK(shrunk_to(image, size, 2 * size).pixels == Bytes(static_cast<std::size_t>(size * 2 * size), value));
+    }
+  }
+}
+
+TEST_CASE("colours become grey by the weights of BT.601 and grey becomes colour by repetition") {
+  // Image.fromarray(a).convert("L") of these and of the pattern
+  const DecodedImage colours{Shape{3, 1, 6}, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 1, 1, 1, 0, 0, 1}};
+  const DecodedImage grey = with_channels(colours, 1);
+  CHECK(grey.shape == Shape{1, 1, 6});
+  CHECK(grey.pixels == Bytes{76, 150, 29, 255, 1, 0});
+  CHECK(with_channels(pattern_image(3, 2, 6), 1).pixels.back() == 108);
+
+  // All mixtures of 18 levels; the sums are those of
+  //   a = np.stack(np.meshgrid(*[range(0, 256, 15)] * 3, indexing="ij"), -1).reshape(1, -1, 3).astype(np.uint8)
+  //   L = np.asarray(Image.fromarray(a).convert("L")).ravel().astype(int)
+  //   print(L.sum(), (L * (np.arange(len(L)) % 251)).sum())
+  DecodedImage mixtures{Shape{3, 1, 18 * 18 * 18}, {}};
+  for (int i = 0; i < 18 * 18 * 18; ++i) {
+    for (int level : {i / 324, i / 18 % 18, i % 18}) mixtures.pixels.push_back(static_cast<std::uint8_t>(15 * level));
+  }
+  std::int64_t sum = 0, weighted = 0, place = 0;
+  for (std::uint8_t value : with_channels(mixtures, 1).pixels) {
+    sum += value;
+    weighted += value * (place++ % 251);
+  }
+  CHECK(sum == 743580);
+  CHECK(weighted == 92579994);
+
+  const DecodedImage repeated = with_channels({Shape{1, 1, 2}, {7, 200}}, 3);
+  CHECK(repeated.shape == Shape{3, 1, 2});
+  CHECK(repeated.pixels == Bytes{7, 7, 7, 200, 200, 200});
+  CHECK(with_channels(repeated, 3).pixels == repeated.pixels);
+  CHECK(with_channels(grey, 1).pixels == grey.pixels);
+}
+
+TEST_CASE("what is no image or no size is refused") {
+  const DecodedImage image = pattern_image(1, 4, 4);
+  CHECK(message_of([&] { shrunk_to(image, 0, 3); }) == "an image cannot be shrunk to 0x3: both must be 1 or more");
+  CHECK(message_of([&] { shrunk_to(image, 3, -1); }) == "an image cannot be shrunk to 3x-1: both must be 1 or more");
+  CHECK(message_of([&] { with_channels(image, 2); }) == "an image cannot have 2 channels: 1 (grey) or 3 (RGB)");
+  CHECK(message_of([&] {
+          with_channels({Shape{4, 1, 1}, {1, 2, 3, 4}}, 3);
+        }) == "an image of shape [4,1,1] is neither grey nor RGB: (C, H, W) with C 1 or 3 is needed");
+  CHECK(message_of([&] { shrunk_to({Shape{1, 2, 2}, {1, 2, 3}}, 1, 1); }) == "an image of [1,2,2] has 4 bytes, not 3");
+}

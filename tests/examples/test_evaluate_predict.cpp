@@ -1,0 +1,349 @@
+/// evaluate, predict and the tutorial as a person uses them: what they print agrees with the library, and what they
+/// cannot use gets one line.
+
+#include <minception/core/safetensors.h>
+#include <minception/data/fashion_mnist.h>
+#include <minception/data/image_file.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights_file.h>
+#include <minception/tests/examples/programs.h>
+#include <minception/training/evaluation.h>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <regex>
+
+using namespace minception;
+using namespace minception::testing;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kImages = 20;
+
+/// Images with something to see, so that they do not all get the same answer.
+void write_noisy_dataset(const fs::path& folder, std::uint32_t count = kImages) {
+  write_dataset(folder, count);
+  for (const char* split : {"train", "t10k"}) {
+    std::string images = big_endian(0x803) + big_endian(count) + big_endian(28) + big_endian(28);
+    std::uint32_t state = split == std::string("train") ? 1 : 2;
+    for (std::uint32_t i = 0; i < count * 784; ++i) {
+      state = state * 1664525u + 1013904223u;
+      images += static_cast<char>(state >> 24);
+    }
+    write(folder / (std::string(split) + "-images-idx3-ubyte"), images);
+  }
+}
+
+/// A folder with a data set and the weights of a model for it.
+struct Workplace {
+  TemporaryFolder folder;
+  Dataset dataset;
+  std::unique_ptr<Backend> backend = make_cpu_backend();
+
+  Workplace() {
+    fs::create_directory(folder / "data");
+    write_noisy_dataset(folder / "data");
+    dataset = load_fashion_mnist(folder / "data");
+    write_weights("model.safetensors", {.name = "googlenet_bn", .input = {1, 20, 17}}, dataset.test.class_names);
+  }
+
+  Network make_network(const ModelConfig& config, std::int64_t max_batch) {
+    return Network(make_model(config), *backend,
+                   {.max_batch = max_batch,
+                    .training = false,
+                    .dataset_image = Shape{config.input[0], 28, 28},
+                    .scale = {0.01f},
+                    .shift = {-0.5f}});
+  }
+  void write_weights(const std::string& file, const ModelConfig& config, const std::vector<std::string>& names) {
+    Network network = make_network(config, 1);
+    network.initialize(Initialization::kaiming_normal, 3);
+    write_safetensors(folder / file, {network.state(), weights_metadata(network, names)});
+  }
+  Network load_network(std::int64_t max_batch) {
+    const WeightsFile weights = read_weights_file(folder / "model.safetensors");
+    Network network = make_network(weights.config, max_batch);
+    load_weights(network, weights, "model.safetensors");
+    return network;
+  }
+  std::span<const std::uint8_t> pixels(std::size_t index) const {
+    return std::span(dataset.test.pixels).subspan(index * 784, 784);
+  }
+  Outcome run(const std::string& command) const { return testing::run(folder.path(), command); }
+};
+
+const std::string kEvaluate = "evaluate --weights model.safetensors --data-dir data ";
+const std::string kPredict = "predict --weights model.safetensors ";
+
+}  // namespace
+
+TEST_CASE("evaluate reports what the library finds") {
+  Workplace place;
+  Network network = place.load_network(8);
+  const ResidentDataset resident =
+      make_resident(*place.backend, place.dataset.test.image, place.dataset.test.pixels, place.dataset.test.labels);
+  ResidentFeed feed(resident);
+  const Evaluation expected = evaluate(network, feed, place.dataset.test.labels);
+
+  const Outcome outcome = place.run(kEvaluate + "--batch-size 8 --json");
+  INFO(outcome.err << outcome.out);
+  REQUIRE(outcome.code == 0);
+  const json report = json::parse(outcome.out);  // all of it: nothing else is on stdout
+  CHECK(report["weights"] == "model.safetensors");
+  CHECK(report["model"] == "googlenet_bn");
+  CHECK(report["data"] == "fashion-mnist");
+  CHECK(report["split"] == "test");
+  CHECK(report["samples"] == kImages);
+  CHECK(report["loss"].get<double>() == expected.loss);
+  CHECK(report["top1"].get<double>() == expected.top1);
+  CHECK(report["top5"].get<double>() == expected.top5);
+  CHECK(report["images_per_second"].get<double>() > 0.0);
+  REQUIRE(report["classes"].size() == 10);
+  for (std::size_t c = 0; c < 10; ++c) {
+    const json& row = report["confusion"][c];
+    CHECK(row.get<std::vector<std::int64_t>>() ==
+          std::vector<std::int64_t>(expected.confusion.begin() + static_cast<std::ptrdiff_t>(10 * c),
+                                    expected.confusion.begin() + static_cast<std::ptrdiff_t>(10 * c + 10)));
+    CHECK(report["classes"][c]["name"] == place.dataset.test.class_names[c]);
+    CHECK(report["classes"][c]["samples"] == 2);
+    CHECK(report["classes"][c]["accuracy"].get<double>() == row[c].get<double>() / 2.0);
+  }
+
+  const Outcome text = place.run(kEvaluate + "--batch-size 8");
+  CHECK(text.code == 0);
+  CHECK(text.err.empty());
+  CHECK_THAT(text.out, Catch::Contains(evaluation_table(expected, place.dataset.test.class_names)));
+  CHECK_THAT(text.out, Catch::Contains("images/s"));
+
+  // The other split and a limit are other samples; a class without samples has no accuracy.
+  const json train = json::parse(place.run(kEvaluate + "--batch-size 8 --split train --json").out);
+  CHECK(train["samples"] == kImages);
+  CHECK(train["loss"] != report["loss"]);
+  const json limited = json::parse(place.run(kEvaluate + "--limit 3 --json").out);
+  CHECK(limited["samples"] == 3);
+  CHECK(limited["classes"][3]["accuracy"].is_null());
+}
+
+TEST_CASE("predict sees an image of the data set as evaluate does - to the bit") {
+  Workplace place;
+  std::string files;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    const std::string name = "image" + std::to_string(i) + ".pgm";
+    const auto pixels = place.pixels(i);
+    write(place.folder / name, "P5\n28 28\n255\n" + std::string(pixels.begin(), pixels.end()));
+    files += name + " ";
+  }
+  const Outcome outcome = place.run(kPredict + "--json " + files);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.err.empty());
+  const json predictions = json::parse(outcome.out);
+  REQUIRE(predictions.size() == kImages);
+
+  Network network = place.load_network(kImages);
+  const ResidentDataset resident =
+      make_resident(*place.backend, place.dataset.test.image, place.dataset.test.pixels, place.dataset.test.labels);
+  ResidentFeed feed(resident);
+  feed.start(network, Mode::inference, {.batch_size = kImages});
+  feed.next(kImages);
+  network.infer(kImages);
+  const std::vector<double> logits = network.logits(Mode::inference, kImages);
+  const std::vector<std::string>& names = place.dataset.test.class_names;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    INFO("image " << i);
+    const json& one = predictions[i];
+    CHECK(one["file"] == "image" + std::to_string(i) + ".pgm");
+    const auto of_file = one["logits"].get<std::vector<double>>();
+    CHECK(of_file == std::vector<double>(logits.begin() + static_cast<std::ptrdiff_t>(10 * i),
+                                         logits.begin() + static_cast<std::ptrdiff_t>(10 * i + 10)));
+    const auto best = static_cast<std::size_t>(std::max_element(of_file.begin(), of_file.end()) - of_file.begin());
+    CHECK(one["class"] == best);
+    CHECK(one["class_name"] == names[best]);
+    double sum = 0.0;
+    for (double logit : of_file) sum += std::exp(logit);
+    CHECK(one["probability"].get<double>() == Approx(std::exp(of_file[best]) / sum).epsilon(1e-12));
+    REQUIRE(one["probabilities"].size() == 10);
+    for (std::size_t c = 0; c < 10; ++c) {
+      CHECK(one["probabilities"][names[c]].get<double>() == Approx(std::exp(of_file[c]) / sum).epsilon(1e-12));
+    }
+  }
+  CHECK(predictions[0]["logits"] != predictions[1]["logits"]);
+
+  // The same class comes first in the text, a line per image.
+  const Outcome text = place.run(kPredict + "--top 2 " + files);
+  REQUIRE(text.code == 0);
+  std::istringstream lines(text.out);
+  std::string line;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    REQUIRE(std::getline(lines, line));
+    const std::string name = predictions[i]["class_name"].get<std::string>();
+    std::smatch match;
+    INFO(line);
+    REQUIRE(std::regex_match(line, match,
+                             std::regex(R"((image\d+\.pgm) +(\d+\.\d) % (\S+(?: \S+)?) +\d+\.\d % \S+(?: \S+)?)")));
+    CHECK(match[1] == predictions[i]["file"].get<std::string>());
+    CHECK(std::stod(match[2]) == Approx(100.0 * predictions[i]["probability"].get<double>()).margin(0.051));
+    CHECK(match[3] == name);
+  }
+  CHECK(!std::getline(lines, line));
+}
+
+TEST_CASE("predict takes images of other formats and sizes - and more than a batch of them") {
+  Workplace place;
+  write(place.folder / "big.ppm", "P6 100 60 255\n" + std::string(18000, 'c'));
+  write(place.folder / "dot.pgm", "P2 1 1 9 4");
+  std::string files = "big.ppm dot.pgm";
+  if (has_png()) {
+    const auto png = encode_png({1, 28, 28}, place.pixels(0));
+    write(place.folder / "first.png", std::string(png.begin(), png.end()));
+    write(place.folder / "named_otherwise.txt", std::string(png.begin(), png.end()));
+    files += " first.png named_otherwise.txt";
+  }
+  for (int i = 0; i < 40; ++i) files += " dot.pgm";
+  const Outcome outcome = place.run(kPredict + "--json " + files);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json predictions = json::parse(outcome.out);
+  REQUIRE(predictions.size() == (has_png() ? 44 : 42));
+  CHECK(predictions.back()["file"] == "dot.pgm");
+  for (std::size_t c = 0; c < 10; ++c) {
+    CHECK(predictions.back()["logits"][c].get<double>() ==
+          Approx(predictions[1]["logits"][c].get<double>()).margin(1e-4));
+  }
+  if (has_png()) CHECK(predictions[2]["logits"] == predictions[3]["logits"]);
+}
+
+TEST_CASE("evaluate and predict refuse what they cannot use - in one line and with nothing on stdout") {
+  Workplace place;
+  const TemporaryFolder& folder = place.folder;
+  const std::vector<std::string>& names = place.dataset.test.class_names;
+  const std::string good = text_of(folder / "model.safetensors");
+  write(folder / "good.pgm", "P5\n28 28\n255\n" + std::string(784, 'x'));
+  write(folder / "short.pgm", "P5\n28 28\n255\n" + std::string(783, 'x'));
+  write(folder / "text.png", "this is no image");
+  write(folder / "empty.png", "");
+  write(folder / "empty.safetensors", "");
+  write(folder / "text.safetensors", "these are no weights at all");
+  write(folder / "short.safetensors", good.substr(0, good.size() - 1));
+  Safetensors content = read_safetensors(folder / "model.safetensors");
+  const auto variant = [&](const std::string& file, const auto& change) {
+    Safetensors changed = content;
+    change(changed);
+    write_safetensors(folder / file, changed);
+  };
+  variant("foreign.safetensors", [](Safetensors& file) { file.metadata = {{"format", "pt"}}; });
+  variant("unknown.safetensors",
+          [](Safetensors& file) { file.metadata["model"] = R"({"name":"lenet","input":[1,20,17],"classes":10})"; });
+  variant("other.safetensors",
+          [](Safetensors& file) { file.metadata["model"] = R"({"name":"googlenet","input":[1,20,17],"classes":10})"; });
+  variant("tensor.safetensors", [](Safetensors& file) { file.tensors.erase("fc.bias"); });
+  std::vector<std::string> renamed = names;
+  renamed[3] = "Toga";
+  place.write_weights("toga.safetensors", {.input = {1, 17, 17}}, renamed);
+  place.write_weights("two.safetensors", {.input = {1, 17, 17}, .classes = 2}, {"cat", "dog"});
+  place.write_weights("colour.safetensors", {.input = {3, 17, 17}}, names);
+  fs::copy(folder / "data", folder / "truncated");
+  fs::resize_file(folder / "truncated" / "t10k-images-idx3-ubyte", 5000);
+
+  struct Bad {
+    std::string command;
+    std::string says;
+  };
+  std::vector<Bad> inputs = {
+      {"evaluate", "--weights is required"},
+      {"evaluate --weights", "--weights"},
+      {kEvaluate + "--no-such-option", "--no-such-option"},
+      {kEvaluate + "extra", "extra"},
+      {kEvaluate + "--split validation", "--split 'validation': write test or train"},
+      {kEvaluate + "--batch-size 0", "--batch-size 0"},
+      {kEvaluate + "--batch-size 9223372036854775807", "--batch-size 9223372036854775807"},
+      {kEvaluate + "--batch-size many", "--batch-size"},
+      {kEvaluate + "--limit -1", "--limit -1"},
+      {kEvaluate + "--limit 21", "--limit 21: there are only 20 images"},
+      {kEvaluate + "--data mnist-of-mars", "mnist-of-mars"},
+      {kEvaluate + "--data-dir nowhere", "nowhere: there is no such folder"},
+      {kEvaluate + "--data-dir truncated", "t10k-images-idx3-ubyte"},
+      {kEvaluate + "--weights toga.safetensors --json",
+       "toga.safetensors: class 3 is 'Toga', in fashion-mnist it is 'Dress'"},
+      {kEvaluate + "--weights two.safetensors", "two.safetensors: was trained for 2 classes, fashion-mnist has 10"},
+      {kEvaluate + "--weights colour.safetensors", "the model expects 3 channels"},
+      {"predict", "required"},
+      {kPredict, "images is required"},
+      {"predict good.pgm", "--weights is required"},
+      {kPredict + "good.pgm --no-such-option", "--no-such-option"},
+      {kPredict + "good.pgm --top 0", "--top 0"},
+      {kPredict + "good.pgm --top most", "--top"},
+      {kPredict + "good.pgm nowhere.png good.pgm", "nowhere.png"},
+      {kPredict + "good.pgm data", "data"},
+      {kPredict + "good.pgm text.png", "text.png"},
+      {kPredict + "good.pgm empty.png", "empty.png"},
+      {kPredict + "good.pgm short.pgm --json", "short.pgm"},
+  };
+  for (const std::string& program : {kEvaluate, kPredict + "good.pgm "}) {
+    inputs.push_back({program + "--device tpu", "unknown device 'tpu'"});
+    inputs.push_back({program + "--threads -1", "--threads -1"});
+    inputs.push_back({program + "--threads 2 --device reference", "--threads is for --device cpu"});
+    inputs.push_back({program + "--weights nowhere.safetensors", "nowhere.safetensors: cannot be found"});
+    inputs.push_back({program + "--weights data", "data: is no regular file"});
+    inputs.push_back({program + "--weights empty.safetensors", "empty.safetensors"});
+    inputs.push_back({program + "--weights text.safetensors", "text.safetensors"});
+    inputs.push_back({program + "--weights short.safetensors", "short.safetensors"});
+    inputs.push_back({program + "--weights good.pgm", "good.pgm"});
+    inputs.push_back({program + "--weights foreign.safetensors", "no model is named in its metadata"});
+    inputs.push_back({program + "--weights unknown.safetensors",
+                      "unknown.safetensors: its weights are of an unknown model \"lenet\": known are googlenet"});
+    inputs.push_back({program + "--weights other.safetensors", "other.safetensors: the tensor"});
+    inputs.push_back({program + "--weights tensor.safetensors", "the tensor fc.bias of googlenet_bn is missing"});
+  }
+  const auto before = snapshot(folder.path());
+  for (const Bad& bad : inputs) {
+    const Outcome outcome = place.run(bad.command);
+    INFO(bad.command << "\n" << outcome.err);
+    CHECK(outcome.code >= 1);
+    CHECK(outcome.code <= 2);
+    CHECK(outcome.out.empty());
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK(outcome.err.find(bad.says) != std::string::npos);
+  }
+  CHECK(snapshot(folder.path()) == before);
+}
+
+TEST_CASE("the tutorial trains the network that train calls googlenet") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "data");
+  write_noisy_dataset(folder / "data", 140);
+  const Outcome tutorial = run(folder.path(), "googlenet_tutorial 1 data 130");
+  INFO(tutorial.err << tutorial.out);
+  REQUIRE(tutorial.code == 0);
+  CHECK_THAT(tutorial.out, Catch::StartsWith("5977530 parameters\n"));
+  // First values follow from the names and shapes of parameters, so equal losses say that these are equal. With batches
+  // of 128 and 2 the order of the images shows too.
+  const Outcome train = run(folder.path(),
+                            "train --model googlenet --data-dir data --epochs 1 --limit-train 130 --limit-test 130 "
+                            "--out run");
+  REQUIRE(train.code == 0);
+  std::smatch by_tutorial, by_train;
+  REQUIRE(std::regex_search(tutorial.out, by_tutorial,
+                            std::regex(R"(epoch 1: train loss (\S+), test loss (\S+), test accuracy (\S+)\n)")));
+  REQUIRE(std::regex_search(
+      train.out, by_train, std::regex(R"(epoch 1/1  train loss (\S+) accuracy \S+  test loss (\S+) accuracy (\S+) )")));
+  for (const std::size_t value : {1, 2, 3}) CHECK(by_tutorial[value] == by_train[value]);
+
+  for (const auto& [arguments, says] :
+       std::vector<std::pair<std::string, std::string>>{{"0", "EPOCHS"},
+                                                        {"many", "EPOCHS"},
+                                                        {"1 nowhere", "nowhere: there is no such folder"},
+                                                        {"1 data -1", "LIMIT -1"},
+                                                        {"1 data 141", "LIMIT 141: there are only 140 images"},
+                                                        {"1 data 15 more", "more"}}) {
+    const Outcome outcome = run(folder.path(), "googlenet_tutorial " + arguments);
+    INFO(arguments << ": " << outcome.err);
+    CHECK((outcome.code == 1 || outcome.code == 2));
+    CHECK(outcome.out.empty());
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK(outcome.err.find(says) != std::string::npos);
+  }
+}

@@ -1,0 +1,286 @@
+/// Trainings that are stopped, killed and resumed, as programs: the bits that follow are those of a run that was not.
+
+#include <minception/tests/examples/programs.h>
+#include <minception/training/metrics.h>
+#include <minception/training/run_folder.h>
+
+#include <catch2/catch.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+const std::string kOptions =
+    "--data-dir data --model googlenet_bn --image-size 17 --epochs 3 --batch-size 8 --lr 0.05 --momentum 0.9 "
+    "--crop-padding 2 --flip --log-every 2 ";
+
+/// A program that runs beside the test. What it prints goes to stdout.txt and stderr.txt of the folder.
+class Running {
+ public:
+  Running(const fs::path& folder, const std::string& command) {
+    const std::string line =
+        "cd '" + folder.string() + "' && exec " + PROGRAM_FOLDER + "/" + command + " > stdout.txt 2> stderr.txt";
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  void signal(int number) const { ::kill(process_, number); }
+  bool over() {
+    if (over_) return true;
+    over_ = ::waitpid(process_, &status_, WNOHANG) == process_;
+    return over_;
+  }
+  /// The exit code; 128 and the signal's number where one ended it.
+  int wait() {
+    if (!over_) ::waitpid(process_, &status_, 0);
+    over_ = true;
+    return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+  }
+
+ private:
+  pid_t process_ = -1;
+  int status_ = 0;
+  bool over_ = false;
+};
+
+void make_data(const fs::path& folder) {
+  fs::create_directory(folder / "data");
+  write_dataset(folder / "data", 44);  // 6 steps per epoch, the last of 4 samples
+}
+
+/// The lines of metrics.jsonl without the time that things took.
+std::string curve(const fs::path& run) {
+  std::string text;
+  Metrics metrics = read_metrics(run / "metrics.jsonl");
+  for (StepMetrics& line : metrics.steps) {
+    line.examples_per_second = 0.0;
+    text += to_json_line(line) + "\n";
+  }
+  for (EpochMetrics& line : metrics.epochs) {
+    line.examples_per_second = line.seconds = 0.0;
+    text += to_json_line(line) + "\n";
+  }
+  return text;
+}
+
+void check_same_run(const fs::path& a, const fs::path& b) {
+  CHECK(curve(a) == curve(b));
+  CHECK(text_of(a / "model.safetensors") == text_of(b / "model.safetensors"));
+  CHECK(text_of(a / "evaluation.json") == text_of(b / "evaluation.json"));
+}
+
+}  // namespace
+
+TEST_CASE("killed at 50 random instants, a run can always be read and resumed, and ends with the same bits") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const auto start = std::chrono::steady_clock::now();
+  // Two epochs of 6 steps, checkpoints after steps 3, 6, 9 and 12.
+  const std::string options = kOptions + "--epochs 2 --checkpoint-every 3 ";
+  REQUIRE(run(folder.path(), "train " + options + "--out whole").code == 0);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  const std::string fresh = "train " + options + "--tensorboard --out killed";
+  const std::string resume = "train --resume killed --checkpoint-every 3 --tensorboard";
+  std::uint32_t random = 12345;
+  int kills = 0, ends = 0, resumed = 0;
+  while (kills < 50) {
+    const bool exists = fs::exists(folder / "killed/config.json");
+    resumed += exists;
+    Running program(folder.path(), exists ? resume : fresh);
+    random = random * 1664525u + 1013904223u;
+    // From the very start of the program to the end of the training.
+    const double delay = (random >> 8) * 0x1p-24 * seconds;
+    std::this_thread::sleep_for(std::chrono::duration<double>(delay));
+    if (program.over()) {
+      INFO(text_of(folder / "stderr.txt"));
+      REQUIRE(program.wait() == 0);
+      check_same_run(folder / "whole", folder / "killed");
+      fs::remove_all(folder / "killed");
+      ++ends;
+      continue;
+    }
+    program.signal(SIGKILL);
+    program.wait();
+    ++kills;
+    // Whatever is there can be read.
+    if (fs::exists(folder / "killed/metrics.jsonl")) CHECK_NOTHROW(read_metrics(folder / "killed/metrics.jsonl"));
+    for (const fs::path& checkpoint : checkpoints_of(folder / "killed")) {
+      INFO(checkpoint);
+      CHECK_NOTHROW(read_safetensors(checkpoint));
+    }
+  }
+  if (fs::exists(folder / "killed/config.json")) {
+    const Outcome last = run(folder.path(), resume);
+    INFO(last.err);
+    CHECK(last.code == 0);
+  } else {
+    CHECK(run(folder.path(), fresh).code == 0);
+  }
+  check_same_run(folder / "whole", folder / "killed");
+  CHECK(resumed > 20);
+  INFO(ends << " of the runs between kills came to their end");
+}
+
+TEST_CASE("Ctrl-C ends the step and saves, a second one ends the program") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out whole").code == 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    fs::remove_all(folder / "stopped");
+    Running program(folder.path(), "train " + kOptions + "--log-every 1 --out stopped");
+    while (!program.over() && text_of(folder / "stopped/metrics.jsonl").empty()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    program.signal(signal);
+    CHECK(program.wait() == 128 + signal);
+    CHECK_THAT(text_of(folder / "stdout.txt"), Catch::Contains("go on with: train --resume stopped"));
+    CHECK(text_of(folder / "stderr.txt").empty());
+    CHECK(checkpoints_of(folder / "stopped").size() >= 1);
+    CHECK(fs::exists(folder / "stopped/report.html"));
+    CHECK(run(folder.path(), "train --resume stopped").code == 0);
+    CHECK(text_of(folder / "stopped/model.safetensors") == text_of(folder / "whole/model.safetensors"));
+  }
+}
+
+TEST_CASE("a resumed run keeps its options, and says which ones contradict it") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out a").code == 0);
+  const auto before = snapshot(folder / "a");
+  struct Bad {
+    std::string command, says;
+  };
+  const std::vector<Bad> inputs = {
+      {"train --resume a --lr 0.1", "--lr 0.1 (was 0.05)"},
+      {"train --resume a --batch-size 4 --model googlenet",
+       R"(--model "googlenet" (was "googlenet_bn"), --batch-size 4 (was 8))"},
+      {"train --resume a --seed 2", "--seed 2 (was 1)"},
+      {"train --resume a --out b", "exclude each other"},
+      {"train --resume a --overwrite", "exclude each other"},
+      {"train --resume nowhere", "no run to resume"},
+      {"train --resume data", "no run to resume"},
+      {"train --resume a --data-dir other", "other: there is no such folder"},
+      {"train --resume other_data", "are not those that the run was started with"},
+  };
+  fs::copy(folder / "a", folder / "other_data", fs::copy_options::recursive);
+  std::string config = text_of(folder / "other_data/config.json");
+  fs::create_directory(folder / "changed");
+  for (const auto& entry : fs::directory_iterator(folder / "data")) {
+    std::string content = text_of(entry.path());
+    content.back() = 3;
+    write(folder / "changed" / entry.path().filename().string(), content);
+  }
+  config.replace(config.find("\"data_dir\": \"data\""), 18, "\"data_dir\": \"changed\"");
+  write(folder / "other_data/config.json", config);
+  for (const Bad& bad : inputs) {
+    const Outcome outcome = run(folder.path(), bad.command);
+    INFO(bad.command << "\n" << outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK_THAT(outcome.err, Catch::Contains(bad.says));
+  }
+  CHECK(snapshot(folder / "a") == before);
+
+  // The same value is no contradiction, and a run that is over is left alone.
+  const Outcome over = run(folder.path(), "train --resume a --lr 0.05");
+  CHECK(over.code == 0);
+  CHECK_THAT(over.out, Catch::Contains("nothing is left to do"));
+  CHECK(snapshot(folder / "a") == before);
+}
+
+TEST_CASE("a run whose schedule allows it can be made longer") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 2 --out a").code == 0);
+  REQUIRE(run(folder.path(), "train --resume a --epochs 3").code == 0);
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out b").code == 0);
+  check_same_run(folder / "a", folder / "b");
+  REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 1 --schedule cosine --out c").code == 0);
+  const Outcome outcome = run(folder.path(), "train --resume c --epochs 2");
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Catch::Contains("--epochs 2 (was 1)"));
+}
+
+TEST_CASE("a damaged checkpoint is passed over for the one before") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out a").code == 0);
+  const auto checkpoints = checkpoints_of(folder / "a");
+  REQUIRE(checkpoints.size() == 3);
+  const std::string curve_before = curve(folder / "a");
+  const std::string weights_before = text_of(folder / "a/model.safetensors");
+  fs::resize_file(checkpoints[0], 10'000);
+  const Outcome outcome = run(folder.path(), "train --resume a");
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Catch::Contains("the checkpoint before it is taken"));
+  CHECK_THAT(outcome.out, Catch::Contains("going on after step 12 of 18"));
+  CHECK(curve(folder / "a") == curve_before);
+  CHECK(text_of(folder / "a/model.safetensors") == weights_before);
+}
+
+TEST_CASE("a run folder in use is refused") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  Running program(folder.path(), "train " + kOptions + "--epochs 1000 --out a");
+  while (!program.over() && !fs::exists(folder / "a/config.json")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const std::string command = std::string("cd '") + folder.path().string() + "' && " + PROGRAM_FOLDER + "/train ";
+  for (const char* how : {"--resume a", "--data-dir data --out a", "--data-dir data --out a --overwrite"}) {
+    CHECK(std::system((command + how + " > other_out.txt 2> other_err.txt").c_str()) != 0);
+    CHECK_THAT(text_of(folder / "other_err.txt"), Catch::Contains("another process works in this run folder"));
+  }
+  program.signal(SIGINT);
+  CHECK(program.wait() == 130);
+}
+
+TEST_CASE("a disk that fills up is one line, and the run goes on from its last checkpoint") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out whole").code == 0);
+  REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 1 --out a").code == 0);
+  const auto checkpoints = checkpoints_of(folder / "a");
+  // A limit on file size (16 MiB, in blocks of 512 bytes) stands for a full disk.
+  const Outcome full =
+      run(folder.path(), "train --resume a --epochs 3 --checkpoint-every 1", "trap '' XFSZ && ulimit -f 32768");
+  INFO(full.err);
+  CHECK(full.code == 1);
+  CHECK(std::count(full.err.begin(), full.err.end(), '\n') == 1);
+  CHECK_THAT(full.err, Catch::Contains("step-000000007.safetensors: cannot write its bytes"));
+  CHECK(checkpoints_of(folder / "a") == checkpoints);
+  CHECK(run(folder.path(), "train --resume a --epochs 3").code == 0);
+  check_same_run(folder / "whole", folder / "a");
+}
+
+TEST_CASE("streamed images give the bits of resident ones") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--out resident").code == 0);
+  REQUIRE(run(folder.path(), "train " + kOptions + "--stream --loader-threads 3 --out streamed").code == 0);
+  check_same_run(folder / "resident", folder / "streamed");
+}
+
+TEST_CASE("a training that diverges names step and layer, and says it in the run") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const Outcome outcome =
+      run(folder.path(), "train " + kOptions + "--model googlenet --lr 1e30 --momentum 0 --out wild");
+  INFO(outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Catch::Contains("gave numbers that are not finite, first in"));
+  CHECK_THAT(outcome.err, Catch::Contains("try a lower --lr"));
+  CHECK(read_metrics(folder / "wild/metrics.jsonl").notices.size() == 1);
+  CHECK(fs::exists(folder / "wild/report.html"));
+}

@@ -1,0 +1,177 @@
+/// A classifier sees an image as training saw it: to the bit where it has the size of the data set's images.
+
+#include <minception/core/error.h>
+#include <minception/models/classifier.h>
+#include <minception/models/registry.h>
+#include <minception/tests/core/temporary_folder.h>
+#include <minception/tests/models/networks.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+using namespace minception;
+using minception::testing::message_of;
+using minception::testing::TemporaryFolder;
+
+namespace {
+
+const std::vector<std::string> kNames = {"cat", "dog", "cow"};
+
+std::vector<const char*> devices() {
+#ifdef MINCEPTION_HAVE_CPU
+  return {"reference", "cpu"};
+#else
+  return {"reference"};
+#endif
+}
+
+DecodedImage noise(const Shape& shape, std::uint64_t seed) {
+  DecodedImage image{shape, {}};
+  const Random random{seed, 4};
+  for (std::int64_t i = 0; i < shape.elements(); ++i) {
+    image.pixels.push_back(static_cast<std::uint8_t>(random.bits(static_cast<std::uint64_t>(i)) & 255));
+  }
+  return image;
+}
+
+/// A GoogLeNet that was made for a data set of such images, and the file that training would leave.
+struct Trained {
+  TemporaryFolder folder;
+  std::unique_ptr<Backend> backend;
+  Shape image;
+  Network network;
+
+  Trained(const char* device, const Shape& data_image, std::int64_t height, std::int64_t width)
+      : backend(make_backend(device)),
+        image(data_image),
+        network(make_model({.input = {data_image[0], height, width}, .classes = 3}), *backend,
+                {.max_batch = 5, .training = false, .dataset_image = data_image, .scale = {0.02f}, .shift = {-1.5f}}) {
+    network.initialize(Initialization::kaiming_normal, 7);
+    write_safetensors(path(), {network.state(), weights_metadata(network, kNames)});
+  }
+  std::filesystem::path path() const { return folder / "model.safetensors"; }
+
+  /// The logits of images of the data set, through the network that was trained.
+  std::vector<double> logits(const std::vector<DecodedImage>& images) {
+    std::vector<std::uint8_t> pixels;
+    for (const DecodedImage& one : images) pixels.insert(pixels.end(), one.pixels.begin(), one.pixels.end());
+    const ResidentDataset dataset = make_resident(*backend, image, pixels, std::vector<std::int32_t>(images.size(), 0));
+    std::vector<std::int32_t> indices(images.size());
+    std::iota(indices.begin(), indices.end(), 0);
+    network.set_dataset(Mode::inference, dataset);
+    network.set_indices(indices);
+    const auto batch = static_cast<std::int64_t>(images.size());
+    network.infer(batch);
+    return network.logits(Mode::inference, batch);
+  }
+};
+
+std::vector<double> all_logits(const std::vector<Prediction>& predictions) {
+  std::vector<double> logits;
+  for (const Prediction& p : predictions) logits.insert(logits.end(), p.logits.begin(), p.logits.end());
+  return logits;
+}
+
+}  // namespace
+
+TEST_CASE("an image of the data set has the logits that the trained network gives it - to the bit") {
+  struct Sizes {
+    Shape image;
+    std::int64_t height, width;
+  };
+  for (const char* device : devices()) {
+    // Resized to more, to less, to more in one direction only, and not at all.
+    for (const Sizes& sizes : {Sizes{{1, 14, 12}, 20, 17}, Sizes{{3, 40, 41}, 18, 17}, Sizes{{3, 30, 10}, 18, 19},
+                               Sizes{{1, 17, 18}, 17, 18}}) {
+      INFO(device << ", " << sizes.image << " to " << sizes.height << "x" << sizes.width);
+      Trained trained(device, sizes.image, sizes.height, sizes.width);
+      std::vector<DecodedImage> images;
+      for (std::uint64_t i = 0; i < 5; ++i) images.push_back(noise(sizes.image, i));
+      const std::vector<double> expected = trained.logits(images);
+      REQUIRE(std::all_of(expected.begin(), expected.end(), [](double v) { return std::isfinite(v) && v != 0.0; }));
+
+      Classifier classifier(trained.path(), *trained.backend, 5);
+      CHECK(classifier.class_names() == kNames);
+      CHECK(all_logits(classifier.predict(images)) == expected);
+      // A batch of another size may sum in another order.
+      for (const std::int64_t max_batch : {2, 32}) {
+        Classifier other(trained.path(), *trained.backend, max_batch);
+        const std::vector<double> logits = all_logits(other.predict(images));
+        REQUIRE(logits.size() == expected.size());
+        double worst = 0.0, scale = 0.0;
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+          worst = std::max(worst, std::abs(logits[i] - expected[i]));
+          scale = std::max(scale, std::abs(expected[i]));
+        }
+        CHECK(!(worst > 2e-5 * scale));
+      }
+    }
+  }
+}
+
+TEST_CASE("images of any size and colour are brought to those of the data set first") {
+  Trained trained("reference", {3, 20, 24}, 17, 30);
+  Classifier classifier(trained.path(), *trained.backend);
+  const std::vector<DecodedImage> images = {noise({1, 9, 100}, 1), noise({3, 333, 222}, 2), noise({3, 1, 1}, 3),
+                                            noise({1, 20, 24}, 4)};
+  const std::vector<Prediction> predictions = classifier.predict(images);
+  REQUIRE(predictions.size() == images.size());
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const DecodedImage prepared = classifier.prepare(images[i]);
+    CHECK(prepared.shape[0] == 3);
+    CHECK(prepared.shape[1] == std::min<std::int64_t>(images[i].shape[1], 20));
+    CHECK(prepared.shape[2] == std::min<std::int64_t>(images[i].shape[2], 24));
+    // What is prepared already stays as it is.
+    CHECK(classifier.predict(std::vector{prepared})[0].logits == predictions[i].logits);
+    if (prepared.shape == trained.image) CHECK(trained.logits({prepared}) == predictions[i].logits);
+  }
+  CHECK(predictions[0].logits != predictions[1].logits);
+  CHECK(classifier.predict({}).empty());
+}
+
+TEST_CASE("probabilities are the softmax of the logits and the class has the largest") {
+  Trained trained("reference", {1, 10, 10}, 17, 17);
+  Classifier classifier(trained.path(), *trained.backend);
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    const Prediction p = classifier.predict(std::vector{noise({1, 10, 10}, seed)})[0];
+    REQUIRE(p.logits.size() == 3);
+    REQUIRE(p.probabilities.size() == 3);
+    double sum = 0.0;
+    for (double logit : p.logits) sum += std::exp(logit);
+    for (std::size_t c = 0; c < 3; ++c) {
+      CHECK(p.probabilities[c] == Approx(std::exp(p.logits[c]) / sum).epsilon(1e-12));
+      CHECK(!(p.logits[c] > p.logits[p.class_index]));
+    }
+  }
+  // Weights that are all zero make every logit equal: the lowest class.
+  auto state = trained.network.state();
+  for (auto& [name, tensor] : state) std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
+  write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
+  const Prediction equal = Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)})[0];
+  CHECK(equal.class_index == 0);
+  CHECK(equal.probabilities[2] == Approx(1.0 / 3.0));
+  // NaN weights: an answer that can be seen to be none.
+  const float nan = std::nanf("");
+  std::memcpy(state.at("fc.bias").bytes.data() + sizeof(float), &nan, sizeof nan);
+  write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
+  const Prediction none = Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)})[0];
+  CHECK(none.class_index == 1);
+  CHECK(std::isnan(none.probabilities[1]));
+}
+
+TEST_CASE("a classifier refuses what it cannot load - by the name of the file") {
+  Trained trained("reference", {2, 10, 10}, 17, 17);
+  CHECK_THAT(message_of([&] { Classifier(trained.path(), *trained.backend); }),
+             Catch::Contains(trained.path().string() + ": its model expects 2 channels; images have 1 or 3"));
+  CHECK_THAT(message_of([&] { Classifier(trained.folder / "nowhere", *trained.backend); }), Catch::Contains("nowhere"));
+  Trained other("reference", {1, 10, 10}, 17, 17);
+  auto state = other.network.state();
+  state.erase("fc.bias");
+  write_safetensors(other.path(), {state, weights_metadata(other.network, kNames)});
+  CHECK_THAT(message_of([&] { Classifier(other.path(), *other.backend); }),
+             Catch::StartsWith(other.path().string() + ": the tensor fc.bias of googlenet is missing"));
+}

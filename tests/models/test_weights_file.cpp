@@ -1,0 +1,182 @@
+/// What a weights file says about itself comes back as it was written, and a file that says something else is refused.
+
+#include <minception/core/error.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights.h>
+#include <minception/models/weights_file.h>
+#include <minception/tests/core/temporary_folder.h>
+#include <minception/tests/models/networks.h>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+
+using namespace minception;
+using minception::testing::message_of;
+using minception::testing::TemporaryFolder;
+using minception::testing::write_file;
+
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+const std::string kNamesOfThree = R"(["cat","dog","cow"])";
+const Metadata kGood = {{"model", R"({"name":"googlenet","input":[3,32,40],"classes":3})"},
+                        {"preprocessing", R"({"resize":"bilinear","scale":[0.5],"shift":[1,2,3]})"},
+                        {"class_names", kNamesOfThree}};
+
+FileTensor tensor_of(float value) { return to_file_tensor(std::vector<double>{value}, {1}, DType::f32); }
+
+/// What reading a file with these metadata says, without the name of the file in front.
+std::string complaint(const Metadata& metadata) {
+  const TemporaryFolder folder;
+  const auto path = folder / "odd.safetensors";
+  write_safetensors(path, {{{"fc.bias", tensor_of(1.0f)}}, metadata});
+  const std::string message = message_of([&] { read_weights_file(path); });
+  const std::string prefix = path.string() + ": ";
+  if (!message.empty()) CHECK(message.substr(0, prefix.size()) == prefix);
+  CHECK(message.find('\n') == std::string::npos);
+  return message.empty() ? "" : message.substr(prefix.size());
+}
+
+std::string complaint(const std::string& entry, const std::string& text) {
+  Metadata metadata = kGood;
+  metadata[entry] = text;
+  return complaint(metadata);
+}
+
+}  // namespace
+
+TEST_CASE("metadata come back as they were written - floats to the bit") {
+  const auto backend = make_reference_backend();
+  const std::vector<std::string> names = {"T-shirt/top", "Ankle boot", "na\u00efve \"quotes\"", ""};
+  const std::vector<float> scale = {1.0f / 255.0f, 0.1f, std::numeric_limits<float>::denorm_min()};
+  const std::vector<float> shift = {-0.485f, std::numeric_limits<float>::max(), -0.0f};
+  const Network network(
+      make_model({.name = "googlenet_bn", .input = {3, 33, 47}, .classes = 4}), *backend,
+      {.max_batch = 2, .training = false, .dataset_image = Shape{3, 50, 60}, .scale = scale, .shift = shift});
+  const TemporaryFolder folder;
+  const auto path = folder / "model.safetensors";
+  write_safetensors(path, {network.state(), weights_metadata(network, names)});
+
+  const WeightsFile read = read_weights_file(path);
+  CHECK(read.config.name == "googlenet_bn");
+  CHECK(read.config.input == Shape{3, 33, 47});
+  CHECK(read.config.classes == 4);
+  CHECK(read.image == Shape{3, 50, 60});
+  CHECK(read.class_names == names);
+  CHECK(read.scale == scale);
+  CHECK(read.shift == shift);
+  CHECK(std::signbit(read.shift[2]));
+  CHECK(read.tensors == network.state());
+}
+
+TEST_CASE("the keys of the metadata stay what other programs read") {
+  const auto backend = make_reference_backend();
+  const Network network(small_googlenet(false), *backend, {.max_batch = 1, .plan_only = true});
+  const Metadata metadata = weights_metadata(network, {"a", "b", "c", "d"});
+  CHECK(metadata == Metadata{{"model", R"({"name":"small","input":[2,12,10],"classes":4})"},
+                             {"preprocessing", R"({"resize":"bilinear","scale":[0.003921568859368563],"shift":[0.0]})"},
+                             {"class_names", R"(["a","b","c","d"])"}});
+  CHECK_THAT(message_of([&] { weights_metadata(network, {"a"}); }), Catch::Contains("1 class names for 4 classes"));
+  CHECK_THAT(message_of([&] { weights_metadata(network, {"a", "b", "\xff", "d"}); }), Catch::Contains("UTF-8"));
+}
+
+TEST_CASE("tensors of the optimizer are left out and no others") {
+  const TemporaryFolder folder;
+  const auto path = folder / "checkpoint.safetensors";
+  Metadata metadata = kGood;
+  metadata["trainer"] = "whatever a checkpoint says besides";
+  write_safetensors(
+      path, {{{"fc.bias", tensor_of(1.0f)}, {"optimizer.fc.bias", tensor_of(2.0f)}, {"optimizers", tensor_of(3.0f)}},
+             metadata});
+  const WeightsFile read = read_weights_file(path);
+  CHECK(read.tensors ==
+        std::map<std::string, FileTensor>{{"fc.bias", tensor_of(1.0f)}, {"optimizers", tensor_of(3.0f)}});
+  CHECK(read.shift == std::vector<float>{1.0f, 2.0f, 3.0f});
+  CHECK(read.image == Shape{3, 32, 40});  // where the file does not say: the input
+}
+
+TEST_CASE("loading names the file - and a file that does not fit changes nothing") {
+  const auto backend = make_reference_backend();
+  Network network(small_googlenet(false), *backend, {.max_batch = 1, .training = false});
+  network.initialize(Initialization::xavier_uniform, 1);
+  WeightsFile weights{.tensors = network.state()};
+  load_weights(network, weights, "some.safetensors");
+  const auto before = network.state();
+  weights.tensors["fc.bias"] = tensor_of(1.0f);
+  CHECK_THAT(message_of([&] { load_weights(network, weights, "some.safetensors"); }),
+             Catch::StartsWith("some.safetensors: the tensor fc.bias is [1], small expects [4]"));
+  CHECK(network.state() == before);
+}
+
+TEST_CASE("metadata that train did not write are refused by what is odd about them") {
+  CHECK(complaint(kGood).empty());
+  CHECK(
+      complaint(Metadata{{"format", "pt"}}) ==
+      "no model is named in its metadata: it was not written by train; name the model.safetensors or a checkpoint of a "
+      "run");
+  CHECK(complaint(Metadata{}) == complaint(Metadata{{"format", "pt"}}));
+  for (const char* entry : {"preprocessing", "class_names"}) {
+    Metadata metadata = kGood;
+    metadata.erase(entry);
+    CHECK_THAT(complaint(metadata), Catch::StartsWith(concat("its metadata have no entry '", entry, "'")));
+  }
+
+  struct Odd {
+    const char* entry;
+    std::string text;
+    std::string says;
+  };
+  const std::vector<Odd> odd = {
+      {"model", "googlenet", "'model' in its metadata is no JSON"},
+      {"model", "", "'model' in its metadata is no JSON"},
+      {"model", R"("googlenet")", "'model' in its metadata lacks 'name'"},
+      {"model", R"({"name":5,"input":[3,32,40],"classes":3})", "'model' in its metadata has a 'name' that is no text"},
+      {"model", R"({"name":"vgg\nnot","input":[3,32,40],"classes":3})",
+       "its weights are of an unknown model \"vgg\\nnot\": known are googlenet, googlenet_bn"},
+      {"model", R"({"name":"googlenet","classes":3})", "'model' in its metadata lacks 'input'"},
+      {"model", R"({"name":"googlenet","input":[32,40],"classes":3})", "not (channels, height, width)"},
+      {"model", R"({"name":"googlenet","input":[3,0,40],"classes":3})", "'input' that is no number from 1 to 1000000"},
+      {"model", R"({"name":"googlenet","input":[3,-5,40],"classes":3})", "'input' that is no number from 1 to 1000000"},
+      {"model", R"({"name":"googlenet","input":[3,32.5,40],"classes":3})", "'input' that is no number"},
+      {"model", R"({"name":"googlenet","input":[3,99999999999,40],"classes":3})", "'input' that is no number"},
+      {"model", R"({"name":"googlenet","input":[3,100000,100000],"classes":3})", "more than 2^28 values"},
+      {"model", R"({"name":"googlenet","input":[3,32,40]})", "lacks 'classes'"},
+      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":0})", "'classes' that is no number"},
+      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":4})", "lists 3 names, the model has 4 classes"},
+      {"preprocessing", "{", "'preprocessing' in its metadata is no JSON"},
+      {"preprocessing", "[]", "lacks 'resize'"},
+      {"preprocessing", R"({"resize":"nearest","scale":[1],"shift":[0]})",
+       "resizes by \"nearest\": only 'bilinear' is known"},
+      {"preprocessing", R"({"resize":"bilinear","shift":[0]})", "lacks 'scale'"},
+      {"preprocessing", R"({"resize":"bilinear","scale":1,"shift":[0]})", "'scale' that is no list"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1,2],"shift":[0]})",
+       "has 2 values of 'scale': one for all channels is expected, or one for each of 3"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[]})", "has 0 values of 'shift'"},
+      {"preprocessing", R"({"resize":"bilinear","scale":["1"],"shift":[0]})", "'scale' that is no number"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[null],"shift":[0]})", "'scale' that is no number"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1e300],"shift":[0]})",
+       "'scale' that is no number of type f32"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"image":[1,28,28]})",
+       "'image' of 1 channels, the model expects 3"},
+      {"class_names", "{}", "'class_names' in its metadata is no list"},
+      {"class_names", R"(["cat","dog"])", "lists 2 names, the model has 3 classes"},
+      {"class_names", R"(["cat","dog",3])", "a name that is no text"},
+  };
+  for (const Odd& o : odd) {
+    INFO(o.entry << " " << o.text);
+    const std::string says = complaint(o.entry, o.text);
+    INFO(says);
+    CHECK(says.find(o.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("a file that is not there or no safetensors is refused by its name") {
+  const TemporaryFolder folder;
+  CHECK_THAT(message_of([&] { read_weights_file(folder / "nowhere"); }),
+             Catch::StartsWith((folder / "nowhere").string() + ": cannot be found"));
+  write_file(folder / "text", "these are no weights");
+  CHECK_THAT(message_of([&] { read_weights_file(folder / "text"); }), Catch::StartsWith((folder / "text").string()));
+}

@@ -1,0 +1,145 @@
+/// The record of an evaluation survives the way through a file, and a damaged one is refused.
+
+#include <minception/core/error.h>
+#include <minception/data/image_file.h>
+#include <minception/tests/core/temporary_folder.h>
+#include <minception/training/evaluation_record.h>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+
+using namespace minception;
+using minception::testing::message_of;
+using minception::testing::TemporaryFolder;
+using minception::testing::write_file;
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+/// A record with everything in it; NaN where NaN can be.
+EvaluationRecord some_record() {
+  EvaluationRecord record{.data = "fashion-mnist, test", .epoch = 3, .step = 42};
+  record.class_names = {"T-shirt/top", "\"quoted\"\n", "na\u00efve"};
+  record.evaluation = {.samples = 6,
+                       .loss = kNan,
+                       .top1 = 1.0 / 3.0,
+                       .top5 = 1.0,
+                       .classes = 3,
+                       .confusion = {1, 0, 2, 0, 1, 0, 1, 1, 0},
+                       .mistakes = {{5, 0, 2, 0.1 + 0.2}, {1, 2, 0, kNan}}};
+  record.mistake_images = {{0, 255, 17, 9}, {}};
+  return record;
+}
+
+/// What reading a file of this text says, without the name of the file in front.
+std::string complaint(const std::string& text) {
+  const TemporaryFolder folder;
+  const auto path = folder / "evaluation.json";
+  write_file(path, text);
+  const std::string message = message_of([&] { read_evaluation_record(path); });
+  const std::string prefix = path.string() + ": is no record of an evaluation: ";
+  if (!message.empty()) CHECK(message.substr(0, prefix.size()) == prefix);
+  CHECK(message.find('\n') == std::string::npos);
+  return message.empty() ? "" : message.substr(prefix.size());
+}
+
+/// The same with `from` replaced in the text of a good record.
+std::string complaint(const std::string& from, const std::string& to) {
+  std::string text = to_json(some_record());
+  const std::size_t at = text.find(from);
+  INFO(from);
+  REQUIRE(at != std::string::npos);
+  return complaint(text.replace(at, from.size(), to));
+}
+
+}  // namespace
+
+TEST_CASE("a record of an evaluation comes back from its file") {
+  for (const bool images : {true, false}) {
+    EvaluationRecord record = some_record();
+    if (!images) record.mistake_images.clear();
+    const TemporaryFolder folder;
+    write_file(folder / "evaluation.json", to_json(record));
+    const EvaluationRecord read = read_evaluation_record(folder / "evaluation.json");
+    CHECK(read.data == record.data);
+    CHECK(read.epoch == 3);
+    CHECK(read.step == 42);
+    CHECK(read.class_names == record.class_names);
+    CHECK(read.mistake_images == record.mistake_images);
+    CHECK(std::isnan(read.evaluation.loss));
+    CHECK(read.evaluation.confusion == record.evaluation.confusion);
+    REQUIRE(read.evaluation.mistakes.size() == 2);
+    CHECK(read.evaluation.mistakes[0].probability == 0.1 + 0.2);
+    CHECK(std::isnan(read.evaluation.mistakes[1].probability));
+    CHECK(to_json(read) == to_json(record));
+  }
+  CHECK_THAT(to_json(some_record()), Catch::Contains("\"loss\": null"));
+  CHECK_THAT(to_json(some_record()), Catch::Contains("\"confusion\": [[1,0,2],[0,1,0],[1,1,0]]"));
+}
+
+TEST_CASE("a record is made of an evaluation and the images of its mistakes") {
+  ImageDataset dataset{.image = {1, 2, 3}, .pixels = {}, .labels = {0, 1, 1}, .class_names = {"a", "b"}};
+  for (std::uint8_t i = 0; i < 18; ++i) dataset.pixels.push_back(i);
+  const Evaluation evaluation = {
+      .samples = 3, .classes = 2, .confusion = {0, 1, 1, 1}, .mistakes = {{2, 1, 0, 0.9}, {0, 0, 1, 0.8}}};
+  const EvaluationRecord record = make_evaluation_record("letters, test", 1, 7, evaluation, dataset);
+  CHECK(record.class_names == dataset.class_names);
+  CHECK(record.evaluation.mistakes.size() == 2);
+  if (has_png()) {
+    REQUIRE(record.mistake_images.size() == 2);
+    CHECK(record.mistake_images[0] == encode_png({1, 2, 3}, std::vector<std::uint8_t>{12, 13, 14, 15, 16, 17}));
+    CHECK(record.mistake_images[1] == encode_png({1, 2, 3}, std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5}));
+  } else {
+    CHECK(record.mistake_images.empty());
+  }
+  dataset.class_names.push_back("c");
+  CHECK_THAT(message_of([&] { make_evaluation_record("", 0, 0, evaluation, dataset); }),
+             Catch::Contains("2 classes does not belong to a data set of 3"));
+}
+
+TEST_CASE("a damaged record is refused in one line that says what is wrong") {
+  CHECK(complaint(to_json(some_record())).empty());
+  const std::string whole = to_json(some_record());
+  for (const std::size_t length : {std::size_t{0}, std::size_t{1}, whole.size() / 2, whole.size() - 3}) {
+    CHECK(complaint(whole.substr(0, length)) == "it is no JSON object");
+  }
+  CHECK(complaint("[1, 2]") == "it is no JSON object");
+  CHECK(complaint("{}") == "'data' is missing");
+  CHECK(complaint("\"step\": 42", "\"step\": -1") == "'step' is no whole number from 0 to 9223372036854775806");
+  CHECK(complaint("\"step\"", "\"stop\"") == "'step' is missing");
+  CHECK(complaint("\"top5\": 1.0", "\"top5\": \"1\"") == "'top5' is no number");
+  CHECK(complaint("\"samples\": 6", "\"samples\": 7") == "'confusion' counts 6 of 7 samples");
+  CHECK(complaint("\"samples\": 6", "\"samples\": 5") == "'confusion' counts more than the 5 samples");
+  CHECK(complaint("[[1,0,2],", "[") == "'confusion' has 2 rows for 3 classes");
+  CHECK(complaint("[1,0,2]", "[3]") == "a row of 'confusion' has 1 columns for 3 classes");
+  CHECK(complaint("[1,0,2]", "3") == "'confusion' is no list");
+  CHECK(complaint("[1,0,2]", "[1,0,-2]") == "'confusion' is no whole number from 0 to 6");
+  CHECK(complaint("[1,0,2]", "[9223372036854775807,0,2]") == "'confusion' is no whole number from 0 to 6");
+  CHECK(complaint("\"T-shirt/top\"", "5") == "'class_names' is no text");
+  CHECK(complaint("\"predicted\":2", "\"predicted\":3") == "'predicted' is no whole number from 0 to 2");
+  CHECK(complaint("\"label\":0", "\"label\":-1") == "'label' is no whole number from 0 to 2");
+  CHECK(complaint("\"index\":5,", "") == "'index' is missing");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8RCQ=\"") == "the 'image' of a mistake is no Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8R-Q==\"") == "the 'image' of a mistake is no Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"A=8RCQ==\"") == "the 'image' of a mistake is no Base64");
+  CHECK(complaint(",\"image\":\"AP8RCQ==\"", "") == "some mistakes have an 'image' and some have none");
+  CHECK_THAT(message_of([] { read_evaluation_record("nowhere/evaluation.json"); }),
+             Catch::StartsWith("nowhere/evaluation.json: cannot be read"));
+  CHECK_THAT(message_of([] { read_evaluation_record("/"); }), Catch::StartsWith("/: cannot be read"));
+}
+
+TEST_CASE("Base64 is that of RFC 4648") {
+  const auto of = [](const std::string& text) { return base64(std::vector<std::uint8_t>(text.begin(), text.end())); };
+  // Section 10 of the RFC.
+  CHECK(of("") == "");
+  CHECK(of("f") == "Zg==");
+  CHECK(of("fo") == "Zm8=");
+  CHECK(of("foo") == "Zm9v");
+  CHECK(of("foob") == "Zm9vYg==");
+  CHECK(of("fooba") == "Zm9vYmE=");
+  CHECK(of("foobar") == "Zm9vYmFy");
+  CHECK(base64(std::vector<std::uint8_t>{0xfb, 0xff, 0xfe}) == "+//+");
+}

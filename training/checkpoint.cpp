@@ -1,0 +1,74 @@
+#include <minception/core/error.h>
+#include <minception/models/weights_file.h>
+#include <minception/training/checkpoint.h>
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace minception {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// nlohmann/json writes a double with as many digits as bring the same one back.
+Json to_json(const Totals& totals) { return {{"loss", totals.loss}, {"correct", totals.correct}}; }
+
+Totals totals_from(const Json& json) { return {.loss = json.at("loss"), .correct = json.at("correct")}; }
+
+std::string to_json(const TrainerState& state) {
+  Json on_device = Json::array();
+  for (const Totals& totals : state.on_device) on_device.push_back(to_json(totals));
+  return Json{{"epoch", state.epoch},     {"position", state.position},
+              {"step", state.step},       {"epoch_sums", to_json(state.epoch_sums)},
+              {"seconds", state.seconds}, {"line_position", state.line_position},
+              {"on_device", on_device},   {"plateau_steps", state.plateau_steps}}
+      .dump();
+}
+
+TrainerState state_from(const std::string& text) {
+  const Json json = Json::parse(text);
+  TrainerState state = {.epoch = json.at("epoch"),
+                        .position = json.at("position"),
+                        .step = json.at("step"),
+                        .epoch_sums = totals_from(json.at("epoch_sums")),
+                        .seconds = json.at("seconds"),
+                        .line_position = json.at("line_position"),
+                        .on_device = {},
+                        .plateau_steps = json.at("plateau_steps")};
+  for (const Json& totals : json.at("on_device")) state.on_device.push_back(totals_from(totals));
+  return state;
+}
+
+}  // namespace
+
+void write_checkpoint(const std::filesystem::path& path, const Network& network, const TrainerState& state,
+                      const std::string& options, const std::vector<std::string>& class_names) {
+  Safetensors content{network.state(), weights_metadata(network, class_names)};
+  for (auto& [name, tensor] : network.optimizer_state()) content.tensors[kOptimizerPrefix + name] = std::move(tensor);
+  content.metadata["training"] = to_json(state);
+  content.metadata["options"] = options;
+  write_safetensors(path, content);
+}
+
+Checkpoint read_checkpoint(const std::filesystem::path& path) {
+  Safetensors content = read_safetensors(path);
+  Checkpoint checkpoint;
+  try {
+    checkpoint.state = state_from(content.metadata.at("training"));
+    checkpoint.options = content.metadata.at("options");
+  } catch (const std::exception&) {
+    fail(path.string(), ": is no checkpoint: its metadata do not say where a training stands");
+  }
+  const std::string prefix = kOptimizerPrefix;
+  for (auto& [name, tensor] : content.tensors) {
+    if (name.starts_with(prefix)) {
+      checkpoint.momentum[name.substr(prefix.size())] = std::move(tensor);
+    } else {
+      checkpoint.parameters[name] = std::move(tensor);
+    }
+  }
+  return checkpoint;
+}
+
+}  // namespace minception

@@ -1,0 +1,186 @@
+#include <minception/core/error.h>
+#include <minception/training/evaluation.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+namespace minception {
+namespace {
+
+/// What one row of logits says about a sample.
+struct Answer {
+  double loss = 0.0;
+  double probability = 0.0;       // of `predicted`
+  std::int64_t beaten_by = 0;     // classes before the label in the order of logits
+  std::int64_t predicted = 0;     // the label exactly where nothing beats it
+  bool label_is_a_number = true;  // NaN is never right, not even among the five largest of four
+};
+
+Answer judge(std::span<const double> logits, std::int64_t label) {
+  const auto classes = static_cast<std::int64_t>(logits.size());
+  const auto logit = [&](std::int64_t c) { return logits[static_cast<std::size_t>(c)]; };
+  const double of_label = logit(label);
+  Answer answer{.predicted = -1, .label_is_a_number = !std::isnan(of_label)};
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (!(logit(c) <= of_label) || (c < label && logit(c) == of_label)) ++answer.beaten_by;
+    // NaN beats every number and the first NaN stays; but a label that is NaN is beaten by whatever there is.
+    if (c == label && !answer.label_is_a_number) continue;
+    const bool first = answer.predicted < 0;
+    if (first || (!std::isnan(logit(answer.predicted)) && !(logit(c) <= logit(answer.predicted)))) answer.predicted = c;
+  }
+  if (answer.predicted < 0) answer.predicted = label;  // the only class
+
+  // Shifted by the largest logit, so that no exponential overflows; an infinite one becomes NaN here, as it should.
+  const double largest = logit(answer.predicted);
+  double sum = 0.0;
+  for (double value : logits) sum += std::exp(value - largest);
+  answer.probability = 1.0 / sum;
+  answer.loss = std::log(sum) - (of_label - largest);
+  return answer;
+}
+
+/// NaN is no confidence at all.
+bool more_confident(const Mistake& a, const Mistake& b) {
+  const auto confidence = [](const Mistake& m) { return std::isnan(m.probability) ? -1.0 : m.probability; };
+  return confidence(a) != confidence(b) ? confidence(a) > confidence(b) : a.index < b.index;
+}
+
+template <class... Args>
+std::string formatted(const char* format, Args... args) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, args...);
+  return text;
+}
+
+/// UTF-8 takes as many columns as it has bytes that begin a character.
+std::size_t columns(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  const std::size_t used = columns(text);
+  return text + std::string(used < width ? width - used : 0, ' ');
+}
+
+std::string right_aligned(const std::string& text, std::size_t width) {
+  return std::string(text.size() < width ? width - text.size() : 0, ' ') + text;
+}
+
+/// A row per class: its accuracy and its row of the confusion matrix.
+std::string confusion_matrix(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
+  const auto classes = static_cast<std::size_t>(evaluation.classes);
+  const std::int64_t most = *std::max_element(evaluation.confusion.begin(), evaluation.confusion.end());
+  const std::size_t cell = std::max<std::size_t>(5, 2 + std::to_string(most).size());
+  std::size_t widest = std::string("class").size();
+  for (const std::string& name : class_names) widest = std::max(widest, columns(name));
+
+  std::string text = "    " + padded("class", widest) + "  accuracy";
+  for (std::size_t c = 0; c < classes; ++c) text += right_aligned(std::to_string(c), cell);
+  text += "  <- predicted\n";
+  for (std::size_t label = 0; label < classes; ++label) {
+    const std::int64_t* row = evaluation.confusion.data() + label * classes;
+    std::int64_t samples = 0;
+    for (std::size_t c = 0; c < classes; ++c) samples += row[c];
+    text += right_aligned(std::to_string(label), 3) + " " + padded(class_names[label], widest) + "  ";
+    text += samples == 0
+                ? right_aligned("-", 8)
+                : formatted("%6.2f %%", 100.0 * static_cast<double>(row[label]) / static_cast<double>(samples));
+    for (std::size_t c = 0; c < classes; ++c) text += right_aligned(row[c] == 0 ? "." : std::to_string(row[c]), cell);
+    text += '\n';
+  }
+  return text;
+}
+
+/// The largest cells beside the diagonal.
+std::string frequent_confusions(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
+  constexpr std::size_t kMost = 20;
+  const auto classes = static_cast<std::size_t>(evaluation.classes);
+  std::vector<std::size_t> cells;
+  for (std::size_t i = 0; i < evaluation.confusion.size(); ++i) {
+    if (evaluation.confusion[i] > 0 && i / classes != i % classes) cells.push_back(i);
+  }
+  std::stable_sort(cells.begin(), cells.end(),
+                   [&](std::size_t a, std::size_t b) { return evaluation.confusion[a] > evaluation.confusion[b]; });
+  cells.resize(std::min(kMost, cells.size()));
+  if (cells.empty()) return "no class was taken for another\n";
+  std::size_t widest = std::string("class").size();
+  for (std::size_t cell : cells) widest = std::max(widest, columns(class_names[cell / classes]));
+  std::string text = "most frequent confusions\n samples  " + padded("class", widest) + "  predicted\n";
+  for (std::size_t cell : cells) {
+    text += right_aligned(std::to_string(evaluation.confusion[cell]), 8) + "  " +
+            padded(class_names[cell / classes], widest) + "  " + class_names[cell % classes] + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> labels,
+                    const EvaluationOptions& options, const std::function<bool(const EvaluationProgress&)>& report) {
+  const std::int64_t total = feed.size();
+  const std::int64_t classes = network.model().config.classes;
+  const std::int64_t max_batch = network.options().max_batch;
+  const std::int64_t batch_size = options.batch_size == 0 ? max_batch : options.batch_size;
+  require(batch_size >= 1 && batch_size <= max_batch, "a batch size of ", batch_size,
+          ": the network was planned for 1 to ", max_batch);
+  require(total >= 1, "there are no samples to evaluate");
+  require(static_cast<std::int64_t>(labels.size()) == total, labels.size(), " labels for ", total, " samples");
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    require(labels[i] >= 0 && labels[i] < classes, "sample ", i, " has the label ", labels[i], ": the network has ",
+            classes, " classes");
+  }
+
+  Evaluation evaluation{.classes = classes};
+  evaluation.confusion.resize(static_cast<std::size_t>(classes * classes));
+  double loss = 0.0;
+  std::int64_t top1 = 0, top5 = 0;
+  feed.start(network, Mode::inference, {.batch_size = batch_size});
+  for (bool go_on = true; go_on && evaluation.samples < total;) {
+    const std::int64_t batch = std::min(batch_size, total - evaluation.samples);
+    feed.next(batch);
+    network.infer(batch);
+    const std::vector<double> logits = network.logits(Mode::inference, batch);
+    for (std::int64_t i = 0; i < batch; ++i) {
+      const std::int64_t index = evaluation.samples + i;
+      const std::int32_t label = labels[static_cast<std::size_t>(index)];
+      const Answer answer = judge(
+          std::span(logits).subspan(static_cast<std::size_t>(i * classes), static_cast<std::size_t>(classes)), label);
+      loss += answer.loss;
+      const bool right = answer.label_is_a_number && answer.beaten_by == 0;
+      if (right) ++top1;
+      if (answer.label_is_a_number && answer.beaten_by < 5) ++top5;
+      ++evaluation.confusion[static_cast<std::size_t>(label * classes + answer.predicted)];
+      if (!right && options.most_mistakes > 0) {
+        evaluation.mistakes.push_back({index, label, static_cast<std::int32_t>(answer.predicted), answer.probability});
+      }
+    }
+    evaluation.samples += batch;
+    const auto done = static_cast<double>(evaluation.samples);
+    evaluation.loss = loss / done;
+    evaluation.top1 = static_cast<double>(top1) / done;
+    evaluation.top5 = static_cast<double>(top5) / done;
+    if (report) {
+      go_on = report({.done = evaluation.samples, .total = total, .loss = evaluation.loss, .top1 = evaluation.top1});
+    }
+  }
+  network.reset_totals();  // training starts its own sums afresh
+
+  const std::size_t kept = std::min(options.most_mistakes, evaluation.mistakes.size());
+  const auto end_of_kept = evaluation.mistakes.begin() + static_cast<std::ptrdiff_t>(kept);
+  std::partial_sort(evaluation.mistakes.begin(), end_of_kept, evaluation.mistakes.end(), more_confident);
+  evaluation.mistakes.resize(kept);
+  return evaluation;
+}
+
+std::string evaluation_table(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
+  constexpr std::int64_t kReadable = 20;
+  require(static_cast<std::int64_t>(class_names.size()) == evaluation.classes, class_names.size(), " class names for ",
+          evaluation.classes, " classes");
+  return formatted("loss %.4f  top-1 %.2f %%", evaluation.loss, 100.0 * evaluation.top1) +
+         formatted("  top-5 %.2f %%\n\n", 100.0 * evaluation.top5) +
+         (evaluation.classes <= kReadable ? confusion_matrix : frequent_confusions)(evaluation, class_names);
+}
+
+}  // namespace minception

@@ -1,0 +1,220 @@
+#include <minception/core/error.h>
+#include <minception/data/image_file.h>
+#include <minception/training/evaluation_record.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+namespace minception {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The bytes of Base64 text, or nothing if it is none.
+std::optional<std::vector<std::uint8_t>> from_base64(const std::string& text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::array<int, 256> value_of;
+  value_of.fill(-1);
+  for (std::size_t i = 0; i < kBase64.size(); ++i)
+    value_of[static_cast<unsigned char>(kBase64[i])] = static_cast<int>(i);
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (std::size_t i = 0; i + padding < text.size(); ++i) {
+    const int value = value_of[static_cast<unsigned char>(text[i])];
+    if (value < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<std::uint8_t>(bits >> count & 0xff));
+  }
+  return bytes;
+}
+
+/// Takes values out of a record with errors that name the file and the key.
+class Reader {
+ public:
+  explicit Reader(std::string file) : file_(std::move(file)) {}
+
+  template <class... Args>
+  void check(bool condition, const Args&... what) const {
+    require(condition, file_, ": is no record of an evaluation: ", what...);
+  }
+  const Json& member(const Json& object, const char* key) const {
+    check(object.is_object() && object.contains(key), "'", key, "' is missing");
+    return object.at(key);
+  }
+  std::string text(const Json& value, const char* key) const {
+    check(value.is_string(), "'", key, "' is no text");
+    return value.get<std::string>();
+  }
+  double number(const Json& value, const char* key) const {
+    check(value.is_number() || value.is_null(), "'", key, "' is no number");
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  }
+  /// From 0 to below `end`.
+  std::int64_t count(const Json& value, const char* key,
+                     std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
+    check(value.is_number_unsigned() && value.get<std::uint64_t>() < static_cast<std::uint64_t>(end), "'", key,
+          "' is no whole number from 0 to ", end - 1);
+    return value.get<std::int64_t>();
+  }
+  const Json& list(const Json& value, const char* key) const {
+    check(value.is_array(), "'", key, "' is no list");
+    return value;
+  }
+
+ private:
+  std::string file_;
+};
+
+void read_confusion(const Reader& reader, const Json& rows, Evaluation& evaluation) {
+  const auto classes = static_cast<std::size_t>(evaluation.classes);
+  reader.check(rows.size() == classes, "'confusion' has ", rows.size(), " rows for ", classes, " classes");
+  std::int64_t samples = 0;
+  for (const Json& row : rows) {
+    reader.list(row, "confusion");
+    reader.check(row.size() == classes, "a row of 'confusion' has ", row.size(), " columns for ", classes, " classes");
+    for (const Json& cell : row) {
+      const std::int64_t count = reader.count(cell, "confusion", evaluation.samples + 1);
+      evaluation.confusion.push_back(count);
+      reader.check(count <= evaluation.samples - samples, "'confusion' counts more than the ", evaluation.samples,
+                   " samples");
+      samples += count;
+    }
+  }
+  reader.check(samples == evaluation.samples, "'confusion' counts ", samples, " of ", evaluation.samples, " samples");
+}
+
+void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord& record) {
+  const std::int64_t classes = record.evaluation.classes;
+  for (const Json& entry : mistakes) {
+    const std::int64_t index = reader.count(reader.member(entry, "index"), "index");
+    const std::int64_t label = reader.count(reader.member(entry, "label"), "label", classes);
+    const std::int64_t predicted = reader.count(reader.member(entry, "predicted"), "predicted", classes);
+    record.evaluation.mistakes.push_back(
+        {.index = index,
+         .label = static_cast<std::int32_t>(label),
+         .predicted = static_cast<std::int32_t>(predicted),
+         .probability = reader.number(reader.member(entry, "probability"), "probability")});
+    if (!entry.contains("image")) continue;
+    std::optional<std::vector<std::uint8_t>> image = from_base64(reader.text(entry.at("image"), "image"));
+    reader.check(image.has_value(), "the 'image' of a mistake is no Base64");
+    record.mistake_images.push_back(std::move(*image));
+  }
+  reader.check(record.mistake_images.empty() || record.mistake_images.size() == mistakes.size(),
+               "some mistakes have an 'image' and some have none");
+}
+
+}  // namespace
+
+std::string base64(std::span<const std::uint8_t> bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t present = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j) bits = bits << 8 | (j < present ? bytes[i + j] : 0u);
+    for (std::size_t j = 0; j < 4; ++j) text += j <= present ? kBase64[bits >> (18 - 6 * j) & 63] : '=';
+  }
+  return text;
+}
+
+EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, std::int64_t step, Evaluation evaluation,
+                                        const ImageDataset& dataset) {
+  require(static_cast<std::int64_t>(dataset.class_names.size()) == evaluation.classes, "an evaluation of ",
+          evaluation.classes, " classes does not belong to a data set of ", dataset.class_names.size());
+  EvaluationRecord record{.data = std::move(data),
+                          .epoch = epoch,
+                          .step = step,
+                          .class_names = dataset.class_names,
+                          .evaluation = std::move(evaluation),
+                          .mistake_images = {}};
+  if (!has_png()) return record;
+  const auto bytes = static_cast<std::size_t>(dataset.image.elements());
+  for (const Mistake& mistake : record.evaluation.mistakes) {
+    require(mistake.index < dataset.size(), "sample ", mistake.index, " is not in a data set of ", dataset.size());
+    const std::span<const std::uint8_t> pixels(dataset.pixels);
+    record.mistake_images.push_back(
+        encode_png(dataset.image, pixels.subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes)));
+  }
+  return record;
+}
+
+std::string to_json(const EvaluationRecord& record) {
+  const Evaluation& evaluation = record.evaluation;
+  const auto classes = static_cast<std::size_t>(evaluation.classes);
+  Json confusion = Json::array();
+  for (std::size_t label = 0; label < classes; ++label) {
+    const auto row = evaluation.confusion.begin() + static_cast<std::ptrdiff_t>(label * classes);
+    confusion.push_back(std::vector<std::int64_t>(row, row + static_cast<std::ptrdiff_t>(classes)));
+  }
+  Json mistakes = Json::array();
+  for (std::size_t i = 0; i < evaluation.mistakes.size(); ++i) {
+    const Mistake& mistake = evaluation.mistakes[i];
+    mistakes.push_back({{"index", mistake.index},
+                        {"label", mistake.label},
+                        {"predicted", mistake.predicted},
+                        {"probability", mistake.probability}});
+    if (!record.mistake_images.empty()) mistakes.back()["image"] = base64(record.mistake_images[i]);
+  }
+  const Json json = {{"data", record.data},
+                     {"epoch", record.epoch},
+                     {"step", record.step},
+                     {"samples", evaluation.samples},
+                     {"loss", evaluation.loss},
+                     {"top1", evaluation.top1},
+                     {"top5", evaluation.top5},
+                     {"class_names", record.class_names},
+                     {"confusion", std::move(confusion)},
+                     {"mistakes", std::move(mistakes)}};
+  // A line per key: short enough for an editor, and nlohmann/json writes what is not finite as null.
+  std::string text = "{";
+  for (const auto& [key, value] : json.items()) {
+    text += text.size() > 1 ? ",\n" : "\n";
+    text += Json(key).dump() + ": " + value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  return text + "\n}\n";
+}
+
+EvaluationRecord read_evaluation_record(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  std::error_code error;
+  require(std::filesystem::is_regular_file(path, error) && file, path.string(),
+          ": cannot be read; train writes it into the folder of a run");
+  const Reader reader(path.string());
+  const Json json = Json::parse(content.str(), nullptr, false);
+  reader.check(json.is_object(), "it is no JSON object");
+
+  EvaluationRecord record;
+  record.data = reader.text(reader.member(json, "data"), "data");
+  record.epoch = reader.count(reader.member(json, "epoch"), "epoch");
+  record.step = reader.count(reader.member(json, "step"), "step");
+  for (const Json& name : reader.list(reader.member(json, "class_names"), "class_names")) {
+    record.class_names.push_back(reader.text(name, "class_names"));
+  }
+  Evaluation& evaluation = record.evaluation;
+  evaluation.classes = static_cast<std::int64_t>(record.class_names.size());
+  evaluation.samples = reader.count(reader.member(json, "samples"), "samples");
+  evaluation.loss = reader.number(reader.member(json, "loss"), "loss");
+  evaluation.top1 = reader.number(reader.member(json, "top1"), "top1");
+  evaluation.top5 = reader.number(reader.member(json, "top5"), "top5");
+  read_confusion(reader, reader.list(reader.member(json, "confusion"), "confusion"), evaluation);
+  read_mistakes(reader, reader.list(reader.member(json, "mistakes"), "mistakes"), record);
+  return record;
+}
+
+}  // namespace minception

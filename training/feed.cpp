@@ -1,0 +1,49 @@
+#include <minception/core/error.h>
+#include <minception/data/epoch_order.h>
+#include <minception/training/feed.h>
+
+#include <numeric>
+
+namespace minception {
+
+void ResidentFeed::start(Network& network, Mode mode, const PassOrder& order) {
+  network_ = &network;
+  order_ = order;
+  network.set_dataset(mode, dataset_);
+}
+
+void ResidentFeed::next(std::int64_t batch) {
+  indices_.resize(static_cast<std::size_t>(batch));
+  for (std::int64_t i = 0; i < batch; ++i) {
+    indices_[static_cast<std::size_t>(i)] =
+        static_cast<std::int32_t>(sample_order(order_.seed, order_.epoch, size(), order_.shuffle, order_.position + i));
+  }
+  order_.position += batch;
+  network_->set_indices(indices_);
+}
+
+void StreamedFeed::start(Network& network, Mode mode, const PassOrder& order) {
+  Backend& backend = network.backend();
+  const std::int64_t most = network.options().max_batch;
+  if (slot_.images.n() != most) {
+    const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(most * source_.image().elements()));
+    const std::vector<std::int32_t> labels(static_cast<std::size_t>(most));
+    slot_ = make_resident(backend, source_.image(), pixels, labels);
+  }
+  network_ = &network;
+  network.set_dataset(mode, slot_);
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(most));
+  std::iota(indices.begin(), indices.end(), 0);
+  network.set_indices(indices);
+  loader_.emplace(source_, order, LoaderOptions{.threads = threads_});
+}
+
+void StreamedFeed::next(std::int64_t batch) {
+  const LoadedBatch* loaded = loader_->next();
+  require(loaded != nullptr && loaded->size() == batch, "the pass has no further batch of ", batch, " samples");
+  Backend& backend = network_->backend();
+  backend.copy_to_device(slot_.images.data, loaded->pixels.data(), loaded->pixels.size());
+  backend.copy_to_device(slot_.labels.data, loaded->labels.data(), loaded->labels.size() * sizeof(std::int32_t));
+}
+
+}  // namespace minception

@@ -1,0 +1,18 @@
+#pragma once
+/// The plots of a report: how one run went, and how several went beside one another.
+
+#include <minception/training/report/run.h>
+
+#include <span>
+#include <string>
+
+namespace minception::report {
+
+/// Loss, accuracy, learning rate, momentum and speed; "" where nothing was recorded.
+std::string curves_of(const Run& run);
+/// Gradient norms per layer.
+std::string gradients_of(const Run& run);
+/// A plot per quantity with a curve per run.
+std::string curves_compared(std::span<const Run> runs);
+
+}  // namespace minception::report

@@ -1,0 +1,36 @@
+#pragma once
+/// What a report knows of a run: the files of its folder, read and checked.
+
+#include <minception/training/evaluation_record.h>
+#include <minception/training/metrics.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace minception::report {
+
+struct Run {
+  std::string name;  ///< of the folder
+  std::string date;  ///< "2026-01-31 12:34 UTC": when its metrics, or else its configuration, were last written
+  /// config.json with nested objects flattened, in its order: ("memory.total", "1024"). Lists become "1, 96, 96".
+  std::vector<std::pair<std::string, std::string>> config;
+  Metrics metrics;                             ///< empty: nothing was recorded yet
+  std::optional<EvaluationRecord> evaluation;  ///< nothing: it was not tested yet
+
+  /// The value of a key, or "".
+  std::string text(const std::string& key) const;
+  /// The value of a key, or NaN.
+  double number(const std::string& key) const;
+  /// Optimizer steps of an epoch; 0 if nothing tells.
+  double steps_per_epoch() const;
+  /// "googlenet on fashion-mnist", or the name of the folder.
+  std::string title() const;
+};
+
+/// Throws Error that names the file or folder for one that is no run, and for a damaged file.
+Run read_run(const std::filesystem::path& folder);
+
+}  // namespace minception::report

@@ -1,0 +1,140 @@
+#include <minception/core/error.h>
+#include <minception/models/weights.h>
+#include <minception/training/watch.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace minception {
+namespace {
+
+DType master_of(const Network& network) { return network.plan(Mode::inference).master_dtype(); }
+
+/// Elements of a floating tensor on a device that are not finite.
+std::int64_t count_not_finite(Backend& backend, const Tensor& tensor) {
+  if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::bf16) return 0;
+  const std::int64_t elements = tensor.shape.elements();
+  if (elements == 0) return 0;
+  const std::int64_t channels = tensor.dense() ? elements : tensor.shape[1];
+  const std::int64_t pixels = elements / channels;
+  const std::int64_t stride = tensor.dense() ? channels : tensor.pixel_stride;
+  FileTensor copy{tensor.dtype, tensor.shape, std::vector<std::byte>(tensor.bytes())};
+  backend.synchronize();
+  backend.copy_to_host(copy.bytes.data(), tensor.data, copy.bytes.size());
+  const std::vector<double> values = to_doubles(copy);
+  std::int64_t count = 0;
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t channel = 0; channel < channels; ++channel) {
+      count += !std::isfinite(values[static_cast<std::size_t>(pixel * stride + channel)]);
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+NetworkWatch::NetworkWatch(Network& network) : network_(network) {
+  for (const Parameter& parameter : network.parameters().all()) {
+    if (!parameter.trained()) continue;
+    segments_.push_back({.begin = parameter.begin, .count = parameter.shape.elements()});
+    names_.push_back(parameter.name);
+  }
+  norm_memory_ = network.backend().allocate(segments_.size() * 2 * size_of(master_of(network)));
+}
+
+NetworkWatch::Norms NetworkWatch::norms(const void* flat) {
+  Backend& backend = network_.backend();
+  const DType dtype = master_of(network_);
+  const auto count = static_cast<std::int64_t>(segments_.size());
+  // Operations take their inputs as Tensors, which may be written to.
+  const Tensor x(Shape{network_.parameters().flat_parameters()}, dtype, const_cast<void*>(flat), backend.device());
+  const SegmentNorms operation{
+      .segments = segments_, .x = x, .y = Tensor({count, 2}, dtype, norm_memory_.data(), backend.device())};
+  const std::size_t workspace = backend.plan(operation).workspace;
+  if (workspace_memory_.bytes() < workspace) workspace_memory_ = backend.allocate(workspace);
+  backend.run(operation, {workspace_memory_.data(), workspace_memory_.bytes()});
+  FileTensor result{dtype, {count, 2}, std::vector<std::byte>(norm_memory_.bytes())};
+  backend.synchronize();
+  backend.copy_to_host(result.bytes.data(), norm_memory_.data(), result.bytes.size());
+  const std::vector<double> values = to_doubles(result);
+
+  Norms norms;
+  double squares = 0.0;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    const double square = values[2 * i] * values[2 * i];
+    const std::string layer = names_[i].substr(0, names_[i].find('.'));
+    if (norms.layers.empty() || norms.layers.back().first != layer) norms.layers.emplace_back(layer, 0.0);
+    norms.layers.back().second += square;
+    squares += square;
+    if (norms.not_finite.empty() && values[2 * i + 1] != 0.0) norms.not_finite = names_[i];
+  }
+  for (auto& [layer, norm] : norms.layers) norm = std::sqrt(norm);
+  norms.all = std::sqrt(squares);
+  return norms;
+}
+
+NetworkWatch::Norms NetworkWatch::gradient_norms() { return norms(network_.flat_gradients().data()); }
+NetworkWatch::Norms NetworkWatch::parameter_norms() { return norms(network_.flat_parameters().data()); }
+
+void NetworkWatch::remember() {
+  if (remembered_.empty()) {
+    for (const std::span<std::byte> live :
+         {network_.flat_parameters(), network_.flat_statistics(), network_.flat_momentum()}) {
+      if (!live.empty()) remembered_.emplace_back(live, network_.backend().allocate(live.size()));
+    }
+  }
+  copy_remembered(false);
+}
+
+void NetworkWatch::go_back() {
+  copy_remembered(true);
+  network_.flat_parameters();  // says that they changed
+}
+
+void NetworkWatch::copy_remembered(bool back) {
+  Backend& backend = network_.backend();
+  const DType dtype = master_of(network_);
+  for (const auto& [live, kept] : remembered_) {
+    const Shape shape = {static_cast<std::int64_t>(live.size() / size_of(dtype))};
+    const Tensor here(shape, dtype, live.data(), backend.device());
+    const Tensor there(shape, dtype, kept.data(), backend.device());
+    backend.run(back ? Cast{.x = there, .y = here} : Cast{.x = here, .y = there});
+  }
+}
+
+std::string NetworkWatch::find_not_finite(std::int64_t batch) {
+  std::string found;
+  const auto look = [&](const Step& step, const Operation& operation) {
+    for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
+      if (access == Access::read || !found.empty() || !tensor.defined()) return;
+      const std::int64_t count = count_not_finite(network_.backend(), tensor);
+      if (count == 0) return;
+      found = concat(name_of(step.phase), " of ", step.layer, " (", name_of(operation), "): ", count, " of ",
+                     tensor.elements(), " values of ", role, " are not finite");
+    });
+    return found.empty();
+  };
+  network_.reset_totals();
+  for (const Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) {
+    if (!network_.run_watched(phase, batch, look)) break;
+  }
+  return found;
+}
+
+std::optional<std::string> PlateauWatch::add(double loss, std::int64_t steps) {
+  const double chance = std::log(static_cast<double>(classes_));
+  if (!(std::abs(loss - chance) <= 0.01 * chance)) {
+    steps_ = 0;
+    return std::nullopt;
+  }
+  const bool said = steps_ >= kSteps;
+  steps_ += steps;
+  if (said || steps_ < kSteps) return std::nullopt;
+  char number[32];
+  std::snprintf(number, sizeof number, "%.3f", chance);
+  return concat("for ", steps_, " steps the loss has been ln(", classes_, ") = ", number,
+                ": the network answers as if by chance. A GoogLeNet without BatchNorm often begins like this; if it "
+                "stays, try another --seed, another --lr, --initialization kaiming-normal, or --model googlenet_bn");
+}
+
+}  // namespace minception
