@@ -24,7 +24,7 @@ struct Options {
   std::string data_dir;
   std::string split = "test";
   std::int64_t batch_size = 256;
-  std::string device = "cpu";
+  std::string device = "auto";
   int threads = 0;
   std::int64_t limit = 0;
   bool json = false;
@@ -37,7 +37,8 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
   app.add_option("--split", o.split, "test or train");
   app.add_option("--batch-size", o.batch_size, "images at a time");
-  app.add_option("--device", o.device, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
+  app.add_option("--device", o.device,
+                 "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
   app.add_option("--threads", o.threads, "threads (0: all cores)");
   app.add_option("--limit", o.limit, "use the first N images (0: all)");
   app.add_flag("--json", o.json, "print one JSON document instead of text");
@@ -84,7 +85,7 @@ void run(const Options& o) {
   require(o.split == "test" || o.split == "train", "--split '", o.split, "': write test or train");
   require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
   require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
-  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
+  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads);
   const WeightsFile weights = read_weights_file(o.weights);
   Dataset splits = load_dataset(o.data, o.data_dir);
   ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;

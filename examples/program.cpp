@@ -63,10 +63,20 @@ Shape parse_image_size(const std::string& text) {
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
 }
 
-std::unique_ptr<Backend> make_device(const std::string& device, int threads) {
+DeviceChoice choose_device(const std::string& device) {
+  if (device != "auto") return {device, ""};
+  const std::string problem = why_no_cuda();
+  if (problem.empty() && !cuda_is_emulated()) return {"cuda", ""};
+  if (problem.empty()) return {"cpu", "this build runs CUDA kernels on the CPU, slowly"};
+  return {"cpu", problem.substr(0, problem.find(": configure"))};
+}
+
+std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32) {
   require(threads >= 0, "--threads ", threads, ": must be 0 or more");
   require(threads == 0 || device == "cpu", "--threads is for --device cpu");
-  return device == "cpu" ? make_cpu_backend(threads) : make_backend(device);
+  if (device == "cpu") return make_cpu_backend(threads);
+  if (device == "cuda") return make_cuda_backend({.tf32 = tf32});
+  return make_backend(device);
 }
 
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {

@@ -26,8 +26,16 @@ std::string compiler_name();
 /// "96" or "96x64" as (H, W).
 Shape parse_image_size(const std::string& text);
 
-/// The backend of --device. `threads`, from --threads, is for cpu; 0: all cores.
-std::unique_ptr<Backend> make_device(const std::string& device, int threads);
+/// What --device auto stands for on this machine: cuda where a GPU answers, else cpu, and why; other names stand for
+/// themselves.
+struct DeviceChoice {
+  std::string name;
+  std::string why;  ///< "" unless cpu was chosen for lack of a GPU
+};
+DeviceChoice choose_device(const std::string& device);
+
+/// The backend of --device. `threads`, from --threads, is for cpu; 0: all cores. `tf32`: see CudaOptions.
+std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false);
 
 /// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);

@@ -55,12 +55,14 @@ Schedule schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
 NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
   NetworkOptions options = {
       .max_batch = o.batch_size,
+      .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
       .label_smoothing = o.label_smoothing,
       .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
       .dataset_image = image,
       .crop_padding = {o.crop_padding, o.crop_padding},
       .flip = o.flip,
-      .augmentation_seed = static_cast<std::uint64_t>(o.seed)};
+      .augmentation_seed = static_cast<std::uint64_t>(o.seed),
+      .record = !o.no_graph};
   const auto channels = static_cast<std::size_t>(image[0]);
   for (const auto& [name, values] : {std::pair{"--mean", &o.mean}, std::pair{"--deviation", &o.deviation}}) {
     require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
@@ -96,7 +98,7 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
       {"options", recorded},
       {"device", o.device},
       {"backend", network.backend().description()},
-      {"compute", name_of(network.options().compute)},
+      {"compute", o.compute},
       {"processor", processor_name()},
       {"compiler", compiler_name()},
       {"memory",
@@ -295,6 +297,8 @@ class Session {
 
 /// Returns false if it was stopped.
 bool train(const CLI::App& app, TrainOptions o) {
+  const DeviceChoice device = choose_device(o.device);
+  o.device = device.name;
   check(o);
   const bool resuming = !o.resume.empty();
   Resumed resumed;
@@ -322,14 +326,15 @@ bool train(const CLI::App& app, TrainOptions o) {
               static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
-  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32");
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
                             .classes = static_cast<std::int64_t>(dataset.train.class_names.size()),
                             .seed = static_cast<std::uint64_t>(o.seed)});
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   Network network(std::move(model), *backend, network_options(o, image));
-  std::printf("device: %s\n%s", backend->description().c_str(), memory_table(network).c_str());
+  std::printf("device: %s, %s%s\n%s", o.device.c_str(), backend->description().c_str(),
+              device.why.empty() ? "" : concat(" (auto: ", device.why, ")").c_str(), memory_table(network).c_str());
   if (resumed.checkpoint) {
     network.load_state(resumed.checkpoint->parameters);
     network.load_optimizer_state(resumed.checkpoint->momentum);
@@ -349,7 +354,15 @@ bool train(const CLI::App& app, TrainOptions o) {
   ResidentDataset train_on_device, test_on_device;
   const MemorySource train_source(dataset.train), test_source(dataset.test);
   std::unique_ptr<Feed> train_feed, test_feed;
-  if (o.stream) {
+  const std::size_t dataset_bytes = dataset.train.pixels.size() + dataset.test.pixels.size();
+  const std::size_t free_bytes = backend->available_memory();
+  const bool too_large = free_bytes > 0 && dataset_bytes > free_bytes / 10 * 9;
+  if (too_large && !o.stream) {
+    std::printf(
+        "the images (%zu MiB) do not fit into what is left of the device's memory (%zu MiB): they are streamed\n",
+        dataset_bytes >> 20, free_bytes >> 20);
+  }
+  if (o.stream || too_large) {
     train_feed = std::make_unique<StreamedFeed>(train_source, o.loader_threads);
     test_feed = std::make_unique<StreamedFeed>(test_source, o.loader_threads);
   } else {
@@ -366,7 +379,8 @@ bool train(const CLI::App& app, TrainOptions o) {
                    .seed = static_cast<std::uint64_t>(o.seed),
                    .shuffle = !o.no_shuffle,
                    .schedule = schedule_of(o, steps_per_epoch),
-                   .steps_per_line = o.log_every});
+                   .steps_per_line = o.log_every,
+                   .check_every_step = o.check_nan});
   if (resumed.checkpoint) trainer.set_state(resumed.checkpoint->state);
   if (resuming && trainer.finished()) {
     std::printf("%s has run all of its %lld epochs; nothing is left to do\n", o.resume.c_str(),

@@ -44,7 +44,8 @@ void each_option(Options& o, F&& f) {
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
   f("initialization", o.initialization, result, "xavier-uniform or kaiming-normal");
   f("init", o.init_file, result, "start from the weights in this safetensors file");
-  f("device", o.device, result, "cpu, cuda (in builds that have it), or reference (plain loops: slow)");
+  f("device", o.device, result, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  f("compute", o.compute, result, "f32; on cuda also tf32 and bf16, with f32 weights");
   f("threads", o.threads, result, "threads (0: all cores)");
   f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
@@ -52,6 +53,8 @@ void each_option(Options& o, F&& f) {
   f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
   f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
   f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
+  f("no-graph", o.no_graph, nothing, "cuda: start each kernel by itself instead of replaying whole steps");
+  f("check-nan", o.check_nan, nothing, "look at everything that each step writes (slow), and name the first bad layer");
   f("loader-threads", o.loader_threads, nothing, "with --stream: threads that read ahead");
   f("checkpoint-every", o.checkpoint_every, nothing,
     "steps between checkpoints, besides one after each epoch (0: none)");
@@ -123,6 +126,9 @@ void check(const TrainOptions& o) {
             ": must be above 0");
   }
   check_count("--crop-padding", o.crop_padding, 0, 10'000);
+  require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "--compute ", o.compute,
+          ": known are f32, tf32, bf16");
+  require(o.compute == "f32" || o.device == "cuda", "--compute ", o.compute, " needs --device cuda");
   require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
   check_count("--seed", o.seed, 0, kMost);
   check_count("--limit-train", o.limit_train, 0, kMost);

@@ -35,7 +35,8 @@ struct TrainOptions {
   double lowest_learning_rate = 0.0;
   std::string initialization = "xavier-uniform";
   std::string init_file;
-  std::string device = "cpu";
+  std::string device = "auto";
+  std::string compute = "f32";
   int threads = 0;
   std::int64_t seed = 1;
   std::int64_t limit_train = 0;
@@ -45,6 +46,8 @@ struct TrainOptions {
 
   // These change no number of a training.
   bool stream = false;
+  bool no_graph = false;
+  bool check_nan = false;
   int loader_threads = 1;
   std::int64_t checkpoint_every = 0;
   std::int64_t keep_checkpoints = 3;

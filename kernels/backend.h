@@ -5,6 +5,7 @@
 #include <minception/kernels/operations.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,17 @@ struct Requirements {
 struct Workspace {
   void* data = nullptr;
   std::size_t bytes = 0;
+};
+
+/// Operations that were recorded once and are repeated as a whole: a CUDA graph.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  Recording() = default;
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  /// Does the work, with the memory and the attributes that it was recorded with.
+  virtual void replay() = 0;
 };
 
 /// Carries out operations on one device. It owns its streams and caches; several may live in one process.
@@ -46,6 +58,9 @@ class Backend {
   virtual void copy_to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void copy_to_host(void* host, const void* device, std::size_t bytes) = 0;
   virtual void fill_zero(void* device, std::size_t bytes) = 0;
+  /// Like copy_to_device, but returns before the copy is done, in its turn among the operations: for the few bytes that
+  /// change from step to step. `host` may be changed at once.
+  virtual void upload(void* device, const void* host, std::size_t bytes) { copy_to_device(device, host, bytes); }
   /// Returns when all work has been done.
   virtual void synchronize() = 0;
 
@@ -54,6 +69,12 @@ class Backend {
   Requirements plan(const Operation& operation);
   /// Validates the operation and carries it out. `workspace` holds at least what `plan` said.
   void run(const Operation& operation, Workspace workspace = {});
+  /// Records the operations that `work` runs, without doing them. nullptr, and `work` is not called, where the backend
+  /// cannot. `work` neither allocates nor copies; every operation in it has been run before, by itself.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) {
+    (void)work;
+    return nullptr;
+  }
 
   // One function per operation. Inputs are validated when they get here.
   virtual void load_batch(const LoadBatch&, Workspace) = 0;
@@ -127,6 +148,8 @@ struct CudaOptions {
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 /// "" if make_cuda_backend would succeed, else why not.
 std::string why_no_cuda();
+/// Whether the kernels of make_cuda_backend run on the CPU, which is no way to train fast.
+bool cuda_is_emulated();
 
 /// By name: "cpu", "cuda" or "reference". Throws Error that lists the names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);

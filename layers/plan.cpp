@@ -164,7 +164,7 @@ Tensor Plan::bind(const Tensor& tensor, std::int64_t batch) const {
   return storage.batched ? bound.first(batch) : bound;
 }
 
-const BoundSteps& Plan::bind(const BindOptions& options) {
+BoundSteps& Plan::bind(const BindOptions& options) {
   require(options.batch >= 1 && options.batch <= max_batch_, "a batch of ", options.batch,
           " samples: the network was planned for 1 to ", max_batch_);
   if (const auto found = bound_.find(options); found != bound_.end()) return found->second;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ struct BoundSteps {
   std::vector<Operation> operations;
   std::vector<Workspace> workspaces;
   Buffer extra_workspace;  ///< for steps that need more with a smaller batch than with the largest
+  std::int64_t runs = 0;   ///< whole runs of all steps so far
+  std::unique_ptr<Recording> recording = nullptr;  ///< of all steps, once they were recorded
 };
 
 struct MemorySummary {
@@ -131,7 +134,7 @@ class Plan {
   void set_dataset(const Tensor& images, const Tensor& labels);
 
   /// The steps for these options, made at the first call with them.
-  const BoundSteps& bind(const BindOptions& options);
+  BoundSteps& bind(const BindOptions& options);
   /// The tensor with its memory, for a batch of `batch` samples.
   Tensor bind(const Tensor& tensor, std::int64_t batch) const;
 

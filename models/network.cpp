@@ -278,7 +278,7 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
 void Network::set_indices(std::span<const std::int32_t> indices) {
   require(static_cast<std::int64_t>(indices.size()) <= options_.max_batch, indices.size(),
           " samples are more than the largest batch, ", options_.max_batch);
-  backend_.copy_to_device(index_memory_.data(), indices.data(), indices.size_bytes());
+  backend_.upload(index_memory_.data(), indices.data(), indices.size_bytes());
 }
 
 void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
@@ -306,7 +306,7 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
 
 void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum) {
   const ControlBlock block = {.position = {epoch, position}, .schedule = {learning_rate, momentum}};
-  backend_.copy_to_device(control_memory_.data(), &block, sizeof block);
+  backend_.upload(control_memory_.data(), &block, sizeof block);
 }
 
 void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
@@ -327,6 +327,20 @@ void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
   if (mode == Mode::inference && refresh) packed_for_batch_ = only ? 0 : batch;
 }
 
+/// The first time step by step: whatever a backend prepares at the first use of a shape is there when the second time is
+/// recorded.
+void Network::run_whole(BoundSteps& steps) {
+  const auto run_all = [&] {
+    for (std::size_t i = 0; i < steps.operations.size(); ++i) backend_.run(steps.operations[i], steps.workspaces[i]);
+  };
+  if (steps.runs++ == 1) steps.recording = backend_.record(run_all);
+  if (steps.recording) {
+    steps.recording->replay();
+  } else {
+    run_all();
+  }
+}
+
 bool Network::run_watched(Phase phase, std::int64_t batch,
                           const std::function<bool(const Step&, const Operation&)>& after) {
   const BoundSteps& bound = training_->bind({.batch = batch});
@@ -341,9 +355,18 @@ bool Network::run_watched(Phase phase, std::int64_t batch,
 
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   const BindOptions options = {.batch = batch, .accumulate = step.accumulate, .divisor = step.divisor};
+  if (step.update && options_.record && training_ && has_input_[static_cast<int>(Mode::training)]) {
+    run_whole(training_->bind(options));
+    packed_for_batch_ = 0;
+    return;
+  }
   for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward, Phase::update}) {
     if (phase != Phase::update || step.update) run_bound(Mode::training, options, phase);
   }
+}
+
+bool Network::replays(std::int64_t batch) {
+  return plan_of(Mode::training).bind({.batch = batch}).recording != nullptr;
 }
 
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }

@@ -52,6 +52,7 @@ struct NetworkOptions {
   Extent2d crop_padding = {0, 0};
   bool flip = false;
   std::uint64_t augmentation_seed = 1;
+  bool record = true;        ///< whole training steps are recorded and replayed where the backend can: the same bits
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run
   bool reuse_memory = true;  ///< false: every tensor keeps its own memory, to be looked at
 };
@@ -109,6 +110,8 @@ class Network {
 
   /// Forward, loss and backward of `batch` samples, then the optimizer.
   void train_step(std::int64_t batch, const TrainStepOptions& options = {});
+  /// Whether whole steps of this batch size are replayed by now.
+  bool replays(std::int64_t batch);
   /// Forward and loss with running statistics.
   void infer(std::int64_t batch);
 
@@ -154,6 +157,7 @@ class Network {
 
  private:
   Plan& plan_of(Mode mode) const;
+  void run_whole(BoundSteps& steps);
   void run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only);
   void write_plan(Plan& plan);
   std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;

@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$root"
 
 programs=build/gpu-programs
-names=(minception_cuda_tests minception_cuda_network_tests minception_ptx_record)
+names=(minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests minception_ptx_record)
 
 commit_here() {
   git rev-parse --short HEAD 2>/dev/null || echo unknown
@@ -24,9 +24,10 @@ pack() {
   [ $# -gt 0 ] || set -- 90
   local architectures
   architectures=$(printf '%s-real;' "$@")
-  # Only what the tests need: a machine with a GPU need not have oneDNN.
+  # Only what the tests need: a machine with a GPU need not have oneDNN or image libraries.
   cmake_args=(-DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=NVCC "-DCMAKE_CUDA_ARCHITECTURES=${architectures%;}"
-    -DCMAKE_DISABLE_FIND_PACKAGE_dnnl=ON -DMINCEPTION_EXAMPLES=OFF -DMINCEPTION_NATIVE=OFF
+    -DCMAKE_DISABLE_FIND_PACKAGE_dnnl=ON -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON
+    -DMINCEPTION_EXAMPLES=OFF -DMINCEPTION_NATIVE=OFF
     "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
   quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (the lines above say why)"
@@ -82,6 +83,7 @@ tests() {
   fi
   part operations 120 "$programs/minception_cuda_tests"
   part networks 100 "$programs/minception_cuda_network_tests"
+  part training 60 "$programs/minception_cuda_training_tests"
   part ptx 30 "$programs/minception_ptx_record"
   if command -v compute-sanitizer >/dev/null; then sanitizer=(compute-sanitizer); fi
   [ ${#sanitizer[@]} -gt 0 ] || { [ -x /usr/local/cuda/bin/compute-sanitizer ] && sanitizer=(/usr/local/cuda/bin/compute-sanitizer); } || true

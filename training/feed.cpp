@@ -42,8 +42,8 @@ void StreamedFeed::next(std::int64_t batch) {
   const LoadedBatch* loaded = loader_->next();
   require(loaded != nullptr && loaded->size() == batch, "the pass has no further batch of ", batch, " samples");
   Backend& backend = network_->backend();
-  backend.copy_to_device(slot_.images.data, loaded->pixels.data(), loaded->pixels.size());
-  backend.copy_to_device(slot_.labels.data, loaded->labels.data(), loaded->labels.size() * sizeof(std::int32_t));
+  backend.upload(slot_.images.data, loaded->pixels.data(), loaded->pixels.size());
+  backend.upload(slot_.labels.data, loaded->labels.data(), loaded->labels.size() * sizeof(std::int32_t));
 }
 
 }  // namespace minception

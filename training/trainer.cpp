@@ -67,7 +67,11 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
   while (!epoch_trained()) {
     const Batch batch = next_batch();
     prepare(batch);
-    network_.train_step(batch.size);
+    if (options_.check_every_step) {
+      checked_step(batch, hooks);
+    } else {
+      network_.train_step(batch.size);
+    }
     state_.position += batch.size;
     ++state_.step;
     if (state_.step % options_.steps_per_line == 0 || epoch_trained()) {
@@ -124,41 +128,54 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
   timed_from_ = state_.position;
 }
 
-/// Goes back to the last copy and repeats the steps from there, which gives the same bits, looking at each of them.
+/// One step with a look at everything that is written.
+void Trainer::checked_step(const Batch& batch, const TrainerHooks& hooks) {
+  const std::string where = watch_.find_not_finite(batch.size);
+  if (!where.empty()) fail_not_finite(hooks, batch, where);
+  checked_update(batch, hooks);
+}
+
+void Trainer::checked_update(const Batch& batch, const TrainerHooks& hooks) {
+  network_.run(Mode::training, batch.size, Phase::update);
+  const std::string parameter = watch_.parameter_norms().not_finite;
+  if (!parameter.empty()) {
+    fail_not_finite(hooks, batch, concat("update of ", parameter, ": the new weights are not finite"));
+  }
+}
+
+/// Repeats the steps since the last copy one by one, which gives the same bits, and looks closely at the first bad one.
 void Trainer::explain_not_finite(const TrainerHooks& hooks) {
   const std::int64_t end = state_.step;
   watch_.go_back();
   state_ = remembered_;
   feed_from(state_.position);
-  std::string where;
-  Batch batch = next_batch();
-  for (; where.empty() && state_.step < end; batch = next_batch()) {
+  while (state_.step < end) {
+    const Batch batch = next_batch();
     prepare(batch);
     network_.reset_totals();
     network_.train_step(batch.size, {.update = false});
-    if (!std::isfinite(network_.totals().loss) || !watch_.gradient_norms().not_finite.empty()) {
-      where = watch_.find_not_finite(batch.size);
-      break;
-    }
-    network_.run(Mode::training, batch.size, Phase::update);
-    const std::string parameter = watch_.parameter_norms().not_finite;
-    if (!parameter.empty()) {
-      where = concat("update of ", parameter, ": the new weights are not finite");
-      break;
+    const bool good = std::isfinite(network_.totals().loss) && watch_.gradient_norms().not_finite.empty();
+    if (good) {
+      checked_update(batch, hooks);
+    } else {
+      network_.reset_totals();
+      checked_step(batch, hooks);
     }
     state_.position += batch.size;
     ++state_.step;
   }
-  const std::string what =
-      where.empty() ? concat("step ", end,
-                             " gave numbers that are not finite, but not when it was repeated: this machine "
-                             "does not give the same bits twice")
-                    : concat("step ", state_.step + 1, " (epoch ", batch.epoch, ", samples ", batch.position, " to ",
-                             batch.position + batch.size - 1, ") gave numbers that are not finite, first in ", where);
-  const Notice notice = {.epoch = batch.epoch, .step = state_.step + 1, .text = what};
+  fail("step ", end,
+       " gave numbers that are not finite, but not when it was repeated: this machine does not give the "
+       "same bits twice");
+}
+
+void Trainer::fail_not_finite(const TrainerHooks& hooks, const Batch& batch, const std::string& where) {
   watch_.go_back();  // the look has moved running statistics
   state_ = remembered_;
-  if (hooks.notice) hooks.notice(notice);
+  const std::string what =
+      concat("step ", batch.step + 1, " (epoch ", batch.epoch, ", samples ", batch.position, " to ",
+             batch.position + batch.size - 1, ") gave numbers that are not finite, first in ", where);
+  if (hooks.notice) hooks.notice({.epoch = batch.epoch, .step = batch.step + 1, .text = what});
   fail(what, "; try a lower --lr or a warm-up");
 }
 

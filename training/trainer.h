@@ -22,6 +22,7 @@ struct TrainerOptions {
   bool shuffle = true;
   Schedule schedule;
   std::int64_t steps_per_line = 10;  ///< between two StepMetrics; totals stay on the device in between
+  bool check_every_step = false;     ///< look at all that every operation writes: slow, but the first step is caught
 };
 
 /// Where a training stands: what a checkpoint keeps besides the tensors.
@@ -87,8 +88,11 @@ class Trainer {
   Batch next_batch() const;
   void feed_from(std::int64_t position);
   void prepare(const Batch& batch);
+  void checked_step(const Batch& batch, const TrainerHooks& hooks);
+  void checked_update(const Batch& batch, const TrainerHooks& hooks);
   void write_line(const TrainerHooks& hooks, double learning_rate, double momentum);
   [[noreturn]] void explain_not_finite(const TrainerHooks& hooks);
+  [[noreturn]] void fail_not_finite(const TrainerHooks& hooks, const Batch& batch, const std::string& where);
 
   Network& network_;
   Feed& feed_;

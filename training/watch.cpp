@@ -114,7 +114,6 @@ std::string NetworkWatch::find_not_finite(std::int64_t batch) {
     });
     return found.empty();
   };
-  network_.reset_totals();
   for (const Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) {
     if (!network_.run_watched(phase, batch, look)) break;
   }

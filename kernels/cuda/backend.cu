@@ -3,6 +3,7 @@
 #include <minception/core/error.h>
 #include <minception/kernels/cuda/backend.h>
 #include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/staging.h>
 
 #include <string>
 
@@ -37,6 +38,34 @@ std::string short_kernel_name(std::string_view pretty_function) {
 
 using cuda::check;
 
+namespace {
+
+/// A CUDA graph. It is replayed on the stream that it was captured from.
+class GraphRecording final : public Recording {
+ public:
+  GraphRecording(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph);
+    cudaGraphDestroy(graph);
+    check(status, "making a graph executable");
+  }
+  ~GraphRecording() override { cudaGraphExecDestroy(executable_); }
+  void replay() override { check(cudaGraphLaunch(executable_, stream_), "launching a graph"); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+}  // namespace
+
+bool cuda_is_emulated() {
+#if defined(__CUDACC__)
+  return false;
+#else
+  return true;
+#endif
+}
+
 std::string why_no_cuda() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -54,9 +83,13 @@ CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
   require(properties.major >= 8, "the GPU ", properties.name, " has compute capability ", properties.major, ".",
           properties.minor, "; the cuda backend needs 8.0 or later: use cpu");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+  staging_ = std::make_unique<cuda::StagingRing>();
 }
 
-CudaBackend::~CudaBackend() { cudaStreamDestroy(stream_); }
+CudaBackend::~CudaBackend() {
+  cudaStreamSynchronize(stream_);  // staged copies may be under way
+  cudaStreamDestroy(stream_);
+}
 
 std::string CudaBackend::description() const {
   cudaDeviceProp properties;
@@ -113,6 +146,24 @@ void CudaBackend::copy_to_host(void* host, const void* device, std::size_t bytes
 
 void CudaBackend::fill_zero(void* device, std::size_t bytes) {
   check(cudaMemsetAsync(device, 0, bytes, stream_), "filling memory");
+}
+
+void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
+  staging_->copy(device, host, bytes, stream_);
+}
+
+std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "beginning to record a graph");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
+  check(cudaStreamEndCapture(stream_, &graph), "recording a graph");
+  return std::make_unique<GraphRecording>(graph, stream_);
 }
 
 void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream_), "waiting for the GPU"); }

@@ -13,6 +13,10 @@ struct CUstream_st;
 
 namespace minception {
 
+namespace cuda {
+class StagingRing;
+}
+
 /// One stream of one GPU. Used by one thread at a time.
 class CudaBackend final : public Backend {
  public:
@@ -29,7 +33,9 @@ class CudaBackend final : public Backend {
   void copy_to_device(void* device, const void* host, std::size_t bytes) override;
   void copy_to_host(void* host, const void* device, std::size_t bytes) override;
   void fill_zero(void* device, std::size_t bytes) override;
+  void upload(void* device, const void* host, std::size_t bytes) override;
   void synchronize() override;
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
   void load_batch(const LoadBatch&, Workspace) override;
   void conv2d_forward(const Conv2dForward&, Workspace) override;
@@ -89,6 +95,7 @@ class CudaBackend final : public Backend {
 
   CudaOptions options_;
   CUstream_st* stream_ = nullptr;
+  std::unique_ptr<cuda::StagingRing> staging_;
 };
 
 }  // namespace minception

@@ -10,6 +10,8 @@ std::string why_no_cuda() {
          "-DMINCEPTION_CUDA=EMULATED (needs nothing)";
 }
 
+bool cuda_is_emulated() { return false; }
+
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { fail(why_no_cuda()); }
 
 }  // namespace minception

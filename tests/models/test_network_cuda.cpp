@@ -208,6 +208,34 @@ TEST_CASE("cuda: the same run gives the same bits, in whatever order threads run
   }
 }
 
+TEST_CASE("cuda: a replayed training step gives the bits of one that runs operation by operation", "[network]") {
+  const auto backend = make_cuda_backend();
+  const NetworkOptions options = {.max_batch = 3,
+                                  .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3},
+                                  .dataset_image = Shape{1, 28, 28},
+                                  .crop_padding = {2, 2},
+                                  .flip = true};
+  NetworkOptions step_by_step = options;
+  step_by_step.record = false;
+  const ModelConfig config = {.name = "googlenet_bn", .input = {1, 17, 17}};
+  Trained recorded(*backend, config, options);
+  Trained plain(*backend, config, step_by_step);
+  // Learning rate, position and samples change from step to step; a smaller batch is a graph of its own.
+  const std::int64_t batches[] = {3, 3, 2, 3, 2, 2, 3};
+  std::int64_t first = 0;
+  for (const std::int64_t batch : batches) {
+    const float rate = 0.01f * static_cast<float>(first + 1);
+    INFO("sample " << first);
+    CHECK(recorded.step(first, batch, {}, rate) == plain.step(first, batch, {}, rate));
+    first += batch;
+  }
+  CHECK(recorded.network.state() == plain.network.state());
+  CHECK(recorded.network.optimizer_state() == plain.network.optimizer_state());
+  CHECK(recorded.network.replays(3));
+  CHECK(recorded.network.replays(2));
+  CHECK(!plain.network.replays(3));
+}
+
 #ifdef MINCEPTION_HAVE_CPU
 namespace {
 

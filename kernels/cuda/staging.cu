@@ -1,0 +1,34 @@
+#include <minception/kernels/cuda/staging.h>
+
+#include <cstring>
+
+namespace minception::cuda {
+
+StagingRing::~StagingRing() {
+  for (const PinnedBuffer& buffer : buffers_) {
+    if (buffer.copied != nullptr) cudaEventDestroy(buffer.copied);
+    if (buffer.data != nullptr) cudaFreeHost(buffer.data);
+  }
+}
+
+void StagingRing::copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
+  PinnedBuffer& buffer = buffers_[next_];
+  next_ = (next_ + 1) % kBuffers;
+  if (buffer.copied == nullptr) {
+    check(cudaEventCreateWithFlags(&buffer.copied, cudaEventDisableTiming), "creating an event");
+  } else {
+    check(cudaEventSynchronize(buffer.copied), "waiting for a copy to the GPU");
+  }
+  if (buffer.bytes < bytes) {
+    if (buffer.data != nullptr) check(cudaFreeHost(buffer.data), "freeing page-locked memory");
+    buffer.data = nullptr;
+    buffer.bytes = 0;
+    check(cudaMallocHost(&buffer.data, bytes), "allocating page-locked memory");
+    buffer.bytes = bytes;
+  }
+  std::memcpy(buffer.data, host, bytes);
+  check(cudaMemcpyAsync(device, buffer.data, bytes, cudaMemcpyHostToDevice, stream), "copying to the GPU");
+  check(cudaEventRecord(buffer.copied, stream), "recording an event");
+}
+
+}  // namespace minception::cuda

@@ -1,0 +1,35 @@
+#pragma once
+/// Small copies to the device that nobody waits for: what a step reads that changes from step to step.
+
+#include <minception/kernels/cuda/launch.h>
+
+#include <array>
+#include <cstddef>
+
+namespace minception::cuda {
+
+/// A ring of page-locked buffers. Copies from other host memory make the runtime wait for the device; from these they
+/// take their turn on the stream. A buffer is written again only when its last copy is done.
+class StagingRing {
+ public:
+  StagingRing() = default;
+  StagingRing(const StagingRing&) = delete;
+  StagingRing& operator=(const StagingRing&) = delete;
+  ~StagingRing();
+
+  void copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream);
+
+ private:
+  /// Enough for the copies of several steps: the host may be so far ahead of the device.
+  static constexpr std::size_t kBuffers = 16;
+
+  struct PinnedBuffer {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    cudaEvent_t copied = nullptr;  // created with the first copy
+  };
+  std::array<PinnedBuffer, kBuffers> buffers_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace minception::cuda
