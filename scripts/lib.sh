@@ -44,7 +44,9 @@ install_packages() {
 }
 
 CMAKE_ARGS=()  # more options for the configuration
-build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev zlib1g-dev)
+# (Debian's oneDNN asks for OpenCL's headers at configuration, but only recommends them)
+build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev ocl-icd-opencl-dev
+  zlib1g-dev)
 
 # build PRESET [TARGET...]: configures and builds; prints only what matters.
 build() {
