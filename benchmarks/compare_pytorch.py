@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Minception beside PyTorch: the same training step, or inference, measured in turn in one run.
+
+    compare_pytorch.py --ours build/cpu/bin/step_speed --python /usr/bin/python3 [--python OTHER] [--json FILE] [WORK...]
+
+Starts step_speed and, for every Python interpreter and variant, pytorch_speed.py; lets each warm up; then lets them run one
+after the other, again and again, so that whatever slows the machine down slows all of them. Prints the rates and the ratio
+of our best to PyTorch's best. The JSON file is written after each round. WORK is what both are asked for: --model,
+--image-size, --batch, --mode, --compute, --device, --threads, --momentum and so on. Python's standard library is enough
+for this program; PyTorch is needed in the interpreters that --python names.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import queue
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from pytorch_speed import default_variants
+
+HERE = pathlib.Path(__file__).resolve().parent
+SHARED = ["model", "image-size", "channels", "classes", "batch", "mode", "compute", "device", "threads", "data", "data-dir",
+          "images", "lr", "momentum", "weight-decay", "warmup", "steps", "seconds"]
+
+
+class Failed(Exception):
+    pass
+
+
+class Contender:
+    """A program that waits for its turn."""
+
+    def __init__(self, name, side, command, batch):
+        self.name, self.side, self.command, self.batch = name, side, command, batch
+        self.rates, self.detail = [], {}
+
+    def start(self, timeout):
+        handle, self.result_path = tempfile.mkstemp(suffix=".json")
+        os.close(handle)
+        self.stderr = tempfile.TemporaryFile("w+")
+        try:
+            self.process = subprocess.Popen(self.command + ["--turns", "--json", self.result_path], text=True, bufsize=1,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr)
+        except OSError as error:
+            raise Failed(f"{self.command[0]}: {error.strerror}") from None
+        self.lines = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+        self.steps = int(self.expect("ready", timeout, "to warm up"))
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def expect(self, word, timeout, what):
+        """The value behind the next line that begins with this word."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                raise Failed(f"took more than {timeout:.0f} s {what}") from None
+            if line is None:
+                self.process.wait()
+                self.stderr.seek(0)
+                said = [text.strip() for text in self.stderr if text.strip()]
+                raise Failed((said or [f"ended with exit code {self.process.returncode}"])[-1][:300])
+            if line.startswith(word + " "):
+                return line.split()[1]
+
+    def turn(self, timeout):
+        try:
+            self.process.stdin.write("go\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # `expect` says how it ended
+        self.rates.append(self.steps * self.batch / float(self.expect("repetition", timeout, "for a repetition")))
+
+    def finish(self):
+        """Lets it write its own result."""
+        try:
+            self.process.stdin.close()
+            self.process.wait(timeout=30)
+            self.detail = json.loads(pathlib.Path(self.result_path).read_text())
+            if self.side == "pytorch":
+                run = self.detail.pop("results")[0]
+                self.detail.pop("skipped")
+                self.detail.update(run)
+        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+            self.detail = {"problem": f"its own result could not be read: {error}"}
+
+    def kill(self):
+        if hasattr(self, "process"):
+            self.process.kill()
+            self.process.wait()
+        if hasattr(self, "result_path"):
+            pathlib.Path(self.result_path).unlink(missing_ok=True)
+
+    def result(self):
+        return {"name": self.name, "side": self.side, "images_per_s": spread(self.rates),
+                "ms_per_step": spread([1e3 * self.batch / rate for rate in self.rates]), "rates": self.rates,
+                "detail": self.detail}
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ours", default="build/cpu/bin/step_speed", help="the program step_speed")
+    parser.add_argument("--ours-with", action="append", help="more options for ours, such as --ours-with=--no-graph; each "
+                        "time that this is given is a contender of its own")
+    parser.add_argument("--python", action="append", default=[], help="an interpreter with PyTorch; can be repeated")
+    parser.add_argument("--variants", help="of PyTorch, separated by commas (see pytorch_speed.py)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each of them runs")
+    parser.add_argument("--budget", type=float, default=170, help="seconds for everything; a contender that is not ready "
+                        "when 70 %% of them are over is left out")
+    parser.add_argument("--commit", help="what is recorded as the commit (default: that of this checkout)")
+    parser.add_argument("--json", help="write the result into this file")
+    work = parser.add_argument_group("what is measured")
+    for name, default in (("model", "googlenet"), ("image-size", "96"), ("channels", None), ("classes", None),
+                          ("batch", "128"), ("mode", "train"), ("compute", "f32"), ("device", "cpu"), ("threads", None),
+                          ("data", None), ("data-dir", None), ("images", None), ("lr", None), ("momentum", None),
+                          ("weight-decay", None), ("warmup", None), ("steps", None), ("seconds", None)):
+        work.add_argument("--" + name, default=default)
+    work.add_argument("--nesterov", action="store_true")
+    return parser.parse_args()
+
+
+def output_of(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def commit_here():
+    beside = HERE / "commit"  # programs that were carried to another machine
+    if beside.exists():
+        return beside.read_text().strip()
+    return output_of(["git", "-C", str(HERE), "describe", "--always", "--dirty"]) or "unknown"
+
+
+def gpu():
+    said = output_of(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]).splitlines()
+    return [part.strip() for part in said[0].split(",")] if said else ["unknown", "unknown"]
+
+
+def processor():
+    try:
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return "unknown"
+
+
+def contenders(o, failed):
+    work = {name: getattr(o, name.replace("-", "_")) for name in SHARED}
+    given = [part for name, value in work.items() if value is not None for part in (f"--{name}", value)]
+    given += ["--nesterov"] if o.nesterov else []
+    batch = int(o.batch)
+    for more in o.ours_with or [""]:
+        yield Contender(f"minception {more.strip()}".strip(), "ours", [o.ours] + given + shlex.split(more), batch)
+    for python in o.python:
+        version = output_of([python, "-c", "import torch; print(torch.__version__)"])
+        if not version:
+            failed.append({"name": f"PyTorch of {python}", "why": "this interpreter cannot import torch"})
+            continue
+        for variant in o.variants.split(",") if o.variants else default_variants(o.device, o.mode):
+            yield Contender(f"PyTorch {version} {variant}", "pytorch",
+                            [python, str(HERE / "pytorch_speed.py")] + given + ["--variants", variant], batch)
+
+
+def summary(o, ready, failed, complete):
+    measured = [contender.result() for contender in ready if contender.rates]
+    result = {"what": "compare_pytorch", "commit": o.commit or commit_here(),
+              "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "device": o.device,
+              "processor": processor(), "complete": complete,
+              "work": {name: getattr(o, name.replace("-", "_")) for name in SHARED + ["nesterov"]},
+              "contenders": measured, "failed": failed}
+    if o.device == "cuda":
+        result["gpu"], result["driver"] = gpu()
+
+    def best(side):
+        return max((c for c in measured if c["side"] == side), key=lambda c: c["images_per_s"]["median"], default=None)
+
+    ours, theirs = best("ours"), best("pytorch")
+    if ours and theirs:
+        result["best_ours"], result["best_pytorch"] = ours["name"], theirs["name"]
+        result["ratio"] = ours["images_per_s"]["median"] / theirs["images_per_s"]["median"]
+        result["ratios_by_round"] = [a / b for a, b in zip(ours["rates"], theirs["rates"])]
+    return result
+
+
+def write(result, path):
+    if path:
+        with open(path + ".part", "w") as file:
+            json.dump(result, file, indent=1)
+        os.replace(path + ".part", path)
+
+
+def print_table(result):
+    work = result["work"]
+    print(f"{work['model']}, {work['image-size']} pixels, {work['mode']}, batch {work['batch']}, {work['compute']} on "
+          f"{result.get('gpu', result['processor'])}")
+    for contender in sorted(result["contenders"], key=lambda c: -c["images_per_s"]["median"]):
+        rate, memory = contender["images_per_s"], contender["detail"].get("memory", {})
+        peak = memory.get("device_reserved_bytes") or (memory.get("host_peak_bytes") if work["device"] == "cpu" else None) or \
+            memory.get("plan_bytes")
+        print(f"  {contender['name']:44} {rate['median']:10.1f} images/s ({rate['min']:.1f} to {rate['max']:.1f})"
+              + (f"  {peak / 2**20:7.0f} MiB" if peak else ""))
+    for failure in result["failed"]:
+        print(f"  {failure['name']:44} left out: {failure['why']}")
+    if "ratio" in result:
+        rounds = result["ratios_by_round"]
+        print(f"  {result['best_ours']} / {result['best_pytorch']} = {result['ratio']:.2f} "
+              f"(by round {min(rounds):.2f} to {max(rounds):.2f})")
+
+
+def main():
+    o = options()
+    end = time.monotonic() + o.budget
+    failed, ready, every = [], [], []
+    try:
+        for contender in contenders(o, failed):
+            every.append(contender)
+            left = end - 0.3 * o.budget - time.monotonic()
+            try:
+                if left < 1:
+                    raise Failed("the time for warming up was over before its turn")
+                contender.start(left)
+                ready.append(contender)
+            except Failed as problem:
+                failed.append({"name": contender.name, "why": str(problem)})
+                contender.kill()
+        longest = 0.0
+        for _ in range(o.rounds):
+            start = time.monotonic()
+            if start + longest > end:
+                break  # another round would not be over in time
+            for contender in list(ready):
+                try:
+                    contender.turn(max(1.0, end - time.monotonic()))
+                except Failed as problem:
+                    failed.append({"name": contender.name, "why": str(problem)})
+                    ready.remove(contender)
+            longest = max(longest, time.monotonic() - start)
+            write(summary(o, ready, failed, False), o.json)
+        for contender in ready:
+            if contender.rates:
+                contender.finish()
+    finally:
+        for contender in every:
+            contender.kill()
+    result = summary(o, ready, failed, True)
+    write(result, o.json)
+    print_table(result)
+    if not result["contenders"]:
+        print("compare_pytorch.py: nothing could be measured (the lines above say why)", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
