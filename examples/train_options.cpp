@@ -18,7 +18,7 @@ enum class Decides : std::uint8_t {
 template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
-  f("model", o.model, result, "googlenet or googlenet_bn");
+  f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   f("data", o.data, result, "data set: fashion-mnist or mnist");
   f("data-dir", o.data_dir, nothing, "folder of the data set's files (default: where its package puts them)");
   f("image-size", o.image_size, result, "images are resized to this: 96, or 96x64 (height x width)");

@@ -1,27 +1,84 @@
+#include <minception/layers/concat.h>
 #include <minception/layers/inception.h>
+
+#include <algorithm>
 
 namespace minception {
 namespace {
 
 constexpr const char* kMemberNames[] = {".branch1", ".branch2.0", ".branch3.0"};
 
-BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, std::int64_t out, std::int64_t kernel) {
+BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, std::int64_t out, Extent2d kernel) {
   return {.in_channels = in,
           .out_channels = out,
-          .kernel = {kernel, kernel},
-          .padding = {kernel / 2, kernel / 2},
+          .kernel = kernel,
+          .padding = {kernel.h / 2, kernel.w / 2},
           .batch_norm = options.batch_norm,
           .epsilon = options.epsilon};
+}
+
+/// 1x3 beside 3x1, half of the channels each.
+std::unique_ptr<Concat> side_by_side(const Inception::Options& options, std::int64_t in, std::int64_t out) {
+  auto both = std::make_unique<Concat>();
+  both->add<BasicConv2d>("row", unit(options, in, out / 2, {1, 3}));
+  both->add<BasicConv2d>("column", unit(options, in, out - out / 2, {3, 1}));
+  return both;
+}
+
+void build_branch2(Sequential& branch, const Inception::Options& options) {
+  const std::int64_t in = options.channels.branch2_reduce;
+  const std::int64_t out = options.channels.branch2;
+  switch (options.kind) {
+    case InceptionKind::paper:
+    case InceptionKind::two_3x3:
+      branch.add<BasicConv2d>("1", unit(options, in, out, {3, 3}));
+      break;
+    case InceptionKind::factorised:
+      branch.add<BasicConv2d>("1", unit(options, in, in, {1, options.factor}));
+      branch.add<BasicConv2d>("2", unit(options, in, out, {options.factor, 1}));
+      break;
+    case InceptionKind::expanded:
+      branch.add("1", side_by_side(options, in, out));
+      break;
+  }
+}
+
+void build_branch3(Sequential& branch, const Inception::Options& options) {
+  const std::int64_t in = options.channels.branch3_reduce;
+  const std::int64_t out = options.channels.branch3;
+  switch (options.kind) {
+    case InceptionKind::paper:
+      branch.add<BasicConv2d>("1", unit(options, in, out, {options.branch3_kernel, options.branch3_kernel}));
+      break;
+    case InceptionKind::two_3x3:
+      branch.add<BasicConv2d>("1", unit(options, in, out, {3, 3}));
+      branch.add<BasicConv2d>("2", unit(options, out, out, {3, 3}));
+      break;
+    case InceptionKind::factorised:
+      branch.add<BasicConv2d>("1", unit(options, in, in, {options.factor, 1}));
+      branch.add<BasicConv2d>("2", unit(options, in, in, {1, options.factor}));
+      branch.add<BasicConv2d>("3", unit(options, in, in, {options.factor, 1}));
+      branch.add<BasicConv2d>("4", unit(options, in, out, {1, options.factor}));
+      break;
+    case InceptionKind::expanded:
+      branch.add<BasicConv2d>("1", unit(options, in, out, {3, 3}));
+      branch.add("2", side_by_side(options, out, out));
+      break;
+  }
 }
 
 }  // namespace
 
 Inception::Inception(const Options& options)
     : options_(options),
-      branch2_(unit(options, options.channels.branch2_reduce, options.channels.branch2, 3)),
-      branch3_(unit(options, options.channels.branch3_reduce, options.channels.branch3, options.branch3_kernel)),
       pool_({.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}),
-      branch4_(unit(options, options.channels.in, options.channels.branch4, 1)) {
+      branch4_(unit(options, options.channels.in, options.channels.branch4, {1, 1})) {
+  require(options.factor >= 1 && options.factor % 2 == 1, "an Inception block cannot be factorised by ", options.factor,
+          ": the factor must be odd");
+  require(options.kind != InceptionKind::expanded || std::min(options.channels.branch2, options.channels.branch3) >= 2,
+          "the branches of an expanded Inception block need at least 2 channels each");
+  build_branch2(branch2_, options);
+  build_branch3(branch3_, options);
   if (options.batch_norm) {
     const auto channels = member_channels();
     for (std::size_t j = 0; j < kMembers; ++j) {
@@ -48,8 +105,9 @@ void Inception::declare(ParameterTable& table, const std::string& name) {
   for (std::size_t j = 0; j < kMembers; ++j) {
     if (bn_[j]) bn_[j]->declare(table, name + kMemberNames[j] + ".bn");
   }
-  branch2_.declare(table, name + ".branch2.1");
-  branch3_.declare(table, name + ".branch3.1");
+  branch2_.declare(table, name + ".branch2");
+  branch3_.declare(table, name + ".branch3");
+  if (options_.channels.branch4 == 0) return;
   pool_.declare(table, name + ".branch4.0");
   branch4_.declare(table, name + ".branch4.1");
 }
@@ -97,6 +155,7 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
   branch2_.forward(plan, outputs_[1], y.channels(channel, channels.branch2));
   channel += channels.branch2;
   branch3_.forward(plan, outputs_[2], y.channels(channel, channels.branch3));
+  if (channels.branch4 == 0) return y;
   channel += channels.branch3;
   pooled_ = pool_.forward(plan, x);
   branch4_.forward(plan, pooled_, y.channels(channel, channels.branch4));
@@ -111,12 +170,14 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
   const std::int64_t branch3_at = branch2_at + channels.branch2;
   const std::int64_t branch4_at = branch3_at + channels.branch3;
 
-  GradTarget dpooled;
-  if (target.dx.defined()) dpooled.dx = plan.activation(pool_.name() + ": output gradient", pooled_.shape);
-  branch4_.backward(plan, dy.channels(branch4_at, channels.branch4), dpooled);
-  GradTarget through_pool = target;
-  through_pool.relu_output = {};  // the 1x1 convolutions complete the sum and apply the mask
-  pool_.backward(plan, dpooled.dx, through_pool);
+  if (channels.branch4 > 0) {
+    GradTarget dpooled;
+    if (target.dx.defined()) dpooled.dx = plan.activation(pool_.name() + ": output gradient", pooled_.shape);
+    branch4_.backward(plan, dy.channels(branch4_at, channels.branch4), dpooled);
+    GradTarget through_pool = target;
+    through_pool.relu_output = {};  // the 1x1 convolutions complete the sum and apply the mask
+    pool_.backward(plan, dpooled.dx, through_pool);
+  }
 
   std::vector<Tensor> gradients = {dy.channels(0, channels.branch1)};
   for (std::size_t j = 1; j < kMembers; ++j) {
@@ -142,7 +203,7 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
                        .dbias = options_.batch_norm ? Tensor{} : plan.gradient(biases_, Shape{weight_shape[0]})});
   if (target.dx.defined()) {
     GradTarget sum = target;
-    sum.accumulate = true;
+    sum.accumulate = target.accumulate || channels.branch4 > 0;
     plan.add(name(),
              Conv2d1x1GroupBackwardData{.dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
   }

@@ -1,8 +1,13 @@
 #include <minception/layers/avg_pool2d.h>
 #include <minception/layers/basic_conv2d.h>
+#include <minception/layers/dropout.h>
+#include <minception/layers/flatten.h>
 #include <minception/layers/inception.h>
 #include <minception/layers/linear.h>
+#include <minception/layers/local_response_norm.h>
 #include <minception/layers/max_pool2d.h>
+#include <minception/layers/relu.h>
+#include <minception/layers/residual.h>
 #include <minception/models/googlenet.h>
 
 #include <algorithm>
@@ -26,9 +31,13 @@ constexpr Block kStage4[] = {{"inception4a", {480, 192, 96, 208, 16, 48, 64}},
 constexpr Block kStage5[] = {{"inception5a", {832, 256, 160, 320, 32, 128, 128}},
                              {"inception5b", {832, 384, 192, 384, 48, 128, 128}}};
 
+using Stem = GoogLeNetOptions::Stem;
+using Auxiliary = GoogLeNetOptions::Auxiliary;
+
 class Builder {
  public:
-  Builder(const ModelConfig& config, bool batch_norm) : batch_norm_(batch_norm) {
+  Builder(const ModelConfig& config, const GoogLeNetOptions& options)
+      : options_(options), shape_{1, config.input[0], config.input[1], config.input[2]} {
     model_.config = config;
     model_.body = std::make_unique<Sequential>();
   }
@@ -37,27 +46,46 @@ class Builder {
     end_stage();
     model_.stages.push_back({.name = std::move(name), .begin = model_.body->size(), .end = 0});
   }
-  void conv(const char* name, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
-    model_.body->add<BasicConv2d>(name, BasicConv2d::Options{.in_channels = in,
-                                                             .out_channels = out,
-                                                             .kernel = {kernel, kernel},
-                                                             .stride = {stride, stride},
-                                                             .padding = {kernel / 2, kernel / 2},
-                                                             .batch_norm = batch_norm_});
+  void conv(const char* name, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
+    add<BasicConv2d>(name, unit(shape_[1], out, kernel, stride));
   }
-  void max_pool(const char* name) {
-    model_.body->add<MaxPool2d>(name, Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+  void max_pool(const char* name, std::int64_t kernel = 3) {
+    const std::int64_t padding = options_.ceil_pooling ? 0 : kernel / 2;
+    add<MaxPool2d>(name, Pool2dAttributes{.kernel = {kernel, kernel},
+                                          .stride = {2, 2},
+                                          .padding = {padding, padding},
+                                          .ceil_mode = options_.ceil_pooling});
   }
-  void inceptions(std::span<const Block> blocks) {
+  void local_response_norm(const char* name) {
+    if (options_.local_response_norm) add<LocalResponseNorm>(name);
+  }
+  void inceptions(std::span<const Block> blocks, InceptionKind kind) {
     for (const Block& block : blocks) {
-      model_.body->add<Inception>(block.name,
-                                  Inception::Options{.channels = block.channels, .batch_norm = batch_norm_});
+      const bool first = &block == &blocks.front();
+      InceptionChannels channels = options_.residual && first ? blocks.back().channels : block.channels;
+      channels.in = shape_[1];
+      Inception::Options inception = {.channels = channels,
+                                      .batch_norm = options_.batch_norm,
+                                      .epsilon = options_.epsilon,
+                                      .branch3_kernel = options_.branch3_kernel,
+                                      .kind = kind};
+      if (options_.residual && !first) {
+        inception.channels.branch4 = 0;
+        residual(block.name, inception);
+      } else {
+        add<Inception>(block.name, inception);
+      }
+      const std::string_view name = block.name;
+      if (name == "inception4a") auxiliary("aux1");
+      if (name == "inception4d") auxiliary("aux2");
     }
   }
-  void classifier(std::int64_t features, std::int64_t classes) {
-    model_.body->add<GlobalAvgPool>("avgpool");
+  void classifier() {
+    add<GlobalAvgPool>("avgpool");
     begin_stage("head");
-    model_.body->add<Linear>("fc", Linear::Options{.in_features = features, .out_features = classes});
+    const double p = model_.config.dropout.value_or(options_.dropout);
+    if (options_.dropout > 0.0 && p > 0.0) add<Dropout>("dropout", p, model_.config.seed);
+    add<Linear>("fc", Linear::Options{.in_features = shape_[1], .out_features = model_.config.classes});
   }
   Model finish() {
     end_stage();
@@ -65,36 +93,101 @@ class Builder {
   }
 
  private:
+  template <class L, class... Args>
+  void add(const char* name, Args&&... args) {
+    auto layer = std::make_unique<L>(std::forward<Args>(args)...);
+    ParameterTable unused;
+    layer->declare(unused, name);  // so that an Error of output_shape names the layer
+    shape_ = layer->output_shape(shape_);
+    model_.body->add(name, std::move(layer));
+  }
+  BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) const {
+    return {.in_channels = in,
+            .out_channels = out,
+            .kernel = {kernel, kernel},
+            .stride = {stride, stride},
+            .padding = {kernel / 2, kernel / 2},
+            .batch_norm = options_.batch_norm,
+            .epsilon = options_.epsilon};
+  }
+  void residual(const char* name, const Inception::Options& inception) {
+    auto inner = std::make_unique<Sequential>();
+    inner->add<Inception>("branches", inception);
+    inner->add<Conv2d>("projection",
+                       Conv2d::Options{.in_channels = inception.channels.out(), .out_channels = shape_[1]});
+    add<Residual>(name, "residual", std::move(inner), options_.residual_scale, true);
+  }
+  void auxiliary(const char* name) {
+    if (options_.auxiliary == Auxiliary::none) return;
+    auto head = std::make_unique<Sequential>();
+    if (options_.auxiliary == Auxiliary::paper) {
+      head->add<AvgPool2d>("avgpool", Pool2dAttributes{.kernel = {5, 5}, .stride = {3, 3}});
+    } else {
+      head->add<AdaptiveAvgPool2d>("avgpool", Extent2d{4, 4});
+    }
+    ParameterTable unused;
+    head->declare(unused, name);
+    const Shape pooled = head->output_shape(shape_);
+    head->add<BasicConv2d>("conv", unit(shape_[1], 128, 1, 1));
+    head->add<Flatten>("flatten");
+    head->add<Linear>("fc1", Linear::Options{.in_features = 128 * pooled[2] * pooled[3], .out_features = 1024});
+    head->add<Relu>("relu");
+    const double p = model_.config.dropout.value_or(0.7);
+    if (p > 0.0) head->add<Dropout>("dropout", p, model_.config.seed);
+    head->add<Linear>("fc2", Linear::Options{.in_features = 1024, .out_features = model_.config.classes});
+    model_.auxiliary.push_back({name, model_.body->size() - 1, std::move(head), 0.3});
+  }
   void end_stage() {
     if (!model_.stages.empty()) model_.stages.back().end = model_.body->size();
   }
 
-  bool batch_norm_;
+  GoogLeNetOptions options_;
+  Shape shape_;
   Model model_;
 };
 
-Model build(const ModelConfig& config, bool batch_norm) {
-  Builder net(config, batch_norm);
+}  // namespace
+
+Model build_googlenet(const ModelConfig& config, const GoogLeNetOptions& options) {
+  Builder net(config, options);
   net.begin_stage("stage1");
-  net.conv("conv1", config.input[0], 64, 7, 2);
-  net.max_pool("maxpool1");
-  net.begin_stage("stage2");
-  net.conv("conv2", 64, 64, 1, 1);
-  net.conv("conv3", 64, 192, 3, 1);
-  net.max_pool("maxpool2");
+  if (options.stem == Stem::standard) {
+    net.conv("conv1", 64, 7, 2);
+    net.max_pool("maxpool1");
+    net.local_response_norm("norm1");
+    net.begin_stage("stage2");
+    net.conv("conv2", 64, 1, 1);
+    net.conv("conv3", 192, 3, 1);
+    net.local_response_norm("norm2");
+    net.max_pool("maxpool2");
+  } else if (options.stem == Stem::native) {
+    net.conv("conv1", 64, 5, 1);
+    net.begin_stage("stage2");
+    net.conv("conv2", 64, 1, 1);
+    net.conv("conv3", 192, 3, 1);
+  } else {
+    net.conv("conv1", 192, 3, 1);
+  }
   net.begin_stage("stage3");
-  net.inceptions(kStage3);
+  net.inceptions(kStage3, options.stage3);
   net.max_pool("maxpool3");
   net.begin_stage("stage4");
-  net.inceptions(kStage4);
-  net.max_pool("maxpool4");
+  net.inceptions(kStage4, options.stage4);
+  net.max_pool("maxpool4", options.last_pool_kernel);
   net.begin_stage("stage5");
-  net.inceptions(kStage5);
-  net.classifier(1024, config.classes);
+  net.inceptions(kStage5, options.stage5);
+  net.classifier();
   Model model = net.finish();
+  if (options.transform_input && config.input[0] == 3) {
+    constexpr float kMean[] = {0.485f, 0.456f, 0.406f}, kDeviation[] = {0.229f, 0.224f, 0.225f};
+    for (std::size_t c = 0; c < 3; ++c) {
+      model.input_scale.push_back(kDeviation[c] / 0.5f);
+      model.input_shift.push_back((kMean[c] - 0.5f) / 0.5f);
+    }
+  }
 
   constexpr std::int64_t kSmallest = 17;  // 17 -> 9 -> 5 -> 3 -> 2 -> 1; 16 reaches 1 one halving earlier
-  if (std::min(config.input[1], config.input[2]) < kSmallest) {
+  if (options.stem == Stem::standard && std::min(config.input[1], config.input[2]) < kSmallest) {
     model.warnings.push_back(concat("an input of ", config.input[1], "x", config.input[2], " is smaller than ",
                                     kSmallest, "x", kSmallest,
                                     ": one of the five halvings of GoogLeNet has nothing left to halve"));
@@ -102,9 +195,53 @@ Model build(const ModelConfig& config, bool batch_norm) {
   return model;
 }
 
-}  // namespace
+Model make_googlenet(const ModelConfig& config) { return build_googlenet(config, {}); }
+Model make_googlenet_bn(const ModelConfig& config) { return build_googlenet(config, {.batch_norm = true}); }
 
-Model make_googlenet(const ModelConfig& config) { return build(config, false); }
-Model make_googlenet_bn(const ModelConfig& config) { return build(config, true); }
+Model make_googlenet_v1(const ModelConfig& config) {
+  return build_googlenet(
+      config, {.ceil_pooling = true, .local_response_norm = true, .dropout = 0.4, .auxiliary = Auxiliary::paper});
+}
+
+Model make_googlenet_torchvision(const ModelConfig& config) {
+  return build_googlenet(config, {.batch_norm = true,
+                                  .epsilon = 1e-3,
+                                  .branch3_kernel = 3,
+                                  .ceil_pooling = true,
+                                  .last_pool_kernel = 2,
+                                  .dropout = 0.2,
+                                  .auxiliary = Auxiliary::torchvision,
+                                  .transform_input = true});
+}
+
+Model make_googlenet_v2(const ModelConfig& config) {
+  return build_googlenet(config, {.batch_norm = true,
+                                  .stage3 = InceptionKind::two_3x3,
+                                  .stage4 = InceptionKind::two_3x3,
+                                  .stage5 = InceptionKind::two_3x3});
+}
+
+Model make_googlenet_v3(const ModelConfig& config) {
+  return build_googlenet(config, {.batch_norm = true,
+                                  .stage3 = InceptionKind::two_3x3,
+                                  .stage4 = InceptionKind::factorised,
+                                  .stage5 = InceptionKind::expanded});
+}
+
+Model make_googlenet_residual(const ModelConfig& config) {
+  return build_googlenet(config, {.batch_norm = true,
+                                  .stage3 = InceptionKind::two_3x3,
+                                  .stage4 = InceptionKind::two_3x3,
+                                  .stage5 = InceptionKind::two_3x3,
+                                  .residual = true});
+}
+
+Model make_googlenet_native(const ModelConfig& config) {
+  return build_googlenet(config, {.stem = Stem::native, .batch_norm = true});
+}
+
+Model make_googlenet_cifar(const ModelConfig& config) {
+  return build_googlenet(config, {.stem = Stem::cifar, .batch_norm = true, .dropout = 0.4});
+}
 
 }  // namespace minception

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct ModelConfig {
   Shape input = {1, 96, 96};  ///< (C, H, W)
   std::int64_t classes = 10;
   std::uint64_t seed = 1;  ///< of dropout
+  /// Of every dropout layer; not given: what the model's description says. 0 leaves dropout out.
+  std::optional<double> dropout = std::nullopt;
 };
 
 /// A named run of top-level layers: what papers draw as one box.
@@ -38,7 +41,10 @@ struct Model {
   ModelConfig config;
   std::unique_ptr<Sequential> body;  ///< from the image to the logits of the main head
   std::vector<Stage> stages;
-  std::vector<Head> auxiliary;        ///< in training only
+  std::vector<Head> auxiliary;  ///< in training only
+  /// Applied to every channel of the input before the first layer: x * scale + shift; empty for none. torchvision calls
+  /// this transform_input: images normalised for its other models become what this one was trained on.
+  std::vector<float> input_scale, input_shift;
   std::vector<std::string> warnings;  ///< what is odd about this configuration but works
 };
 

@@ -14,6 +14,20 @@ std::size_t flat_bytes(std::int64_t elements, DType dtype) {
   return static_cast<std::size_t>(elements) * size_of(dtype);
 }
 
+/// The model's own transform after y = pixel * scale + shift: one map again.
+std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model, std::vector<float> scale,
+                                                              std::vector<float> shift) {
+  const std::size_t channels = model.input_scale.size();
+  if (channels == 0) return {std::move(scale), std::move(shift)};
+  if (scale.size() == 1) scale.assign(channels, scale[0]);
+  if (shift.size() == 1) shift.assign(channels, shift[0]);
+  for (std::size_t c = 0; c < std::min({channels, scale.size(), shift.size()}); ++c) {
+    scale[c] *= model.input_scale[c];
+    shift[c] = shift[c] * model.input_scale[c] + model.input_shift[c];
+  }
+  return {std::move(scale), std::move(shift)};
+}
+
 std::string mebibytes(std::size_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
 
 }  // namespace
@@ -36,6 +50,11 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
+  require(model_.input_scale.size() == model_.input_shift.size() &&
+              (model_.input_scale.empty() ||
+               static_cast<std::int64_t>(model_.input_scale.size()) == model_.config.input[0]),
+          "the input transform of ", model_.config.name, " must name a scale and a shift for each of ",
+          model_.config.input[0], " channels");
   model_.body->declare(parameters_, "");
   require(model_.body->size() > 0 && !model_.body->ends_in_relu(), "the body of a model must end in logits");
   for (Head& head : model_.auxiliary) {
@@ -106,8 +125,9 @@ void Network::write_plan(Plan& plan) {
                       .seed = options_.augmentation_seed,
                       .stream = kAugmentationStream};
     }
-    plan.add("input", LoadBatch{.scale = options_.scale,
-                                .shift = options_.shift,
+    const auto [scale, shift] = transformed(model_, options_.scale, options_.shift);
+    plan.add("input", LoadBatch{.scale = scale,
+                                .shift = shift,
                                 .augmentation = augmentation,
                                 .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]},
                                                         DType::u8),
@@ -295,6 +315,13 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
   const Plan& plan = plan_of(mode);
   const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
   std::vector<double> values(images.begin(), images.end());
+  if (!model_.input_scale.empty()) {
+    const auto pixels = static_cast<std::size_t>(image[1] * image[2]);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t c = i / pixels % model_.input_scale.size();
+      values[i] = values[i] * static_cast<double>(model_.input_scale[c]) + static_cast<double>(model_.input_shift[c]);
+    }
+  }
   const FileTensor nchw = to_file_tensor(values, {batch, image[0], image[1], image[2]}, x.dtype);
   const std::vector<std::byte> memory = file_to_channels_last(nchw.bytes, nchw.shape, x.dtype);
   backend_.copy_to_device(x.data, memory.data(), memory.size());

@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/models/classic.h>
 #include <minception/models/googlenet.h>
 #include <minception/models/registry.h>
 
@@ -8,9 +9,30 @@ namespace {
 struct Entry {
   const char* name;
   Model (*make)(const ModelConfig&);
+  Extent2d image;  // of the model's description
+  std::int64_t channels;
+  std::int64_t classes;
 };
 
-constexpr Entry kModels[] = {{"googlenet", make_googlenet}, {"googlenet_bn", make_googlenet_bn}};
+constexpr Entry kModels[] = {{"alexnet", make_alexnet, {224, 224}, 1, 10},
+                             {"googlenet", make_googlenet, {96, 96}, 1, 10},
+                             {"googlenet_bn", make_googlenet_bn, {96, 96}, 1, 10},
+                             {"googlenet_cifar", make_googlenet_cifar, {32, 32}, 3, 10},
+                             {"googlenet_native", make_googlenet_native, {28, 28}, 1, 10},
+                             {"googlenet_residual", make_googlenet_residual, {96, 96}, 1, 10},
+                             {"googlenet_torchvision", make_googlenet_torchvision, {224, 224}, 3, 1000},
+                             {"googlenet_v1", make_googlenet_v1, {224, 224}, 3, 1000},
+                             {"googlenet_v2", make_googlenet_v2, {96, 96}, 1, 10},
+                             {"googlenet_v3", make_googlenet_v3, {96, 96}, 1, 10},
+                             {"nin", make_nin, {224, 224}, 1, 10},
+                             {"vgg11", make_vgg11, {224, 224}, 1, 10},
+                             {"vgg11_small", make_vgg11_small, {224, 224}, 1, 10}};
+
+[[noreturn]] void fail_unknown(std::string_view name) {
+  std::string known;
+  for (const Entry& entry : kModels) known += concat(known.empty() ? "" : ", ", entry.name);
+  fail("unknown model '", name, "': known are ", known);
+}
 
 }  // namespace
 
@@ -24,12 +46,20 @@ Model make_model(const ModelConfig& config) {
   require(config.input.rank() == 3 && config.input.elements() > 0, "the input ", config.input,
           " of a model must be (channels, height, width), each at least 1");
   require(config.classes >= 1, "a model of ", config.classes, " classes: at least 1 is needed");
+  require(!config.dropout || (*config.dropout >= 0.0 && *config.dropout < 1.0),
+          "the dropout rate of a model must be at least 0 and below 1, not ", config.dropout.value_or(0.0));
   for (const Entry& entry : kModels) {
     if (config.name == entry.name) return entry.make(config);
   }
-  std::string known;
-  for (const Entry& entry : kModels) known += concat(known.empty() ? "" : ", ", entry.name);
-  fail("unknown model '", config.name, "': known are ", known);
+  fail_unknown(config.name);
+}
+
+ModelConfig default_config(std::string_view name) {
+  for (const Entry& entry : kModels) {
+    if (name != entry.name) continue;
+    return {.name = entry.name, .input = {entry.channels, entry.image.h, entry.image.w}, .classes = entry.classes};
+  }
+  fail_unknown(name);
 }
 
 }  // namespace minception

@@ -64,6 +64,19 @@ Inception::Options inception(bool batch_norm, std::int64_t kernel) {
           .branch3_kernel = kernel};
 }
 
+/// Szegedy et al. 2016, with n = 3 so that a small grid has rows and columns without padding.
+Inception::Options variant(InceptionKind kind, bool batch_norm, bool pool = true) {
+  Inception::Options options = inception(batch_norm, 5);
+  options.kind = kind;
+  options.factor = 3;
+  if (kind == InceptionKind::expanded) {  // halves wide enough that some of their channels live
+    options.channels.branch2 = 18;
+    options.channels.branch3 = 20;
+  }
+  if (!pool) options.channels.branch4 = 0;
+  return options;
+}
+
 std::vector<LayerCase> layer_cases() {
   return {
       {"Conv2d 7x7, stride 2, one channel",
@@ -104,6 +117,21 @@ std::vector<LayerCase> layer_cases() {
       {"Inception", {2, 5, 5, 4}, make<Inception>(inception(false, 5))},
       {"Inception, 3x3 third branch", {2, 5, 4, 4}, make<Inception>(inception(false, 3))},
       {"Inception with BatchNorm", {4, 5, 4, 4}, make<Inception>(inception(true, 5))},
+      {"Inception, two 3x3", {2, 5, 5, 4}, make<Inception>(variant(InceptionKind::two_3x3, false))},
+      {"Inception, factorised", {2, 5, 5, 4}, make<Inception>(variant(InceptionKind::factorised, false))},
+      {"Inception, expanded", {2, 5, 5, 4}, make<Inception>(variant(InceptionKind::expanded, false))},
+      {"Inception, expanded with BatchNorm", {4, 5, 4, 4}, make<Inception>(variant(InceptionKind::expanded, true))},
+      {"residual Inception below a ReLU",
+       {2, 3, 4, 4},
+       [] {
+         auto branches = std::make_unique<Sequential>();
+         branches->add<Inception>("branches", variant(InceptionKind::two_3x3, false, false));
+         branches->add<Conv2d>("projection", conv(30, 5, {1, 1}, {1, 1}, {0, 0}, true, false));
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("below", unit(3, 5, 3, false));
+         net->add<Residual>("block", "residual", std::move(branches), 0.3, true);
+         return net;
+       }},
       {"Sequential",
        {3, 2, 9, 9},
        [] {

@@ -119,7 +119,7 @@ TEST_CASE("a size that empties a layer gets an error with its name", "[googlenet
 }
 
 TEST_CASE("what is no model is refused", "[googlenet]") {
-  CHECK_THROWS_WITH(make_model({.name = "googlenot"}), Catch::Contains("known are googlenet, googlenet_bn"));
+  CHECK_THROWS_WITH(make_model({.name = "googlenot"}), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_AS(make_model({.name = "googlenet", .input = {0, 96, 96}}), Error);
   CHECK_THROWS_AS(make_model({.name = "googlenet", .classes = 0}), Error);
 }

@@ -135,7 +135,7 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
       {"model", R"("googlenet")", "'model' in its metadata lacks 'name'"},
       {"model", R"({"name":5,"input":[3,32,40],"classes":3})", "'model' in its metadata has a 'name' that is no text"},
       {"model", R"({"name":"vgg\nnot","input":[3,32,40],"classes":3})",
-       "its weights are of an unknown model \"vgg\\nnot\": known are googlenet, googlenet_bn"},
+       "its weights are of an unknown model \"vgg\\nnot\": known are alexnet, googlenet, googlenet_bn"},
       {"model", R"({"name":"googlenet","classes":3})", "'model' in its metadata lacks 'input'"},
       {"model", R"({"name":"googlenet","input":[32,40],"classes":3})", "not (channels, height, width)"},
       {"model", R"({"name":"googlenet","input":[3,0,40],"classes":3})", "'input' that is no number from 1 to 1000000"},

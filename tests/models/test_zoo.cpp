@@ -1,0 +1,226 @@
+/// Every model by name: parameter counts and shapes against those published, auxiliary heads, smallest inputs, defaults.
+
+#include <minception/layers/conv2d.h>
+#include <minception/models/googlenet.h>
+#include <minception/models/network.h>
+#include <minception/models/registry.h>
+#include <minception/models/summary.h>
+#include <minception/tests/layers/gradient_check.h>
+#include <minception/tests/models/networks.h>
+
+#include <catch2/catch.hpp>
+
+using namespace minception;
+
+namespace {
+
+Network planned(const ModelConfig& config, Backend& backend, bool training = false) {
+  return Network(make_model(config), backend, {.max_batch = 1, .training = training, .plan_only = true});
+}
+
+ModelConfig with_channels(const char* name, std::int64_t channels) {
+  ModelConfig config = default_config(name);
+  config.input = {channels, config.input[1], config.input[2]};
+  return config;
+}
+
+std::vector<Shape> shapes_of(const Model& model) {
+  Shape shape = {1, model.config.input[0], model.config.input[1], model.config.input[2]};
+  std::vector<Shape> shapes;
+  for (std::size_t i = 0; i < model.body->size(); ++i) {
+    shape = (*model.body)[i].output_shape(shape);
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+std::int64_t auxiliary_values(const Network& network) {
+  std::int64_t sum = 0;
+  for (const Parameter& parameter : network.parameters().all()) {
+    if (parameter.trained() && parameter.name.starts_with("aux")) sum += parameter.shape.elements();
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("parameter counts are the published ones", "[zoo]") {
+  const auto backend = make_reference_backend();
+  struct Count {
+    const char* model;
+    std::int64_t channels;
+    std::int64_t parameters;
+  };
+  const Count counts[] = {{"alexnet", 1, 46764746}, {"alexnet", 3, 46787978}, {"vgg11", 1, 128806154},
+                          {"vgg11", 3, 128807306},  {"nin", 1, 1992166},      {"nin", 3, 2015398},
+                          {"googlenet", 3, 5983802}};
+  for (const Count& count : counts) {
+    INFO(count.model << " with " << count.channels << " channels");
+    const Network network = planned(with_channels(count.model, count.channels), *backend);
+    CHECK(network.parameters().trained_values() == count.parameters);
+  }
+  const Network v1 = planned(default_config("googlenet_v1"), *backend);
+  CHECK(v1.parameters().trained_values() - auxiliary_values(v1) == 6998552);
+  const Network torchvision = planned(default_config("googlenet_torchvision"), *backend);
+  CHECK(torchvision.parameters().trained_values() == 13004888);
+  CHECK(torchvision.parameters().trained_values() - auxiliary_values(torchvision) == 6624904);
+}
+
+TEST_CASE("shapes per layer of the classic networks are the published ones", "[zoo]") {
+  using Shapes = std::vector<Shape>;
+  CHECK(shapes_of(make_model(default_config("alexnet"))) == Shapes{{1, 96, 54, 54},
+                                                                   {1, 96, 26, 26},
+                                                                   {1, 256, 26, 26},
+                                                                   {1, 256, 12, 12},
+                                                                   {1, 384, 12, 12},
+                                                                   {1, 384, 12, 12},
+                                                                   {1, 256, 12, 12},
+                                                                   {1, 256, 5, 5},
+                                                                   {1, 6400},
+                                                                   {1, 4096},
+                                                                   {1, 4096},
+                                                                   {1, 4096},
+                                                                   {1, 4096},
+                                                                   {1, 4096},
+                                                                   {1, 4096},
+                                                                   {1, 10}});
+  CHECK(shapes_of(make_model(default_config("vgg11"))) ==
+        Shapes{{1, 64, 224, 224}, {1, 64, 112, 112}, {1, 128, 112, 112},
+               {1, 128, 56, 56},  {1, 256, 56, 56},  {1, 256, 56, 56},
+               {1, 256, 28, 28},  {1, 512, 28, 28},  {1, 512, 28, 28},
+               {1, 512, 14, 14},  {1, 512, 14, 14},  {1, 512, 14, 14},
+               {1, 512, 7, 7},    {1, 25088},        {1, 4096},
+               {1, 4096},         {1, 4096},         {1, 4096},
+               {1, 4096},         {1, 4096},         {1, 10}});
+  CHECK(shapes_of(make_model(default_config("vgg11_small")))[12] == Shape{1, 128, 7, 7});
+  CHECK(shapes_of(make_model(default_config("nin"))) == Shapes{{1, 96, 54, 54},
+                                                               {1, 96, 54, 54},
+                                                               {1, 96, 54, 54},
+                                                               {1, 96, 26, 26},
+                                                               {1, 256, 26, 26},
+                                                               {1, 256, 26, 26},
+                                                               {1, 256, 26, 26},
+                                                               {1, 256, 12, 12},
+                                                               {1, 384, 12, 12},
+                                                               {1, 384, 12, 12},
+                                                               {1, 384, 12, 12},
+                                                               {1, 384, 5, 5},
+                                                               {1, 384, 5, 5},
+                                                               {1, 10, 5, 5},
+                                                               {1, 10, 5, 5},
+                                                               {1, 10, 5, 5},
+                                                               {1, 10}});
+}
+
+TEST_CASE("stages of the GoogLeNets", "[zoo]") {
+  const auto stages = [](const char* name) {
+    const Model model = make_model(default_config(name));
+    const std::vector<Shape> layers = shapes_of(model);
+    std::vector<Shape> shapes;
+    for (const Stage& stage : model.stages) shapes.push_back(layers[stage.end - 1]);
+    return shapes;
+  };
+  using Shapes = std::vector<Shape>;
+  const Shapes full = {{1, 64, 56, 56}, {1, 192, 28, 28}, {1, 480, 14, 14}, {1, 832, 7, 7}, {1, 1024}, {1, 1000}};
+  CHECK(stages("googlenet_v1") == full);
+  CHECK(stages("googlenet_torchvision") == full);
+  const Shapes small = {{1, 64, 24, 24}, {1, 192, 12, 12}, {1, 480, 6, 6}, {1, 832, 3, 3}, {1, 1024}, {1, 10}};
+  for (const char* name : {"googlenet_v2", "googlenet_v3", "googlenet_residual"}) {
+    INFO(name);
+    CHECK(stages(name) == small);
+  }
+  CHECK(stages("googlenet_native") ==
+        Shapes{{1, 64, 28, 28}, {1, 192, 28, 28}, {1, 480, 14, 14}, {1, 832, 7, 7}, {1, 1024}, {1, 10}});
+  CHECK(stages("googlenet_cifar") == Shapes{{1, 192, 32, 32}, {1, 480, 16, 16}, {1, 832, 8, 8}, {1, 1024}, {1, 10}});
+}
+
+TEST_CASE("auxiliary classifiers exist in training only, their weights in both", "[zoo]") {
+  const auto backend = make_reference_backend();
+  for (const char* name : {"googlenet_v1", "googlenet_torchvision"}) {
+    INFO(name);
+    const Network network = planned(default_config(name), *backend, true);
+    const auto steps_of_heads = [&](Mode mode) {
+      int count = 0;
+      for (const Step& step : network.plan(mode).steps()) count += step.layer.starts_with("aux");
+      return count;
+    };
+    CHECK(network.heads() == 3);
+    CHECK(network.model().auxiliary[1].loss_weight == 0.3);
+    CHECK(network.model().body->name_of(network.model().auxiliary[0].after) == "inception4a");
+    CHECK(network.model().body->name_of(network.model().auxiliary[1].after) == "inception4d");
+    CHECK(steps_of_heads(Mode::training) > 0);
+    CHECK(steps_of_heads(Mode::inference) == 0);
+    CHECK(network.parameters().find("aux2.conv.conv.weight") != nullptr);
+    CHECK(network.parameters().find("aux1.fc2.bias")->shape == Shape{1000});
+  }
+}
+
+TEST_CASE("an input that leaves a layer without output is refused with the layer's name", "[zoo]") {
+  struct Smallest {
+    const char* model;
+    std::int64_t size;  // the smallest that works
+    const char* layer;  // that fails below it
+  };
+  const Smallest cases[] = {{"alexnet", 65, "maxpool5: "}, {"vgg11", 32, "maxpool5: "}, {"nin", 67, "maxpool3: "}};
+  for (const Smallest& smallest : cases) {
+    INFO(smallest.model);
+    CHECK_NOTHROW(make_model({.name = smallest.model, .input = {1, smallest.size, smallest.size}}));
+    CHECK_THROWS_WITH(make_model({.name = smallest.model, .input = {1, smallest.size - 1, smallest.size}}),
+                      Catch::StartsWith(smallest.layer) && Catch::Contains("use a larger image"));
+  }
+}
+
+TEST_CASE("odd choices about models are refused", "[zoo]") {
+  CHECK_THROWS_WITH(default_config("googlenot"), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
+  CHECK_THROWS_WITH(make_model({.name = "nin", .input = {1, 224, 224}, .dropout = 1.0}),
+                    Catch::Contains("below 1, not 1"));
+  Inception::Options even;
+  even.factor = 4;
+  CHECK_THROWS_WITH(Inception(even), Catch::Contains("must be odd"));
+  Inception::Options narrow;
+  narrow.kind = InceptionKind::expanded;
+  narrow.channels = {4, 4, 4, 1, 4, 4, 4};
+  CHECK_THROWS_WITH(Inception(narrow), Catch::Contains("at least 2 channels"));
+}
+
+TEST_CASE("the input transform reaches given batches and resident images alike", "[zoo]") {
+  const auto backend = make_reference_backend();
+  const ModelConfig config = {.name = "small", .input = {2, 12, 10}, .classes = 4};
+  const auto make = [&](bool transform) {
+    Model model = small_googlenet(false);
+    if (transform) {
+      model.input_scale = {0.5f, 2.0f};
+      model.input_shift = {0.25f, -0.5f};
+    }
+    return model;
+  };
+  RandomBatch batch = random_batch(config, 1);
+  std::vector<std::uint8_t> bytes(batch.images.size());  // (h, w, C)
+  RandomBatch by_hand = batch;
+  for (std::size_t c = 0; c < 2; ++c) {
+    for (std::size_t p = 0; p < 120; ++p) {
+      const auto byte = static_cast<std::uint8_t>(batch.images[c * 120 + p] * 255.0f);
+      bytes[p * 2 + c] = byte;
+      batch.images[c * 120 + p] = static_cast<float>(byte) / 255.0f;
+      by_hand.images[c * 120 + p] = batch.images[c * 120 + p] * (c == 0 ? 0.5f : 2.0f) + (c == 0 ? 0.25f : -0.5f);
+    }
+  }
+  const auto logits = [&](Network& network) {
+    network.initialize(Initialization::kaiming_normal, 3);
+    network.infer(1);
+    return network.logits(Mode::inference, 1);
+  };
+  Network plain(make(false), *backend, {.max_batch = 1, .training = false});
+  plain.set_input(Mode::inference, by_hand.images, by_hand.labels);
+  const std::vector<double> expected = logits(plain);
+  Network given(make(true), *backend, {.max_batch = 1, .training = false});
+  given.set_input(Mode::inference, batch.images, batch.labels);
+  Network resident(make(true), *backend, {.max_batch = 1, .training = false, .dataset_image = Shape{2, 12, 10}});
+  const ResidentDataset dataset = make_resident(*backend, {2, 12, 10}, bytes, batch.labels);
+  resident.set_dataset(Mode::inference, dataset);
+  resident.set_indices(std::vector<std::int32_t>{0});
+  for (Network* network : {&given, &resident}) {
+    const std::vector<double> found = logits(*network);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(found[i] == Approx(expected[i]).epsilon(1e-5));
+  }
+}
