@@ -179,10 +179,10 @@ Model build_googlenet(const ModelConfig& config, const GoogLeNetOptions& options
   net.classifier();
   Model model = net.finish();
   if (options.transform_input && config.input[0] == 3) {
-    constexpr float kMean[] = {0.485f, 0.456f, 0.406f}, kDeviation[] = {0.229f, 0.224f, 0.225f};
+    constexpr double kMean[] = {0.485, 0.456, 0.406}, kDeviation[] = {0.229, 0.224, 0.225};
     for (std::size_t c = 0; c < 3; ++c) {
-      model.input_scale.push_back(kDeviation[c] / 0.5f);
-      model.input_shift.push_back((kMean[c] - 0.5f) / 0.5f);
+      model.input_scale.push_back(kDeviation[c] / 0.5);
+      model.input_shift.push_back((kMean[c] - 0.5) / 0.5);
     }
   }
 

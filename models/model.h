@@ -44,7 +44,7 @@ struct Model {
   std::vector<Head> auxiliary;  ///< in training only
   /// Applied to every channel of the input before the first layer: x * scale + shift; empty for none. torchvision calls
   /// this transform_input: images normalised for its other models become what this one was trained on.
-  std::vector<float> input_scale, input_shift;
+  std::vector<double> input_scale, input_shift;
   std::vector<std::string> warnings;  ///< what is odd about this configuration but works
 };
 

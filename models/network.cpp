@@ -22,8 +22,8 @@ std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model
   if (scale.size() == 1) scale.assign(channels, scale[0]);
   if (shift.size() == 1) shift.assign(channels, shift[0]);
   for (std::size_t c = 0; c < std::min({channels, scale.size(), shift.size()}); ++c) {
-    scale[c] *= model.input_scale[c];
-    shift[c] = shift[c] * model.input_scale[c] + model.input_shift[c];
+    scale[c] = static_cast<float>(static_cast<double>(scale[c]) * model.input_scale[c]);
+    shift[c] = static_cast<float>(static_cast<double>(shift[c]) * model.input_scale[c] + model.input_shift[c]);
   }
   return {std::move(scale), std::move(shift)};
 }
@@ -319,7 +319,7 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
     const auto pixels = static_cast<std::size_t>(image[1] * image[2]);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t c = i / pixels % model_.input_scale.size();
-      values[i] = values[i] * static_cast<double>(model_.input_scale[c]) + static_cast<double>(model_.input_shift[c]);
+      values[i] = values[i] * model_.input_scale[c] + model_.input_shift[c];
     }
   }
   const FileTensor nchw = to_file_tensor(values, {batch, image[0], image[1], image[2]}, x.dtype);

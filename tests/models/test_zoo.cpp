@@ -189,8 +189,8 @@ TEST_CASE("the input transform reaches given batches and resident images alike",
   const auto make = [&](bool transform) {
     Model model = small_googlenet(false);
     if (transform) {
-      model.input_scale = {0.5f, 2.0f};
-      model.input_shift = {0.25f, -0.5f};
+      model.input_scale = {0.5, 2.0};
+      model.input_shift = {0.25, -0.5};
     }
     return model;
   };

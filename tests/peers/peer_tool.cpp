@@ -4,7 +4,8 @@
 ///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64;
 ///   IN holds
 ///                                             `images` (N, C, H, W), `labels` and the state as `state.NAME`,
-///                                             in f32; OUT gets logits, loss, `grad.NAME`, statistics,
+///                                             in f32, `classes` as many values as there are (else as
+///                                             in fc.bias); dropout is left out; OUT gets logits, loss, `grad.NAME`, statistics,
 ///                                             inference logits
 ///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
 ///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY IN OUT   one epoch over IN's
@@ -64,10 +65,12 @@ void step(const std::string& model, const std::string& device, DType compute, co
   const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
   const Shape& shape = images.shape;
   const std::map<std::string, FileTensor> state = state_in(given, compute);
-  const std::int64_t classes = state.at("fc.bias").shape[0];
+  const auto counted = given.tensors.find("classes");
+  const std::int64_t classes = counted != given.tensors.end() ? counted->second.shape[0] : state.at("fc.bias").shape[0];
   const auto backend = make_backend(device);
-  Network network(make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes}), *backend,
-                  {.max_batch = shape[0], .compute = compute});
+  Network network(
+      make_model({.name = model, .input = {shape[1], shape[2], shape[3]}, .classes = classes, .dropout = 0.0}),
+      *backend, {.max_batch = shape[0], .compute = compute});
   network.load_state(state);
 
   Safetensors result;
