@@ -293,8 +293,9 @@ TEST_CASE("evaluate and predict refuse what they cannot use - in one line and wi
     inputs.push_back({program + "--weights short.safetensors", "short.safetensors"});
     inputs.push_back({program + "--weights good.pgm", "good.pgm"});
     inputs.push_back({program + "--weights foreign.safetensors", "no model is named in its metadata"});
-    inputs.push_back({program + "--weights unknown.safetensors",
-                      "unknown.safetensors: its weights are of an unknown model \"lenet\": known are alexnet, googlenet"});
+    inputs.push_back(
+        {program + "--weights unknown.safetensors",
+         "unknown.safetensors: its weights are of an unknown model \"lenet\": known are alexnet, googlenet"});
     inputs.push_back({program + "--weights other.safetensors", "other.safetensors: the tensor"});
     inputs.push_back({program + "--weights tensor.safetensors", "the tensor fc.bias of googlenet_bn is missing"});
   }
