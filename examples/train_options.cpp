@@ -45,7 +45,7 @@ void each_option(Options& o, F&& f) {
   f("initialization", o.initialization, result, "xavier-uniform or kaiming-normal");
   f("init", o.init_file, result, "start from the weights in this safetensors file");
   f("device", o.device, result, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
-  f("compute", o.compute, result, "f32; on cuda also tf32 and bf16, with f32 weights");
+  f("compute", o.compute, result, "f32; bf16, with f32 weights; on cuda also tf32");
   f("threads", o.threads, result, "threads (0: all cores)");
   f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
@@ -128,7 +128,8 @@ void check(const TrainOptions& o) {
   check_count("--crop-padding", o.crop_padding, 0, 10'000);
   require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "--compute ", o.compute,
           ": known are f32, tf32, bf16");
-  require(o.compute == "f32" || o.device == "cuda", "--compute ", o.compute, " needs --device cuda");
+  require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");
+  require(o.compute != "bf16" || o.device != "reference", "--compute bf16 needs --device cpu or cuda");
   require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
   check_count("--seed", o.seed, 0, kMost);
   check_count("--limit-train", o.limit_train, 0, kMost);

@@ -8,50 +8,54 @@ namespace minception {
 using namespace cpu;
 
 void CpuBackend::add_forward(const AddForward& op, Workspace) {
-  const View<const float> a = const_view(op.a);
-  const View<const float> b = const_view(op.b);
-  const View<float> y = view(op.y);
-  const auto scale = static_cast<float>(op.scale);
-  for_each_run(
-      threads_,
-      [&](const Run& run) {
-        const float* left = run.of(a);
-        const float* right = run.of(b);
-        float* out = run.of(y);
-        if (op.relu) {
+  in_dtype_of(op.y, [&]<class T>(T) {
+    const View<const T> a = const_view<T>(op.a);
+    const View<const T> b = const_view<T>(op.b);
+    const View<T> y = view<T>(op.y);
+    const auto scale = static_cast<float>(op.scale);
+    for_each_run(
+        threads_,
+        [&](const Run& run) {
+          const T* left = run.of(a);
+          const T* right = run.of(b);
+          T* out = run.of(y);
+          if (op.relu) {
 #pragma omp simd
-          for (std::int64_t i = 0; i < run.count; ++i) {
-            const float sum = left[i] + scale * right[i];
-            out[i] = sum < 0.0f ? 0.0f : sum;
+            for (std::int64_t i = 0; i < run.count; ++i) {
+              const float sum = left[i] + scale * right[i];
+              out[i] = T(sum < 0.0f ? 0.0f : sum);
+            }
+          } else {
+#pragma omp simd
+            for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(left[i] + scale * right[i]);
           }
-        } else {
-#pragma omp simd
-          for (std::int64_t i = 0; i < run.count; ++i) out[i] = left[i] + scale * right[i];
-        }
-      },
-      a, b, y);
+        },
+        a, b, y);
+  });
 }
 
 void CpuBackend::add_backward(const AddBackward& op, Workspace) {
-  const View<const float> dy = const_view(op.dy);
-  const auto scale = static_cast<float>(op.scale);
-  // db first: da may be dy.
-  const GradientStore db(op.db);
-  for_each_run(
-      threads_,
-      [&](const Run& run) {
-        const float* gradient = run.of(dy);
-        db.put(run, [=](std::int64_t i) { return scale * gradient[i]; });
-      },
-      db, dy);
-  const GradientStore da(op.da);
-  for_each_run(
-      threads_,
-      [&](const Run& run) {
-        const float* gradient = run.of(dy);
-        da.put(run, [=](std::int64_t i) { return gradient[i]; });
-      },
-      da, dy);
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    const auto scale = static_cast<float>(op.scale);
+    // db first: da may be dy.
+    const GradientStore<T> db(op.db);
+    for_each_run(
+        threads_,
+        [&](const Run& run) {
+          const T* gradient = run.of(dy);
+          db.put(run, [=](std::int64_t i) { return scale * gradient[i]; });
+        },
+        db, dy);
+    const GradientStore<T> da(op.da);
+    for_each_run(
+        threads_,
+        [&](const Run& run) {
+          const T* gradient = run.of(dy);
+          da.put(run, [=](std::int64_t i) { return float(gradient[i]); });
+        },
+        da, dy);
+  });
 }
 
 }  // namespace minception

@@ -19,14 +19,18 @@ PoolAxis columns_of(const Pool2dAttributes& pool, const Tensor& x, const Tensor&
 }  // namespace
 
 void CpuBackend::avg_pool2d_forward(const AvgPool2dForward& op, Workspace) {
-  average(threads_, const_view(op.x), view(op.y), rows_of(op.attributes, op.x, op.y),
-          columns_of(op.attributes, op.x, op.y));
+  in_dtype_of(op.x, [&]<class T>(T) {
+    average(threads_, const_view<T>(op.x), view<T>(op.y), rows_of(op.attributes, op.x, op.y),
+            columns_of(op.attributes, op.x, op.y));
+  });
 }
 
 void CpuBackend::avg_pool2d_backward(const AvgPool2dBackward& op, Workspace) {
-  const Tensor& dx = op.target.dx;
-  average_gradient(threads_, const_view(op.dy), GradientStore(op.target), rows_of(op.attributes, dx, op.dy),
-                   columns_of(op.attributes, dx, op.dy));
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const Tensor& dx = op.target.dx;
+    average_gradient(threads_, const_view<T>(op.dy), GradientStore<T>(op.target), rows_of(op.attributes, dx, op.dy),
+                     columns_of(op.attributes, dx, op.dy));
+  });
 }
 
 }  // namespace minception

@@ -2,7 +2,6 @@
 
 #include <minception/core/error.h>
 #include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
 
 #include <omp.h>
 
@@ -44,8 +43,11 @@ void CpuBackend::fill_zero(void* device, std::size_t bytes) {
 Requirements CpuBackend::requirements(const Operation& operation) {
   const bool moves_values = std::holds_alternative<Fill>(operation) || std::holds_alternative<Cast>(operation);
   for_each_operand(operation, [&](std::string_view, const Tensor& tensor, Access) {
-    const bool refused = tensor.dtype == DType::f64 || (tensor.dtype == DType::bf16 && !moves_values);
-    if (refused) cpu::require_f32(tensor);
+    require(tensor.dtype != DType::f64,
+            "the cpu backend computes in f32 and bf16, not in f64; use the reference backend for f64");
+    require(tensor.dtype != DType::bf16 || moves_values || cpu::OneDnn::multiplies_bf16(),
+            "bf16 on the cpu needs AVX-512, and this processor has no AVX-512 (oneDNN finds ",
+            cpu::OneDnn::instruction_set(), "); use --compute f32");
   });
   return std::visit([this](const auto& op) { return needs(op); }, operation);
 }

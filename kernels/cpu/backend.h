@@ -11,7 +11,8 @@
 
 namespace minception {
 
-/// Computes in f32; fill and cast know bf16 too. The thread count is fixed when the backend is made and is part of what "the same bits"
+/// Computes in f32, and with AVX-512 in bf16: tensors and the factors of products are bf16 then, sums and everything in
+/// master dtype f32. The thread count is fixed when the backend is made and is part of what "the same bits"
 /// means. A backend is used by one thread at a time.
 class CpuBackend final : public Backend {
  public:
@@ -78,7 +79,11 @@ class CpuBackend final : public Backend {
   Requirements needs(const Conv2dForward&);
   Requirements needs(const Conv2dBackwardData&);
   Requirements needs(const Conv2dBackwardWeights&);
+  Requirements needs(const Conv2d1x1GroupForward&);
+  Requirements needs(const Conv2d1x1GroupBackwardData&);
   Requirements needs(const Conv2d1x1GroupBackwardWeights&);
+  Requirements needs(const LinearForward&);
+  Requirements needs(const LinearBackwardData&);
   Requirements needs(const LinearBackwardWeights&);
   Requirements needs(const BatchNormForwardTraining&);
   Requirements needs(const BatchNormForwardInference&);
@@ -93,18 +98,28 @@ class CpuBackend final : public Backend {
   }
 
   // 1x1 convolutions and fully connected layers: matrix products over the pixels (conv2d_1x1_group.cpp).
-  void pointwise_forward(const Tensor& x, const Tensor& w, const Tensor& bias, bool relu, const Tensor* y,
-                         std::size_t members);
-  void pointwise_backward_data(const Tensor* dy, std::size_t members, const Tensor& w, const GradTarget& target);
+  struct Pointwise {
+    const Tensor &x, &w, &bias;
+    bool relu;
+    const Tensor* y;
+    std::size_t members;
+  };
+  void pointwise_forward(const Pointwise& op, const Tensor& packed, bool refresh_packed, cpu::Scratch scratch);
+  void pointwise_backward_data(const Tensor* dy, std::size_t members, const Tensor& w, const GradTarget& target,
+                               cpu::Scratch scratch);
   void pointwise_backward_weights(const Tensor& x, const Tensor* dy, std::size_t members, const Tensor& dw,
                                   const Tensor& dbias, bool accumulate, cpu::Scratch scratch);
-  Requirements pointwise_needs(const Tensor* dy, std::size_t members, const Tensor& dbias) const;
+  Requirements pointwise_needs(const Pointwise& op, const Tensor& packed) const;
+  Requirements pointwise_backward_data_needs(const Tensor& w, const Tensor& dx) const;
+  Requirements pointwise_backward_weights_needs(const Tensor* dy, std::size_t members, const Tensor& dbias) const;
 
   // Convolutions of images so small that most taps of the filter see nothing but padding
   // (conv2d_small_image.cpp).
-  void small_image_forward(const Conv2dForward&);
-  void small_image_backward_data(const Conv2dBackwardData&);
+  void small_image_forward(const Conv2dForward&, cpu::Scratch scratch);
+  void small_image_backward_data(const Conv2dBackwardData&, cpu::Scratch scratch);
   void small_image_backward_weights(const Conv2dBackwardWeights&, cpu::Scratch scratch);
+  Requirements small_image_needs(const Conv2dForward&) const;
+  Requirements small_image_needs(const Conv2dBackwardData&) const;
 
   int threads_;
   cpu::OneDnn onednn_;

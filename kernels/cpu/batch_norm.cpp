@@ -37,7 +37,8 @@ class Statistics {
   double mean(std::int64_t c) const { return means_[c]; }
   double squares(std::int64_t c) const { return squares_[c]; }
 
-  void compute(const View<const float>& x) const {
+  template <class T>
+  void compute(const View<const T>& x) const {
     std::fill_n(counts_, threads_, 0.0);
     parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int thread) {
       double* mean = means_ + thread * width_;
@@ -57,19 +58,20 @@ class Statistics {
   }
 
  private:
-  void add_block(const View<const float>& x, std::int64_t begin, std::int64_t end, int thread) const {
+  template <class T>
+  void add_block(const View<const T>& x, std::int64_t begin, std::int64_t end, int thread) const {
     float* sums = sums_ + thread * width_;
     float* square_sums = square_sums_ + thread * width_;
     double* means = means_ + thread * width_;
     double* squares = squares_ + thread * width_;
-    const float* origin = x.pixel(begin);
+    const T* origin = x.pixel(begin);
     std::fill_n(sums, width_, 0.0f);
     std::fill_n(square_sums, width_, 0.0f);
     std::int64_t row = begin;
     // Two rows at a time: half the loads and stores of the sums.
     for (; row + 2 <= end; row += 2) {
-      const float* a = x.pixel(row);
-      const float* b = x.pixel(row + 1);
+      const T* a = x.pixel(row);
+      const T* b = x.pixel(row + 1);
 #pragma omp simd
       for (std::int64_t c = 0; c < width_; ++c) {
         const float from_a = a[c] - origin[c];
@@ -79,7 +81,7 @@ class Statistics {
       }
     }
     if (row < end) {
-      const float* a = x.pixel(row);
+      const T* a = x.pixel(row);
 #pragma omp simd
       for (std::int64_t c = 0; c < width_; ++c) {
         const float from_a = a[c] - origin[c];
@@ -108,21 +110,22 @@ class Statistics {
 };
 
 /// y = (x - centre) * factor + offset, then ReLU if asked.
-void normalise(int threads, const View<const float>& x, const View<float>& y, const float* centre, const float* factor,
+template <class T>
+void normalise(int threads, const View<const T>& x, const View<T>& y, const float* centre, const float* factor,
                const float* offset, bool relu) {
   parallel(threads, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
     for (; begin < end; ++begin) {
-      const float* in = x.pixel(begin);
-      float* out = y.pixel(begin);
+      const T* in = x.pixel(begin);
+      T* out = y.pixel(begin);
       if (relu) {
 #pragma omp simd
         for (std::int64_t c = 0; c < x.c; ++c) {
           const float value = (in[c] - centre[c]) * factor[c] + offset[c];
-          out[c] = value < 0.0f ? 0.0f : value;
+          out[c] = T(value < 0.0f ? 0.0f : value);
         }
       } else {
 #pragma omp simd
-        for (std::int64_t c = 0; c < x.c; ++c) out[c] = (in[c] - centre[c]) * factor[c] + offset[c];
+        for (std::int64_t c = 0; c < x.c; ++c) out[c] = T((in[c] - centre[c]) * factor[c] + offset[c]);
       }
     }
   });
@@ -139,35 +142,37 @@ struct Coefficients {
 }  // namespace
 
 void CpuBackend::batch_norm_forward_training(const BatchNormForwardTraining& op, Workspace workspace) {
-  const View<const float> x = const_view(op.x);
-  Scratch scratch(workspace);
-  const Statistics statistics(threads_, x.c, scratch);
-  const Coefficients coefficients(x.c, scratch);
-  statistics.compute(x);
-  const auto m = static_cast<double>(x.pixels());
-  const double momentum = op.attributes.momentum;
-  const float* gamma = values(op.gamma);
-  const float* beta = values(op.beta);
-  float* running_mean = values(op.running_mean);
-  float* running_var = values(op.running_var);
-  float* means = values(op.mean);
-  float* rstds = values(op.rstd);
-  for (std::int64_t c = 0; c < x.c; ++c) {
-    const double mean = statistics.mean(c);
-    const double rstd = 1.0 / std::sqrt(statistics.squares(c) / m + op.attributes.epsilon);
-    means[c] = static_cast<float>(mean);
-    rstds[c] = static_cast<float>(rstd);
-    running_mean[c] = static_cast<float>((1.0 - momentum) * running_mean[c] + momentum * mean);
-    if (x.pixels() > 1) {
-      running_var[c] =
-          static_cast<float>((1.0 - momentum) * running_var[c] + momentum * statistics.squares(c) / (m - 1.0));
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    Scratch scratch(workspace);
+    const Statistics statistics(threads_, x.c, scratch);
+    const Coefficients coefficients(x.c, scratch);
+    statistics.compute(x);
+    const auto m = static_cast<double>(x.pixels());
+    const double momentum = op.attributes.momentum;
+    const float* gamma = values(op.gamma);
+    const float* beta = values(op.beta);
+    float* running_mean = values(op.running_mean);
+    float* running_var = values(op.running_var);
+    float* means = values(op.mean);
+    float* rstds = values(op.rstd);
+    for (std::int64_t c = 0; c < x.c; ++c) {
+      const double mean = statistics.mean(c);
+      const double rstd = 1.0 / std::sqrt(statistics.squares(c) / m + op.attributes.epsilon);
+      means[c] = static_cast<float>(mean);
+      rstds[c] = static_cast<float>(rstd);
+      running_mean[c] = static_cast<float>((1.0 - momentum) * running_mean[c] + momentum * mean);
+      if (x.pixels() > 1) {
+        running_var[c] =
+            static_cast<float>((1.0 - momentum) * running_var[c] + momentum * statistics.squares(c) / (m - 1.0));
+      }
+      const double factor = rstd * gamma[c];
+      coefficients.factor[c] = static_cast<float>(factor);
+      // The pass subtracts the mean rounded to f32; the offset takes back what rounding changed.
+      coefficients.offset[c] = static_cast<float>(beta[c] - (mean - means[c]) * factor);
     }
-    const double factor = rstd * gamma[c];
-    coefficients.factor[c] = static_cast<float>(factor);
-    // The pass subtracts the mean rounded to f32; the offset takes back what rounding changed.
-    coefficients.offset[c] = static_cast<float>(beta[c] - (mean - means[c]) * factor);
-  }
-  normalise(threads_, x, view(op.y), means, coefficients.factor, coefficients.offset, op.attributes.relu);
+    normalise(threads_, x, view<T>(op.y), means, coefficients.factor, coefficients.offset, op.attributes.relu);
+  });
 }
 
 Requirements CpuBackend::needs(const BatchNormForwardTraining& op) {
@@ -178,16 +183,19 @@ Requirements CpuBackend::needs(const BatchNormForwardTraining& op) {
 }
 
 void CpuBackend::batch_norm_forward_inference(const BatchNormForwardInference& op, Workspace workspace) {
-  const View<const float> x = const_view(op.x);
-  Scratch scratch(workspace);
-  const Coefficients coefficients(x.c, scratch);
-  const float* gamma = values(op.gamma);
-  const float* running_var = values(op.running_var);
-  for (std::int64_t c = 0; c < x.c; ++c) {
-    coefficients.factor[c] =
-        static_cast<float>(gamma[c] / std::sqrt(static_cast<double>(running_var[c]) + op.attributes.epsilon));
-  }
-  normalise(threads_, x, view(op.y), values(op.running_mean), coefficients.factor, values(op.beta), op.attributes.relu);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    Scratch scratch(workspace);
+    const Coefficients coefficients(x.c, scratch);
+    const float* gamma = values(op.gamma);
+    const float* running_var = values(op.running_var);
+    for (std::int64_t c = 0; c < x.c; ++c) {
+      coefficients.factor[c] =
+          static_cast<float>(gamma[c] / std::sqrt(static_cast<double>(running_var[c]) + op.attributes.epsilon));
+    }
+    normalise(threads_, x, view<T>(op.y), values(op.running_mean), coefficients.factor, values(op.beta),
+              op.attributes.relu);
+  });
 }
 
 Requirements CpuBackend::needs(const BatchNormForwardInference& op) {
@@ -197,66 +205,68 @@ Requirements CpuBackend::needs(const BatchNormForwardInference& op) {
 }
 
 void CpuBackend::batch_norm_backward(const BatchNormBackward& op, Workspace workspace) {
-  const View<const float> x = const_view(op.x);
-  const View<const float> dy = const_view(op.dy);
-  const GradientStore store(op.target);
-  const std::int64_t channels = x.c;
-  Scratch scratch(workspace);
-  const ColumnSums sums(threads_, 2 * channels, scratch);
-  const Coefficients coefficients(channels, scratch);
-  float* const share = scratch.take<float>(channels);
-  const float* gamma = values(op.gamma);
-  const float* mean = values(op.mean);
-  const float* rstd = values(op.rstd);
-  float* dgamma = values(op.dgamma);
-  float* dbeta = values(op.dbeta);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    const View<const T> dy = const_view<T>(op.dy);
+    const GradientStore<T> store(op.target);
+    const std::int64_t channels = x.c;
+    Scratch scratch(workspace);
+    const ColumnSums sums(threads_, 2 * channels, scratch);
+    const Coefficients coefficients(channels, scratch);
+    float* const share = scratch.take<float>(channels);
+    const float* gamma = values(op.gamma);
+    const float* mean = values(op.mean);
+    const float* rstd = values(op.rstd);
+    float* dgamma = values(op.dgamma);
+    float* dbeta = values(op.dbeta);
 
-  // sum of dy, and of dy * (x - mean)
-  const double* totals = sums.reduce(x.pixels(), [&](std::int64_t begin, std::int64_t end, float* block) {
-    float* block_products = block + channels;
-    std::int64_t row = begin;
-    for (; row + 2 <= end; row += 2) {
-      const float* x_a = x.pixel(row);
-      const float* x_b = x.pixel(row + 1);
-      const float* dy_a = dy.pixel(row);
-      const float* dy_b = dy.pixel(row + 1);
+    // sum of dy, and of dy * (x - mean)
+    const double* totals = sums.reduce(x.pixels(), [&](std::int64_t begin, std::int64_t end, float* block) {
+      float* block_products = block + channels;
+      std::int64_t row = begin;
+      for (; row + 2 <= end; row += 2) {
+        const T* x_a = x.pixel(row);
+        const T* x_b = x.pixel(row + 1);
+        const T* dy_a = dy.pixel(row);
+        const T* dy_b = dy.pixel(row + 1);
 #pragma omp simd
-      for (std::int64_t c = 0; c < channels; ++c) {
-        block[c] += dy_a[c] + dy_b[c];
-        block_products[c] += dy_a[c] * (x_a[c] - mean[c]) + dy_b[c] * (x_b[c] - mean[c]);
+        for (std::int64_t c = 0; c < channels; ++c) {
+          block[c] += dy_a[c] + dy_b[c];
+          block_products[c] += dy_a[c] * (x_a[c] - mean[c]) + dy_b[c] * (x_b[c] - mean[c]);
+        }
       }
-    }
-    if (row < end) {
-      const float* x_a = x.pixel(row);
-      const float* dy_a = dy.pixel(row);
+      if (row < end) {
+        const T* x_a = x.pixel(row);
+        const T* dy_a = dy.pixel(row);
 #pragma omp simd
-      for (std::int64_t c = 0; c < channels; ++c) {
-        block[c] += dy_a[c];
-        block_products[c] += dy_a[c] * (x_a[c] - mean[c]);
+        for (std::int64_t c = 0; c < channels; ++c) {
+          block[c] += dy_a[c];
+          block_products[c] += dy_a[c] * (x_a[c] - mean[c]);
+        }
       }
-    }
-  });
+    });
 
-  // dx = factor * (dy - offset - (x - mean) * share)
-  const auto m = static_cast<double>(x.pixels());
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const double sum_dy = totals[c];
-    const double sum_dy_xhat = totals[channels + c] * rstd[c];
-    dgamma[c] = static_cast<float>(op.accumulate ? dgamma[c] + sum_dy_xhat : sum_dy_xhat);
-    dbeta[c] = static_cast<float>(op.accumulate ? dbeta[c] + sum_dy : sum_dy);
-    coefficients.factor[c] = gamma[c] * rstd[c];
-    coefficients.offset[c] = static_cast<float>(sum_dy / m);
-    share[c] = static_cast<float>(sum_dy_xhat * rstd[c] / m);
-  }
-  const float* factor = coefficients.factor;
-  const float* offset = coefficients.offset;
-  parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
-    for (; begin < end; ++begin) {
-      const float* in = x.pixel(begin);
-      const float* gradient = dy.pixel(begin);
-      store.put(Run{begin, 0, channels},
-                [=](std::int64_t c) { return factor[c] * (gradient[c] - offset[c] - (in[c] - mean[c]) * share[c]); });
+    // dx = factor * (dy - offset - (x - mean) * share)
+    const auto m = static_cast<double>(x.pixels());
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double sum_dy = totals[c];
+      const double sum_dy_xhat = totals[channels + c] * rstd[c];
+      dgamma[c] = static_cast<float>(op.accumulate ? dgamma[c] + sum_dy_xhat : sum_dy_xhat);
+      dbeta[c] = static_cast<float>(op.accumulate ? dbeta[c] + sum_dy : sum_dy);
+      coefficients.factor[c] = gamma[c] * rstd[c];
+      coefficients.offset[c] = static_cast<float>(sum_dy / m);
+      share[c] = static_cast<float>(sum_dy_xhat * rstd[c] / m);
     }
+    const float* factor = coefficients.factor;
+    const float* offset = coefficients.offset;
+    parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      for (; begin < end; ++begin) {
+        const T* in = x.pixel(begin);
+        const T* gradient = dy.pixel(begin);
+        store.put(Run{begin, 0, channels},
+                  [=](std::int64_t c) { return factor[c] * (gradient[c] - offset[c] - (in[c] - mean[c]) * share[c]); });
+      }
+    });
   });
 }
 

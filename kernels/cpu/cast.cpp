@@ -8,12 +8,10 @@ namespace minception {
 using namespace cpu;
 
 void CpuBackend::cast(const Cast& op, Workspace) {
-  in_dtype_of(op.x, [&](auto from) {
-    in_dtype_of(op.y, [&](auto to) {
-      using From = decltype(from);
-      using To = decltype(to);
-      const View<const From> x = view_as<From>(op.x);
-      const View<To> y = view_as<To>(op.y);
+  in_dtype_of(op.x, [&]<class From>(From) {
+    in_dtype_of(op.y, [&]<class To>(To) {
+      const View<const From> x = const_view<From>(op.x);
+      const View<To> y = view<To>(op.y);
       for_each_run(
           threads_,
           [&](const Run& run) {

@@ -29,12 +29,13 @@ bool is_pointwise(const Conv2dAttributes& attributes, const Tensor& w) {
 Convolution* find_primitive(OneDnn& onednn, Pass pass, const Conv2dAttributes& attributes, const Tensor& x,
                             const Tensor& w, const Tensor& y, bool bias) {
   if (live_fraction(attributes, x, w, y) <= kSmallImageFraction) return nullptr;
-  return onednn.convolution({pass, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(), y.c(),
-                             y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h, attributes.stride.w,
+  return onednn.convolution({pass, x.dtype, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(),
+                             y.c(), y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h, attributes.stride.w,
                              attributes.padding.h, attributes.padding.w});
 }
 
-void copy(int threads, const View<const float>& from, const View<float>& to) {
+template <class T>
+void copy(int threads, const View<const T>& from, const View<T>& to) {
   for_each_run(
       threads, [&](const Run& run) { std::copy_n(run.of(from), run.count, run.of(to)); }, from, to);
 }
@@ -45,12 +46,13 @@ View<T> dense_view(const View<T>& image, Scratch& scratch) {
   if (image.dense()) return image;
   View<T> stand_in = image;
   stand_in.stride = image.c;
-  stand_in.data = scratch.take<float>(image.elements());
+  stand_in.data = scratch.take<std::remove_const_t<T>>(image.elements());
   return stand_in;
 }
-View<const float> dense_copy(int threads, const View<const float>& image, Scratch& scratch) {
+template <class T>
+View<const T> dense_copy(int threads, const View<const T>& image, Scratch& scratch) {
   if (image.dense()) return image;
-  const View<float> stand_in{scratch.take<float>(image.elements()), image.n, image.h, image.w, image.c, image.c};
+  const View<T> stand_in{scratch.take<T>(image.elements()), image.n, image.h, image.w, image.c, image.c};
   if (stand_in.data != nullptr) copy(threads, image, stand_in);
   return stand_in;
 }
@@ -64,13 +66,14 @@ void* take_bytes(Scratch& scratch, std::size_t bytes) {
 // ---- forward ----------------------------------------------------------------------------------------------
 
 void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
+  Scratch scratch(workspace);
   if (is_pointwise(op.attributes, op.w)) {
-    return pointwise_forward(op.x, op.w, op.bias, op.attributes.relu, &op.y, 1);
+    return pointwise_forward({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed, op.refresh_packed,
+                             scratch);
   }
   Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
-  if (primitive == nullptr) return small_image_forward(op);
+  if (primitive == nullptr) return small_image_forward(op, scratch);
 
-  Scratch scratch(workspace);
   void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
   void* weights = values(op.w);
   if (primitive->packed_bytes() > 0) {
@@ -81,69 +84,79 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
     weights = op.packed.defined() ? op.packed.data : take_bytes(scratch, primitive->packed_bytes());
     if (!op.packed.defined() || op.refresh_packed) primitive->pack(values(op.w), weights);
   }
-  const View<const float> x = dense_copy(threads_, const_view(op.x), scratch);
-  const View<float> y = view(op.y);
-  const View<float> result = dense_view(y, scratch);
-  primitive->run(const_cast<float*>(x.data), weights, values(op.bias), result.data, own_scratch);
-  if (result.data != y.data) copy(threads_, result, y);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
+    const View<T> y = view<T>(op.y);
+    const View<T> result = dense_view(y, scratch);
+    primitive->run(const_cast<T*>(x.data), weights, values(op.bias), result.data, own_scratch);
+    if (result.data != y.data) copy<T>(threads_, result, y);
+  });
 }
 
 Requirements CpuBackend::needs(const Conv2dForward& op) {
-  if (is_pointwise(op.attributes, op.w)) return {};
+  if (is_pointwise(op.attributes, op.w)) {
+    return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed);
+  }
   const Convolution* primitive =
       find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
-  if (primitive == nullptr) return {};
+  if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
   take_bytes(scratch, primitive->scratch_bytes());
   if (!op.packed.defined()) take_bytes(scratch, primitive->packed_bytes());
-  dense_view(const_view(op.x), scratch);
-  dense_view(view(op.y), scratch);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    dense_view(const_view<T>(op.x), scratch);
+    dense_view(view<T>(op.y), scratch);
+  });
   return {scratch.taken(), primitive->packed_bytes()};
 }
 
 // ---- backward: data ---------------------------------------------------------------------------------------
 
 void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
-  if (is_pointwise(op.attributes, op.w)) return pointwise_backward_data(&op.dy, 1, op.w, op.target);
+  Scratch scratch(workspace);
+  if (is_pointwise(op.attributes, op.w)) return pointwise_backward_data(&op.dy, 1, op.w, op.target, scratch);
   Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
-  if (primitive == nullptr) return small_image_backward_data(op);
+  if (primitive == nullptr) return small_image_backward_data(op, scratch);
 
-  Scratch scratch(workspace);
   void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
   void* weights = values(op.w);
   if (primitive->packed_bytes() > 0) {
     weights = take_bytes(scratch, primitive->packed_bytes());
     primitive->pack(values(op.w), weights);
   }
-  const View<const float> dy = dense_copy(threads_, const_view(op.dy), scratch);
-  const GradientStore store(op.target);
-  View<float> result = store.dx;
-  if (store.accumulate || !result.dense()) {
-    result.stride = result.c;
-    result.data = scratch.take<float>(result.elements());
-  }
-  primitive->run(result.data, weights, nullptr, const_cast<float*>(dy.data), own_scratch);
-  if (result.data == store.dx.data && !store.masked) return;
-  for_each_run(
-      threads_,
-      [&](const Run& run) {
-        const float* gradient = run.of(result);
-        store.put(run, [gradient](std::int64_t i) { return gradient[i]; });
-      },
-      store, result);
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = dense_copy(threads_, const_view<T>(op.dy), scratch);
+    const GradientStore<T> store(op.target);
+    View<T> result = store.dx;
+    if (store.accumulate || !result.dense()) {
+      result.stride = result.c;
+      result.data = scratch.take<T>(result.elements());
+    }
+    primitive->run(result.data, weights, nullptr, const_cast<T*>(dy.data), own_scratch);
+    if (result.data == store.dx.data && !store.masked) return;
+    for_each_run(
+        threads_,
+        [&](const Run& run) {
+          const T* gradient = run.of(result);
+          store.put(run, [gradient](std::int64_t i) { return float(gradient[i]); });
+        },
+        store, result);
+  });
 }
 
 Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
-  if (is_pointwise(op.attributes, op.w)) return {};
+  if (is_pointwise(op.attributes, op.w)) return pointwise_backward_data_needs(op.w, op.target.dx);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
-  if (primitive == nullptr) return {};
+  if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
   take_bytes(scratch, primitive->scratch_bytes());
   take_bytes(scratch, primitive->packed_bytes());
-  dense_view(const_view(op.dy), scratch);
-  if (op.target.accumulate || !op.target.dx.dense()) scratch.take<float>(op.target.dx.elements());
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    dense_view(const_view<T>(op.dy), scratch);
+    if (op.target.accumulate || !op.target.dx.dense()) scratch.take<T>(op.target.dx.elements());
+  });
   return {scratch.taken(), 0};
 }
 
@@ -157,19 +170,22 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
   Convolution* primitive = find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
   if (primitive == nullptr) return small_image_backward_weights(op, scratch);
 
-  const View<const float> dy = const_view(op.dy);
-  if (op.dbias.defined()) {
-    sum_pixels(dy, ColumnSums(threads_, dy.c, scratch), values(op.dbias), op.accumulate);
-  }
-  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
-  const View<const float> x = dense_copy(threads_, const_view(op.x), scratch);
-  const View<const float> gradient = dense_copy(threads_, dy, scratch);
   float* const dw = values(op.dw);
-  float* const plain = op.accumulate ? scratch.take<float>(op.dw.elements()) : dw;
-  const bool packs = primitive->packed_bytes() > 0;
-  void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
-  primitive->run(const_cast<float*>(x.data), weights, nullptr, const_cast<float*>(gradient.data), own_scratch);
-  if (packs) primitive->unpack(weights, plain);
+  float* plain = dw;
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    if (op.dbias.defined()) {
+      sum_pixels(dy, ColumnSums(threads_, dy.c, scratch), values(op.dbias), op.accumulate);
+    }
+    void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
+    const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
+    const View<const T> gradient = dense_copy(threads_, dy, scratch);
+    if (op.accumulate) plain = scratch.take<float>(op.dw.elements());
+    const bool packs = primitive->packed_bytes() > 0;
+    void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
+    primitive->run(const_cast<T*>(x.data), weights, nullptr, const_cast<T*>(gradient.data), own_scratch);
+    if (packs) primitive->unpack(weights, plain);
+  });
   if (!op.accumulate) return;
   const View<float> sum{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()};
   for_each_run(
@@ -184,15 +200,17 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
 }
 
 Requirements CpuBackend::needs(const Conv2dBackwardWeights& op) {
-  if (is_pointwise(op.attributes, op.dw)) return pointwise_needs(&op.dy, 1, op.dbias);
+  if (is_pointwise(op.attributes, op.dw)) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
-  if (primitive == nullptr) return pointwise_needs(&op.dy, 1, op.dbias);
+  if (primitive == nullptr) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);
   Scratch scratch;
   if (op.dbias.defined()) ColumnSums(threads_, op.dy.c(), scratch);
   take_bytes(scratch, primitive->scratch_bytes());
-  dense_view(const_view(op.x), scratch);
-  dense_view(const_view(op.dy), scratch);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    dense_view(const_view<T>(op.x), scratch);
+    dense_view(const_view<T>(op.dy), scratch);
+  });
   if (op.accumulate) scratch.take<float>(op.dw.elements());
   take_bytes(scratch, primitive->packed_bytes());
   return {scratch.taken(), 0};

@@ -4,11 +4,12 @@
 /// The taps of a filter row that meet the image are neighbours in w and their pixels are neighbours in a
 /// dense x, so a row is one product, nothing is copied or reordered, slices are row strides, and padding
 /// costs nothing. On a 2x2 image, 3x3 filter, 5 of 9 multiplications are with padding. It also stands in
-/// wherever oneDNN has no fast primitive.
+/// wherever oneDNN has no fast primitive. In bf16 the products of all positions are summed in an f32 image first.
 
 #include <minception/kernels/cpu/conv2d_small_image.h>
 
 #include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/product.h>
 #include <minception/kernels/cpu/reduce.h>
 #include <minception/kernels/cpu/view.h>
 
@@ -24,14 +25,17 @@ struct Product {
   bool first;  ///< of its output position
 };
 
-/// The row strides of the matrices, and every product in order.
+/// The row strides of the matrices, and every product in order. What products are summed in may be a stand-in, which
+/// has strides of its own.
+template <class X, class Y>
 struct SmallImage {
-  View<const float> x, y;
+  View<X> x;
+  View<Y> y;
   std::int64_t kernel_h, kernel_w;
   Conv2dAttributes attributes;
 
-  SmallImage(const Conv2dAttributes& conv, const Tensor& image, const Tensor& w, const Tensor& output)
-      : x(const_view(image)), y(const_view(output)), kernel_h(w.shape[2]), kernel_w(w.shape[3]), attributes(conv) {}
+  SmallImage(const Conv2dAttributes& conv, const View<X>& image, const Tensor& w, const View<Y>& output)
+      : x(image), y(output), kernel_h(w.shape[2]), kernel_w(w.shape[3]), attributes(conv) {}
 
   std::int64_t x_rows() const { return x.h * x.w * x.stride; }
   std::int64_t y_rows() const { return y.h * y.w * y.stride; }
@@ -59,6 +63,16 @@ struct SmallImage {
   }
 };
 
+/// Where products for an image are summed: in itself if that is f32, else in a dense image of f32.
+template <class T>
+View<float> sums_of(const View<T>& image, Scratch& scratch) {
+  if constexpr (kRounds<T>) {
+    return {scratch.take<float>(image.elements()), image.n, image.h, image.w, image.c, image.c};
+  } else {
+    return image;
+  }
+}
+
 void set_zero(int threads, const View<float>& out) {
   for_each_run(
       threads, [&](const Run& run) { std::fill_n(run.of(out), run.count, 0.0f); }, out);
@@ -66,58 +80,77 @@ void set_zero(int threads, const View<float>& out) {
 
 }  // namespace
 
-void CpuBackend::small_image_forward(const Conv2dForward& op) {
-  const SmallImage image(op.attributes, op.x, op.w, op.y);
-  const View<float> y = view(op.y);
-  const float* w = values(op.w);
-  const float* bias = values(op.bias);
-  const bool relu = op.attributes.relu;
-  // An output position that sees only padding gets no product.
-  std::int64_t reached = 0;
-  image.for_each_product([&](const Product& product) { reached += product.first; });
-  if (reached < y.h * y.w) set_zero(threads_, y);
-  image.for_each_product([&](const Product& product) {
-    onednn_.gemm(false, true, y.n, y.c, product.taps * image.x.c, image.x.data + product.x, image.x_rows(),
-                 w + product.w, image.w_rows(), product.first ? 0.0f : 1.0f, y.data + product.y, image.y_rows());
-  });
-  if (bias == nullptr && !relu) return;
-  parallel(threads_, y.pixels(), y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
-    for (; begin < end; ++begin) {
-      float* out = y.pixel(begin);
-      for (std::int64_t o = 0; o < y.c; ++o) {
-        const float value = bias == nullptr ? out[o] : out[o] + bias[o];
-        out[o] = relu && value < 0.0f ? 0.0f : value;
-      }
-    }
+void CpuBackend::small_image_forward(const Conv2dForward& op, Scratch scratch) {
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const T* w = factors<T>(threads_, op.w, op.packed, op.refresh_packed, scratch);
+    const View<T> y = view<T>(op.y);
+    const View<float> sums = sums_of(y, scratch);
+    const SmallImage image(op.attributes, const_view<T>(op.x), op.w, sums);
+    // An output position that sees only padding gets no product.
+    std::int64_t reached = 0;
+    image.for_each_product([&](const Product& product) { reached += product.first; });
+    if (reached < y.h * y.w) set_zero(threads_, sums);
+    image.for_each_product([&](const Product& product) {
+      onednn_.gemm(false, true, y.n, y.c, product.taps * image.x.c, image.x.data + product.x, image.x_rows(),
+                   w + product.w, image.w_rows(), product.first ? 0.0f : 1.0f, sums.data + product.y, image.y_rows());
+    });
+    parallel(threads_, y.pixels(), y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      finish(sums.pixel(begin), sums.stride, y, begin, end - begin, values(op.bias), op.attributes.relu);
+    });
   });
 }
 
-void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op) {
-  const SmallImage image(op.attributes, op.target.dx, op.w, op.dy);
-  const GradientStore store(op.target);
-  const float* w = values(op.w);
-  // Products of several output positions meet in a pixel, so all of them add.
-  if (!store.accumulate) set_zero(threads_, store.dx);
-  image.for_each_product([&](const Product& product) {
-    onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y, image.y_rows(),
-                 w + product.w, image.w_rows(), 1.0f, store.dx.data + product.x, image.x_rows());
+Requirements CpuBackend::small_image_needs(const Conv2dForward& op) const {
+  Scratch scratch;
+  std::size_t packed = 0;
+  in_dtype_of(op.x, [&]<class T>(T) {
+    packed = packed_factors<T>(op.w);
+    factors<T>(threads_, op.w, op.packed, false, scratch);
+    sums_of(view<T>(op.y), scratch);
   });
-  if (store.masked)
-    for_each_run(
-        threads_, [&](const Run& run) { store.mask(run); }, store);
+  return {scratch.taken(), packed};
+}
+
+void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op, Scratch scratch) {
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const T* w = factors<T>(threads_, op.w, {}, true, scratch);
+    const GradientStore<T> store(op.target);
+    const View<float> sums = sums_of(store.dx, scratch);
+    const SmallImage image(op.attributes, sums, op.w, const_view<T>(op.dy));
+    // Products of several output positions meet in a pixel, so all of them add.
+    if (kRounds<T> || !store.accumulate) set_zero(threads_, sums);
+    image.for_each_product([&](const Product& product) {
+      onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y,
+                   image.y_rows(), w + product.w, image.w_rows(), 1.0f, sums.data + product.x, image.x_rows());
+    });
+    parallel(threads_, sums.pixels(), sums.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      finish(sums.pixel(begin), sums.stride, store, begin, end - begin);
+    });
+  });
+}
+
+Requirements CpuBackend::small_image_needs(const Conv2dBackwardData& op) const {
+  Scratch scratch;
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    factors<T>(threads_, op.w, {}, true, scratch);
+    sums_of(view<T>(op.target.dx), scratch);
+  });
+  return {scratch.taken(), 0};
 }
 
 void CpuBackend::small_image_backward_weights(const Conv2dBackwardWeights& op, Scratch scratch) {
-  const SmallImage image(op.attributes, op.x, op.dw, op.dy);
   float* dw = values(op.dw);
   float* dbias = values(op.dbias);
   // Taps that never meet the image get no product: their gradient is this zero.
   if (!op.accumulate) set_zero(threads_, View<float>{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()});
-  image.for_each_product([&](const Product& product) {
-    onednn_.gemm(true, false, image.y.c, product.taps * image.x.c, image.y.n, image.y.data + product.y, image.y_rows(),
-                 image.x.data + product.x, image.x_rows(), 1.0f, dw + product.w, image.w_rows());
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const SmallImage image(op.attributes, const_view<T>(op.x), op.dw, const_view<T>(op.dy));
+    image.for_each_product([&](const Product& product) {
+      onednn_.gemm(true, false, image.y.c, product.taps * image.x.c, image.y.n, image.y.data + product.y,
+                   image.y_rows(), image.x.data + product.x, image.x_rows(), 1.0f, dw + product.w, image.w_rows());
+    });
+    if (dbias != nullptr) sum_pixels(image.y, ColumnSums(threads_, image.y.c, scratch), dbias, op.accumulate);
   });
-  if (dbias != nullptr) sum_pixels(image.y, ColumnSums(threads_, image.y.c, scratch), dbias, op.accumulate);
 }
 
 }  // namespace minception

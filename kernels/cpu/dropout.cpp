@@ -68,33 +68,37 @@ void for_each_drawn(int threads, const Mask& mask, F&& f, const Views&... views)
 }  // namespace
 
 void CpuBackend::dropout_forward(const DropoutForward& op, Workspace) {
-  const View<const float> x = const_view(op.x);
-  const View<float> y = view(op.y);
-  const Mask mask(op.attributes, op.position, op.x);
-  const float scale = mask.scale();
-  for_each_drawn(
-      threads_, mask,
-      [&](const Run& run, const std::uint8_t* keeps) {
-        const float* in = run.of(x);
-        float* out = run.of(y);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    const View<T> y = view<T>(op.y);
+    const Mask mask(op.attributes, op.position, op.x);
+    const float scale = mask.scale();
+    for_each_drawn(
+        threads_, mask,
+        [&](const Run& run, const std::uint8_t* keeps) {
+          const T* in = run.of(x);
+          T* out = run.of(y);
 #pragma omp simd
-        for (std::int64_t i = 0; i < run.count; ++i) out[i] = keeps[i] != 0 ? in[i] * scale : 0.0f;
-      },
-      x, y);
+          for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(keeps[i] != 0 ? in[i] * scale : 0.0f);
+        },
+        x, y);
+  });
 }
 
 void CpuBackend::dropout_backward(const DropoutBackward& op, Workspace) {
-  const View<const float> dy = const_view(op.dy);
-  const GradientStore store(op.target);
-  const Mask mask(op.attributes, op.position, op.dy);
-  const float scale = mask.scale();
-  for_each_drawn(
-      threads_, mask,
-      [&](const Run& run, const std::uint8_t* keeps) {
-        const float* gradient = run.of(dy);
-        store.put(run, [=](std::int64_t i) { return keeps[i] != 0 ? gradient[i] * scale : 0.0f; });
-      },
-      dy, store.dx, store.relu_output);
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    const GradientStore<T> store(op.target);
+    const Mask mask(op.attributes, op.position, op.dy);
+    const float scale = mask.scale();
+    for_each_drawn(
+        threads_, mask,
+        [&](const Run& run, const std::uint8_t* keeps) {
+          const T* gradient = run.of(dy);
+          store.put(run, [=](std::int64_t i) { return keeps[i] != 0 ? gradient[i] * scale : 0.0f; });
+        },
+        dy, store.dx, store.relu_output);
+  });
 }
 
 }  // namespace minception

@@ -30,48 +30,50 @@ struct Sample {
 }  // namespace
 
 void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
-  const auto* images = op.images.as<const std::uint8_t>();
-  const auto* labels = op.labels.as<const std::int32_t>();
-  const auto* indices = op.indices.as<const std::int32_t>();
-  auto* out_labels = op.y_labels.as<std::int32_t>();
-  const View<float> y = view(op.y);
-  const std::int64_t h = op.images.h();
-  const std::int64_t w = op.images.w();
-  for (std::int64_t n = 0; n < y.n; ++n) {
-    require(indices[n] >= 0 && indices[n] < op.images.n(), "load_batch: index ", indices[n], " of sample ", n,
-            " is not in [0, ", op.images.n(), ")");
-    out_labels[n] = labels[indices[n]];
-  }
-  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
-  const bool one_scale = op.scale.size() == 1;
-  const bool one_shift = op.shift.size() == 1;
-  parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
-    for (; begin < end; ++begin) {
-      const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
-      const CropAndFlip moved = augmentation.draw(begin / y.h);
-      const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
-      const Sample row(p, h, y.h);
-      const std::uint8_t* above = image + row.first * w * y.c;
-      const std::uint8_t* below = image + row.second * w * y.c;
-      for (std::int64_t j = 0; j < y.w; ++j) {
-        const std::int64_t q = moved.column(static_cast<int>(j), static_cast<int>(y.w));
-        const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
-        const Sample column(q, w, y.w);
-        const std::int64_t left = column.first * y.c;
-        const std::int64_t right = column.second * y.c;
-        float* out = y.pixel(begin * y.w + j);
-        for (std::int64_t c = 0; c < y.c; ++c) {
-          const auto mix = [&](const std::uint8_t* line) {
-            const float at_left = line[left + c];
-            return at_left + (line[right + c] - at_left) * column.weight;
-          };
-          const float top = mix(above);
-          const float value = inside ? top + (mix(below) - top) * row.weight : 0.0f;
-          const auto channel = static_cast<std::size_t>(c);
-          out[c] = value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel];
+  in_dtype_of(op.y, [&]<class T>(T) {
+    const auto* images = op.images.as<const std::uint8_t>();
+    const auto* labels = op.labels.as<const std::int32_t>();
+    const auto* indices = op.indices.as<const std::int32_t>();
+    auto* out_labels = op.y_labels.as<std::int32_t>();
+    const View<T> y = view<T>(op.y);
+    const std::int64_t h = op.images.h();
+    const std::int64_t w = op.images.w();
+    for (std::int64_t n = 0; n < y.n; ++n) {
+      require(indices[n] >= 0 && indices[n] < op.images.n(), "load_batch: index ", indices[n], " of sample ", n,
+              " is not in [0, ", op.images.n(), ")");
+      out_labels[n] = labels[indices[n]];
+    }
+    const CropAndFlipSource augmentation = op.augmentation.source(op.position);
+    const bool one_scale = op.scale.size() == 1;
+    const bool one_shift = op.shift.size() == 1;
+    parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      for (; begin < end; ++begin) {
+        const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
+        const CropAndFlip moved = augmentation.draw(begin / y.h);
+        const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
+        const Sample row(p, h, y.h);
+        const std::uint8_t* above = image + row.first * w * y.c;
+        const std::uint8_t* below = image + row.second * w * y.c;
+        for (std::int64_t j = 0; j < y.w; ++j) {
+          const std::int64_t q = moved.column(static_cast<int>(j), static_cast<int>(y.w));
+          const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
+          const Sample column(q, w, y.w);
+          const std::int64_t left = column.first * y.c;
+          const std::int64_t right = column.second * y.c;
+          T* out = y.pixel(begin * y.w + j);
+          for (std::int64_t c = 0; c < y.c; ++c) {
+            const auto mix = [&](const std::uint8_t* line) {
+              const float at_left = line[left + c];
+              return at_left + (line[right + c] - at_left) * column.weight;
+            };
+            const float top = mix(above);
+            const float value = inside ? top + (mix(below) - top) * row.weight : 0.0f;
+            const auto channel = static_cast<std::size_t>(c);
+            out[c] = T(value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel]);
+          }
         }
       }
-    }
+    });
   });
 }
 

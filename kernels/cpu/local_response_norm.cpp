@@ -43,10 +43,11 @@ void sum_window(const float* row, std::int64_t channels, std::int64_t before, st
 }
 
 /// d[c] into `d`, d[c]^-beta into `powers`.
-void denominators(const LocalResponseNormAttributes& norm, const float* x, std::int64_t channels, float* padded,
-                  float* d, float* powers) {
+template <class T>
+void denominators(const LocalResponseNormAttributes& norm, const T* x, std::int64_t channels, float* padded, float* d,
+                  float* powers) {
 #pragma omp simd
-  for (std::int64_t c = 0; c < channels; ++c) padded[c] = x[c] * x[c];
+  for (std::int64_t c = 0; c < channels; ++c) padded[c] = float(x[c]) * x[c];
   sum_window(padded, channels, norm.size / 2, (norm.size - 1) / 2, d);
   const auto k = static_cast<float>(norm.k);
   const auto scale = static_cast<float>(norm.alpha / static_cast<double>(norm.size));
@@ -67,47 +68,52 @@ void denominators(const LocalResponseNormAttributes& norm, const float* x, std::
 }  // namespace
 
 void CpuBackend::local_response_norm_forward(const LocalResponseNormForward& op, Workspace workspace) {
-  const View<const float> x = const_view(op.x);
-  const View<float> y = view(op.y);
-  Scratch scratch(workspace);
-  const Rows rows(threads_, x.c, op.attributes, scratch);
-  parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int thread) {
-    const float* powers = rows.powers(thread);
-    rows.clear_ends(thread);
-    for (; begin < end; ++begin) {
-      const float* in = x.pixel(begin);
-      float* out = y.pixel(begin);
-      denominators(op.attributes, in, x.c, rows.padded(thread), rows.sums(thread), rows.powers(thread));
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    const View<T> y = view<T>(op.y);
+    Scratch scratch(workspace);
+    const Rows rows(threads_, x.c, op.attributes, scratch);
+    parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int thread) {
+      const float* powers = rows.powers(thread);
+      rows.clear_ends(thread);
+      for (; begin < end; ++begin) {
+        const T* in = x.pixel(begin);
+        T* out = y.pixel(begin);
+        denominators(op.attributes, in, x.c, rows.padded(thread), rows.sums(thread), rows.powers(thread));
 #pragma omp simd
-      for (std::int64_t c = 0; c < x.c; ++c) out[c] = in[c] * powers[c];
-    }
+        for (std::int64_t c = 0; c < x.c; ++c) out[c] = T(in[c] * powers[c]);
+      }
+    });
   });
 }
 
 void CpuBackend::local_response_norm_backward(const LocalResponseNormBackward& op, Workspace workspace) {
-  const View<const float> x = const_view(op.x);
-  const View<const float> dy = const_view(op.dy);
-  const GradientStore store(op.target);
-  const auto& [size, alpha, beta, k] = op.attributes;
-  const auto factor = static_cast<float>(2.0 * alpha * beta / static_cast<double>(size));
-  const std::int64_t before = (size - 1) / 2;  // the windows that hold c: the mirror image of the window of c
-  const std::int64_t after = size / 2;
-  Scratch scratch(workspace);
-  const Rows rows(threads_, x.c, op.attributes, scratch);
-  parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int thread) {
-    float* padded = rows.padded(thread);
-    float* sums = rows.sums(thread);
-    const float* powers = rows.powers(thread);
-    rows.clear_ends(thread);
-    for (; begin < end; ++begin) {
-      const float* in = x.pixel(begin);
-      const float* gradient = dy.pixel(begin);
-      denominators(op.attributes, in, x.c, padded, sums, rows.powers(thread));
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    const View<const T> dy = const_view<T>(op.dy);
+    const GradientStore<T> store(op.target);
+    const auto& [size, alpha, beta, k] = op.attributes;
+    const auto factor = static_cast<float>(2.0 * alpha * beta / static_cast<double>(size));
+    const std::int64_t before = (size - 1) / 2;  // the windows that hold c: the mirror image of the window of c
+    const std::int64_t after = size / 2;
+    Scratch scratch(workspace);
+    const Rows rows(threads_, x.c, op.attributes, scratch);
+    parallel(threads_, x.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int thread) {
+      float* padded = rows.padded(thread);
+      float* sums = rows.sums(thread);
+      const float* powers = rows.powers(thread);
+      rows.clear_ends(thread);
+      for (; begin < end; ++begin) {
+        const T* in = x.pixel(begin);
+        const T* gradient = dy.pixel(begin);
+        denominators(op.attributes, in, x.c, padded, sums, rows.powers(thread));
 #pragma omp simd
-      for (std::int64_t c = 0; c < x.c; ++c) padded[c] = gradient[c] * in[c] * powers[c] / sums[c];
-      sum_window(padded, x.c, before, after, sums);
-      store.put(Run{begin, 0, x.c}, [=](std::int64_t c) { return gradient[c] * powers[c] - factor * in[c] * sums[c]; });
-    }
+        for (std::int64_t c = 0; c < x.c; ++c) padded[c] = float(gradient[c]) * in[c] * powers[c] / sums[c];
+        sum_window(padded, x.c, before, after, sums);
+        store.put(Run{begin, 0, x.c},
+                  [=](std::int64_t c) { return gradient[c] * powers[c] - factor * in[c] * sums[c]; });
+      }
+    });
   });
 }
 

@@ -6,86 +6,122 @@
 #include <minception/kernels/cpu/backend.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace minception {
+namespace {
 
 using namespace cpu;
 
+/// How values compare: as themselves in f32. Padding never gets here, and a NaN beats everything but an earlier NaN.
+inline float rank(float value) { return value; }
+inline bool beats(float challenger, float champion) {
+  // `!(challenger <= champion)` holds for a NaN on either side; a NaN that already won stays.
+  return !(challenger <= champion) & (champion == champion);
+}
+inline float value_of(float rank) { return rank; }
+
+/// In bf16 as integers of the same order, which are compared 32 at a time. The two zeros are one rank, all NaN another.
+inline std::int16_t rank(bf16 value) {
+  const auto magnitude = static_cast<std::int16_t>(value.bits & 0x7fff);
+  const auto negated = static_cast<std::int16_t>(-magnitude);
+  const std::int16_t signed_rank = static_cast<std::int16_t>(value.bits) < 0 ? negated : magnitude;
+  return magnitude > 0x7f80 ? std::int16_t{0x7fff} : signed_rank;
+}
+inline bool beats(std::int16_t challenger, std::int16_t champion) { return challenger > champion; }
+inline bf16 value_of(std::int16_t rank) {
+  const auto negative = static_cast<std::uint16_t>(0x8000 - rank);
+  bf16 value;
+  value.bits = rank < 0 ? negative : static_cast<std::uint16_t>(rank);
+  return value;
+}
+
+}  // namespace
+
 void CpuBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
-  const View<const float> x = const_view(op.x);
-  const View<float> y = view(op.y);
-  std::uint8_t* const argmax = op.argmax.defined() ? op.argmax.as<std::uint8_t>() : nullptr;
-  const Pool2dAttributes& pool = op.attributes;
-  const PoolAxis rows{x.h, y.h, pool.kernel.h, pool.stride.h, pool.padding.h, false};
-  const PoolAxis columns{x.w, y.w, pool.kernel.w, pool.stride.w, pool.padding.w, false};
-  parallel(threads_, y.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
-    float largest[kChannelBlock];
-    std::int32_t winner[kChannelBlock];
-    for (; begin < end; ++begin) {
-      const std::int64_t q = begin % y.w;
-      const std::int64_t p = begin / y.w % y.h;
-      const std::int64_t n = begin / (y.w * y.h);
-      for (std::int64_t first = 0; first < y.c; first += kChannelBlock) {
-        const std::int64_t count = std::min(kChannelBlock, y.c - first);
-        bool is_first = true;
-        for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
-          for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
-            const float* in = x.pixel(n, h, w) + first;
-            const auto tap = static_cast<std::int32_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
-            if (is_first) {
-              std::copy_n(in, count, largest);
-              std::fill_n(winner, count, tap);
-              is_first = false;
-              continue;
-            }
+  in_dtype_of(op.x, [&]<class T>(T) {
+    using Rank = decltype(rank(T()));
+    using Tap = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int16_t>;  // as wide as the ranks
+    const View<const T> x = const_view<T>(op.x);
+    const View<T> y = view<T>(op.y);
+    std::uint8_t* const argmax = op.argmax.defined() ? op.argmax.as<std::uint8_t>() : nullptr;
+    const Pool2dAttributes& pool = op.attributes;
+    const PoolAxis rows{x.h, y.h, pool.kernel.h, pool.stride.h, pool.padding.h, false};
+    const PoolAxis columns{x.w, y.w, pool.kernel.w, pool.stride.w, pool.padding.w, false};
+    parallel(threads_, y.pixels(), x.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      Rank largest[kChannelBlock];
+      Tap winner[kChannelBlock];
+      for (; begin < end; ++begin) {
+        const std::int64_t q = begin % y.w;
+        const std::int64_t p = begin / y.w % y.h;
+        const std::int64_t n = begin / (y.w * y.h);
+        for (std::int64_t first = 0; first < y.c; first += kChannelBlock) {
+          const std::int64_t count = std::min(kChannelBlock, y.c - first);
+          bool is_first = true;
+          for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
+            for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
+              const T* in = x.pixel(n, h, w) + first;
+              const auto tap = static_cast<Tap>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
+              if (is_first) {
 #pragma omp simd
-            for (std::int64_t c = 0; c < count; ++c) {
-              // `!(value <= largest)` holds for a NaN on either side; a NaN that already won stays.
-              const bool wins = !(in[c] <= largest[c]) & (largest[c] == largest[c]);
-              largest[c] = wins ? in[c] : largest[c];
-              winner[c] = wins ? tap : winner[c];
+                for (std::int64_t c = 0; c < count; ++c) largest[c] = rank(in[c]);
+                std::fill_n(winner, count, tap);
+                is_first = false;
+                continue;
+              }
+#pragma omp simd
+              for (std::int64_t c = 0; c < count; ++c) {
+                const Rank challenger = rank(in[c]);
+                const bool wins = beats(challenger, largest[c]);
+                largest[c] = wins ? challenger : largest[c];
+                winner[c] = wins ? tap : winner[c];
+              }
             }
           }
-        }
-        std::copy_n(largest, count, y.pixel(begin) + first);
-        if (argmax == nullptr) continue;
-        std::uint8_t* taps = argmax + begin * y.c + first;
+          T* out = y.pixel(begin) + first;
 #pragma omp simd
-        for (std::int64_t c = 0; c < count; ++c) taps[c] = static_cast<std::uint8_t>(winner[c]);
+          for (std::int64_t c = 0; c < count; ++c) out[c] = value_of(largest[c]);
+          if (argmax == nullptr) continue;
+          std::uint8_t* taps = argmax + begin * y.c + first;
+#pragma omp simd
+          for (std::int64_t c = 0; c < count; ++c) taps[c] = static_cast<std::uint8_t>(winner[c]);
+        }
       }
-    }
+    });
   });
 }
 
 void CpuBackend::max_pool2d_backward(const MaxPool2dBackward& op, Workspace) {
-  const View<const float> dy = const_view(op.dy);
-  const std::uint8_t* const argmax = op.argmax.as<const std::uint8_t>();
-  const GradientStore store(op.target);
-  const View<float>& dx = store.dx;
-  const Pool2dAttributes& pool = op.attributes;
-  const PoolAxis rows{dx.h, dy.h, pool.kernel.h, pool.stride.h, pool.padding.h, false};
-  const PoolAxis columns{dx.w, dy.w, pool.kernel.w, pool.stride.w, pool.padding.w, false};
-  parallel(threads_, dx.pixels(), dx.elements(), [&](std::int64_t begin, std::int64_t end, int) {
-    float sums[kChannelBlock];
-    for (; begin < end; ++begin) {
-      const std::int64_t w = begin % dx.w;
-      const std::int64_t h = begin / dx.w % dx.h;
-      const std::int64_t n = begin / (dx.w * dx.h);
-      for (std::int64_t first = 0; first < dx.c; first += kChannelBlock) {
-        const std::int64_t count = std::min(kChannelBlock, dx.c - first);
-        std::fill_n(sums, count, 0.0f);
-        for (std::int64_t p = rows.first_holding(h); p <= rows.last_holding(h); ++p) {
-          for (std::int64_t q = columns.first_holding(w); q <= columns.last_holding(w); ++q) {
-            const auto tap = static_cast<std::uint8_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
-            const std::uint8_t* winner = argmax + ((n * dy.h + p) * dy.w + q) * dy.c + first;
-            const float* gradient = dy.pixel(n, p, q) + first;
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    const std::uint8_t* const argmax = op.argmax.as<const std::uint8_t>();
+    const GradientStore<T> store(op.target);
+    const View<T>& dx = store.dx;
+    const Pool2dAttributes& pool = op.attributes;
+    const PoolAxis rows{dx.h, dy.h, pool.kernel.h, pool.stride.h, pool.padding.h, false};
+    const PoolAxis columns{dx.w, dy.w, pool.kernel.w, pool.stride.w, pool.padding.w, false};
+    parallel(threads_, dx.pixels(), dx.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      float sums[kChannelBlock];
+      for (; begin < end; ++begin) {
+        const std::int64_t w = begin % dx.w;
+        const std::int64_t h = begin / dx.w % dx.h;
+        const std::int64_t n = begin / (dx.w * dx.h);
+        for (std::int64_t first = 0; first < dx.c; first += kChannelBlock) {
+          const std::int64_t count = std::min(kChannelBlock, dx.c - first);
+          std::fill_n(sums, count, 0.0f);
+          for (std::int64_t p = rows.first_holding(h); p <= rows.last_holding(h); ++p) {
+            for (std::int64_t q = columns.first_holding(w); q <= columns.last_holding(w); ++q) {
+              const auto tap = static_cast<std::uint8_t>((h - rows.origin(p)) * pool.kernel.w + w - columns.origin(q));
+              const std::uint8_t* winner = argmax + ((n * dy.h + p) * dy.w + q) * dy.c + first;
+              const T* gradient = dy.pixel(n, p, q) + first;
 #pragma omp simd
-            for (std::int64_t c = 0; c < count; ++c) sums[c] += winner[c] == tap ? gradient[c] : 0.0f;
+              for (std::int64_t c = 0; c < count; ++c) sums[c] += winner[c] == tap ? float(gradient[c]) : 0.0f;
+            }
           }
+          store.put(Run{begin, first, count}, [&sums](std::int64_t c) { return sums[c]; });
         }
-        store.put(Run{begin, first, count}, [&sums](std::int64_t c) { return sums[c]; });
       }
-    }
+    });
   });
 }
 

@@ -11,6 +11,12 @@
 #include <unordered_map>
 #include <utility>
 
+// Exported by every version since 1.0 and tested as part of its interface, but in no header of it.
+extern "C" dnnl_status_t DNNL_API dnnl_gemm_bf16bf16f32(char transpose_a, char transpose_b, dnnl_dim_t m, dnnl_dim_t n,
+                                                        dnnl_dim_t k, float alpha, const minception::bf16* a,
+                                                        dnnl_dim_t lda, const minception::bf16* b, dnnl_dim_t ldb,
+                                                        float beta, float* c, dnnl_dim_t ldc);
+
 namespace minception::cpu {
 namespace {
 
@@ -37,17 +43,20 @@ class ThreadCount {
   int dynamic_;
 };
 
-/// The layouts in which one convolution is asked for.
+Type type_of(DType dtype) { return dtype == DType::bf16 ? Type::bf16 : Type::f32; }
+
+/// The types and layouts in which one convolution is asked for.
 struct Descriptors {
   memory::desc x, w, bias, y;
   memory::dims strides, padding;
 };
 
-Descriptors describe(const ConvolutionShape& shape, Tag x_tag) {
-  return {memory::desc({shape.n, shape.i, shape.h, shape.w}, Type::f32, x_tag),
-          memory::desc({shape.o, shape.i, shape.kh, shape.kw}, Type::f32, Tag::any),
+Descriptors describe(const ConvolutionShape& shape, Type weights, Tag x_tag) {
+  const Type images = type_of(shape.images);
+  return {memory::desc({shape.n, shape.i, shape.h, shape.w}, images, x_tag),
+          memory::desc({shape.o, shape.i, shape.kh, shape.kw}, weights, Tag::any),
           shape.bias ? memory::desc({shape.o}, Type::f32, Tag::x) : memory::desc(),
-          memory::desc({shape.n, shape.o, shape.p, shape.q}, Type::f32, Tag::nhwc),
+          memory::desc({shape.n, shape.o, shape.p, shape.q}, images, Tag::nhwc),
           {shape.stride_h, shape.stride_w},
           {shape.padding_h, shape.padding_w}};
 }
@@ -104,7 +113,7 @@ class OneDnnConvolution final : public Convolution {
                     const dnnl::stream& stream)
       : threads_(threads), stream_(stream) {
     const ThreadCount count(threads_);  // a primitive is built for the number of threads that will run it
-    const Descriptors d = describe(shape, x_tag);
+    const Descriptors d = describe(shape, type_of(shape.images), x_tag);
     const auto attributes = attributes_for(shape.relu);
     const auto direct = dnnl::algorithm::convolution_direct;
     if (shape.pass == Pass::forward) {
@@ -121,8 +130,9 @@ class OneDnnConvolution final : public Convolution {
                                                descriptor.diff_dst_desc(),
                                                {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
       } else {
+        const memory::desc dw = describe(shape, Type::f32, x_tag).w;
         const auto descriptor = make_backward_descriptor<dnnl::convolution_backward_weights>(
-            hint, attributes, engine, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
+            hint, attributes, engine, direct, d.x, dw, d.y, d.strides, d.padding, d.padding);
         adopt<dnnl::convolution_backward_weights>(descriptor, descriptor.src_desc(), descriptor.diff_weights_desc(),
                                                   descriptor.diff_dst_desc(),
                                                   {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
@@ -211,7 +221,7 @@ class OneDnnConvolution final : public Convolution {
 
 struct ShapeHash {
   std::size_t operator()(const ConvolutionShape& s) const {
-    std::size_t hash = static_cast<std::size_t>(s.pass) * 4 + s.bias * 2 + s.relu;
+    std::size_t hash = static_cast<std::size_t>(s.pass) * 8 + (s.images == DType::bf16) * 4 + s.bias * 2 + s.relu;
     for (const std::int64_t value :
          {s.n, s.i, s.h, s.w, s.o, s.p, s.q, s.kh, s.kw, s.stride_h, s.stride_w, s.padding_h, s.padding_w}) {
       hash = hash * 1099511628211u + static_cast<std::size_t>(value);
@@ -220,7 +230,16 @@ struct ShapeHash {
   }
 };
 
-std::string instruction_set() {
+bool has(dnnl::cpu_isa isa) {  // the values are sets of bits
+  const auto wanted = static_cast<unsigned>(isa);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
+}  // namespace
+
+bool OneDnn::multiplies_bf16() { return has(dnnl::cpu_isa::avx512_core); }
+
+std::string OneDnn::instruction_set() {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::sse41:
       return "SSE4.1";
@@ -243,11 +262,10 @@ std::string instruction_set() {
   }
 }
 
-}  // namespace
-
 std::string ConvolutionShape::to_string() const {
   return concat("n", n, " ", i, "x", h, "x", w, " -> ", o, "x", p, "x", q, ", ", kh, "x", kw, " stride ", stride_h, "x",
-                stride_w, " padding ", padding_h, "x", padding_w, bias ? ", bias" : "", relu ? ", relu" : "");
+                stride_w, " padding ", padding_h, "x", padding_w, bias ? ", bias" : "", relu ? ", relu" : "",
+                images == DType::bf16 ? ", bf16" : "");
 }
 
 struct OneDnn::Cache {
@@ -261,7 +279,8 @@ OneDnn::~OneDnn() = default;
 
 std::string OneDnn::description() const {
   const dnnl_version_t& version = *dnnl::version();
-  return concat("oneDNN ", version.major, ".", version.minor, ".", version.patch, ", ", instruction_set());
+  return concat("oneDNN ", version.major, ".", version.minor, ".", version.patch, ", ", instruction_set(),
+                multiplies_bf16() && !has(dnnl::cpu_isa::avx512_core_bf16) ? " (bf16 emulated)" : "");
 }
 
 std::vector<std::string> OneDnn::implementations() const {
@@ -296,14 +315,33 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
   return entry->second.get();
 }
 
+namespace {
+
+/// product() with the threads that it may use; with one when called from inside a parallel region.
+template <class Product>
+void multiply(int threads, std::int64_t m, std::int64_t n, std::int64_t k, Product&& product) {
+  std::optional<ThreadCount> count;
+  if (!omp_in_parallel()) count.emplace(threads);
+  const dnnl_status_t status = product();
+  require(status == dnnl_success, "oneDNN refused a matrix product of ", m, "x", k, " and ", k, "x", n, " (status ",
+          static_cast<int>(status), "); is there enough memory?");
+}
+
+}  // namespace
+
 void OneDnn::gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                   std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) const {
-  std::optional<ThreadCount> count;
-  if (!omp_in_parallel()) count.emplace(threads_);
-  const auto status =
-      dnnl::sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
-  require(status == dnnl::status::success, "oneDNN refused a matrix product of ", m, "x", k, " and ", k, "x", n,
-          " (status ", static_cast<int>(status), "); is there enough memory?");
+  multiply(threads_, m, n, k, [&] {
+    return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+  });
+}
+
+void OneDnn::gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const bf16* a,
+                  std::int64_t lda, const bf16* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) const {
+  multiply(threads_, m, n, k, [&] {
+    return dnnl_gemm_bf16bf16f32(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, beta,
+                                 c, ldc);
+  });
 }
 
 }  // namespace minception::cpu

@@ -51,7 +51,8 @@ struct ColumnSums {
   }
 };
 
-/// out[c] (+)= sum over the pixels of x: the gradient of a bias.
-void sum_pixels(const View<const float>& x, const ColumnSums& sums, float* out, bool accumulate);
+/// out[c] (+)= sum over the pixels of x, f32 or bf16: the gradient of a bias.
+template <class T>
+void sum_pixels(const View<const T>& x, const ColumnSums& sums, float* out, bool accumulate);
 
 }  // namespace minception::cpu

@@ -51,7 +51,7 @@ void CpuBackend::segment_norms(const SegmentNorms& op, Workspace workspace) {
       sums.not_finite[thread * segments + k] = not_finite;
     }
   });
-  const View<float> y = view(op.y);
+  const View<float> y = view<float>(op.y);
   for (std::int64_t k = 0; k < segments; ++k) {
     double squares = 0.0;
     double not_finite = 0.0;

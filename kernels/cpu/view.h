@@ -1,5 +1,5 @@
 #pragma once
-/// How the kernels of this backend see tensors: rows of floats, one row per pixel. A dense tensor is also one
+/// How the kernels of this backend see tensors: rows of elements, one row per pixel. A dense tensor is also one
 /// long run, whatever its shape, and elementwise work goes over that.
 
 #include <minception/core/error.h>
@@ -30,40 +30,31 @@ struct View {
   operator View<const T>() const { return {data, n, h, w, c, stride}; }
 };
 
-inline void require_f32(const Tensor& tensor) {
-  require(tensor.dtype == DType::f32, "the cpu backend computes in f32, but a tensor ", tensor.shape, " is ",
-          name_of(tensor.dtype), "; use f32, or the reference backend for f64");
-}
-
-/// A tensor of any element type.
+/// For operands that are written.
 template <class T>
-View<T> view_as(const Tensor& tensor) {
+View<T> view(const Tensor& tensor) {
   auto* data = tensor.as<T>();
   if (!tensor.is_image()) return {data, 1, 1, 1, tensor.elements(), tensor.elements()};
   return {data, tensor.n(), tensor.h(), tensor.w(), tensor.c(), tensor.pixel_stride};
 }
-/// For operands that are written.
-inline View<float> view(const Tensor& tensor) {
-  require_f32(tensor);
-  return view_as<float>(tensor);
-}
 /// For operands that are only read.
-inline View<const float> const_view(const Tensor& tensor) { return view(tensor); }
+template <class T>
+View<const T> const_view(const Tensor& tensor) {
+  return view<T>(tensor);
+}
 
-/// f(zero), zero of the tensor's type, for operations that only move values: those know bf16 as well.
+/// f(zero), zero of the tensor's type: the compute dtype. Sums and products are f32 in either; bf16 is only how tensors
+/// are stored.
 template <class F>
 void in_dtype_of(const Tensor& tensor, F&& f) {
   if (tensor.dtype == DType::bf16) return f(bf16{});
-  require_f32(tensor);
+  require(tensor.dtype == DType::f32, "the cpu backend computes in f32 and bf16, not in ", name_of(tensor.dtype),
+          tensor.dtype == DType::f64 ? "; use the reference backend for f64" : "");
   f(float{});
 }
 
-/// The floats of a vector operand, or nullptr if it is not there.
-inline float* values(const Tensor& tensor) {
-  if (!tensor.defined()) return nullptr;
-  require_f32(tensor);
-  return static_cast<float*>(tensor.data);
-}
+/// The elements of a flat operand in master dtype, or nullptr if it is not there.
+inline float* values(const Tensor& tensor) { return tensor.defined() ? tensor.as<float>() : nullptr; }
 
 /// `count` neighbouring elements at the same place of every view.
 struct Run {
@@ -86,7 +77,7 @@ void for_each_run(int threads, F&& f, const View<Views>&... views) {
   const std::int64_t elements = pixels * channels;
   if ((views.dense() && ...)) {
     // In units of a cache line, so that no two threads write to one.
-    constexpr std::int64_t kUnit = 16;
+    constexpr std::int64_t kUnit = 32;
     parallel(threads, (elements + kUnit - 1) / kUnit, elements, [&](std::int64_t begin, std::int64_t end, int) {
       f(Run{0, begin * kUnit, std::min(end * kUnit, elements) - begin * kUnit});
     });
@@ -98,48 +89,49 @@ void for_each_run(int threads, F&& f, const View<Views>&... views) {
 }
 
 /// A GradTarget as the kernels write it: add and mask in the pass that computes the gradient.
+template <class T>
 struct GradientStore {
-  View<float> dx;
-  View<const float> relu_output;  ///< of dx's shape, or dx itself as a stand-in where there is no mask
+  View<T> dx;
+  View<const T> relu_output;  ///< of dx's shape, or dx itself as a stand-in where there is no mask
   bool accumulate = false;
   bool masked = false;
 
   explicit GradientStore(const GradTarget& target)
-      : dx(view(target.dx)), relu_output(dx), accumulate(target.accumulate), masked(target.relu_output.defined()) {
-    if (masked) relu_output = const_view(target.relu_output);
+      : dx(view<T>(target.dx)), relu_output(dx), accumulate(target.accumulate), masked(target.relu_output.defined()) {
+    if (masked) relu_output = const_view<T>(target.relu_output);
   }
 
-  /// Stores gradient(i) for the i-th element of the run.
+  /// Stores gradient(i), a float, for the i-th element of the run.
   template <class G>
   void put(const Run& run, G&& gradient) const {
-    float* out = run.of(dx);
-    const float* y = run.of(relu_output);
+    T* out = run.of(dx);
+    const T* y = run.of(relu_output);
     if (accumulate && masked) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] + gradient(i) : 0.0f;
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(y[i] > 0.0f ? out[i] + gradient(i) : 0.0f);
     } else if (accumulate) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] += gradient(i);
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(out[i] + gradient(i));
     } else if (masked) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? gradient(i) : 0.0f;
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(y[i] > 0.0f ? gradient(i) : 0.0f);
     } else {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = gradient(i);
+      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(gradient(i));
     }
   }
   /// Masks the elements of the run that are in dx already.
   void mask(const Run& run) const {
-    float* out = run.of(dx);
-    const float* y = run.of(relu_output);
+    T* out = run.of(dx);
+    const T* y = run.of(relu_output);
 #pragma omp simd
-    for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] : 0.0f;
+    for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] : T(0.0f);
   }
 };
 
 /// f(run) over the elements of a target and of the views that its gradient is computed from.
-template <class F, class... Views>
-void for_each_run(int threads, F&& f, const GradientStore& target, const View<Views>&... views) {
+template <class F, class T, class... Views>
+void for_each_run(int threads, F&& f, const GradientStore<T>& target, const View<Views>&... views) {
   for_each_run(threads, f, target.dx, target.relu_output, views...);
 }
 

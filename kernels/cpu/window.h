@@ -14,8 +14,8 @@ namespace minception::cpu {
 /// Channels that are summed at a time, in a buffer that stays in the first-level cache.
 inline constexpr std::int64_t kChannelBlock = 256;
 
-template <class Axis>
-void average(int threads, const View<const float>& x, const View<float>& y, const Axis& rows, const Axis& columns) {
+template <class T, class Axis>
+void average(int threads, const View<const T>& x, const View<T>& y, const Axis& rows, const Axis& columns) {
   parallel(threads, y.pixels(), std::max(x.elements(), y.elements()), [&](std::int64_t begin, std::int64_t end, int) {
     float sums[kChannelBlock];
     for (; begin < end; ++begin) {
@@ -28,23 +28,23 @@ void average(int threads, const View<const float>& x, const View<float>& y, cons
         std::fill_n(sums, count, 0.0f);
         for (std::int64_t h = rows.begin(p); h < rows.end(p); ++h) {
           for (std::int64_t w = columns.begin(q); w < columns.end(q); ++w) {
-            const float* in = x.pixel(n, h, w) + first;
+            const T* in = x.pixel(n, h, w) + first;
 #pragma omp simd
             for (std::int64_t c = 0; c < count; ++c) sums[c] += in[c];
           }
         }
-        float* out = y.pixel(begin) + first;
+        T* out = y.pixel(begin) + first;
 #pragma omp simd
-        for (std::int64_t c = 0; c < count; ++c) out[c] = sums[c] * factor;
+        for (std::int64_t c = 0; c < count; ++c) out[c] = T(sums[c] * factor);
       }
     }
   });
 }
 
-template <class Axis>
-void average_gradient(int threads, const View<const float>& dy, const GradientStore& store, const Axis& rows,
+template <class T, class Axis>
+void average_gradient(int threads, const View<const T>& dy, const GradientStore<T>& store, const Axis& rows,
                       const Axis& columns) {
-  const View<float>& dx = store.dx;
+  const View<T>& dx = store.dx;
   parallel(threads, dx.pixels(), std::max(dx.elements(), dy.elements()),
            [&](std::int64_t begin, std::int64_t end, int) {
              float sums[kChannelBlock];
@@ -58,7 +58,7 @@ void average_gradient(int threads, const View<const float>& dy, const GradientSt
                  for (std::int64_t p = rows.first_holding(h); p <= rows.last_holding(h); ++p) {
                    for (std::int64_t q = columns.first_holding(w); q <= columns.last_holding(w); ++q) {
                      const float factor = 1.0f / static_cast<float>(rows.divisor(p) * columns.divisor(q));
-                     const float* gradient = dy.pixel(n, p, q) + first;
+                     const T* gradient = dy.pixel(n, p, q) + first;
 #pragma omp simd
                      for (std::int64_t c = 0; c < count; ++c) sums[c] += gradient[c] * factor;
                    }
