@@ -13,7 +13,7 @@ include(CMakePackageConfigHelpers)
 set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/minception)
 set(FLOORS core kernels layers data models training)
 # What several files of one folder share among themselves.
-set(PRIVATE_HEADERS data/image_formats.h data/mnist_family.h)
+set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/pickle.h data/tar.h)
 
 # ---- which package has each library that ours need -------------------------------------------------------------------
 set(PACKAGE_OF_nlohmann_json::nlohmann_json "nlohmann_json 3.10")

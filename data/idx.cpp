@@ -1,15 +1,10 @@
 #include <minception/core/error.h>
+#include <minception/data/byte_stream.h>
 #include <minception/data/idx.h>
 
-#include <zlib.h>
-
-#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
-#include <memory>
 #include <string>
-#include <system_error>
 
 namespace minception {
 namespace {
@@ -23,37 +18,6 @@ std::string hexadecimal(std::uint32_t value) {
   for (int shift = 28; shift >= 0; shift -= 4) text += kDigits[value >> shift & 15];
   return text;
 }
-
-/// The bytes of a file, compressed or not.
-class ByteStream {
- public:
-  explicit ByteStream(const std::filesystem::path& path) : name_(path.string()) {
-    errno = 0;
-    file_.reset(gzopen(path.c_str(), "rb"));
-    require(file_ != nullptr, name_, ": cannot be opened: ", std::generic_category().message(errno));
-    gzbuffer(file_.get(), 1u << 18);
-  }
-
-  /// Reads up to `count` bytes and returns how many there were.
-  std::size_t read(std::uint8_t* destination, std::size_t count) {
-    const int got = gzread(file_.get(), destination, static_cast<unsigned>(count));
-    int status = Z_OK;
-    const char* message = gzerror(file_.get(), &status);
-    // A file cut short yields the bytes it has and Z_BUF_ERROR; a wrong checksum shows at the end only.
-    const std::string reason = status == Z_ERRNO ? std::generic_category().message(errno) : message;
-    require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ", kRemedy);
-    require(status != Z_DATA_ERROR, name_, ": the compressed data are damaged (", reason, "); ", kRemedy);
-    require(got >= 0, name_, ": cannot be read: ", reason);
-    return static_cast<std::size_t>(got);
-  }
-
-  const std::string& name() const { return name_; }
-  static constexpr const char* kRemedy = "copy or download it again";
-
- private:
-  std::string name_;
-  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_{nullptr, gzclose_r};
-};
 
 /// Reads the magic number and the extents.
 template <std::size_t rank>
@@ -77,17 +41,9 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
 
 /// Reads exactly `expected` bytes and the end of the file.
 std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected) {
-  constexpr std::uint64_t kChunk = std::uint64_t{1} << 20;
-  std::vector<std::uint8_t> bytes;
-  std::uint64_t size = 0;
-  while (size < expected) {
-    const std::size_t wanted = std::min(kChunk, expected - size);
-    bytes.resize(size + wanted);
-    const std::size_t got = stream.read(bytes.data() + size, wanted);
-    size += got;
-    require(got == wanted, stream.name(), ": the header says ", expected, " bytes of data but there are ", size,
-            ": the file is truncated; ", ByteStream::kRemedy);
-  }
+  std::vector<std::uint8_t> bytes = stream.read_up_to(expected);
+  require(bytes.size() == expected, stream.name(), ": the header says ", expected, " bytes of data but there are ",
+          bytes.size(), ": the file is truncated; ", ByteStream::kRemedy);
   // Reading on also makes zlib compare the checksum.
   std::uint8_t extra = 0;
   require(stream.read(&extra, 1) == 0, stream.name(), ": there are more than the ", expected,

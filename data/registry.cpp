@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/data/cifar10.h>
 #include <minception/data/fashion_mnist.h>
 #include <minception/data/mnist.h>
 #include <minception/data/registry.h>
@@ -14,7 +15,9 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist", load_fashion_mnist},
-    {"mnist", "/usr/share/datasets/mnist", load_mnist},  // no package puts it there; the error says where to get it
+    // No package puts these there; the error says where to get them.
+    {"mnist", "/usr/share/datasets/mnist", load_mnist},
+    {"cifar10", "/usr/share/datasets/cifar10", load_cifar10},
 };
 
 const Entry& find(const std::string& name) {

@@ -33,8 +33,9 @@ struct Options {
 void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run")->required();
-  app.add_option("--data", o.data, "data set: fashion-mnist or mnist");
-  app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
+  app.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
+  app.add_option("--data-dir", o.data_dir,
+                 "folder or archive of the data set (default: where its package puts it): docs/data.md");
   app.add_option("--split", o.split, "test or train");
   app.add_option("--batch-size", o.batch_size, "images at a time");
   app.add_option("--device", o.device,

@@ -80,8 +80,9 @@ int main(int argc, char** argv) {
   Options o;
   CLI::App app("Writes images of a data set as PNG files and prints their names.", "export_images");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--data", o.data, "data set: fashion-mnist or mnist");
-  app.add_option("--data-dir", o.data_dir, "folder of the data set's files (default: where its package puts them)");
+  app.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
+  app.add_option("--data-dir", o.data_dir,
+                 "folder or archive of the data set (default: where its package puts it): docs/data.md");
   app.add_option("--split", o.split, "test or train");
   app.add_option("--count", o.count, "how many images");
   app.add_option("--first", o.first, "index of the first, counted from 0");

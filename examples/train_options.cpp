@@ -19,8 +19,9 @@ template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
-  f("data", o.data, result, "data set: fashion-mnist or mnist");
-  f("data-dir", o.data_dir, nothing, "folder of the data set's files (default: where its package puts them)");
+  f("data", o.data, result, "data set: fashion-mnist, mnist or cifar10");
+  f("data-dir", o.data_dir, nothing,
+    "folder or archive of the data set (default: where its package puts it): docs/data.md");
   f("image-size", o.image_size, result, "images are resized to this: 96, or 96x64 (height x width)");
   f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
   f("deviation", o.deviation, result, "pixels are divided by it after that");

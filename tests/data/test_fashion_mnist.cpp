@@ -78,13 +78,13 @@ TEST_CASE("a label outside of the classes is named with its index") {
 TEST_CASE("the registry loads by name and knows where Debian puts the files") {
   const TemporaryFolder folder;
   write_small(folder);
-  CHECK(dataset_names() == std::vector<std::string>{"fashion-mnist", "mnist"});
+  CHECK(dataset_names() == std::vector<std::string>{"fashion-mnist", "mnist", "cifar10"});
   CHECK(load_dataset("fashion-mnist", folder.path()).train.size() == 4);
   CHECK(default_data_dir("fashion-mnist") == "/usr/share/datasets/fashion-mnist");
 }
 
 TEST_CASE("an unknown name gets the known ones as an answer") {
   CHECK_THAT(message_of([] { load_dataset("fashion_mnist"); }),
-             Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist"));
+             Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10"));
   CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
 }

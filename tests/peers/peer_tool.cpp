@@ -15,11 +15,14 @@
 ///                                             gets loss and state
 ///   peer_tool schedule KIND STEPS LR MOMENTUM WARMUP_STEPS INTERVAL FACTOR LOWEST_LR LOWEST_MOMENTUM RISE
 ///                                             prints learning rate and momentum of every step
+///   peer_tool dataset NAME PATH OUT           OUT gets the data set: `train.pixels` (N, H, W, C) u8, `train.labels` i32,
+///                                             the same for `test`, and `class_names` in the metadata, a line each
 ///   peer_tool events FOLDER        writes TensorBoard events: FOLDER/appended by EventFile, FOLDER/rewritten by
 ///                                  rewrite_events, with the same scalars
 
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
+#include <minception/data/registry.h>
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
@@ -147,6 +150,22 @@ void resize(const std::string& device, std::int64_t height, std::int64_t width, 
   write_safetensors(out, result);
 }
 
+void dataset(const std::string& name, const char* path, const char* out) {
+  const Dataset dataset = load_dataset(name, path);
+  Safetensors result;
+  for (const auto& [prefix, part] : {std::pair{"train.", &dataset.train}, std::pair{"test.", &dataset.test}}) {
+    const auto bytes_of = [](const auto& values) {
+      const auto bytes = std::as_bytes(std::span(values));
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    };
+    const Shape shape = {part->size(), part->image[1], part->image[2], part->image[0]};
+    result.tensors[std::string(prefix) + "pixels"] = {DType::u8, shape, bytes_of(part->pixels)};
+    result.tensors[std::string(prefix) + "labels"] = {DType::i32, Shape{part->size()}, bytes_of(part->labels)};
+  }
+  for (const std::string& class_name : dataset.train.class_names) result.metadata["class_names"] += class_name + "\n";
+  write_safetensors(out, result);
+}
+
 void schedule(const std::vector<std::string>& words) {
   const auto number = [&](std::size_t i) { return std::stod(words[i]); };
   const std::int64_t steps = std::stol(words[2]);
@@ -211,12 +230,14 @@ int main(int argc, char** argv) {
       train(words, argv[11], argv[12]);
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
+    } else if (words.size() == 4 && words[0] == "dataset") {
+      dataset(words[1], argv[3], argv[4]);
     } else if (words.size() == 11 && words[0] == "schedule") {
       schedule(words);
     } else if (words.size() == 2 && words[0] == "events") {
       events(words[1]);
     } else {
-      fail("usage: peer_tool step|train|resize|schedule|events ...");
+      fail("usage: peer_tool step|train|resize|dataset|schedule|events ...");
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "peer_tool: %s\n", error.what());

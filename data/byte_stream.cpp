@@ -1,0 +1,44 @@
+#include <minception/core/error.h>
+#include <minception/data/byte_stream.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace minception {
+
+ByteStream::ByteStream(const std::filesystem::path& path) : name_(path.string()) {
+  errno = 0;
+  file_.reset(gzopen(path.c_str(), "rb"));
+  require(file_ != nullptr, name_, ": cannot be opened: ", std::generic_category().message(errno));
+  gzbuffer(file_.get(), 1u << 18);
+}
+
+std::size_t ByteStream::read(std::uint8_t* destination, std::size_t count) {
+  const int got = gzread(file_.get(), destination, static_cast<unsigned>(count));
+  int status = Z_OK;
+  const char* message = gzerror(file_.get(), &status);
+  // A file cut short yields the bytes it has and Z_BUF_ERROR; a wrong checksum shows at the end only.
+  std::string reason = status == Z_ERRNO ? std::generic_category().message(errno) : message;
+  if (reason.starts_with(name_ + ": ")) reason.erase(0, name_.size() + 2);  // zlib names the file, too
+  require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ", kRemedy);
+  require(status != Z_DATA_ERROR, name_, ": the compressed data are damaged (", reason, "); ", kRemedy);
+  require(got >= 0, name_, ": cannot be read: ", reason);
+  return static_cast<std::size_t>(got);
+}
+
+std::vector<std::uint8_t> ByteStream::read_up_to(std::uint64_t count) {
+  constexpr std::uint64_t kChunk = std::uint64_t{1} << 20;
+  std::vector<std::uint8_t> bytes;
+  while (bytes.size() < count) {
+    const std::size_t before = bytes.size();
+    const std::size_t wanted = std::min(kChunk, count - before);
+    bytes.resize(before + wanted);
+    const std::size_t got = read(bytes.data() + before, wanted);
+    bytes.resize(before + got);
+    if (got < wanted) break;
+  }
+  return bytes;
+}
+
+}  // namespace minception

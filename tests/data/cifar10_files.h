@@ -1,0 +1,173 @@
+#pragma once
+/// Small CIFAR-10s in both published forms, byte by byte as the published files are written, and tar archives of them.
+
+#include <minception/tests/data/idx_files.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace minception::testing {
+
+/// Files by name, in the order in which an archive holds them.
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+inline std::string& content_of(Files& files, const std::string& name) {
+  for (auto& [file, content] : files) {
+    if (file == name) return content;
+  }
+  throw std::runtime_error("there is no file " + name);
+}
+
+inline int cifar_label(int batch, int image) { return (3 * batch + image) % 10; }
+
+/// Byte `at` of the three planes of an image. Batches are counted from 0; 5 is the one for testing.
+inline std::uint8_t cifar_byte(int batch, int image, int at) {
+  return static_cast<std::uint8_t>(batch * 67 + image * 29 + at % 1024 * 7 + at / 1024 * 101);
+}
+
+inline const std::vector<std::string>& cifar_names() {
+  static const std::vector<std::string> names = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                                 "dog",      "frog",       "horse", "ship", "truck"};
+  return names;
+}
+
+inline std::string cifar_batch_name(int batch) {
+  return batch == 5 ? "test_batch" : "data_batch_" + std::to_string(batch + 1);
+}
+
+/// The files of the binary form; the published ones have 10,000 images each.
+inline Files cifar10_binary(int images = 3) {
+  std::string meta;
+  for (const std::string& name : cifar_names()) meta += name + '\n';
+  Files files = {{"batches.meta.txt", meta + '\n'}};
+  for (int batch = 0; batch < 6; ++batch) {
+    std::string content;
+    for (int image = 0; image < images; ++image) {
+      content += static_cast<char>(cifar_label(batch, image));
+      for (int at = 0; at < 3072; ++at) content += static_cast<char>(cifar_byte(batch, image, at));
+    }
+    files.emplace_back(cifar_batch_name(batch) + ".bin", content);
+  }
+  return files;
+}
+
+/// Pickles as cPickle of Python 2 writes them with protocol 2.
+class PickleWriter {
+ public:
+  PickleWriter& raw(const std::string& bytes) {
+    text_ += bytes;
+    return *this;
+  }
+  /// Gives the value on top its place in the memory.
+  PickleWriter& put() {
+    const std::uint32_t place = next_place_++;
+    return place < 256 ? raw("q").raw(std::string(1, static_cast<char>(place)))
+                       : raw("r").raw(little_endian(place).substr(0, 4));
+  }
+  PickleWriter& bytes(const std::string& value) {
+    if (value.size() < 256) return raw("U").raw(std::string(1, static_cast<char>(value.size()))).raw(value);
+    return raw("T").raw(little_endian(value.size()).substr(0, 4)).raw(value);
+  }
+  PickleWriter& integer(int value) {
+    if (value >= 0 && value < 256) return raw("K").raw(std::string(1, static_cast<char>(value)));
+    if (value >= 0 && value < 65536) return raw("M").raw(little_endian(static_cast<std::uint32_t>(value)).substr(0, 2));
+    return raw("J").raw(little_endian(static_cast<std::uint32_t>(value)).substr(0, 4));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_ = "\x80\x02";
+  std::uint32_t next_place_ = 1;
+};
+
+/// The pickled array of a batch. `columns_first`: as of a matrix that was transposed.
+inline void write_array(PickleWriter& pickle, int images, const std::string& content, bool columns_first) {
+  pickle.raw("cnumpy.core.multiarray\n_reconstruct\n").put().raw("cnumpy\nndarray\n").put();
+  pickle.integer(0).raw("\x85").bytes("b").raw("\x87R").put();
+  pickle.raw("(").integer(1).integer(images).integer(3072).raw("\x86");
+  pickle.raw("cnumpy\ndtype\n").put().bytes("u1").integer(0).integer(1).raw("\x87R").put();
+  pickle.raw("(").integer(3).bytes("|").raw("NNN").integer(-1).integer(-1).integer(0).raw("tb");
+  pickle.raw(columns_first ? "\x88" : "\x89").bytes(content).raw("tb");
+}
+
+inline std::string cifar10_python_batch(int batch, int images, bool columns_first = false) {
+  PickleWriter pickle;
+  pickle.raw("}").put().raw("(").bytes("batch_label").put().bytes("training batch 1 of 5").put();
+  pickle.bytes("labels").put().raw("]").put().raw("(");
+  for (int image = 0; image < images; ++image) pickle.integer(cifar_label(batch, image));
+  pickle.raw("e").bytes("data").put();
+  std::string content;
+  if (columns_first) {
+    for (int at = 0; at < 3072; ++at) {
+      for (int image = 0; image < images; ++image) content += static_cast<char>(cifar_byte(batch, image, at));
+    }
+  } else {
+    for (int image = 0; image < images; ++image) {
+      for (int at = 0; at < 3072; ++at) content += static_cast<char>(cifar_byte(batch, image, at));
+    }
+  }
+  write_array(pickle, images, content, columns_first);
+  pickle.bytes("filenames").put().raw("]").put().raw("(");
+  for (int image = 0; image < images; ++image) pickle.bytes("frog_s_" + std::to_string(image) + ".png").put();
+  return pickle.raw("eu.").text();
+}
+
+inline Files cifar10_python(int images = 3, bool columns_first = false) {
+  PickleWriter meta;
+  meta.raw("}").put().raw("(").bytes("num_cases_per_batch").put().integer(10000);
+  meta.bytes("label_names").put().raw("]").put().raw("(");
+  for (const std::string& name : cifar_names()) meta.bytes(name).put();
+  meta.raw("e").bytes("num_vis").put().integer(3072).raw("u.");
+  Files files = {{"batches.meta", meta.text()}};
+  for (int batch = 0; batch < 6; ++batch) {
+    files.emplace_back(cifar_batch_name(batch), cifar10_python_batch(batch, images, columns_first));
+  }
+  return files;
+}
+
+/// Puts the checksum into a header: the sum of its bytes, eight spaces in its own place.
+inline void seal_tar_header(std::string& header) {
+  header.replace(148, 8, "        ");
+  unsigned sum = 0;
+  for (const char byte : header) sum += static_cast<unsigned char>(byte);
+  char octal[8];
+  std::snprintf(octal, sizeof octal, "%06o", sum & 0777777u);
+  header.replace(148, 7, octal, 7);
+}
+
+/// A member of a tar archive: header, content and padding. Type '5' is a folder.
+inline std::string tar_member(const std::string& name, const std::string& content, char type = '0') {
+  std::string header(512, '\0');
+  const auto put = [&](std::size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  char octal[16];
+  std::snprintf(octal, sizeof octal, "%011llo", static_cast<unsigned long long>(content.size()));
+  put(0, name);
+  put(100, "0000644");
+  put(108, "0001750");
+  put(116, "0001750");
+  put(124, octal);
+  put(136, "11130472350");
+  header[156] = type;
+  put(257, "ustar  ");
+  put(265, "kriz");
+  seal_tar_header(header);
+  return header + content + std::string((512 - content.size() % 512) % 512, '\0');
+}
+
+inline std::string tar(const std::string& folder, const Files& files) {
+  std::string archive = tar_member(folder + "/", "", '5');
+  for (const auto& [name, content] : files) archive += tar_member(folder + "/" + name, content);
+  archive.resize((archive.size() + 1024 + 10239) / 10240 * 10240, '\0');  // two blocks of zeros, rounded up to records
+  return archive;
+}
+
+inline void write_files(const std::filesystem::path& folder, const Files& files) {
+  std::filesystem::create_directories(folder);
+  for (const auto& [name, content] : files) write_file(folder / name, content);
+}
+
+}  // namespace minception::testing
