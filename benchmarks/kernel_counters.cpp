@@ -4,7 +4,7 @@
 #include <minception/core/error.h>
 #include <minception/core/random.h>
 #include <minception/examples/program.h>
-#include <minception/kernels/simt/executor.h>
+#include <minception/kernels/simt/counters_table.h>
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 #include <minception/tests/cases/all_cases.h>
@@ -19,87 +19,6 @@
 using namespace minception;
 
 namespace {
-
-using simt::KernelCounters;
-
-std::uint64_t distinct_bytes(const KernelCounters& counters) {
-  return 32 * (counters.distinct_read_sectors + counters.distinct_write_sectors);
-}
-std::uint64_t requested_bytes(const KernelCounters& counters) { return 32 * counters.global_sectors; }
-
-double ratio(std::uint64_t a, std::uint64_t b) {
-  return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
-}
-double mega(std::uint64_t count) { return static_cast<double>(count) * 1e-6; }
-
-const std::vector<std::pair<std::string, std::uint64_t (*)(const KernelCounters&)>> kOrders = {
-    {"traffic", &distinct_bytes},
-    {"requested", &requested_bytes},
-    {"launches", [](const KernelCounters& c) { return c.launches; }},
-    {"conflicts", [](const KernelCounters& c) { return c.shared_conflicts; }},
-    {"mma", [](const KernelCounters& c) { return c.mma; }},
-    {"barriers", [](const KernelCounters& c) { return c.barriers; }},
-    {"threads", [](const KernelCounters& c) { return c.threads; }},
-    {"seconds", [](const KernelCounters& c) { return static_cast<std::uint64_t>(c.seconds * 1e9); }},
-};
-
-void print(std::vector<KernelCounters> all, const std::string& order) {
-  const auto key = std::find_if(kOrders.begin(), kOrders.end(), [&](const auto& o) { return o.first == order; });
-  std::stable_sort(all.begin(), all.end(),
-                   [&](const auto& a, const auto& b) { return key->second(a) > key->second(b); });
-  KernelCounters sum;
-  sum.kernel = "all kernels";
-  for (const KernelCounters& c : all) {
-    sum.launches += c.launches;
-    sum.blocks += c.blocks;
-    sum.threads += c.threads;
-    sum.barriers += c.barriers;
-    sum.mma += c.mma;
-    sum.seconds += c.seconds;
-    sum.global_read_bytes += c.global_read_bytes;
-    sum.global_write_bytes += c.global_write_bytes;
-    sum.global_requests += c.global_requests;
-    sum.global_sectors += c.global_sectors;
-    sum.distinct_read_sectors += c.distinct_read_sectors;
-    sum.distinct_write_sectors += c.distinct_write_sectors;
-    sum.shared_requests += c.shared_requests;
-    sum.shared_conflicts += c.shared_conflicts;
-  }
-  all.push_back(sum);
-  const bool memory = simt::checker_built();
-  std::printf("%-64s %8s %8s %10s %9s %9s", "kernel", "launches", "blocks", "threads", "barriers", "mma");
-  if (memory) {
-    std::printf(" %9s %9s %9s %9s %9s %9s", "read MB", "write MB", "sectors/", "requested", "distinct", "bank");
-  }
-  std::printf(" %8s\n", "seconds");
-  if (memory) {
-    std::printf("%-64s %8s %8s %10s %9s %9s %9s %9s %9s %9s %9s %9s\n", "", "", "", "", "", "", "", "", "request", "MB",
-                "MB", "conflicts");
-  }
-  for (const KernelCounters& c : all) {
-    std::string name = c.kernel;
-    if (name.size() > 64) name = name.substr(0, 61) + "...";
-    std::printf("%-64s %8" PRIu64 " %8" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64, name.c_str(), c.launches,
-                c.blocks, c.threads, c.barriers, c.mma);
-    if (memory) {
-      std::printf(" %9.3f %9.3f %9.2f %9.3f %9.3f %9" PRIu64, mega(c.global_read_bytes), mega(c.global_write_bytes),
-                  ratio(c.global_sectors, c.global_requests), mega(requested_bytes(c)), mega(distinct_bytes(c)),
-                  c.shared_conflicts);
-    }
-    std::printf(" %8.3f\n", c.seconds);
-  }
-  if (!memory) {
-    std::printf(
-        "\nBytes, sectors and bank conflicts are counted in a build with the checker (cmake --preset checker).\n");
-  } else {
-    std::printf(
-        "\nCounted from the host compiler's code for the kernels: a prediction of what a GPU is asked for, which knows "
-        "no "
-        "L2 cache.\nread, write: bytes that threads access; requested: 32-byte sectors of all warp-wide requests; "
-        "distinct: sectors that each launch\ntouches, once for reading and once for writing: what must move if a cache "
-        "were perfect. seconds: of the emulation.\n");
-  }
-}
 
 void count_step(const std::string& name, std::int64_t batch, const Shape& size, DType dtype, const CudaOptions& options,
                 bool infer) {
@@ -165,9 +84,7 @@ int main(int argc, char** argv) {
   app.add_option("--rung", rung, "of convolutions and matrix products")
       ->check(CLI::IsMember({"automatic", "naive", "tiled", "tensor_core"}));
   app.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
-  std::vector<std::string> orders;
-  for (const auto& [name, key] : kOrders) orders.push_back(name);
-  app.add_option("--sort", order, "by which column")->check(CLI::IsMember(orders));
+  app.add_option("--sort", order, "by which column")->check(CLI::IsMember(simt::counter_orders()));
   return run_program(app, argc, argv, [&] {
     if (list) {
       for (const Case& test_case : all_cases()) std::printf("%s\n", test_case.label().c_str());
@@ -182,6 +99,6 @@ int main(int argc, char** argv) {
     } else {
       count_case(label, *parse_dtype(dtype), options);
     }
-    print(simt::counters(), order);
+    std::fputs(simt::counters_table(simt::counters(), order).c_str(), stdout);
   });
 }

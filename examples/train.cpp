@@ -10,6 +10,7 @@
 #include <minception/models/weights_file.h>
 #include <minception/training/checkpoint.h>
 #include <minception/training/evaluation_record.h>
+#include <minception/training/profile.h>
 #include <minception/training/progress.h>
 #include <minception/training/report.h>
 #include <minception/training/run_folder.h>
@@ -192,6 +193,18 @@ class Session {
     write_report();
     std::printf("%s holds model.safetensors, checkpoints, metrics.jsonl and report.html\n", run_.path().c_str());
     return true;
+  }
+
+  /// Instead of training: leaves profile.json in the folder.
+  void profile_steps(Feed& feed) {
+    const bool emulated = network_.backend().device().kind == DeviceKind::cuda && cuda_is_emulated();
+    const Profile found = profile(network_, feed,
+                                  {.batch_size = o_.batch_size,
+                                   .steps = o_.profile_steps > 0 ? o_.profile_steps : (emulated ? 1 : 10),
+                                   .seed = static_cast<std::uint64_t>(o_.seed),
+                                   .shuffle = !o_.no_shuffle});
+    run_.write("profile.json", to_json(found));
+    std::printf("%s%s holds all of it\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
   }
 
  private:
@@ -392,6 +405,10 @@ bool train(const CLI::App& app, TrainOptions o) {
                 static_cast<long long>(trainer.total_steps()));
   }
   Session session(o, network, trainer, dataset, std::move(recorded));
+  if (o.profile) {
+    session.profile_steps(*train_feed);
+    return true;
+  }
   stop_between_steps();
   return session.run(*test_feed);
 }

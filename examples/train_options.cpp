@@ -56,6 +56,9 @@ void each_option(Options& o, F&& f) {
   f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
   f("no-graph", o.no_graph, nothing, "cuda: start each kernel by itself instead of replaying whole steps");
   f("check-nan", o.check_nan, nothing, "look at everything that each step writes (slow), and name the first bad layer");
+  f("profile", o.profile, nothing, "do not train: show where the time of a step goes, and write profile.json");
+  f("profile-steps", o.profile_steps, nothing,
+    "with --profile: steps to time (0: 10, or 1 where kernels are emulated)");
   f("loader-threads", o.loader_threads, nothing, "with --stream: threads that read ahead");
   f("checkpoint-every", o.checkpoint_every, nothing,
     "steps between checkpoints, besides one after each epoch (0: none)");
@@ -136,6 +139,8 @@ void check(const TrainOptions& o) {
   check_count("--limit-train", o.limit_train, 0, kMost);
   check_count("--limit-test", o.limit_test, 0, kMost);
   check_count("--log-every", o.log_every, 1, 1'000'000);
+  require(!o.profile || o.resume.empty(), "--profile and --resume exclude each other: profile in a folder of its own");
+  check_count("--profile-steps", o.profile_steps, 0, 1'000'000);
   check_count("--loader-threads", o.loader_threads, 1, 1'000);
   check_count("--checkpoint-every", o.checkpoint_every, 0, kMost);
   check_count("--keep-checkpoints", o.keep_checkpoints, 1, 1'000'000);

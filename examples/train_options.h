@@ -48,6 +48,8 @@ struct TrainOptions {
   bool stream = false;
   bool no_graph = false;
   bool check_nan = false;
+  bool profile = false;
+  std::int64_t profile_steps = 0;
   int loader_threads = 1;
   std::int64_t checkpoint_every = 0;
   std::int64_t keep_checkpoints = 3;

@@ -1,4 +1,7 @@
+#include <minception/core/error.h>
 #include <minception/kernels/backend.h>
+
+#include <chrono>
 
 namespace minception {
 
@@ -54,6 +57,20 @@ void Backend::run(const Operation& operation, Workspace workspace) {
   };
   validate(operation);
   std::visit(Dispatch{*this, workspace}, operation);
+}
+
+std::vector<OperationTime> Backend::run_timed(std::span<const Operation> operations,
+                                              std::span<const Workspace> workspaces) {
+  using Clock = std::chrono::steady_clock;
+  require(operations.size() == workspaces.size(), operations.size(), " operations with ", workspaces.size(),
+          " workspaces");
+  std::vector<OperationTime> times(operations.size());
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const auto start = Clock::now();
+    run(operations[i], workspaces[i]);
+    times[i].seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  return times;
 }
 
 std::unique_ptr<Backend> make_backend(std::string_view name) {

@@ -7,8 +7,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace minception {
 
@@ -33,6 +36,20 @@ class Recording {
   Recording& operator=(const Recording&) = delete;
   /// Does the work, with the memory and the attributes that it was recorded with.
   virtual void replay() = 0;
+  /// Replays it so many times; says how many seconds that took by the device's own clock, and returns when all is done.
+  virtual double replay_timed(int times) = 0;
+};
+
+/// How long a kernel of a GPU ran.
+struct KernelTime {
+  std::string kernel;  ///< "relu_forward<float, 4>"
+  double seconds = 0.0;
+};
+
+/// How long an operation took on its device.
+struct OperationTime {
+  double seconds = 0.0;
+  std::vector<KernelTime> kernels = {};  ///< in the order in which they were started; none where there are no kernels
 };
 
 /// Carries out operations on one device. It owns its streams and caches; several may live in one process.
@@ -75,6 +92,15 @@ class Backend {
     (void)work;
     return nullptr;
   }
+
+  /// Carries the operations out in turn, for a profile: says how long each took, by the host's clock or, on a GPU, by
+  /// events around each kernel. Returns when all are done.
+  virtual std::vector<OperationTime> run_timed(std::span<const Operation> operations,
+                                               std::span<const Workspace> workspaces);
+  /// Opens a range on the timeline of a profiler that watches this process (NVTX), until end_range closes it; ranges are
+  /// nested. Nothing where there is no such timeline. `name` is read at once.
+  virtual void begin_range(const char* name) { (void)name; }
+  virtual void end_range() {}
 
   // One function per operation. Inputs are validated when they get here.
   virtual void load_batch(const LoadBatch&, Workspace) = 0;
@@ -121,6 +147,18 @@ class Backend {
   virtual Requirements requirements(const Operation&) { return {}; }
 };
 
+/// A range of a profiler's timeline, as long as this object lives.
+class TimelineRange {
+ public:
+  TimelineRange(Backend& backend, const char* name) : backend_(backend) { backend.begin_range(name); }
+  ~TimelineRange() { backend_.end_range(); }
+  TimelineRange(const TimelineRange&) = delete;
+  TimelineRange& operator=(const TimelineRange&) = delete;
+
+ private:
+  Backend& backend_;
+};
+
 /// Plain loops in the dtype of the operands (float or double): the specification the others are tested against.
 std::unique_ptr<Backend> make_reference_backend();
 
@@ -150,6 +188,17 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 std::string why_no_cuda();
 /// Whether the kernels of make_cuda_backend run on the CPU, which is no way to train fast.
 bool cuda_is_emulated();
+
+/// What an emulated kernel did since the last reset_kernel_counts, each count by its name ("launches", "mma", ...).
+struct KernelCounts {
+  std::string kernel;
+  std::vector<std::pair<std::string, double>> counts;
+};
+/// In the order of first launch; empty where no kernel is emulated.
+std::vector<KernelCounts> kernel_counts();
+/// The same as a table for people, with what its numbers are; "" where no kernel is emulated.
+std::string kernel_counts_table();
+void reset_kernel_counts();
 
 /// By name: "cpu", "cuda" or "reference". Throws Error that lists the names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);

@@ -336,15 +336,32 @@ void Network::set_control(std::int64_t epoch, std::int64_t position, float learn
   backend_.upload(control_memory_.data(), &block, sizeof block);
 }
 
-void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
+Plan& Network::plan_to_run(Mode mode) const {
   require(!options_.plan_only, "this network was only planned: it has no memory");
   require(has_input_[static_cast<int>(mode)],
           "this network was given nothing to work on: call set_dataset or set_input first");
-  Plan& plan = plan_of(mode);
-  const BoundSteps& bound = plan.bind(options);
-  for (std::size_t i = 0; i < bound.operations.size(); ++i) {
-    if (!only || plan.steps()[i].phase == *only) backend_.run(bound.operations[i], bound.workspaces[i]);
+  return plan_of(mode);
+}
+
+/// On a profiler's timeline a range per phase, layer and operation.
+void Network::run_steps(const Plan& plan, const BoundSteps& bound, std::optional<Phase> only) {
+  const std::span<const Step> steps = plan.steps();
+  for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
+    const Phase phase = steps[begin].phase;
+    while (end < steps.size() && steps[end].phase == phase) ++end;
+    if (only && phase != *only) continue;
+    const TimelineRange phase_range(backend_, minception::name_of(phase).data());
+    for (std::size_t i = begin; i < end; ++i) {
+      const TimelineRange layer_range(backend_, steps[i].layer.c_str());
+      const TimelineRange operation_range(backend_, minception::name_of(bound.operations[i]).data());
+      backend_.run(bound.operations[i], bound.workspaces[i]);
+    }
   }
+}
+
+void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
+  Plan& plan = plan_to_run(mode);
+  run_steps(plan, plan.bind(options), only);
   if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
 }
 
@@ -357,15 +374,23 @@ void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
 /// The first time step by step: whatever a backend prepares at the first use of a shape is there when the second time is
 /// recorded.
 void Network::run_whole(BoundSteps& steps) {
-  const auto run_all = [&] {
-    for (std::size_t i = 0; i < steps.operations.size(); ++i) backend_.run(steps.operations[i], steps.workspaces[i]);
-  };
+  const TimelineRange range(backend_, "training step");
+  const auto run_all = [&] { run_steps(*training_, steps); };
   if (steps.runs++ == 1) steps.recording = backend_.record(run_all);
   if (steps.recording) {
     steps.recording->replay();
   } else {
     run_all();
   }
+}
+
+std::vector<OperationTime> Network::run_timed(Mode mode, std::int64_t batch) {
+  const BoundSteps& bound = plan_to_run(mode).bind({.batch = batch, .refresh_packed = mode == Mode::training});
+  // Inference weights are packed before anything is timed, once, as a user of the network meets it.
+  if (mode == Mode::inference && packed_for_batch_ != batch) run(mode, batch);
+  std::vector<OperationTime> times = backend_.run_timed(bound.operations, bound.workspaces);
+  if (mode == Mode::training) packed_for_batch_ = 0;
+  return times;
 }
 
 bool Network::run_watched(Phase phase, std::int64_t batch,

@@ -148,6 +148,8 @@ class Network {
   const std::vector<Operation>& operations(Mode mode, std::int64_t batch) const;
   /// Runs the steps of one phase one by one and calls `after` behind each; returns false as soon as that does.
   bool run_watched(Phase phase, std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after);
+  /// Runs all steps, none of them from a recording, and says how long each took: one entry per step of `plan`.
+  std::vector<OperationTime> run_timed(Mode mode, std::int64_t batch);
   /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`; running statistics
   /// and momentum likewise, empty where there are none.
   std::span<std::byte> flat_parameters();
@@ -157,7 +159,9 @@ class Network {
 
  private:
   Plan& plan_of(Mode mode) const;
+  void run_steps(const Plan& plan, const BoundSteps& bound, std::optional<Phase> only = std::nullopt);
   void run_whole(BoundSteps& steps);
+  Plan& plan_to_run(Mode mode) const;
   void run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only);
   void write_plan(Plan& plan);
   std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;

@@ -20,8 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFiles[] = {"config.json", "metrics.jsonl", "model.safetensors", "evaluation.json",
-                                  "report.html"};
+constexpr const char* kFiles[] = {"config.json",  "metrics.jsonl",   "model.safetensors",
+                                  "profile.json", "evaluation.json", "report.html"};
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kLock = ".lock";
 constexpr const char* kCheckpointFolder = "checkpoints";

@@ -7,6 +7,7 @@
 ///   model.safetensors        the weights after the last whole epoch
 ///   evaluation.json          what the last test found
 ///   report.html              all of it, to look at
+///   profile.json             where the time of a step goes, where asked for
 ///   tensorboard/             event files, where asked for
 ///   .lock                    held while a process works in the folder
 ///

@@ -3,7 +3,9 @@
 #include <minception/core/error.h>
 #include <minception/kernels/cuda/backend.h>
 #include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/machine.h>
 #include <minception/kernels/cuda/staging.h>
+#include <minception/kernels/cuda/trace.h>
 
 #include <string>
 
@@ -50,6 +52,11 @@ class GraphRecording final : public Recording {
   }
   ~GraphRecording() override { cudaGraphExecDestroy(executable_); }
   void replay() override { check(cudaGraphLaunch(executable_, stream_), "launching a graph"); }
+  double replay_timed(int times) override {
+    cuda::Timespan span(stream_);
+    for (int i = 0; i < times; ++i) replay();
+    return span.end();
+  }
 
  private:
   cudaStream_t stream_;
@@ -66,22 +73,12 @@ bool cuda_is_emulated() {
 #endif
 }
 
-std::string why_no_cuda() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status == cudaSuccess && count > 0) return "";
-  cudaGetLastError();
-  return concat("no GPU answers: ", status == cudaSuccess ? "there is none" : cudaGetErrorString(status));
-}
+std::string why_no_cuda() { return cuda::misfit(cuda::ask_machine(0)); }
 
 CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
-  const std::string problem = why_no_cuda();
-  require(problem.empty(), problem, "; use cpu");
+  const std::string problem = cuda::misfit(cuda::ask_machine(options.device));
+  require(problem.empty(), problem, "; or use cpu");
   check(cudaSetDevice(options.device), concat("choosing device ", options.device));
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, options.device), "asking for the device's properties");
-  require(properties.major >= 8, "the GPU ", properties.name, " has compute capability ", properties.major, ".",
-          properties.minor, "; the cuda backend needs 8.0 or later: use cpu");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   staging_ = std::make_unique<cuda::StagingRing>();
 }
@@ -95,12 +92,9 @@ std::string CudaBackend::description() const {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, options_.device), "asking for the device's properties");
 #if defined(__CUDACC__)
-  int driver = 0;
-  int runtime = 0;
-  check(cudaDriverGetVersion(&driver), "asking for the driver's version");
-  check(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
+  const cuda::Machine machine = cuda::ask_machine(options_.device);
   return concat(properties.name, " (compute capability ", properties.major, ".", properties.minor, ", driver ",
-                driver / 1000, ".", driver % 1000 / 10, ", runtime ", runtime / 1000, ".", runtime % 1000 / 10, ")");
+                cuda::version_text(machine.driver), ", runtime ", cuda::version_text(machine.runtime), ")");
 #else
   return concat("CUDA kernels ", properties.name, simt::checker_built() ? ", every memory access checked" : "");
 #endif

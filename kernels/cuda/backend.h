@@ -36,6 +36,10 @@ class CudaBackend final : public Backend {
   void upload(void* device, const void* host, std::size_t bytes) override;
   void synchronize() override;
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  std::vector<OperationTime> run_timed(std::span<const Operation> operations,
+                                       std::span<const Workspace> workspaces) override;
+  void begin_range(const char* name) override;
+  void end_range() override;
 
   void load_batch(const LoadBatch&, Workspace) override;
   void conv2d_forward(const Conv2dForward&, Workspace) override;

@@ -3,11 +3,12 @@
 ///
 ///   launch<relu_forward<float, 4>>(grid, block, shared_bytes, stream, arguments...);
 ///
-/// It names the kernel in every error, opts in to more than 48 KiB of dynamic shared memory, and is where the emulation
-/// takes over.
+/// It names the kernel in every error, opts in to more than 48 KiB of dynamic shared memory, shows it to a profile, and is
+/// where the emulation takes over.
 
 #include <minception/core/error.h>
 #include <minception/kernels/cuda/cuda.h>
+#include <minception/kernels/cuda/trace.h>
 
 #include <cstddef>
 #include <string>
@@ -31,6 +32,7 @@ const std::string& kernel_name() {
 template <auto kernel, class... Parameters>
 void launch_as(void (*)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                Parameters... arguments) {
+  LaunchScope scope(kernel_name<kernel>());
 #if defined(__CUDACC__)
   if (shared_bytes > 48 * 1024) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
@@ -41,6 +43,7 @@ void launch_as(void (*)(Parameters...), dim3 grid, dim3 block, std::size_t share
 #else
   simt::launch(kernel_name<kernel>(), grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
 #endif
+  scope.launched();
 }
 
 namespace detail {

@@ -12,7 +12,8 @@ namespace minception::cuda {
 /// take their turn on the stream. A buffer is written again only when its last copy is done.
 class StagingRing {
  public:
-  StagingRing() = default;
+  /// Makes all buffers, large enough for the indices of a batch: the steps of a training allocate nothing.
+  StagingRing();
   StagingRing(const StagingRing&) = delete;
   StagingRing& operator=(const StagingRing&) = delete;
   ~StagingRing();
@@ -22,12 +23,17 @@ class StagingRing {
  private:
   /// Enough for the copies of several steps: the host may be so far ahead of the device.
   static constexpr std::size_t kBuffers = 16;
+  /// To begin with; a larger copy makes its buffer grow.
+  static constexpr std::size_t kBytes = 16 << 10;
 
   struct PinnedBuffer {
     void* data = nullptr;
     std::size_t bytes = 0;
-    cudaEvent_t copied = nullptr;  // created with the first copy
+    cudaEvent_t copied = nullptr;
   };
+  void make(PinnedBuffer& buffer, std::size_t bytes);
+  void release() noexcept;
+
   std::array<PinnedBuffer, kBuffers> buffers_;
   std::size_t next_ = 0;
 };

@@ -12,6 +12,10 @@ std::string why_no_cuda() {
 
 bool cuda_is_emulated() { return false; }
 
+std::vector<KernelCounts> kernel_counts() { return {}; }
+std::string kernel_counts_table() { return {}; }
+void reset_kernel_counts() {}
+
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) { fail(why_no_cuda()); }
 
 }  // namespace minception

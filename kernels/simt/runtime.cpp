@@ -4,6 +4,7 @@
 #include <minception/kernels/simt/runtime.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -60,7 +61,13 @@ cudaError_t answer(cudaError_t error) {
 CUstream_st default_stream;
 CUstream_st& of(cudaStream_t stream) { return stream == nullptr ? default_stream : *stream; }
 
+std::atomic<std::uint64_t> allocations = 0, synchronizations = 0, graph_launches = 0;
+
 }  // namespace
+
+minception::simt::RuntimeCalls minception::simt::runtime_calls() {
+  return {allocations, synchronizations, graph_launches};
+}
 
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -137,7 +144,10 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = 0;
   return cudaSuccess;
 }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() {
+  ++synchronizations;
+  return cudaSuccess;
+}
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
   *free_bytes = minception::simt::device_memory_free();
   *total_bytes = minception::simt::device_memory_total();
@@ -147,20 +157,24 @@ cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
 // ---- memory ---------------------------------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
+  ++allocations;
   *data = nullptr;
   if (bytes == 0) return cudaSuccess;
   *data = minception::simt::device_allocate(bytes);
   return answer(*data != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* data) {
+  ++allocations;
   if (data == nullptr) return cudaSuccess;
   return answer(minception::simt::device_free(data) ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocHost(void** data, std::size_t bytes) {
+  ++allocations;
   *data = std::aligned_alloc(4096, std::max<std::size_t>(1, (bytes + 4095) / 4096) * 4096);
   return answer(*data != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void* data) {
+  ++allocations;
   std::free(data);
   return cudaSuccess;
 }
@@ -217,6 +231,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  ++synchronizations;
   return answer(of(stream).capture ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -292,6 +307,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  ++graph_launches;
   for (const auto& work : executable->work) minception::simt::submit(stream, work);
   return cudaSuccess;
 }

@@ -5,6 +5,7 @@
 /// Names, arguments and errors are those of the CUDA Runtime API; see its reference for what each call does.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
@@ -95,5 +96,13 @@ namespace minception::simt {
 
 /// Work on a stream: done now, or recorded by the capture that the stream takes part in.
 void submit(cudaStream_t stream, std::function<void()> work);
+
+/// How often the process has called what the steps of a training should not, or rarely, call.
+struct RuntimeCalls {
+  std::uint64_t allocations = 0;       ///< cudaMalloc, cudaMallocHost, and the calls that free
+  std::uint64_t synchronizations = 0;  ///< of the device or a stream
+  std::uint64_t graph_launches = 0;
+};
+RuntimeCalls runtime_calls();
 
 }  // namespace minception::simt

@@ -1,14 +1,8 @@
 /// Trainings that are stopped, killed and resumed, as programs: the bits that follow are those of a run that was not.
 
-#include <minception/tests/examples/programs.h>
-#include <minception/training/metrics.h>
-#include <minception/training/run_folder.h>
+#include <minception/tests/examples/runs.h>
 
 #include <catch2/catch.hpp>
-
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -22,63 +16,6 @@ namespace {
 const std::string kOptions =
     "--data-dir data --model googlenet_bn --image-size 17 --epochs 3 --batch-size 8 --lr 0.05 --momentum 0.9 "
     "--crop-padding 2 --flip --log-every 2 ";
-
-/// A program that runs beside the test. What it prints goes to stdout.txt and stderr.txt of the folder.
-class Running {
- public:
-  Running(const fs::path& folder, const std::string& command) {
-    const std::string line =
-        "cd '" + folder.string() + "' && exec " + PROGRAM_FOLDER + "/" + command + " > stdout.txt 2> stderr.txt";
-    process_ = ::fork();
-    if (process_ == 0) {
-      ::execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
-  }
-  void signal(int number) const { ::kill(process_, number); }
-  bool over() {
-    if (over_) return true;
-    over_ = ::waitpid(process_, &status_, WNOHANG) == process_;
-    return over_;
-  }
-  /// The exit code; 128 and the signal's number where one ended it.
-  int wait() {
-    if (!over_) ::waitpid(process_, &status_, 0);
-    over_ = true;
-    return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
-  }
-
- private:
-  pid_t process_ = -1;
-  int status_ = 0;
-  bool over_ = false;
-};
-
-void make_data(const fs::path& folder) {
-  fs::create_directory(folder / "data");
-  write_dataset(folder / "data", 44);  // 6 steps per epoch, the last of 4 samples
-}
-
-/// The lines of metrics.jsonl without the time that things took.
-std::string curve(const fs::path& run) {
-  std::string text;
-  Metrics metrics = read_metrics(run / "metrics.jsonl");
-  for (StepMetrics& line : metrics.steps) {
-    line.examples_per_second = 0.0;
-    text += to_json_line(line) + "\n";
-  }
-  for (EpochMetrics& line : metrics.epochs) {
-    line.examples_per_second = line.seconds = 0.0;
-    text += to_json_line(line) + "\n";
-  }
-  return text;
-}
-
-void check_same_run(const fs::path& a, const fs::path& b) {
-  CHECK(curve(a) == curve(b));
-  CHECK(text_of(a / "model.safetensors") == text_of(b / "model.safetensors"));
-  CHECK(text_of(a / "evaluation.json") == text_of(b / "evaluation.json"));
-}
 
 }  // namespace
 

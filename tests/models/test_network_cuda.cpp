@@ -6,6 +6,7 @@
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
 #include <minception/tests/kernels/emulation.h>
+#include <minception/tests/models/drift.h>
 #include <minception/tests/models/networks.h>
 
 #include <catch2/catch.hpp>
@@ -237,24 +238,6 @@ TEST_CASE("cuda: a replayed training step gives the bits of one that runs operat
 }
 
 #ifdef MINCEPTION_HAVE_CPU
-namespace {
-
-/// How far two states lie apart, against how far the second has gone from where it was.
-double drift(const Network& a, const Network& b, const std::map<std::string, FileTensor>& before) {
-  double apart = 0.0, moved = 0.0;
-  const auto state = a.state();
-  for (const auto& [key, tensor] : b.state()) {
-    const auto x = to_doubles(state.at(key)), y = to_doubles(tensor), z = to_doubles(before.at(key));
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      apart += (x[i] - y[i]) * (x[i] - y[i]);
-      moved += (y[i] - z[i]) * (y[i] - z[i]);
-    }
-  }
-  return std::sqrt(apart / moved);
-}
-
-}  // namespace
-
 TEST_CASE("cuda: ten training steps at 32x32 stay with the cpu backend", "[network]") {
   const auto cuda = make_cuda_backend();
   const auto cpu = make_cpu_backend();

@@ -1,0 +1,27 @@
+#pragma once
+/// How far two trainings have come apart.
+
+#include <minception/models/network.h>
+#include <minception/models/weights.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+
+namespace minception {
+
+/// How far two states lie apart, against how far the second has gone from where it was.
+inline double drift(const Network& a, const Network& b, const std::map<std::string, FileTensor>& before) {
+  double apart = 0.0, moved = 0.0;
+  const auto state = a.state();
+  for (const auto& [key, tensor] : b.state()) {
+    const auto x = to_doubles(state.at(key)), y = to_doubles(tensor), z = to_doubles(before.at(key));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      apart += (x[i] - y[i]) * (x[i] - y[i]);
+      moved += (y[i] - z[i]) * (y[i] - z[i]);
+    }
+  }
+  return std::sqrt(apart / moved);
+}
+
+}  // namespace minception
