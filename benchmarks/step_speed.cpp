@@ -39,6 +39,7 @@ struct Options {
   std::string mode = "train";
   std::string device = "auto";
   std::string compute = "f32";
+  std::string kernels = "ours";
   int threads = 0;
   bool graph = true;
   std::string data = "synthetic";
@@ -66,6 +67,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--mode", o.mode, "what a step is: train or infer")->check(CLI::IsMember({"train", "infer"}));
   app.add_option("--device", o.device, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference");
   app.add_option("--compute", o.compute, "f32, tf32 or bf16")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   app.add_option("--threads", o.threads, "cpu: threads (0: all cores)")->default_str("0");
   app.add_flag("--graph,!--no-graph", o.graph, "cuda: replay whole training steps, or start each kernel by itself");
   app.add_option("--data", o.data, "synthetic (28x28, random), or the training images of a data set: fashion-mnist");
@@ -189,7 +191,7 @@ void measure(Options o) {
   require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");
   require(!o.nesterov || o.momentum > 0.0, "--nesterov needs a --momentum above 0");
   const Shape size = parse_image_size(o.image_size);
-  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32");
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32", o.kernels);
 
   Images images = load_images(o);
   Network network(

@@ -25,6 +25,7 @@ struct Options {
   std::string split = "test";
   std::int64_t batch_size = 256;
   std::string device = "auto";
+  std::string kernels = "ours";
   int threads = 0;
   std::int64_t limit = 0;
   bool json = false;
@@ -40,6 +41,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--batch-size", o.batch_size, "images at a time");
   app.add_option("--device", o.device,
                  "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   app.add_option("--threads", o.threads, "threads (0: all cores)");
   app.add_option("--limit", o.limit, "use the first N images (0: all)");
   app.add_flag("--json", o.json, "print one JSON document instead of text");
@@ -86,7 +88,7 @@ void run(const Options& o) {
   require(o.split == "test" || o.split == "train", "--split '", o.split, "': write test or train");
   require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
   require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
-  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads);
+  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
   const WeightsFile weights = read_weights_file(o.weights);
   Dataset splits = load_dataset(o.data, o.data_dir);
   ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;

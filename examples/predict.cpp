@@ -19,6 +19,7 @@ struct Options {
   std::vector<std::string> files;
   int top = 3;
   std::string device = "auto";
+  std::string kernels = "ours";
   int threads = 0;
   bool json = false;
 };
@@ -33,6 +34,7 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--top", o.top, "how many classes to print for each image, the most probable first");
   app.add_option("--device", o.device,
                  "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   app.add_option("--threads", o.threads, "threads (0: all cores)");
   app.add_flag("--json", o.json, "print one JSON document instead of text");
 }
@@ -80,7 +82,7 @@ void print_text(const Options& o, const std::vector<Prediction>& predictions,
 
 void run(const Options& o) {
   require(o.top >= 1, "--top ", o.top, ": must be 1 or more");
-  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads);
+  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
   constexpr std::size_t kMaxBatch = 32;
   Classifier classifier(o.weights, *backend, static_cast<std::int64_t>(std::min(o.files.size(), kMaxBatch)));
   // All are read before the first is worked on, so that a bad one costs nobody any time.

@@ -34,8 +34,13 @@ struct DeviceChoice {
 };
 DeviceChoice choose_device(const std::string& device);
 
+/// Throws Error unless `kernels`, from --kernels, is "ours", or "vendor" (cuDNN's and cuBLAS's) where this build and this
+/// machine have them and `device` is cuda.
+void check_kernels(const std::string& kernels, const std::string& device);
+
 /// The backend of --device. `threads`, from --threads, is for cpu; 0: all cores. `tf32`: see CudaOptions.
-std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false);
+std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
+                                     const std::string& kernels = "ours");
 
 /// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);

@@ -100,6 +100,7 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
       {"device", o.device},
       {"backend", network.backend().description()},
       {"compute", o.compute},
+      {"kernels", o.kernels},
       {"processor", processor_name()},
       {"compiler", compiler_name()},
       {"memory",
@@ -339,7 +340,7 @@ bool train(const CLI::App& app, TrainOptions o) {
               static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
-  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32");
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32", o.kernels);
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
                             .classes = static_cast<std::int64_t>(dataset.train.class_names.size()),

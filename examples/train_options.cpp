@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/examples/program.h>
 #include <minception/examples/train_options.h>
 #include <minception/training/schedule.h>
 
@@ -47,6 +48,7 @@ void each_option(Options& o, F&& f) {
   f("init", o.init_file, result, "start from the weights in this safetensors file");
   f("device", o.device, result, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
   f("compute", o.compute, result, "f32; bf16, with f32 weights; on cuda also tf32");
+  f("kernels", o.kernels, result, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   f("threads", o.threads, result, "threads (0: all cores)");
   f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
@@ -134,6 +136,7 @@ void check(const TrainOptions& o) {
           ": known are f32, tf32, bf16");
   require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");
   require(o.compute != "bf16" || o.device != "reference", "--compute bf16 needs --device cpu or cuda");
+  check_kernels(o.kernels, o.device);
   require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
   check_count("--seed", o.seed, 0, kMost);
   check_count("--limit-train", o.limit_train, 0, kMost);

@@ -37,6 +37,7 @@ struct TrainOptions {
   std::string init_file;
   std::string device = "auto";
   std::string compute = "f32";
+  std::string kernels = "ours";
   int threads = 0;
   std::int64_t seed = 1;
   std::int64_t limit_train = 0;

@@ -200,6 +200,20 @@ std::vector<KernelCounts> kernel_counts();
 std::string kernel_counts_table();
 void reset_kernel_counts();
 
+struct VendorOptions {
+  /// As in CudaOptions. Without it f32 is multiplied in f32.
+  bool tf32 = false;
+  /// Only algorithms that give the same bits in every run. Without it the fastest ones, as a measurement wants them.
+  bool deterministic = true;
+  int device = 0;
+};
+
+/// The cuda backend with convolution, matrix products, pooling, softmax and batch norm by cuDNN and cuBLAS: the yardstick
+/// of our kernels, and a second opinion on them. Throws Error in a build without cuDNN, or where no GPU answers.
+std::unique_ptr<Backend> make_vendor_backend(const VendorOptions& options = {});
+/// "" if make_vendor_backend would succeed, else why not.
+std::string why_no_vendor();
+
 /// By name: "cpu", "cuda" or "reference". Throws Error that lists the names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);
 

@@ -55,7 +55,7 @@ if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
   # A kernel that spills registers makes ptxas warn; here that is an error.
   CMAKE_ARGS+=("-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-80-real;90-real}"
     -DCMAKE_CUDA_FLAGS=-Xptxas=--warning-as-error)
-  build cuda minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests minception_ptx_record
+  build cuda gpu_programs
   run_tests cuda --label-regex '^gpu$' "$@"
 else
   say "nvcc is not here: the CUDA kernels are not compiled for GPUs"

@@ -18,7 +18,7 @@ class StagingRing;
 }
 
 /// One stream of one GPU. Used by one thread at a time.
-class CudaBackend final : public Backend {
+class CudaBackend : public Backend {
  public:
   explicit CudaBackend(const CudaOptions& options = {});
   ~CudaBackend() override;
@@ -82,6 +82,7 @@ class CudaBackend final : public Backend {
 
  protected:
   Requirements requirements(const Operation& operation) override;
+  CUstream_st* stream() const { return stream_; }
 
  private:
   // What the operations need that need anything; each beside its operation. The others meet the template.

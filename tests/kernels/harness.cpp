@@ -51,7 +51,9 @@ std::vector<Expectation> expectations(const Operation& operation, const Values& 
   std::vector<Expectation> expected;
   for_each_operand(operation, [&](std::string_view role, const Tensor& described, Access) {
     const std::size_t k = expected.size();
-    const DType dtype = dtype_in(precision.storage, operation, role, described);
+    const bool rounds_gradient =
+        precision.rounds_weight_gradients && role == "dw" && std::holds_alternative<Conv2dBackwardWeights>(operation);
+    const DType dtype = rounds_gradient ? precision.storage : dtype_in(precision.storage, operation, role, described);
     const auto deviation = [&](std::vector<double> result) {
       for (double& value : result) value = rounded(value, dtype);
       return distance(result, exact[k]);

@@ -15,10 +15,14 @@ struct Precision {
   std::string_view name = "f32";
   DType storage = DType::f32;  ///< of tensors in the compute dtype
   Factors factors = Factors::exact;
+  /// Weight gradients of convolutions are summed in f32, but rounded to `storage` before they are stored or added: as
+  /// cuDNN's are.
+  bool rounds_weight_gradients = false;
 };
 inline constexpr Precision kF32;
 inline constexpr Precision kTf32 = {"tf32", DType::f32, Factors::tf32};
 inline constexpr Precision kBf16 = {"bf16", DType::bf16, Factors::bf16};
+inline constexpr Precision kVendorBf16 = {"bf16", DType::bf16, Factors::bf16, true};
 
 /// The dtype that an operand described as f32 has when the compute dtype is `compute`: beside bf16, "master" operands
 /// stay f32.

@@ -1,0 +1,37 @@
+#pragma once
+/// What a vendor backend owns.
+
+#include <minception/kernels/vendor/backend.h>
+#include <minception/kernels/vendor/descriptors.h>
+
+#include <array>
+#include <map>
+
+namespace minception {
+
+/// A convolution as cuDNN runs it: chosen once per shape.
+struct VendorBackend::Convolution {
+  vendor::TensorDescriptor x, y;  ///< or their gradients
+  vendor::FilterDescriptor w;
+  vendor::ConvolutionDescriptor convolution;
+  int algorithm = 0;  ///< of the pass's own enumeration
+  std::size_t workspace = 0;
+  bool fuses_bias_and_relu = true;  ///< until cuDNN says that it does not
+};
+
+struct VendorBackend::Handles {
+  cudnnHandle_t cudnn = nullptr;
+  cublasHandle_t cublas = nullptr;
+  Buffer cublas_workspace;
+  std::map<std::array<std::int64_t, 15>, Convolution> convolutions;
+
+  Handles() = default;
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+  ~Handles() {
+    if (cublas != nullptr) vendor::libraries().cublasDestroy_v2(cublas);
+    if (cudnn != nullptr) vendor::libraries().cudnnDestroy(cudnn);
+  }
+};
+
+}  // namespace minception

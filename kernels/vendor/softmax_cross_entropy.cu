@@ -1,0 +1,93 @@
+/// Softmax cross-entropy from cuDNN's log-softmax: loss, right answers and gradient are ours. One block, so that all sums
+/// have one order; a classifier has few logits.
+
+#include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/view.h>
+#include <minception/kernels/vendor/handles.h>
+
+#include <limits>
+
+namespace minception {
+namespace cuda {
+
+constexpr int kLossThreads = 256;
+
+/// One thread per sample, then a tree over the threads. A label that is not in [0, K) makes its sample NaN.
+template <class T>
+__global__ void __launch_bounds__(kLossThreads)
+    cross_entropy(View<const T> logits, View<const float> log_p, const std::int32_t* labels, float* totals,
+                  View<T> dlogits, float on_label, float on_all, float factor) {
+  SHARED(float, losses, [kLossThreads]);
+  SHARED(float, corrects, [kLossThreads]);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int classes = logits.c;
+  float loss = 0.0f, correct = 0.0f;
+  for (int n = thread; n < logits.n; n += kLossThreads) {
+    const int label = labels[n];
+    const bool valid = label >= 0 && label < classes;
+    const T* const row = logits.pixel(n);
+    const float* const log_row = log_p.pixel(n);
+    int largest = 0;
+    float all = 0.0f;
+    for (int k = 0; k < classes; ++k) {
+      if (static_cast<float>(row[k]) > static_cast<float>(row[largest])) largest = k;
+      all -= log_row[k];
+      if (dlogits.data != nullptr) {
+        const float q = (k == label ? on_label : 0.0f) + on_all;
+        const float gradient = factor * (expf(log_row[k]) - q);
+        dlogits.pixel(n)[k] = static_cast<T>(valid ? gradient : std::numeric_limits<float>::quiet_NaN());
+      }
+    }
+    if (!valid) {
+      loss = std::numeric_limits<float>::quiet_NaN();
+      continue;
+    }
+    // A weight of 0 counts as 0, even where log p is infinite.
+    if (on_label > 0.0f) loss -= on_label * log_row[label];
+    if (on_all > 0.0f) loss += on_all * all;
+    if (largest == label) correct += 1.0f;
+  }
+  losses[thread] = loss;
+  corrects[thread] = correct;
+  __syncthreads();
+  for (int half = kLossThreads / 2; half > 0; half /= 2) {
+    if (thread < half) {
+      losses[thread] += losses[thread + half];
+      corrects[thread] += corrects[thread + half];
+    }
+    __syncthreads();
+  }
+  if (thread == 0) {
+    totals[0] += losses[0];
+    totals[1] += corrects[0];
+  }
+}
+
+}  // namespace cuda
+
+using namespace cuda;
+
+void VendorBackend::walk(const SoftmaxCrossEntropy& op, Walk& walk) {
+  // In f32: rounded to bf16, a logarithm would be off by more than a gradient may be.
+  const Tensor logits = dense(op.logits, DType::f32, walk);
+  const Tensor log_p = stand_in(op.logits.shape, DType::f32, walk);
+  if (!walk.works) return;
+  const vendor::TensorDescriptor descriptor = vendor::describe(logits);
+  const float one = 1.0f, zero = 0.0f;
+  vendor::check(
+      vendor::libraries().cudnnSoftmaxForward(handles_->cudnn, CUDNN_SOFTMAX_LOG, CUDNN_SOFTMAX_MODE_INSTANCE, &one,
+                                              descriptor.get(), logits.data, &zero, descriptor.get(), log_p.data),
+      "softmax_cross_entropy");
+  for_dtype(op.logits, [&]<class T>() {
+    launch<cross_entropy<T>>(1, kLossThreads, 0, stream(), const_view<T>(op.logits), const_view<float>(log_p),
+                             values<const std::int32_t>(op.labels), values<float>(op.totals),
+                             op.dlogits.defined() ? view<T>(op.dlogits) : View<T>{},
+                             static_cast<float>(1.0 - op.label_smoothing),
+                             static_cast<float>(op.label_smoothing / static_cast<double>(op.logits.c())),
+                             static_cast<float>(op.weight / op.divisor));
+  });
+}
+
+void VendorBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace workspace) { work(op, workspace); }
+
+}  // namespace minception

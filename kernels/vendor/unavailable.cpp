@@ -1,0 +1,15 @@
+/// The vendor backend of a build without it.
+
+#include <minception/core/error.h>
+#include <minception/kernels/backend.h>
+
+namespace minception {
+
+std::string why_no_vendor() {
+  return "this build has no vendor backend: it needs -DMINCEPTION_CUDA=NVCC and, when it is configured, the headers of "
+         "cuDNN 9 and cuBLAS; leave --kernels vendor out";
+}
+
+std::unique_ptr<Backend> make_vendor_backend(const VendorOptions&) { fail(why_no_vendor()); }
+
+}  // namespace minception
