@@ -284,6 +284,7 @@ TEST_CASE("evaluate and predict refuse what they cannot use - in one line and wi
   };
   for (const std::string& program : {kEvaluate, kPredict + "good.pgm "}) {
     inputs.push_back({program + "--device tpu", "unknown device 'tpu'"});
+    inputs.push_back({program + "--kernels vendor", "--kernels vendor: this build has no vendor backend"});
     inputs.push_back({program + "--threads -1", "--threads -1"});
     inputs.push_back({program + "--threads 2 --device reference", "--threads is for --device cpu"});
     inputs.push_back({program + "--weights nowhere.safetensors", "nowhere.safetensors: cannot be found"});

@@ -92,6 +92,8 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --model googlenot", "unknown model 'googlenot'"},
       {kTrain + "--out runs/x --data mnist-of-mars", "mnist-of-mars"},
       {kTrain + "--out runs/x --device tpu", "unknown device 'tpu'"},
+      {kTrain + "--out runs/x --kernels mine", "--kernels mine: known are ours and vendor"},
+      {kTrain + "--out runs/x --kernels vendor", "--kernels vendor: this build has no vendor backend"},
       {kTrain + "--out runs/x --schedule sometimes", "unknown schedule 'sometimes'"},
       {kTrain + "--out runs/x --initialization zeros", "unknown initialisation 'zeros'"},
       {kTrain + "--out runs/x --image-size 0", "'0' is no shape"},
