@@ -28,10 +28,10 @@ DecodedImage read_image(const std::filesystem::path& path);
 /// repetition.
 DecodedImage with_channels(DecodedImage image, std::int64_t channels);
 
-/// The image at most as large as (height, width) in each extent: shrunk, where it is larger, by a triangle filter as
-/// wide as the shrinking (PIL's antialiased "bilinear", to the bit), each axis for itself, the width first, rounded
-/// after each. An extent that is not larger stays.
-DecodedImage shrunk_to(DecodedImage image, std::int64_t height, std::int64_t width);
+/// The image in the size (height, width), stretched if its sides are in another proportion: PIL's "bilinear", to the bit.
+/// Where an extent shrinks that is a triangle filter as wide as the shrinking, so that nothing is skipped; where it grows,
+/// interpolation between neighbours. Each axis for itself, the width first, rounded to bytes after each.
+DecodedImage resized_to(DecodedImage image, std::int64_t height, std::int64_t width);
 
 /// The bytes of a PNG file. Throws Error in a build without libpng; `has_png()` says so beforehand.
 std::vector<std::uint8_t> encode_png(const Shape& shape, std::span<const std::uint8_t> pixels);

@@ -1,5 +1,5 @@
 /// Images in other sizes and numbers of channels, with the results of PIL (Pillow): its weights of grey, and its
-/// "bilinear" that averages over all pixels it shrinks, rounding to bytes after each axis, the width first.
+/// "bilinear" that averages over all pixels where it shrinks, rounding to bytes after each axis, the width first.
 
 #include <minception/core/error.h>
 #include <minception/data/image_file.h>
@@ -28,13 +28,15 @@ struct Taps {
   std::vector<std::int32_t> weights;
 };
 
-/// A triangle around the middle of pixel `index`, with its ends one new pixel away to either side.
+/// A triangle around the middle of pixel `index`, with its ends one pixel away to either side: a new one where the extent
+/// shrinks, else an old one.
 Taps triangle(std::int64_t index, double scale, std::int64_t extent) {
   const double middle = (static_cast<double>(index) + 0.5) * scale;
-  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(middle - scale)));
-  const auto end = std::min<std::int64_t>(extent, static_cast<std::int64_t>(std::ceil(middle + scale)));
+  const double reach = std::max(scale, 1.0);
+  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(middle - reach)));
+  const auto end = std::min<std::int64_t>(extent, static_cast<std::int64_t>(std::ceil(middle + reach)));
   const auto weight_of = [&](std::int64_t i) {
-    return std::max(0.0, 1.0 - std::abs(static_cast<double>(i) + 0.5 - middle) / scale);
+    return std::max(0.0, 1.0 - std::abs(static_cast<double>(i) + 0.5 - middle) / reach);
   };
   double sum = 0.0;
   for (std::int64_t i = first; i < end; ++i) sum += weight_of(i);
@@ -45,8 +47,8 @@ Taps triangle(std::int64_t index, double scale, std::int64_t extent) {
   return taps;
 }
 
-/// Shrinks the middle extent of (outer, extent, inner).
-std::vector<std::uint8_t> shrink_axis(const std::vector<std::uint8_t>& pixels, std::int64_t extent, std::size_t inner,
+/// Changes the middle extent of (outer, extent, inner).
+std::vector<std::uint8_t> resize_axis(const std::vector<std::uint8_t>& pixels, std::int64_t extent, std::size_t inner,
                                       std::int64_t new_extent) {
   const double scale = static_cast<double>(extent) / static_cast<double>(new_extent);
   std::vector<Taps> taps;
@@ -89,16 +91,16 @@ DecodedImage with_channels(DecodedImage image, std::int64_t channels) {
   return result;
 }
 
-DecodedImage shrunk_to(DecodedImage image, std::int64_t height, std::int64_t width) {
+DecodedImage resized_to(DecodedImage image, std::int64_t height, std::int64_t width) {
   check(image);
-  require(height >= 1 && width >= 1, "an image cannot be shrunk to ", height, 'x', width, ": both must be 1 or more");
-  if (width < image.shape[2]) {
-    image.pixels = shrink_axis(image.pixels, image.shape[2], static_cast<std::size_t>(image.shape[0]), width);
+  require(height >= 1 && width >= 1, "an image cannot have the size ", height, 'x', width, ": both must be 1 or more");
+  if (width != image.shape[2]) {
+    image.pixels = resize_axis(image.pixels, image.shape[2], static_cast<std::size_t>(image.shape[0]), width);
     image.shape[2] = width;
   }
-  if (height < image.shape[1]) {
+  if (height != image.shape[1]) {
     const auto row_bytes = static_cast<std::size_t>(image.shape[2] * image.shape[0]);
-    image.pixels = shrink_axis(image.pixels, image.shape[1], row_bytes, height);
+    image.pixels = resize_axis(image.pixels, image.shape[1], row_bytes, height);
     image.shape[1] = height;
   }
   return image;

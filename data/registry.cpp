@@ -4,8 +4,12 @@
 #include <minception/data/mnist.h>
 #include <minception/data/registry.h>
 
+#include <string_view>
+
 namespace minception {
 namespace {
+
+constexpr std::string_view kFolder = "folder:";
 
 struct Entry {
   const char* name;
@@ -27,7 +31,7 @@ const Entry& find(const std::string& name) {
     known += known.empty() ? "" : ", ";
     known += entry.name;
   }
-  fail("there is no data set '", name, "'; known are: ", known);
+  fail("there is no data set '", name, "'; known are: ", known, ", folder:PATH");
 }
 
 }  // namespace
@@ -40,7 +44,17 @@ std::vector<std::string> dataset_names() {
 
 std::filesystem::path default_data_dir(const std::string& name) { return find(name).default_dir; }
 
-Dataset load_dataset(const std::string& name, const std::filesystem::path& dir) {
+bool is_image_folder(const std::string& name) { return name == "folder" || name.starts_with(kFolder); }
+
+Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, const ImageFolderOptions& options) {
+  if (is_image_folder(name)) {
+    const bool named = dir.empty() && name != "folder";
+    const std::filesystem::path path = named ? std::filesystem::path(name.substr(kFolder.size())) : dir;
+    require(!path.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
+    Dataset dataset = load_image_folder(path, options);
+    dataset.name = name;
+    return dataset;
+  }
   const Entry& entry = find(name);
   return entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir);
 }

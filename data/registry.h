@@ -2,6 +2,7 @@
 /// The data sets by name, as the programs take them from the command line.
 
 #include <minception/data/image_dataset.h>
+#include <minception/data/image_folder.h>
 
 #include <filesystem>
 #include <string>
@@ -9,15 +10,19 @@
 
 namespace minception {
 
-/// The names that load_dataset knows.
+/// The names of the published data sets that load_dataset knows.
 std::vector<std::string> dataset_names();
 
-/// Where the data set lies when its Debian package is installed, or would lie if it had one (MNIST has none). Throws
-/// Error for an unknown name.
+/// Where the data set lies when its Debian package is installed, or would lie if it had one. Throws Error for an unknown
+/// name.
 std::filesystem::path default_data_dir(const std::string& name);
 
-/// Loads a data set from `dir`, or from default_data_dir where `dir` is empty. Throws Error for an unknown
-/// name (with the known ones) and for whatever is wrong with its files.
-Dataset load_dataset(const std::string& name, const std::filesystem::path& dir = {});
+/// Whether the name stands for images of the user's own: "folder:PATH", or "folder" with the path as `dir`.
+bool is_image_folder(const std::string& name);
+
+/// Loads a data set from `dir`. Where that is empty, from default_data_dir or the PATH of "folder:PATH". `options` are for
+/// such folders alone. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.
+Dataset load_dataset(const std::string& name, const std::filesystem::path& dir = {},
+                     const ImageFolderOptions& options = {});
 
 }  // namespace minception

@@ -22,6 +22,8 @@ struct Options {
   std::string weights;
   std::string data = "fashion-mnist";
   std::string data_dir;
+  double test_fraction = 0.0;
+  std::int64_t split_seed = 1;
   std::string split = "test";
   std::int64_t batch_size = 256;
   std::string device = "auto";
@@ -34,9 +36,12 @@ struct Options {
 void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run")->required();
-  app.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
+  app.add_option("--data", o.data,
+                 "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
   app.add_option("--data-dir", o.data_dir,
                  "folder or archive of the data set (default: where its package puts it): docs/data.md");
+  app.add_option("--test-fraction", o.test_fraction, "folder: as for train");
+  app.add_option("--split-seed", o.split_seed, "folder: as for train");
   app.add_option("--split", o.split, "test or train");
   app.add_option("--batch-size", o.batch_size, "images at a time");
   app.add_option("--device", o.device,
@@ -87,10 +92,23 @@ nlohmann::ordered_json to_json(const Options& o, const std::string& model, const
 void run(const Options& o) {
   require(o.split == "test" || o.split == "train", "--split '", o.split, "': write test or train");
   require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
+  require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, "--test-fraction ", o.test_fraction,
+          ": must be 0 or more and below 1");
+  require(o.split_seed >= 0, "--split-seed ", o.split_seed, ": must be 0 or more");
+  require(is_image_folder(o.data) || o.test_fraction == 0.0, "--test-fraction is for --data folder:PATH, not for ",
+          o.data);
   require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
   const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
   const WeightsFile weights = read_weights_file(o.weights);
-  Dataset splits = load_dataset(o.data, o.data_dir);
+  // Images of a folder are loaded as those that the model was trained on.
+  Dataset splits = load_dataset(o.data, o.data_dir,
+                                {.size = {weights.image[1], weights.image[2]},
+                                 .channels = weights.image[0],
+                                 .test_fraction = o.test_fraction,
+                                 .split_seed = static_cast<std::uint64_t>(o.split_seed),
+                                 .train = o.split == "train",
+                                 .test = o.split == "test",
+                                 .progress = loading_bar()});
   ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;
   check_class_names(o.weights, weights.class_names, o.data, dataset.class_names);
   keep_first(dataset, o.limit, "--limit");

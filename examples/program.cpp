@@ -1,9 +1,11 @@
 #include <minception/core/error.h>
 #include <minception/examples/program.h>
+#include <minception/training/progress.h>
 
 #include <cstdio>
 #include <fstream>
 #include <new>
+#include <optional>
 
 namespace minception {
 namespace {
@@ -87,6 +89,14 @@ std::unique_ptr<Backend> make_device(const std::string& device, int threads, boo
   if (kernels == "vendor") return make_vendor_backend({.tf32 = tf32});
   if (device == "cuda") return make_cuda_backend({.tf32 = tf32});
   return make_backend(device);
+}
+
+std::function<void(std::int64_t, std::int64_t)> loading_bar() {
+  return [bar = std::make_shared<std::optional<Progress>>()](std::int64_t done, std::int64_t total) {
+    if (!*bar) bar->emplace("loading", total, "images");
+    (*bar)->update(done);
+    if (done == total) (*bar)->clear();
+  };
 }
 
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {

@@ -42,6 +42,9 @@ void check_kernels(const std::string& kernels, const std::string& device);
 std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
                                      const std::string& kernels = "ours");
 
+/// Shows on stderr how far a folder of images is loaded: for ImageFolderOptions::progress.
+std::function<void(std::int64_t done, std::int64_t total)> loading_bar();
+
 /// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);
 

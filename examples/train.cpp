@@ -326,7 +326,11 @@ bool train(const CLI::App& app, TrainOptions o) {
   const Shape size = parse_image_size(o.image_size);
   const Initialization initialization = parse_initialization(o.initialization);
 
-  Dataset dataset = load_dataset(o.data, o.data_dir);
+  Dataset dataset = load_dataset(o.data, o.data_dir,
+                                 {.size = o.folder_size.empty() ? size : parse_image_size(o.folder_size),
+                                  .test_fraction = o.test_fraction,
+                                  .split_seed = static_cast<std::uint64_t>(o.split_seed),
+                                  .progress = loading_bar()});
   keep_first(dataset.train, o.limit_train, "--limit-train");
   keep_first(dataset.test, o.limit_test, "--limit-test");
   const Shape& image = dataset.train.image;

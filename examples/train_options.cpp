@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/data/registry.h>
 #include <minception/examples/program.h>
 #include <minception/examples/train_options.h>
 #include <minception/training/schedule.h>
@@ -20,9 +21,15 @@ template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
-  f("data", o.data, result, "data set: fashion-mnist, mnist or cifar10");
+  f("data", o.data, result,
+    "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
   f("data-dir", o.data_dir, nothing,
     "folder or archive of the data set (default: where its package puts it): docs/data.md");
+  f("folder-size", o.folder_size, result,
+    "folder: size that images are loaded in, 96 or 96x64 (height x width; default: as --image-size)");
+  f("test-fraction", o.test_fraction, result,
+    "folder: this part of each class is for testing (0: as the folders PATH/train and PATH/test say)");
+  f("split-seed", o.split_seed, result, "folder: which images --test-fraction takes");
   f("image-size", o.image_size, result, "images are resized to this: 96, or 96x64 (height x width)");
   f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
   f("deviation", o.deviation, result, "pixels are divided by it after that");
@@ -94,6 +101,7 @@ void declare(CLI::App& app, TrainOptions& options) {
     }
   });
   app.get_option("--lowest-momentum")->default_str("");
+  app.get_option("--folder-size")->default_str("");
   app.get_option("--threads")->default_str("0");
   app.add_option("--out", options.out, "folder of the run, for instance runs/first");
   app.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
@@ -108,6 +116,13 @@ void check(const TrainOptions& o) {
   require(o.out.empty() || o.resume.empty(),
           "--out and --resume exclude each other: a run is resumed in its own folder");
   require(o.resume.empty() || !o.overwrite, "--resume and --overwrite exclude each other");
+  require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, "--test-fraction ", o.test_fraction,
+          ": must be 0 or more and below 1");
+  check_count("--split-seed", o.split_seed, 0, kMost);
+  const char* const for_folders = !o.folder_size.empty() ? "--folder-size" : "--test-fraction";
+  // (what a run that is resumed has for data is known later, and compared with what is given)
+  require(!o.resume.empty() || is_image_folder(o.data) || (o.folder_size.empty() && o.test_fraction == 0.0),
+          for_folders, " is for --data folder:PATH, not for ", o.data);
   check_count("--epochs", o.epochs, 1, 1'000'000);
   check_count("--batch-size", o.batch_size, 1, 1'000'000);
   check_number("--lr", o.learning_rate, 0.0);

@@ -14,6 +14,9 @@ struct TrainOptions {
   std::string model = "googlenet";
   std::string data = "fashion-mnist";
   std::string data_dir;
+  std::string folder_size;  ///< empty: as image_size
+  double test_fraction = 0.0;
+  std::int64_t split_seed = 1;
   std::string image_size = "96";
   std::vector<double> mean = {0.0};
   std::vector<double> deviation = {1.0};

@@ -41,7 +41,7 @@ Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, s
 }
 
 DecodedImage Classifier::prepare(DecodedImage image) const {
-  return shrunk_to(with_channels(std::move(image), image_[0]), image_[1], image_[2]);
+  return resized_to(with_channels(std::move(image), image_[0]), image_[1], image_[2]);
 }
 
 void Classifier::load(std::span<const DecodedImage> images) {

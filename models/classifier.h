@@ -31,8 +31,8 @@ class Classifier {
   const ModelConfig& config() const { return network_->model().config; }
   const std::vector<std::string>& class_names() const { return class_names_; }
 
-  /// The image with the model's channels, and not larger than the images that the model was trained on. `predict` does
-  /// this itself; who holds many large images does it early to save memory.
+  /// The image with the channels and the size of those that the model was trained on, before the model resizes them to its
+  /// input. `predict` does this itself; who holds many large images does it early to save memory.
   DecodedImage prepare(DecodedImage image) const;
 
   /// One prediction per image. Prepared images are resized to the model's input and scaled by the same operation as in

@@ -21,7 +21,7 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
 struct WeightsFile {
   ModelConfig config;
   /// (C, H, W) of the data set's images before they were resized to the model's input; the input where the file does
-  /// not say. Larger images are shrunk to this first, so that the network sees them as sharp as in training.
+  /// not say. Other images are resized to this first, so that the network sees them as sharp as in training.
   Shape image;
   std::vector<float> scale, shift;  ///< of pixels: y = pixel * scale + shift
   std::vector<std::string> class_names;

@@ -84,7 +84,8 @@ TEST_CASE("the registry loads by name and knows where Debian puts the files") {
 }
 
 TEST_CASE("an unknown name gets the known ones as an answer") {
-  CHECK_THAT(message_of([] { load_dataset("fashion_mnist"); }),
-             Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10"));
+  CHECK_THAT(
+      message_of([] { load_dataset("fashion_mnist"); }),
+      Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10, folder:PATH"));
   CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
 }

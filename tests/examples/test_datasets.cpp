@@ -8,6 +8,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 using namespace minception;
 using namespace minception::testing;
 using nlohmann::json;
@@ -26,17 +28,23 @@ std::string output_of(const TemporaryFolder& folder, const std::string& command)
   return outcome.out;
 }
 
-/// What predict says of the files is what evaluate finds: the same class for each, hence the same number of right ones.
+/// What predict says of the files is what evaluate finds of the same images: as many are right, and the mean of the losses
+/// is the same but for the batches that the sums were made in.
 void check_predictions(const TemporaryFolder& folder, const std::vector<std::string>& files,
                        const std::vector<std::string>& true_names, const json& evaluation) {
   std::string command = "predict --json" + kWeights;
   for (const std::string& file : files) command += " " + file;
   const json predictions = json::parse(output_of(folder, command));
   REQUIRE(predictions.size() == files.size());
-  double right = 0.0;
-  for (std::size_t i = 0; i < files.size(); ++i) right += predictions[i]["class_name"] == true_names[i];
+  double right = 0.0, loss = 0.0;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    right += predictions[i]["class_name"] == true_names[i];
+    loss -= std::log(predictions[i]["probabilities"][true_names[i]].get<double>());
+  }
+  const auto count = static_cast<double>(files.size());
   CHECK(evaluation["samples"] == files.size());
-  CHECK(evaluation["top1"].get<double>() == right / static_cast<double>(files.size()));
+  CHECK(evaluation["top1"].get<double>() == right / count);
+  CHECK(loss / count == Approx(evaluation["loss"].get<double>()).epsilon(2e-5));
 }
 
 void check_refusals(const TemporaryFolder& folder, const std::string& options, const std::string& says) {
@@ -83,4 +91,71 @@ TEST_CASE("CIFAR-10 is trained on, tested and predicted") {
   write_file(folder / "cifar-10-batches-bin/test_batch.bin", std::string(3073, '\x0b'));
   check_refusals(folder, "--data cifar10 --data-dir cifar-10-batches-bin",
                  "test_batch.bin: offset 0: label 11 of image 0");
+}
+
+TEST_CASE("images in folders are trained on, tested and predicted under the names of their folders") {
+  const TemporaryFolder folder;
+  // Grey and colour, smaller and larger than the size they are loaded in, in formats that every build reads.
+  int number = 0;
+  for (const char* name : {"b cats", "a-dogs", "owls"}) {
+    for (int i = 0; i < 5; ++i, ++number) {
+      const int height = 9 + 7 * i, width = 30 - 4 * i, channels = number % 2 == 0 ? 1 : 3;
+      std::string content = concat(channels == 1 ? "P5 " : "P6 ", width, ' ', height, " 255\n");
+      for (int at = 0; at < height * width * channels; ++at) content += static_cast<char>(at * (number + 3) + at / 64);
+      fs::create_directories(folder / "zoo" / name);
+      write_file(folder / "zoo" / name / std::to_string(i), content);
+    }
+  }
+  write_file(folder / "zoo/a-dogs/.DS_Store", "no image");
+
+  const std::string data = "--data folder:zoo --test-fraction 0.2 ";
+  const std::string trained = output_of(folder, kTrain + data + "--folder-size 20x24 --out run");
+  CHECK_THAT(trained, Catch::Contains("folder:zoo: 12 training and 3 test images, 20x24"));
+  const json test = json::parse(output_of(folder, "evaluate --json" + kWeights + data));
+  const json train = json::parse(output_of(folder, "evaluate --json --split train" + kWeights + data));
+  CHECK(test["samples"] == 3);
+  CHECK(train["samples"] == 12);
+  const std::vector<std::string> names = {"a-dogs", "b cats", "owls"};
+  for (std::size_t c = 0; c < 3; ++c) {
+    CHECK(test["classes"][c]["name"] == names[c]);
+    CHECK(test["classes"][c]["samples"] == 1);
+    CHECK(train["classes"][c]["samples"] == 4);
+  }
+
+  // All of them as a test set of its own.
+  fs::create_directory(folder / "all");
+  fs::rename(folder / "zoo", folder / "all/test");
+  const json all = json::parse(output_of(folder, "evaluate --json" + kWeights + "--data folder:all"));
+  CHECK(all["loss"].get<double>() ==
+        Approx((3 * test["loss"].get<double>() + 12 * train["loss"].get<double>()) / 15).epsilon(2e-5));
+  std::vector<std::string> files, true_names;
+  for (const std::string& name : names) {
+    for (int i = 0; i < 5; ++i) {
+      files.push_back("'all/test/" + name + "/" + std::to_string(i) + "'");
+      true_names.push_back(name);
+    }
+  }
+  check_predictions(folder, files, true_names, all);
+
+  // A run goes on where its images have moved to, and only with the same ones.
+  const std::string resume = std::string("train --device ") + DEVICE + " --resume run --epochs 2 ";
+  const Outcome gone = run(folder.path(), resume);
+  CHECK(gone.code == 1);
+  CHECK(gone.err == "train: zoo: there is no such folder\n");
+  CHECK_THAT(output_of(folder, resume + "--data-dir all/test"), Catch::Contains("epoch 2/2"));
+  fs::rename(folder / "all/test/owls/4", folder / "all/test/owls/5");
+  fs::copy_file(folder / "all/test/owls/3", folder / "all/test/owls/5", fs::copy_options::overwrite_existing);
+  CHECK_THAT(run(folder.path(), "train --resume run --epochs 3 --data-dir all/test").err,
+             Catch::Contains("run: the images or labels of folder:zoo are not those that the run was started with"));
+
+  fs::copy(folder / "all/test", folder / "all/train", fs::copy_options::recursive);
+  const Outcome no_use = run(folder.path(), kTrain + "--out refused --folder-size 20");
+  CHECK(no_use.err == "train: --folder-size is for --data folder:PATH, not for fashion-mnist\n");
+  const Outcome nor_here = run(folder.path(), "evaluate" + kWeights + "--data mnist --test-fraction 0.5");
+  CHECK(nor_here.err == "evaluate: --test-fraction is for --data folder:PATH, not for mnist\n");
+  check_refusals(folder, "--data folder:nowhere", "nowhere: there is no such folder");
+  check_refusals(folder, "--data folder:all --test-fraction 0.1", "leave out --test-fraction");
+  check_refusals(folder, "--data folder:all --test-fraction 1", "--test-fraction 1: must be 0 or more and below 1");
+  write_file(folder / "all/test/owls/0", "no image");
+  check_refusals(folder, "--data folder:all", "all/test/owls/0: this is no image of a known format");
 }

@@ -1,0 +1,43 @@
+#pragma once
+/// Images of one's own: a folder with a sub-folder per class, whose name is the name of the class.
+///
+///   pets/train/cat/*.jpg  pets/train/dog/*.png  pets/test/cat/...  pets/test/dog/...    published with a split
+///   pets/cat/*.jpg        pets/dog/*.png                                                split by `test_fraction`
+///
+/// Classes are numbered in the order of their names' bytes. Each file in the folder of a class has to be an image that
+/// read_image reads; passed over are files and folders whose name begins with a dot, Thumbs.db, desktop.ini, __MACOSX, and
+/// what lies beside the folders of the classes.
+
+#include <minception/core/shape.h>
+#include <minception/data/image_dataset.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+namespace minception {
+
+struct ImageFolderOptions {
+  /// (H, W) that each image is resized to by `resized_to`, whatever its proportions.
+  Shape size;
+  /// 1 (grey) or 3 (RGB); 0: grey if every file is grey, else RGB.
+  std::int64_t channels = 0;
+  /// 0: the folders `train` and `test` say what is for testing. Else this part of the images of each class, rounded, at
+  /// least one and not all; which ones depends on `split_seed` and the sorted names alone.
+  double test_fraction = 0.0;
+  std::uint64_t split_seed = 1;
+  /// Parts that are read; of the other one the data set has the class names alone. Its folder is not looked at.
+  bool train = true, test = true;
+  int threads = 0;  ///< that decode; 0: as many as the machine runs at once
+  /// Called after each image, by one thread at a time.
+  std::function<void(std::int64_t done, std::int64_t total)> progress;
+};
+
+/// Reads such a folder. The images of a part take turns: the first of each class, the second of each, and so on, so that
+/// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot
+/// be read, holds fewer than two classes, or a class without images; if `train` and `test` hold different classes; for a
+/// folder inside a class, what is no image or a damaged one (of several the first), class names that are no text, and more
+/// pixels than memory.
+Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options);
+
+}  // namespace minception

@@ -1,0 +1,371 @@
+#include <minception/data/image_file.h>
+#include <minception/data/image_folder.h>
+#include <minception/data/registry.h>
+#include <minception/tests/data/image_files.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<std::uint8_t>;
+
+/// An image file of one colour.
+std::string grey_file(int value, int height = 2, int width = 3) {
+  return concat("P5 ", width, ' ', height, " 255\n") +
+         std::string(static_cast<std::size_t>(height * width), static_cast<char>(value));
+}
+std::string red_file(int value) {
+  return std::string("P6 1 1 255\n") + static_cast<char>(value) + std::string(2, '\0');
+}
+
+void write(const fs::path& path, const std::string& content) {
+  fs::create_directories(path.parent_path());
+  fs::remove_all(path);
+  write_file(path, content);
+}
+
+/// train: cat 10, 11, 12 and dog 20; test: cat 13 and dog 21, 22. The numbers are the grey of the images.
+void write_small(const fs::path& folder) {
+  for (int i : {0, 1, 2}) write(folder / "train/cat" / (std::to_string(i) + ".pgm"), grey_file(10 + i));
+  write(folder / "train/dog/a", grey_file(20));
+  write(folder / "test/cat/x.jpeg", grey_file(13, 9, 1));  // names say nothing
+  write(folder / "test/dog/1", grey_file(21));
+  write(folder / "test/dog/2", grey_file(22));
+}
+
+/// The first byte of each image.
+Bytes greys(const ImageDataset& part) {
+  Bytes values;
+  for (std::int64_t i = 0; i < part.size(); ++i) {
+    values.push_back(part.pixels.at(static_cast<std::size_t>(i * part.image.elements())));
+  }
+  REQUIRE(part.pixels.size() == static_cast<std::size_t>(part.size() * part.image.elements()));
+  return values;
+}
+
+using Labels = std::vector<std::int32_t>;
+
+std::string message_for(const fs::path& path, const ImageFolderOptions& options = {.size = {2, 2}}) {
+  const std::string message = message_of([&] { load_image_folder(path, options); });
+  CHECK(message.find('\n') == std::string::npos);
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("a folder of folders is a data set whose classes take turns") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const Dataset dataset = load_image_folder(folder.path(), {.size = {4, 5}});
+  CHECK(dataset.train.image == Shape{1, 4, 5});
+  CHECK(dataset.test.image == Shape{1, 4, 5});
+  const std::vector<std::string> names = {"cat", "dog"};
+  CHECK(dataset.train.class_names == names);
+  CHECK(dataset.test.class_names == names);
+  CHECK(greys(dataset.train) == Bytes{10, 20, 11, 12});
+  CHECK(dataset.train.labels == Labels{0, 1, 0, 0});
+  CHECK(greys(dataset.test) == Bytes{13, 21, 22});
+  CHECK(dataset.test.labels == Labels{0, 1, 1});
+  CHECK(std::count(dataset.train.pixels.begin(), dataset.train.pixels.end(), 11) == 20);
+}
+
+TEST_CASE("the registry knows folders of images by both ways to write them") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const ImageFolderOptions options = {.size = {2, 2}};
+  const std::string name = "folder:" + folder.path().string();
+  CHECK(is_image_folder(name));
+  CHECK(is_image_folder("folder"));
+  CHECK(!is_image_folder("folders"));
+  CHECK(load_dataset(name, {}, options).name == name);
+  CHECK(load_dataset("folder", folder.path(), options).train.size() == 4);
+  CHECK(load_dataset("folder:/nowhere", folder.path(), options).name == "folder:/nowhere");  // it was moved since
+  for (const char* without : {"folder", "folder:"}) {
+    CHECK(message_of([&] { load_dataset(without, {}, options); }) ==
+          concat("data set '", without, "': write folder:PATH, with the path of a folder of images"));
+  }
+  CHECK(message_of([&] { load_dataset(name); }) ==
+        folder.path().string() +
+            ": images of a folder need a size to be loaded in; give it as --folder-size, for instance 96 or 96x64");
+}
+
+TEST_CASE("what systems leave in folders and what lies beside the classes is passed over") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  for (const char* junk :
+       {"train/.DS_Store", "train/cat/.DS_Store", "train/cat/Thumbs.db", "test/dog/desktop.ini", "train/cat/._0.pgm",
+        "train/labels.csv", "readme.txt", "train/.git/config", "train/dog/.cache/thumbnail", "train/__MACOSX/._cat"}) {
+    write(folder / junk, "no image");
+  }
+  const Dataset dataset = load_image_folder(folder.path(), {.size = {2, 2}});
+  CHECK(greys(dataset.train) == Bytes{10, 20, 11, 12});
+  CHECK(greys(dataset.test) == Bytes{13, 21, 22});
+}
+
+TEST_CASE("classes are in the order of their bytes and links are followed") {
+  const TemporaryFolder folder;
+  for (const char* part : {"train", "test"}) {
+    int grey = 0;
+    for (const char* name : {"b", "a", "B", "10", "9", "\xc3\xa9", "two words"}) {
+      write(folder / part / name / "image", grey_file(++grey));
+    }
+  }
+  fs::rename(folder / "train/b", folder / "elsewhere");
+  fs::create_symlink("../elsewhere", folder / "train/b");
+  const Dataset dataset = load_image_folder(folder.path(), {.size = {1, 1}});
+  CHECK(dataset.train.class_names == std::vector<std::string>{"10", "9", "B", "a", "b", "two words", "\xc3\xa9"});
+  CHECK(dataset.train.pixels == Bytes{4, 5, 3, 2, 1, 7, 6});
+  CHECK(dataset.train.pixels == dataset.test.pixels);
+}
+
+TEST_CASE("images are grey if all are and RGB if one is not - unless a number of channels is asked for") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .channels = 3}).test.pixels ==
+        Bytes{13, 13, 13, 21, 21, 21, 22, 22, 22});
+  write(folder / "test/dog/2", red_file(100));
+  const Dataset dataset = load_image_folder(folder.path(), {.size = {1, 1}});
+  CHECK(dataset.train.image == Shape{3, 1, 1});
+  CHECK(dataset.train.pixels == Bytes{10, 10, 10, 20, 20, 20, 11, 11, 11, 12, 12, 12});
+  CHECK(dataset.test.pixels == Bytes{13, 13, 13, 21, 21, 21, 100, 0, 0});
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .channels = 1}).test.pixels == Bytes{13, 21, 30});
+}
+
+TEST_CASE("images are resized like those to predict") {
+  if (!has_png()) return;
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  for (std::int64_t channels : {1, 3}) {
+    const DecodedImage image = pattern_image(channels, 9, 5);
+    write(folder / "train/dog/a", text_of(encode_png(image.shape, image.pixels)));
+    for (std::int64_t loaded_channels : {1, 3}) {
+      const ImageFolderOptions options = {.size = {4, 8}, .channels = loaded_channels};
+      const Dataset dataset = load_image_folder(folder.path(), options);
+      const DecodedImage expected = resized_to(with_channels(image, loaded_channels), 4, 8);
+      const auto second = dataset.train.pixels.begin() + expected.shape.elements();
+      CHECK(Bytes(second, second + expected.shape.elements()) == expected.pixels);
+    }
+  }
+}
+
+TEST_CASE("a part of each class is taken for testing - always the same one") {
+  const TemporaryFolder folder;
+  const std::map<std::string, int> counts = {{"few", 2}, {"many", 40}, {"some", 9}};
+  int grey = 0;
+  for (const auto& [name, count] : counts) {
+    for (int i = 0; i < count; ++i) write(folder / name / std::to_string(i), grey_file(++grey));
+  }
+  const auto load = [&](double fraction, std::uint64_t seed) {
+    return load_image_folder(folder.path(), {.size = {1, 1}, .test_fraction = fraction, .split_seed = seed});
+  };
+  const auto count_of = [](const ImageDataset& part, std::int32_t label) {
+    return std::count(part.labels.begin(), part.labels.end(), label);
+  };
+  for (const auto& [fraction, expected] : std::map<double, std::vector<int>>{
+           {0.001, {1, 1, 1}}, {0.1, {1, 4, 1}}, {0.5, {1, 20, 5}}, {0.99, {1, 39, 8}}}) {
+    const Dataset dataset = load(fraction, 1);
+    for (int c : {0, 1, 2}) {
+      CHECK(count_of(dataset.test, c) == expected[static_cast<std::size_t>(c)]);
+      CHECK(count_of(dataset.train, c) ==
+            std::vector{2, 40, 9}[static_cast<std::size_t>(c)] - count_of(dataset.test, c));
+    }
+    // Each image is in one part, with the label of its class.
+    std::set<int> seen;
+    for (const ImageDataset* part : {&dataset.train, &dataset.test}) {
+      const Bytes values = greys(*part);
+      seen.insert(values.begin(), values.end());
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        CHECK(part->labels[i] == (values[i] <= 2 ? 0 : values[i] <= 42 ? 1 : 2));
+      }
+    }
+    CHECK(seen.size() == 51);
+    CHECK(load(fraction, 1).test.pixels == dataset.test.pixels);
+  }
+  CHECK(load(0.5, 1).test.pixels != load(0.5, 2).test.pixels);
+}
+
+TEST_CASE("threads change nothing and the first of several bad images is named") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 60; ++i) {
+    write(folder / "train/a" / std::to_string(100 + i), grey_file(i));
+    write(folder / "train/b" / std::to_string(100 + i), grey_file(100 + i));
+  }
+  write_small(folder / "small");
+  fs::rename(folder / "small/test/cat", folder / "small/test/a");
+  fs::rename(folder / "small/test/dog", folder / "small/test/b");
+  fs::rename(folder / "small/test", folder / "test");
+  const Dataset one = load_image_folder(folder.path(), {.size = {3, 3}, .threads = 1});
+  std::vector<std::int64_t> steps;
+  const Dataset many = load_image_folder(
+      folder.path(), {.size = {3, 3}, .threads = 7, .progress = [&](std::int64_t done, std::int64_t total) {
+                        CHECK(total == 123);
+                        steps.push_back(done);
+                      }});
+  CHECK(one.train.pixels == many.train.pixels);
+  CHECK(one.train.labels == many.train.labels);
+  CHECK(one.test.pixels == many.test.pixels);
+  REQUIRE(steps.size() == 123);
+  for (std::size_t i = 0; i < steps.size(); ++i) CHECK(steps[i] == static_cast<std::int64_t>(i) + 1);
+
+  for (const char* bad : {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"}) write(folder / bad, "text");
+  for (int round = 0; round < 20; ++round) {
+    CHECK_THAT(message_for(folder.path(), {.size = {3, 3}, .threads = 1 + round % 8}),
+               Catch::StartsWith((folder / "train/b/130").string() + ": this is no image of a known format"));
+  }
+}
+
+TEST_CASE("one part is read without the other") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  write(folder / "train/cat/0.pgm", "no image");
+  const Dataset test = load_image_folder(folder.path(), {.size = {1, 1}, .train = false});
+  CHECK(test.train.size() == 0);
+  CHECK(test.train.class_names.size() == 2);
+  CHECK(test.test.pixels == Bytes{13, 21, 22});
+  fs::remove_all(folder / "train");
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .train = false}).test.pixels == test.test.pixels);
+  CHECK_THAT(message_for(folder.path()), Catch::Contains(": has no folder train; "));
+  CHECK_THAT(message_for(folder.path(), {.size = {1, 1}, .test = false}), Catch::Contains(": has no folder train; "));
+}
+
+TEST_CASE("folders that are no data set are refused with the place and the way out") {
+  struct Bad {
+    std::function<void(const fs::path&)> change;
+    std::string says;  ///< behind the path of the folder
+    double fraction = 0.0;
+  };
+  const std::string make =
+      "; make folders train and test, each with a folder per class, or give the part of the images that "
+      "is for testing: --test-fraction 0.1";
+  const std::string no_format =
+      ": this is no image of a known format: PNG, JPEG, PGM and PPM (P2, P3, P5, P6) are read; convert it";
+  const auto remove = [](const char* name) { return [=](const fs::path& in) { fs::remove_all(in / name); }; };
+  const auto file = [](const char* name, const std::string& content) {
+    return [=](const fs::path& in) { write(in / name, content); };
+  };
+  const std::string png = has_png() ? text_of(encode_png(Shape{1, 9, 9}, Bytes(81, 7))) : "";
+  std::vector<Bad> bads = {
+      {remove(""), ": there is no such folder"},
+      {remove("train"), ": has no folder train" + make},
+      {remove("test"), ": has no folder test" + make},
+      {file("test", "a file"), ": has no folder test" + make},
+      {[&](const fs::path& in) { remove("train/cat")(in), remove("train/dog")(in); },
+       "/train: there are no sub-folders; put the images of each class into one, named after the class"},
+      {[&](const fs::path& in) { remove("train/cat")(in), remove("test/cat")(in); },
+       "/train: there is one class only, 'dog'; at least two are needed"},
+      {remove("train/dog/a"), "/train/dog: there are no images of this class; add some or remove the folder"},
+      {remove("test/cat/x.jpeg"), "/test/cat: there are no images of this class; add some or remove the folder"},
+      {file("test/owl/o", grey_file(1)),
+       "/train: the class 'owl' of FOLDER/test is missing; both need the same classes"},
+      {file("train/owl/o", grey_file(1)),
+       "/test: the class 'owl' of FOLDER/train is missing; both need the same classes"},
+      {file("train/dog/more/image", grey_file(1)),
+       "/train/dog/more: is a folder inside a class; put the images directly into the folder of their class"},
+      {file("train/dog/a", "some text"), "/train/dog/a" + no_format},
+      {file("test/dog/notes.txt", "some text"), "/test/dog/notes.txt" + no_format},
+      {file("train/dog/a", ""), "/train/dog/a: the file is empty; copy or download it again"},
+      {[](const fs::path& in) { fs::create_symlink("nothing", in / "train/dog/link"); },
+       "/train/dog/link: is no file that can be read"},
+      {[](const fs::path& in) { REQUIRE(mkfifo((in / "train/dog/pipe").c_str(), 0600) == 0); },
+       "/train/dog/pipe: is no file that can be read"},
+      {file("train/\xff\xfe/image", grey_file(1)),
+       "/train/\xff\xfe: the name of this class is no text in UTF-8; rename the folder"},
+      {file("train/\xc0\xaf/image", grey_file(1)),
+       "/train/\xc0\xaf: the name of this class is no text in UTF-8; rename the folder"},
+      {file("train/\xed\xa0\x80/image", grey_file(1)),
+       "/train/\xed\xa0\x80: the name of this class is no text in UTF-8; rename the folder"},
+      {file("train/a\x1b[2J/image", grey_file(1)),
+       "/train/a\x1b[2J: the name of this class is no text in UTF-8; rename the folder"},
+      {[](const fs::path&) {},
+       ": has the folders train and test, which say what is for testing; leave out --test-fraction", 0.1},
+      {[&](const fs::path& in) {
+         remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
+       },
+       "/a: there is one image only of class 'a', which cannot be both for training and for testing; add another", 0.5},
+  };
+  if (has_png()) {
+    bads.push_back({file("train/cat/1.pgm", png.substr(0, png.size() - 20)), "/train/cat/1.pgm: "});
+    bads.push_back({file("train/cat/1.pgm", png.substr(0, 20)), "/train/cat/1.pgm: "});
+  }
+  if (has_jpeg()) {
+    const std::string jpeg("\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb", 22);
+    bads.push_back({file("train/cat/2.pgm", jpeg), "/train/cat/2.pgm: the JPEG data are damaged ("});
+  }
+  for (const Bad& bad : bads) {
+    const TemporaryFolder folder;
+    const std::string name = (folder / "set").string();
+    write_small(folder / "set");
+    bad.change(name);
+    std::string says = bad.says;
+    if (const std::size_t at = says.find("FOLDER"); at != std::string::npos) says.replace(at, 6, name);
+    const std::string message = message_for(name, {.size = {2, 2}, .test_fraction = bad.fraction});
+    if (says.ends_with(": ") || says.ends_with('(')) {
+      CHECK_THAT(message, Catch::StartsWith(name + says));
+    } else {
+      CHECK(message == name + says);
+    }
+  }
+}
+
+TEST_CASE("folders that may not be read are refused") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  fs::permissions(folder / "train/dog", fs::perms::none);
+  fs::permissions(folder / "test/dog/1", fs::perms::none);
+  if (geteuid() != 0) {  // nothing is closed to root
+    CHECK(message_for(folder.path()) ==
+          (folder / "train/dog").string() + ": this folder cannot be read: Permission denied");
+  }
+  fs::permissions(folder / "train/dog", fs::perms::owner_all);
+  if (geteuid() != 0) {
+    CHECK(message_for(folder.path()) == (folder / "test/dog/1").string() + ": cannot be opened: Permission denied");
+  }
+}
+
+TEST_CASE("options that cannot be are refused and so are more pixels than memory") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const std::string name = folder.path().string();
+  CHECK_THAT(message_for(folder.path(), {}), Catch::Contains("need a size to be loaded in"));
+  CHECK(message_for(folder.path(), {.size = {2, 2}, .channels = 2}) ==
+        name + ": images cannot be loaded with 2 channels: 1 (grey) or 3 (RGB)");
+  for (const double fraction : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(message_for(folder.path(), {.size = {2, 2}, .test_fraction = fraction}) ==
+          concat(name, ": the part for testing is ", fraction, ", which is not in [0, 1)"));
+  }
+  CHECK_THAT(message_for(folder.path(), {.size = {1'000'000, 1'000'000}}),
+             Catch::StartsWith(
+                 name + ": 7 images of 1000000x1000000 in 3 channels do not fit into the memory that is free, ") &&
+                 Catch::EndsWith("; load them smaller (--folder-size)"));
+}
+
+TEST_CASE("images in folders with wrong bytes anywhere give a data set or one line") {
+  if (!has_png()) return;
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const DecodedImage image = pattern_image(3, 7, 6);
+  const std::string whole = text_of(encode_png(image.shape, image.pixels));
+  int refused = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << at % 8));
+    for (const std::string& content : {damaged, whole.substr(0, at)}) {
+      write(folder / "train/dog/a", content);
+      const std::string message = message_for(folder.path());
+      if (message.empty()) continue;
+      CHECK_THAT(message, Catch::StartsWith((folder / "train/dog/a").string() + ": "));
+      ++refused;
+    }
+  }
+  CHECK(refused >= static_cast<int>(whole.size()));  // all that are cut short
+}
