@@ -1,0 +1,148 @@
+#include <minception/benchmarks/timing.h>
+#include <minception/core/random.h>
+#include <minception/tests/kernels/precision.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace minception {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+bool emulated(const Backend& backend) { return backend.device().kind == DeviceKind::cuda && cuda_is_emulated(); }
+
+}  // namespace
+
+double table_value(std::size_t k, std::size_t i) {
+  static const std::vector<float> table = [] {
+    std::vector<float> numbers(65'521);
+    for (std::size_t n = 0; n < numbers.size(); ++n) numbers[n] = static_cast<float>(Random{1, 1}.normal(n));
+    return numbers;
+  }();
+  return table[(i + 7'919 * (k + 1)) % table.size()];
+}
+
+Staged::Staged(Backend& backend, const Operation& described, DType storage) : backend_(backend), operation_(described) {
+  std::size_t k = 0;
+  for_each_operand(operation_, [&](std::string_view role, Tensor& tensor, Access access) {
+    const DType dtype = dtype_in(storage, operation_, role, tensor);
+    const auto count = static_cast<std::size_t>(tensor.elements());
+    tensor = Tensor(tensor.shape, dtype, nullptr, backend.device());
+    memory_.push_back(backend.allocate(count * size_of(dtype)));
+    tensor.data = memory_.back().data();
+    bytes_ += count * size_of(dtype);
+    if (access != Access::write) {
+      std::vector<std::byte> host(count * size_of(dtype));
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto value = static_cast<float>(table_value(k, i));
+        const bf16 narrow(value);
+        if (dtype == DType::bf16) std::memcpy(host.data() + 2 * i, &narrow, 2);
+        if (dtype == DType::f32) std::memcpy(host.data() + 4 * i, &value, 4);
+      }
+      backend.copy_to_device(tensor.data, host.data(), host.size());
+    }
+    ++k;
+  });
+  workspace_bytes_ = backend.plan(operation_).workspace;
+  workspace_ = backend.allocate(workspace_bytes_);
+}
+
+std::vector<std::vector<float>> Staged::results() const {
+  std::vector<std::vector<float>> all;
+  for_each_operand(operation_, [&](std::string_view, const Tensor& tensor, Access access) {
+    if (access == Access::read) return;
+    std::vector<std::byte> host(tensor.bytes());
+    backend_.copy_to_host(host.data(), tensor.data, host.size());
+    all.emplace_back(static_cast<std::size_t>(tensor.elements()));
+    for (std::size_t i = 0; i < all.back().size(); ++i) {
+      bf16 narrow;
+      if (tensor.dtype == DType::bf16) {
+        std::memcpy(&narrow, host.data() + 2 * i, 2);
+        all.back()[i] = static_cast<float>(narrow);
+      } else {
+        std::memcpy(&all.back()[i], host.data() + 4 * i, 4);
+      }
+    }
+  });
+  return all;
+}
+
+std::vector<Staged> make_copies(Backend& backend, const Operation& operation, DType storage) {
+  const std::size_t rotated = emulated(backend) ? 0 : std::size_t{128} << 20;
+  std::vector<Staged> copies;
+  copies.emplace_back(backend, operation, storage);
+  const std::size_t count = std::clamp<std::size_t>(rotated / std::max<std::size_t>(copies[0].bytes(), 1), 1, 64);
+  copies.reserve(count + 1);
+  while (copies.size() < count) copies.emplace_back(backend, operation, storage);
+  return copies;
+}
+
+double median_microseconds(Backend& backend, std::vector<Staged>& copies, double seconds) {
+  const auto pass = [&] {
+    for (Staged& copy : copies) copy.run();
+  };
+  pass();  // warms up; a recording repeats what has been run before
+  backend.synchronize();
+  const std::unique_ptr<Recording> recording = backend.record(pass);
+  const auto time = [&] {
+    double passed = 0.0;
+    if (recording) {
+      passed = recording->replay_timed(1);
+    } else {
+      const auto start = Clock::now();
+      pass();
+      backend.synchronize();
+      passed = seconds_since(start);
+    }
+    return passed * 1e6 / static_cast<double>(copies.size());
+  };
+  time();
+  std::vector<double> times;
+  const auto start = Clock::now();
+  while (times.size() < 3 || (times.size() < 101 && seconds_since(start) < seconds)) times.push_back(time());
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+  return times[times.size() / 2];
+}
+
+double copy_gigabytes_per_second(Backend& backend) {
+  const Shape shape = {emulated(backend) ? std::int64_t{1} << 18 : std::int64_t{1} << 26};
+  std::vector<Staged> copies;
+  copies.emplace_back(backend, Cast{Tensor(shape, DType::f32), Tensor(shape, DType::f32)}, DType::f32);
+  return static_cast<double>(copies[0].bytes()) / median_microseconds(backend, copies, 0.2) * 1e-3;
+}
+
+double product_teraflops(Backend& backend, DType storage) {
+  // So many more rows than columns that what is done once per run, such as rounding the weights to bf16, counts little.
+  const bool gpu = backend.device().kind == DeviceKind::cuda && !cuda_is_emulated();
+  const std::int64_t rows = gpu ? 32'768 : emulated(backend) ? 128 : 8'192;
+  const std::int64_t width = gpu ? 4'096 : emulated(backend) ? 32 : 1'024;
+  const Operation product = LinearForward{.x = Tensor({rows, width}, DType::f32),
+                                          .w = Tensor({width, width}, DType::f32),
+                                          .y = Tensor({rows, width}, DType::f32)};
+  // Libraries for CPUs are made for convolutions more than for this.
+  const std::int64_t images = gpu                 ? 256
+                              : emulated(backend) ? 1
+                                                  : 16,
+                     channels = gpu                 ? 512
+                                : emulated(backend) ? 16
+                                                    : 128;
+  const Shape image = {images, channels, 28, 28};
+  const Operation convolution = Conv2dForward{.attributes = {.padding = {1, 1}},
+                                              .x = Tensor(image, DType::f32),
+                                              .w = Tensor({channels, channels, 3, 3}, DType::f32),
+                                              .y = Tensor(image, DType::f32)};
+  double best = 0.0;
+  for (const Operation& operation : {product, convolution}) {
+    std::vector<Staged> copies;
+    copies.emplace_back(backend, operation, storage);
+    const double microseconds = median_microseconds(backend, copies, 0.2);
+    best = std::max(best, 2e-6 * static_cast<double>(multiply_accumulates(operation)) / microseconds);
+  }
+  return best;
+}
+
+}  // namespace minception
