@@ -1,20 +1,34 @@
 #!/usr/bin/env bash
-# Everything that only a GPU can answer, in stages. For a machine with a GPU that need not have a network or a package
-# manager: build there, or build elsewhere and carry the programs along.
+# Everything that only a GPU can answer, in stages of less than 8 minutes. For a machine with a GPU that need not have a
+# network, a package manager or a compiler: docs/gpu.md.
 #
-#   scripts/gpu_check.sh pack [ARCHITECTURE...]   builds the programs for these GPUs (90 unless given) and puts them, small
-#                                                 and with the libraries they need, into build/gpu-programs
-#   scripts/gpu_check.sh tests                    runs them on the GPU (under 8 minutes); builds first if there is no
-#                                                 build/gpu-programs. Writes benchmarks/results/gpu-tests.json and
-#                                                 tests/simt/golden/ptx.json, or both into the folder RESULTS if it is set
+#   scripts/gpu_check.sh pack [ARCHITECTURE...]   here: builds the programs for these GPUs (90 unless given) and puts them,
+#                                                 with the libraries they need and Fashion-MNIST, into build/gpu-programs
+#   scripts/gpu_check.sh STAGE                    there: runs a stage, or all of them:
+#       tests       all tests of the kernels, cuDNN as a second opinion, the sanitizer, PTX records
+#       kernels     every convolution of GoogLeNet in every pass: each kernel of ours beside cuDNN and cuBLAS
+#       train       training steps of GoogLeNet, 96x96, batch 128, beside PyTorch's where that is there
+#       classic     the classic experiment: 10 epochs at 96x96, learning rate 0.1; and the quickstart's training
+#   scripts/gpu_check.sh table                    writes benchmarks/results/README.md from the results there are
 #
-# A part that fails or takes too long does not keep the next one from running; the exit code says whether all passed.
+# Results go to benchmarks/results (or the folder RESULTS): gpu-STAGE.json, logs beside them in build/gpu-logs. A part that
+# fails or takes too long does not keep the next one from running; the exit code says whether all passed.
+#
+# GPU_CHECK=dry goes through a stage with the programs of build/emulated and very small work, on a machine without a GPU:
+# it shows that the script works, and its numbers mean nothing.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-programs=build/gpu-programs
-names=(minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests minception_ptx_record)
+packed=build/gpu-programs
+logs=build/gpu-logs
+results=${RESULTS:-benchmarks/results}
+python=${PYTHON:-python3}
+dry=
+if [ "${GPU_CHECK:-}" = dry ]; then
+  dry=1
+  results=${RESULTS:-build/gpu-dry}
+fi
 
 commit_here() {
   git rev-parse --short HEAD 2>/dev/null || echo unknown
@@ -22,103 +36,226 @@ commit_here() {
 
 pack() {
   [ $# -gt 0 ] || set -- 90
-  local architectures
+  local architectures name library data files
   architectures=$(printf '%s-real;' "$@")
-  # Only what the tests need: a machine with a GPU need not have oneDNN or image libraries.
+  # Only what these programs need: a machine with a GPU need not have oneDNN or image libraries.
   cmake_args=(-DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=NVCC "-DCMAKE_CUDA_ARCHITECTURES=${architectures%;}"
     -DCMAKE_DISABLE_FIND_PACKAGE_dnnl=ON -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON
-    -DMINCEPTION_EXAMPLES=OFF -DMINCEPTION_NATIVE=OFF
-    "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
+    -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
   quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (the lines above say why)"
-  quietly cmake --build build/gpu --target "${names[@]}" || die "the build failed (the lines above say why)"
-  rm -rf "$programs"
-  mkdir -p "$programs/lib"
-  local name library
-  for name in "${names[@]}"; do
-    strip -o "$programs/$name" "$(find build/gpu/tests -name "$name" -type f)"
+  quietly cmake --build build/gpu --target gpu_programs || die "the build failed (the lines above say why)"
+  rm -rf "$packed" build/gpu-staged
+  mkdir -p "$packed" build/gpu-staged/lib
+  while read -r name; do
+    strip -o "build/gpu-staged/$(basename "$name")" "$name"
     # What every Linux has is left out; the rest (zlib, OpenMP) travels along.
-    ldd "$programs/$name" | awk '/=> \//{print $3}' | while read -r library; do
+    ldd "$name" | awk '/=> \//{print $3}' | while read -r library; do
       case $(basename "$library") in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so*) ;; *)
-        cp -L "$library" "$programs/lib/" ;;
+        cp -L "$library" build/gpu-staged/lib/ ;;
       esac
     done
-  done
-  commit_here >"$programs/commit"
-  say "$programs holds $(du -sm "$programs" | cut -f1) MiB"
+  done <build/gpu/gpu_programs.txt
+  commit_here >build/gpu-staged/commit
+  tar -czf "$packed/programs.tar.gz" -C build/gpu-staged .
+  rm -rf build/gpu-staged
+  data=/usr/share/datasets/fashion-mnist
+  files=("$data"/*-ubyte.gz)
+  if [ -e "${files[0]}" ]; then
+    mkdir "$packed/fashion-mnist"
+    cp "${files[@]}" "$packed/fashion-mnist/"
+  else
+    echo "$data is not here (Debian: dataset-fashion-mnist): the stage classic will look for it on the other machine"
+  fi
+  say "$packed holds $(du -sm "$packed" | cut -f1) MiB: carry it and the checkout to the machine with the GPU"
 }
 
-parts=()  # JSON objects, one per part
-failures=0
-# part NAME SECONDS COMMAND...: runs the command for at most that long, keeps its output and notes how it went.
-part() {
-  local name=$1 limit=$2 status=0 begin=$SECONDS result summary
-  shift 2
-  say "$name"
-  LD_LIBRARY_PATH="$programs/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" timeout "$limit" "$@" >"$out/$name.log" 2>&1 || status=$?
-  case $status in
-    0) result=passed ;;
-    77) result=skipped ;;
-    124) result="took more than $limit s" ;;
-    *) result="failed with exit code $status" ;;
-  esac
-  [ $status -eq 0 ] || failures=$((failures + 1))
-  summary=$(grep -E 'All tests passed|test cases:|assertions:|ERROR SUMMARY|RACECHECK SUMMARY|SKIPPED' "$out/$name.log" |
-    tail -n 3 | tr -d '"\\' | tr '\n\t' '  ' | sed 's/  */ /g; s/ $//' || true)
-  [ $status -eq 0 ] || tail -n 20 "$out/$name.log"
-  printf '%s: %s, %d s. %s\n' "$name" "$result" $((SECONDS - begin)) "$summary"
-  parts+=("$(printf '    {"part": "%s", "result": "%s", "seconds": %d, "summary": "%s"}' \
-    "$name" "$result" $((SECONDS - begin)) "$summary")")
-}
-
-tests() {
-  [ -x "$programs/${names[0]}" ] || pack
-  out=${RESULTS:-build/gpu-results}
-  mkdir -p "$out"
-  SECONDS=0
-  local device=unknown driver=unknown joined sanitizer=()
+# prepare: where the programs are and what they run on.
+prepare() {
+  mkdir -p "$logs" "$results"
+  data_dir=()
+  device=unknown driver=unknown
+  if [ -n "$dry" ]; then
+    commit=$(commit_here)
+    device=emulated
+    for name in train step_speed kernel_speed; do
+      [ -x "build/emulated/bin/$name" ] || die "build/emulated/bin/$name is not there: cmake --preset emulated, and build it"
+    done
+    bin() { find build/emulated/bin build/emulated/tests -name "$1" -type f | head -n 1; }
+    return
+  fi
+  [ -e "$packed/programs.tar.gz" ] || pack
+  unpacked=build/gpu-unpacked
+  if [ ! -e "$unpacked/commit" ] || [ "$packed/programs.tar.gz" -nt "$unpacked/commit" ]; then
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked"
+    tar -xzf "$packed/programs.tar.gz" -C "$unpacked"
+    touch "$unpacked/commit"
+  fi
+  bin() { echo "$unpacked/$1"; }
+  commit=$(cat "$unpacked/commit")
+  export LD_LIBRARY_PATH="$unpacked/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  [ ! -d "$packed/fashion-mnist" ] || data_dir=(--data-dir "$packed/fashion-mnist")
   if command -v nvidia-smi >/dev/null; then
     device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)
     driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)
   fi
-  part operations 120 "$programs/minception_cuda_tests"
-  part networks 100 "$programs/minception_cuda_network_tests"
-  part training 60 "$programs/minception_cuda_training_tests"
-  part ptx 30 "$programs/minception_ptx_record"
+}
+
+# path_of_torch_libraries: the folders with cuDNN and cuBLAS that PyTorch brings along, if it does.
+path_of_torch_libraries() {
+  "$python" - 2>/dev/null <<'PYTHON' || true
+import glob, os, site, sys
+folders = site.getsitepackages() + [p for p in sys.path if p.endswith("site-packages")]
+found = sorted({os.path.dirname(f) for s in folders for f in glob.glob(s + "/nvidia/*/lib/lib*.so*")})
+print(":".join(found))
+PYTHON
+}
+
+parts=()  # JSON objects, one per part
+failures=0
+# part NAME SECONDS COMMAND...: runs the command for at most that long, keeps its output and notes how it went. A file
+# $logs/NAME.json that it leaves is kept with the results.
+part() {
+  local name=$1 limit=$2 status=0 begin=$SECONDS result summary detail=null
+  shift 2
+  say "$name"
+  rm -f "$logs/$name.json"
+  timeout --kill-after=10 "$limit" "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
+  case $status in
+    0) result=passed ;;
+    77) result=skipped ;;
+    124 | 137) result="took more than $limit s" ;;
+    *) result="failed with exit code $status" ;;
+  esac
+  [ $status -eq 0 ] || failures=$((failures + 1))
+  summary=$(grep -E "All tests passed|test cases:|assertions:|ERROR SUMMARY|RACECHECK SUMMARY|SKIPPED|${wanted:-no line}" \
+    "$logs/$name.log" | tail -n 3 | tr -d '"\\' | tr '\n\t' '  ' | sed 's/  */ /g; s/ $//' || true)
+  [ $status -eq 0 ] || tail -n 20 "$logs/$name.log"
+  printf '%s: %s, %d s. %s\n' "$name" "$result" $((SECONDS - begin)) "$summary"
+  [ ! -s "$logs/$name.json" ] || detail=$(cat "$logs/$name.json")
+  parts+=("$(printf '{"part": "%s", "result": "%s", "seconds": %d, "summary": "%s", "detail": %s}' \
+    "$name" "$result" $((SECONDS - begin)) "$summary" "$detail")")
+  write_results
+}
+
+# write_results: after every part, so that what was measured survives what comes after.
+write_results() {
+  local joined
+  joined=$(printf '%s,\n' "${parts[@]}")
+  cat >"$results/gpu-$stage.json.part" <<JSON
+{"what": "scripts/gpu_check.sh $stage", "commit": "$commit", "date": "$(date -u +%Y-%m-%d)", "device": "$device",
+"driver": "$driver", "parts": [
+${joined%,}
+]}
+JSON
+  mv "$results/gpu-$stage.json.part" "$results/gpu-$stage.json"
+}
+
+stage_tests() {
+  if [ -n "$dry" ]; then
+    part training 300 "$(bin minception_cuda_training_tests)" '*names the kernels*'
+    return
+  fi
+  part operations 110 "$(bin minception_cuda_tests)"
+  local torch
+  torch=$(path_of_torch_libraries)
+  part vendor 80 env LD_LIBRARY_PATH="$LD_LIBRARY_PATH${torch:+:$torch}" "$(bin minception_vendor_tests)"
+  part networks 80 "$(bin minception_cuda_network_tests)"
+  part training 60 "$(bin minception_cuda_training_tests)"
+  part ptx 20 "$(bin minception_ptx_record)"
+  local sanitizer=()
   if command -v compute-sanitizer >/dev/null; then sanitizer=(compute-sanitizer); fi
-  [ ${#sanitizer[@]} -gt 0 ] || { [ -x /usr/local/cuda/bin/compute-sanitizer ] && sanitizer=(/usr/local/cuda/bin/compute-sanitizer); } || true
+  if [ ${#sanitizer[@]} -eq 0 ] && [ -x /usr/local/cuda/bin/compute-sanitizer ]; then
+    sanitizer=(/usr/local/cuda/bin/compute-sanitizer)
+  fi
   if [ ${#sanitizer[@]} -gt 0 ]; then
     # A few small cases of every operation, in every precision.
-    part memcheck 110 "${sanitizer[@]}" --tool memcheck --error-exitcode 9 "$programs/minception_cuda_tests" '*same bits in every order'
-    part racecheck 110 "${sanitizer[@]}" --tool racecheck --error-exitcode 9 "$programs/minception_cuda_tests" '*same bits in every order'
+    part memcheck 60 "${sanitizer[@]}" --tool memcheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
+    part racecheck 60 "${sanitizer[@]}" --tool racecheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
   else
     echo "compute-sanitizer is not here: memcheck and racecheck are left out"
   fi
-  joined=$(printf '%s,\n' "${parts[@]}")
-  cat >"$out/gpu-tests.json" <<JSON
-{
-  "what": "scripts/gpu_check.sh tests",
-  "commit": "$(cat "$programs/commit")",
-  "date": "$(date -u +%Y-%m-%d)",
-  "device": "$device",
-  "driver": "$driver",
-  "parts": [
-${joined%,}
-  ]
-}
-JSON
-  if grep -q '"outputs"' "$out/ptx.log"; then cp "$out/ptx.log" "$out/ptx.json"; fi
-  if [ -z "${RESULTS:-}" ] && [ -f "$out/ptx.json" ]; then
-    mkdir -p benchmarks/results tests/simt/golden
-    cp "$out/gpu-tests.json" benchmarks/results/gpu-tests.json
-    cp "$out/ptx.json" tests/simt/golden/ptx.json
+  # The executor's tests compare the emulated PTX with this.
+  local golden=${RESULTS:-tests/simt/golden}
+  if grep -q '"outputs"' "$logs/ptx.log"; then
+    mkdir -p "$golden"
+    cp "$logs/ptx.log" "$golden/ptx.json"
   fi
-  say "$failures parts did not pass; $out/gpu-tests.json says how it went ($SECONDS s)"
+}
+
+stage_kernels() {
+  local torch work=(--filter googlenet --budget 420)
+  [ -z "$dry" ] || work=(--filter 'googlenet inception5a.branch2' --batch 2 --image-size 32 --dtype f32)
+  torch=$(path_of_torch_libraries)
+  wanted='timed,|a copy moves' part kernels 460 env LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${torch:+:$torch}" \
+    "$(bin kernel_speed)" "${work[@]}" --json "$logs/kernels.json"
+}
+
+stage_train() {
+  local torch=() compute work=(--device cuda --batch 128 --image-size 96 --budget 140) ways=("--ours-with=" --ours-with=--no-graph)
+  local libraries
+  libraries=$(path_of_torch_libraries)
+  if [ -n "$dry" ]; then
+    work=(--device cuda --batch 2 --image-size 65 --budget 100 --rounds 1 --steps 1 --warmup 2 --seconds 0.1)
+  else
+    ways+=("--ours-with=--kernels vendor")
+  fi
+  if ! "$python" -c '' 2>/dev/null; then die "the stage train needs python3 (PYTHON=... says where it is)"; fi
+  if "$python" -c 'import torch' 2>/dev/null; then
+    [ -n "$dry" ] || torch=(--python "$python")
+  else
+    echo "$python has no PyTorch: ours are measured alone (PYTHON=... says where one is)"
+  fi
+  for compute in bf16 tf32 f32; do
+    [ -z "$dry" ] || [ "$compute" = f32 ] || continue
+    wanted='images/s|left out| = ' part "train-$compute" 155 env LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${libraries:+:$libraries}" \
+      "$python" benchmarks/compare_pytorch.py --ours "$(bin step_speed)" "${ways[@]}" "${torch[@]}" "${work[@]}" \
+      --compute "$compute" --commit "$commit" --json "$logs/train-$compute.json"
+  done
+}
+
+stage_classic() {
+  local common=(--device cuda --overwrite "${data_dir[@]}")
+  local classic=(--image-size 96 --epochs 10 --compute bf16)
+  local quick=()
+  if [ -n "$dry" ]; then
+    classic=(--image-size 65 --epochs 1 --batch-size 4 --limit-train 8 --limit-test 4)
+    quick=(--epochs 1 --batch-size 4 --limit-train 8 --limit-test 4)
+  fi
+  wanted='^epoch ' part classic 400 "$(bin train)" --model googlenet --lr 0.1 "${classic[@]}" "${common[@]}" --out build/gpu-runs/classic
+  [ ! -e build/gpu-runs/classic/metrics.jsonl ] || cp build/gpu-runs/classic/metrics.jsonl "$results/gpu-classic.metrics.jsonl"
+  wanted='^epoch ' part quickstart 60 "$(bin train)" "${quickstart_recipe[@]}" "${quick[@]}" "${common[@]}" \
+    --out build/gpu-runs/quickstart
+}
+
+run_stage() {
+  stage=$1
+  parts=()
+  failures=0
+  SECONDS=0
+  "stage_$stage"
+  say "$stage: $failures of ${#parts[@]} parts did not pass; $results/gpu-$stage.json says how it went ($SECONDS s)"
   [ "$failures" -eq 0 ]
 }
 
 case ${1:-} in
   pack) shift; pack "$@" ;;
-  tests) tests ;;
-  *) die "name a stage: pack or tests (see the head of this file)" ;;
+  tests | kernels | train | classic)
+    prepare
+    run_stage "$1"
+    ;;
+  all)
+    prepare
+    status=0
+    for name in tests kernels train classic; do run_stage "$name" || status=1; done
+    exit $status
+    ;;
+  table)
+    mkdir -p "$results"
+    "$python" scripts/gpu_table.py "$results" >"$results/README.md.part"
+    mv "$results/README.md.part" "$results/README.md"
+    say "$results/README.md"
+    ;;
+  *) die "name a stage: pack, tests, kernels, train, classic, all or table (see the head of this file)" ;;
 esac

@@ -27,9 +27,7 @@ fi
 build programs train summarize export_images predict report
 
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
-build/cpu/bin/train --model googlenet_bn --data fashion-mnist --data-dir "$data" --image-size 32 --epochs 2 \
-  --batch-size 128 --schedule one-cycle --lr 0.1 --one-cycle-rise 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov \
-  --weight-decay 5e-4 --initialization xavier-uniform --seed 1 --out "$out" "${overwrite[@]}"
+build/cpu/bin/train "${quickstart_recipe[@]}" --data-dir "$data" --out "$out" "${overwrite[@]}"
 
 say "Predicting a few test images"
 build/cpu/bin/export_images --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null

@@ -48,7 +48,7 @@ run_tests cpu "$@"
 # The same code above the kernels: what is new here are the kernels, their executor and networks on top of them.
 build emulated minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests \
   minception_cuda_examples_tests minception_simt_tests minception_dataset_program_tests kernel_counters kernel_speed \
-  executor_speed
+  step_speed executor_speed
 run_tests emulated --label-regex '^cuda$' "$@"
 
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# gpu_check.sh FOLDER: goes through scripts/gpu_check.sh without a GPU; what must be in its results is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export GPU_CHECK=dry RESULTS=$1
+rm -rf "$RESULTS"
+
+if scripts/gpu_check.sh table 2>"$RESULTS.err"; then echo "a table of nothing was made" >&2; exit 1; fi
+grep -q 'holds no gpu-STAGE.json' "$RESULTS.err"
+scripts/gpu_check.sh all
+for stage in tests kernels train classic; do
+  python3 - "$RESULTS/gpu-$stage.json" <<'PYTHON'
+import json, sys
+stage = json.load(open(sys.argv[1]))
+assert stage["device"] == "emulated" and stage["commit"], stage
+assert stage["parts"] and all(part["result"] == "passed" for part in stage["parts"]), stage
+PYTHON
+done
+scripts/gpu_check.sh table
+grep -q '^| googlenet inception5a' "$RESULTS/README.md"
+grep -q '^| minception' "$RESULTS/README.md"
+
+# A part that fails is noted, keeps what else there is, and is the exit code.
+if PATH=/usr/bin:/bin PYTHON=/bin/false scripts/gpu_check.sh train >/dev/null 2>"$RESULTS.err"; then
+  echo "the stage train passed without Python" >&2
+  exit 1
+fi
+grep -q 'needs python3' "$RESULTS.err"
+if scripts/gpu_check.sh nothing 2>"$RESULTS.err"; then echo "an unknown stage passed" >&2; exit 1; fi
+grep -q 'name a stage' "$RESULTS.err"
