@@ -4,9 +4,14 @@
 #include <minception/core/random.h>
 #include <minception/layers/avg_pool2d.h>
 #include <minception/layers/basic_conv2d.h>
+#include <minception/layers/dropout.h>
+#include <minception/layers/flatten.h>
 #include <minception/layers/inception.h>
 #include <minception/layers/linear.h>
+#include <minception/layers/local_response_norm.h>
 #include <minception/layers/max_pool2d.h>
+#include <minception/layers/relu.h>
+#include <minception/layers/residual.h>
 #include <minception/models/network.h>
 
 #include <memory>
@@ -42,6 +47,58 @@ inline Model small_googlenet(bool batch_norm, bool auxiliary = false) {
     head->add<Linear>("fc", Linear::Options{.in_features = 16, .out_features = 4});
     model.auxiliary.push_back({"aux1", 2, std::move(head), 0.3});
   }
+  return model;
+}
+
+/// What GoogLeNet's relatives have besides, in the small: local response normalisation, the later kinds of Inception, a
+/// residual block, dropout, and an auxiliary classifier as in the paper and one as in torchvision.
+inline Model small_relative(bool batch_norm) {
+  Model model;
+  model.config = {.name = "small relative", .input = {2, 12, 10}, .classes = 4};
+  model.body = std::make_unique<Sequential>();
+  Sequential& body = *model.body;
+  const auto unit = [&](std::int64_t in, std::int64_t out, std::int64_t kernel) {
+    return BasicConv2d::Options{.in_channels = in,
+                                .out_channels = out,
+                                .kernel = {kernel, kernel},
+                                .padding = {kernel / 2, kernel / 2},
+                                .batch_norm = batch_norm};
+  };
+  const auto block = [&](InceptionKind kind, InceptionChannels channels) {
+    return Inception::Options{.channels = channels, .batch_norm = batch_norm, .kind = kind, .factor = 3};
+  };
+  body.add<BasicConv2d>("conv1", unit(2, 9, 3));
+  body.add<MaxPool2d>("pool1", Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true});
+  body.add<LocalResponseNorm>("norm1", LocalResponseNormAttributes{.size = 5, .alpha = 0.7, .k = 1.5});
+  body.add<Inception>("inception3a", block(InceptionKind::two_3x3, {9, 12, 12, 12, 16, 12, 8}));
+  body.add<Inception>("inception4a", block(InceptionKind::factorised, {44, 12, 12, 12, 16, 12, 8}));
+  auto residual = std::make_unique<Sequential>();
+  residual->add<Inception>("branches", block(InceptionKind::two_3x3, {44, 12, 12, 12, 16, 12, 0}));
+  residual->add<Conv2d>("projection", Conv2d::Options{.in_channels = 36, .out_channels = 44});
+  body.add<Residual>("inception4b", "residual", std::move(residual), 0.3, true);
+  body.add<Inception>("inception5a", block(InceptionKind::expanded, {44, 12, 12, 16, 16, 16, 8}));
+  body.add<GlobalAvgPool>("avgpool");
+  body.add<Dropout>("dropout", 0.4, std::uint64_t{3});
+  body.add<Linear>("fc", Linear::Options{.in_features = 52, .out_features = 4});
+  model.stages.push_back({"all", 0, body.size()});
+
+  const auto head = [&](const char* name, std::size_t after, bool adaptive) {
+    auto layers = std::make_unique<Sequential>();
+    if (adaptive) {
+      layers->add<AdaptiveAvgPool2d>("avgpool", Extent2d{2, 2});
+    } else {
+      layers->add<AvgPool2d>("avgpool", Pool2dAttributes{.kernel = {5, 5}, .stride = {3, 3}});
+    }
+    layers->add<BasicConv2d>("conv", unit(44, 16, 1));
+    layers->add<Flatten>("flatten");
+    layers->add<Linear>("fc1", Linear::Options{.in_features = adaptive ? 64 : 16, .out_features = 24});
+    layers->add<Relu>("relu");
+    layers->add<Dropout>("dropout", 0.5, std::uint64_t{7});
+    layers->add<Linear>("fc2", Linear::Options{.in_features = 24, .out_features = 4});
+    model.auxiliary.push_back({name, after, std::move(layers), 0.3});
+  };
+  head("aux1", 4, false);
+  head("aux2", 5, true);
   return model;
 }
 

@@ -97,6 +97,12 @@ TEST_CASE("gradients of whole small networks agree with central differences", "[
   }
 }
 
+TEST_CASE("gradients of a small relative with later blocks and both auxiliary classifiers", "[gradients]") {
+  const GradientReport report = check_network(small_relative(true), 6, 4);
+  INFO(report.summary());
+  CHECK(report.passed());
+}
+
 TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[gradients]") {
   const GradientReport plain = check_network(
       make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 
 using namespace minception;
@@ -114,22 +115,18 @@ bool is_handed_on(std::string_view role, const Tensor& tensor, Access access) {
 /// The gradient of a network jumps where a pre-activation changes its sign, and among millions of them there is nearly
 /// always one which f32 and double put on different sides. So the backward pass in double begins from the activations of
 /// the f32 step: it is then the gradient at that very point.
-void agree_with_reference(const char* name, std::int64_t size, std::int64_t batch) {
-  const auto cuda = make_cuda_backend();
-  const auto reference = make_reference_backend();
-  const ModelConfig config = {.name = name, .input = {1, size, size}};
-  Trained fast(*cuda, config, {.max_batch = batch, .dataset_image = Shape{1, 28, 28}, .reuse_memory = false});
-  Trained exact(*reference, config,
-                {.max_batch = batch, .compute = DType::f64, .dataset_image = Shape{1, 28, 28}, .reuse_memory = false});
-  auto state = fast.network.state();
+///
+/// `fast` has its initial values; `step` runs one step without an update on the same images and returns the mean loss.
+void agree_with_reference(Network& fast, Network& exact, std::int64_t batch,
+                          const std::function<double(Network&)>& step) {
+  auto state = fast.state();
   for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
-  exact.network.load_state(state);
+  exact.load_state(state);
+  const double loss = step(fast);
+  CHECK(loss == Approx(step(exact)).epsilon(1e-5));
 
-  const double loss = fast.step(0, batch, {.update = false});
-  CHECK(loss == Approx(exact.step(0, batch, {.update = false})).epsilon(1e-5));
-
-  const std::vector<Operation>& ours = fast.network.operations(Mode::training, batch);
-  const std::vector<Operation>& theirs = exact.network.operations(Mode::training, batch);
+  const std::vector<Operation>& ours = fast.operations(Mode::training, batch);
+  const std::vector<Operation>& theirs = exact.operations(Mode::training, batch);
   REQUIRE(ours.size() == theirs.size());
   double worst_activation = 0.0;
   for (std::size_t i = 0; i < ours.size(); ++i) {
@@ -139,9 +136,9 @@ void agree_with_reference(const char* name, std::int64_t size, std::int64_t batc
     for_each_operand(ours[i], [&](std::string_view role, const Tensor& tensor, Access access) {
       const Tensor& target = targets[k++];
       if (!is_handed_on(role, tensor, access)) return;
-      const std::vector<double> values = read(*cuda, tensor);
+      const std::vector<double> values = read(fast.backend(), tensor);
       if (tensor.dtype == DType::f32) {
-        const double difference = relative_difference(values, read(*reference, target));
+        const double difference = relative_difference(values, read(exact.backend(), target));
         INFO(name_of(ours[i]) << " " << role << " " << tensor.shape << ": " << difference);
         CHECK(difference <= 1e-3);
         worst_activation = std::max(worst_activation, difference);
@@ -149,20 +146,34 @@ void agree_with_reference(const char* name, std::int64_t size, std::int64_t batc
       write(target, values);
     });
   }
-  exact.network.run(Mode::training, batch, Phase::loss);
-  exact.network.run(Mode::training, batch, Phase::backward);
+  exact.run(Mode::training, batch, Phase::loss);
+  exact.run(Mode::training, batch, Phase::backward);
 
-  const auto expected = exact.network.gradients();
+  const auto expected = exact.gradients();
   double worst_gradient = 0.0;
-  for (const auto& [key, gradient] : fast.network.gradients()) {
+  for (const auto& [key, gradient] : fast.gradients()) {
     const double difference = relative_difference(to_doubles(gradient), to_doubles(expected.at(key)));
     INFO(key << ": " << difference);
     CHECK(difference <= 1e-3);
     worst_gradient = std::max(worst_gradient, difference);
   }
+  const ModelConfig& config = fast.model().config;
   std::printf(
       "%s %ldx%ld, batch %ld, against reference in double: activations differ by %.1e at most, gradients by %.1e\n",
-      name, size, size, batch, worst_activation, worst_gradient);
+      config.name.c_str(), config.input[1], config.input[2], batch, worst_activation, worst_gradient);
+}
+
+/// The same for a model by name, on real images.
+void agree_with_reference(const char* name, std::int64_t size, std::int64_t batch) {
+  const auto cuda = make_cuda_backend();
+  const auto reference = make_reference_backend();
+  const ModelConfig config = {.name = name, .input = {1, size, size}};
+  Trained fast(*cuda, config, {.max_batch = batch, .dataset_image = Shape{1, 28, 28}, .reuse_memory = false});
+  Trained exact(*reference, config,
+                {.max_batch = batch, .compute = DType::f64, .dataset_image = Shape{1, 28, 28}, .reuse_memory = false});
+  agree_with_reference(fast.network, exact.network, batch, [&](Network& network) {
+    return (&network == &fast.network ? fast : exact).step(0, batch, {.update = false});
+  });
 }
 
 std::vector<std::byte> bits_after(Backend& backend, bool batch_norm, int steps) {
@@ -193,6 +204,26 @@ TEST_CASE("cuda: a GoogLeNet training step at 96x96 agrees with reference in dou
 
 TEST_CASE("cuda: a BatchNorm GoogLeNet training step at 96x96 agrees with reference in double", "[network]") {
   agree_with_reference("googlenet_bn", 96, 2);
+}
+
+TEST_CASE("cuda: a training step of later blocks and auxiliary classifiers agrees with reference", "[network]") {
+  const auto cuda = make_cuda_backend();
+  const auto reference = make_reference_backend();
+  const std::int64_t batch = 6;
+  for (const bool batch_norm : {false, true}) {
+    Network fast(small_relative(batch_norm), *cuda, {.max_batch = batch, .reuse_memory = false});
+    Network exact(small_relative(batch_norm), *reference,
+                  {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
+    fast.initialize(Initialization::kaiming_normal, 3);
+    const RandomBatch data = random_batch(fast.model().config, batch);
+    agree_with_reference(fast, exact, batch, [&](Network& network) {
+      network.reset_totals();
+      network.set_input(Mode::training, data.images, data.labels);
+      network.set_control(1, 0, 0.0f, 0.0f);
+      network.train_step(batch, {.update = false});
+      return network.totals().loss / static_cast<double>(batch);
+    });
+  }
 }
 
 TEST_CASE("cuda: the same run gives the same bits, in whatever order threads run", "[network]") {

@@ -72,6 +72,39 @@ TEST_CASE("metadata come back as they were written - floats to the bit") {
   CHECK(read.tensors == network.state());
 }
 
+TEST_CASE("a weights file alone makes every model again") {
+  const auto backend = make_reference_backend();
+  const TemporaryFolder folder;
+  const std::vector<std::string> names = {"a", "b", "c"};
+  for (const std::string& name : model_names()) {
+    INFO(name);
+    ModelConfig config = {.name = name, .input = {2, 24, 25}, .classes = 3};
+    // Few pixels in front of the large fully connected layers; the auxiliary classifiers of v1 need more.
+    if (name == "alexnet" || name == "nin" || name == "googlenet_v1") config.input = {2, 79, 80};
+    if (name.starts_with("vgg11")) config.input = {2, 32, 33};
+    const NetworkOptions options = {.max_batch = 1, .training = false};
+    Network network(make_model(config), *backend, options);
+    const auto fill = [](std::span<std::byte> flat, std::uint32_t first) {
+      const std::span<float> values(reinterpret_cast<float*>(flat.data()), flat.size() / sizeof(float));
+      std::uint32_t state = first;
+      for (float& value : values) value = static_cast<float>(state = state * 1664525u + 1013904223u);
+    };
+    fill(network.flat_parameters(), 1);
+    fill(network.flat_statistics(), 2);
+    const auto written = network.state();
+    const auto path = folder / "model.safetensors";
+    write_safetensors(path, {written, weights_metadata(network, names)});
+
+    const WeightsFile read = read_weights_file(path);
+    CHECK(read.config.name == name);
+    CHECK(read.config.input == config.input);
+    CHECK(read.config.classes == 3);
+    Network again(make_model(read.config), *backend, options);
+    load_weights(again, read, path);
+    CHECK(again.state() == written);
+  }
+}
+
 TEST_CASE("the keys of the metadata stay what other programs read") {
   const auto backend = make_reference_backend();
   const Network network(small_googlenet(false), *backend, {.max_batch = 1, .plan_only = true});
