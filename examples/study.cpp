@@ -1,0 +1,111 @@
+/// Tables, result folders, and the facts about a machine that stand beside a measurement.
+
+#include <minception/core/error.h>
+#include <minception/core/safetensors.h>
+#include <minception/examples/program.h>
+#include <minception/examples/study.h>
+#include <minception/training/report/text.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <span>
+#include <system_error>
+#include <thread>
+
+namespace minception {
+namespace fs = std::filesystem;
+namespace {
+
+/// Characters of UTF-8 text: the bytes that do not continue one.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char byte) { return (static_cast<unsigned char>(byte) >> 6) != 2; }));
+}
+
+std::string without_trailing_spaces(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+}  // namespace
+
+void Table::add(std::vector<std::string> row) {
+  require(row.size() == columns_.size(), "a row of ", row.size(), " cells in a table of ", columns_.size(), " columns");
+  rows_.push_back(std::move(row));
+}
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = width_of(columns_[i].heading);
+    for (const auto& row : rows_) width = std::max(width, width_of(row[i]));
+    widths.push_back(width);
+  }
+  const auto line = [&](const auto& cell) {
+    std::string text;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string& content = cell(i);
+      const std::string space(widths[i] - width_of(content), ' ');
+      text += (i > 0 ? "  " : "") + (i == 0 || columns_[i].left ? content + space : space + content);
+    }
+    return without_trailing_spaces(std::move(text)) + "\n";
+  };
+  std::string table = line([&](std::size_t i) -> const std::string& { return columns_[i].heading; });
+  for (const auto& row : rows_) table += line([&](std::size_t i) -> const std::string& { return row[i]; });
+  return table;
+}
+
+std::string Table::markdown() const {
+  std::string table = "|", rule = "|";
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    table += " " + columns_[i].heading + " |";
+    rule += i == 0 || columns_[i].left ? " --- |" : " ---: |";
+  }
+  table += "\n" + rule + "\n";
+  for (const auto& row : rows_) {
+    table += "|";
+    for (const std::string& cell : row) table += " " + cell + " |";
+    table += "\n";
+  }
+  return table;
+}
+
+ResultFolder::ResultFolder(fs::path path, const std::vector<std::string>& files, bool overwrite)
+    : path_(std::move(path)) {
+  require(!path_.empty(), "--out needs the name of a folder");
+  std::error_code ignored;
+  require(!fs::exists(path_, ignored) || fs::is_directory(path_, ignored), path_.string(),
+          ": is a file; --out names a folder");
+  for (const std::string& file : files) {
+    require(overwrite || !fs::exists(fs::symlink_status(path_ / file, ignored)), (path_ / file).string(),
+            ": is there already; choose another folder, or replace it with --overwrite");
+  }
+  std::error_code error;
+  fs::create_directories(path_, error);
+  require(fs::is_directory(path_, ignored), path_.string(),
+          ": this folder cannot be made: ", error ? error.message() : "something that is no folder has its name");
+}
+
+void ResultFolder::write(const std::string& file, const std::string& text) const {
+  write_file_atomically(path_ / file, std::as_bytes(std::span<const char>(text.data(), text.size())));
+  std::printf("%s\n", (path_ / file).c_str());
+}
+
+std::string mib(double bytes) { return report::fixed(bytes / (1 << 20), 1); }
+std::string giga(double value) { return report::fixed(value / 1e9, 1); }
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm date = {};
+  localtime_r(&now, &date);
+  char text[16];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d", &date)};
+}
+
+std::string machine_name() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return concat(processor_name(), ", ", cores, cores == 1 ? " core" : " cores");
+}
+
+}  // namespace minception

@@ -1,0 +1,56 @@
+#pragma once
+/// What the programs that study models share: tables for the terminal and for Markdown, and a folder for results.
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace minception {
+
+/// Rows of text under headings. The first column is flushed left, the others as `left` says.
+class Table {
+ public:
+  struct Column {
+    std::string heading;
+    bool left = false;
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  /// A cell per column.
+  void add(std::vector<std::string> row);
+
+  /// Lines for a terminal, columns two spaces apart.
+  std::string text() const;
+  std::string markdown() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// The folder of --out, where results go when all of them are there.
+class ResultFolder {
+ public:
+  /// Makes the folder where needed, before the work begins. Throws Error if that fails, or if one of the files is there
+  /// already and `overwrite` is not set.
+  ResultFolder(std::filesystem::path path, const std::vector<std::string>& files, bool overwrite);
+
+  /// Writes a file as a whole and prints its name.
+  void write(const std::string& file, const std::string& text) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// In MiB, "1.5"; in units of 10^9, "230.2".
+std::string mib(double bytes);
+std::string giga(double value);
+
+/// "2026-01-31", of today.
+std::string today();
+
+/// "AMD EPYC 9654 96-Core Processor, 2 cores": the machine that this runs on.
+std::string machine_name();
+
+}  // namespace minception
