@@ -44,6 +44,7 @@ void export_images(const Options& o) {
   require(o.count >= 1, "--count ", o.count, ": must be 1 or more");
   require(o.first >= 0, "--first ", o.first, ": must be 0 or more");
   require(!o.out.empty(), "--out needs the name of a folder");
+  require(!is_image_folder(o.data), "--data ", o.data, ": a folder of images holds image files already");
   const Dataset dataset = load_dataset(o.data, o.data_dir);
   const ImageDataset& images = o.split == "test" ? dataset.test : dataset.train;
   require(o.first < images.size() && o.count <= images.size() - o.first, "--first ", o.first, " --count ", o.count,

@@ -153,6 +153,9 @@ TEST_CASE("images in folders are trained on, tested and predicted under the name
   CHECK(no_use.err == "train: --folder-size is for --data folder:PATH, not for fashion-mnist\n");
   const Outcome nor_here = run(folder.path(), "evaluate" + kWeights + "--data mnist --test-fraction 0.5");
   CHECK(nor_here.err == "evaluate: --test-fraction is for --data folder:PATH, not for mnist\n");
+  const Outcome no_export = run(folder.path(), "export_images --data folder:all --out images");
+  CHECK(no_export.code == 1);
+  CHECK(no_export.err == "export_images: --data folder:all: a folder of images holds image files already\n");
   check_refusals(folder, "--data folder:nowhere", "nowhere: there is no such folder");
   check_refusals(folder, "--data folder:all --test-fraction 0.1", "leave out --test-fraction");
   check_refusals(folder, "--data folder:all --test-fraction 1", "--test-fraction 1: must be 0 or more and below 1");
