@@ -26,7 +26,7 @@ constexpr double kDot = 4.0;
 // The colours of the report's light style (training/report/style.h): an SVG file that stands alone has no style sheet.
 constexpr const char* kStyle = R"(<style>
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:#1b1e22}
-.title{font-size:18px;font-weight:600}.panel{font-size:14px;font-weight:600}.muted{fill:#5b626b}.label{font-size:11px}
+.title{font-size:18px;font-weight:600}.panel{font-size:14px;font-weight:600}.muted{fill:#5b626b}.label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:3px}
 .grid{stroke:#ececE7}.frame{stroke:#deded8;fill:none}.roof{stroke:#c24f00;stroke-width:2;fill:none;stroke-linejoin:round}
 .ridge{stroke:#c24f00;stroke-dasharray:3 4}.on-roof{fill:#c24f00;font-size:11px}
 .dot{fill:#0066a8}.lead{stroke:#5b626b;stroke-width:.7}
@@ -84,6 +84,9 @@ class Labels {
     return neat.empty() ? place(dot, label, false) : neat;
   }
 
+  /// The lines from dots to labels, to be drawn below all labels.
+  const std::string& leads() const { return leads_; }
+
  private:
   /// `neat`: a line to a label passes by dots and other labels. "" where there is no place: the tables have its numbers.
   std::string place(Spot dot, const std::string& label, bool neat) {
@@ -97,9 +100,11 @@ class Labels {
         const bool led = distance > 12.0;
         if (!is_free(box, led && neat ? std::optional<Spot>(end) : std::nullopt, dot)) continue;
         avoid(box);
-        if (led) avoid(dot, end);
-        return (led ? line("lead", dot, end) : "") +
-               text("label", {box.x + 0.5 * width, box.y + kLine - 3.0}, "middle", label);
+        if (led) {
+          avoid(dot, end);
+          leads_ += line("lead", dot, end);
+        }
+        return text("label", {box.x + 0.5 * width, box.y + kLine - 3.0}, "middle", label);
       }
     }
     return "";
@@ -122,6 +127,7 @@ class Labels {
   /// In sixteenths of a circle: first to the right, then left, above and below, then between.
   static constexpr std::array<int, 16> kTurns = {0, 8, 4, 12, 2, 14, 6, 10, 1, 15, 3, 13, 7, 9, 5, 11};
   Box area_;
+  std::string leads_;
   std::vector<Box> taken_;
   std::vector<std::pair<Spot, Spot>> lines_;
 };
@@ -226,13 +232,13 @@ std::string panel_svg(const Roofline& roofline, const RooflinePanel& panel, cons
   const std::string at_ridge = concat(report::decimal(ridge, 1), " FLOP per byte");
   svg += text("on-roof", {top.x + 5.0, bottom - 6.0}, "start", at_ridge);
   labels.avoid(Box{top.x + 5.0, bottom - 18.0, text_width(at_ridge), 16.0});
-  std::string drawn;
+  std::string names, drawn;
   for (const auto& [at, label] : dots) {
-    svg += labels.place(at, label);
+    names += labels.place(at, label);
     drawn += concat("<circle class=\"dot\" cx=\"", coordinate(at.x), "\" cy=\"", coordinate(at.y), "\" r=\"",
                     coordinate(kDot), "\"><title>", escaped(label), "</title></circle>\n");
   }
-  return svg + drawn;
+  return svg + labels.leads() + names + drawn;
 }
 
 }  // namespace

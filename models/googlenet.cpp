@@ -10,8 +10,6 @@
 #include <minception/layers/residual.h>
 #include <minception/models/googlenet.h>
 
-#include <algorithm>
-
 namespace minception {
 namespace {
 
@@ -47,14 +45,18 @@ class Builder {
     model_.stages.push_back({.name = std::move(name), .begin = model_.body->size(), .end = 0});
   }
   void conv(const char* name, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
+    const Shape before = shape_;
     add<BasicConv2d>(name, unit(shape_[1], out, kernel, stride));
+    if (stride > 1) check_halved(name, before);
   }
   void max_pool(const char* name, std::int64_t kernel = 3) {
     const std::int64_t padding = options_.ceil_pooling ? 0 : kernel / 2;
+    const Shape before = shape_;
     add<MaxPool2d>(name, Pool2dAttributes{.kernel = {kernel, kernel},
                                           .stride = {2, 2},
                                           .padding = {padding, padding},
                                           .ceil_mode = options_.ceil_pooling});
+    check_halved(name, before);
   }
   void local_response_norm(const char* name) {
     if (options_.local_response_norm) add<LocalResponseNorm>(name);
@@ -100,6 +102,15 @@ class Builder {
     layer->declare(unused, name);  // so that an Error of output_shape names the layer
     shape_ = layer->output_shape(shape_);
     model_.body->add(name, std::move(layer));
+  }
+  /// A row of one pixel stays one pixel: the model works, but this layer only repeats what is there.
+  void check_halved(const char* name, const Shape& before) {
+    if (shape_[2] < before[2] && shape_[3] < before[3]) return;
+    const Shape& input = model_.config.input;
+    if (model_.warnings.empty()) {
+      model_.warnings.push_back(
+          concat("an input of ", input[1], "x", input[2], " is so small that ", name, " has nothing left to halve"));
+    }
   }
   BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) const {
     return {.in_channels = in,
@@ -184,13 +195,6 @@ Model build_googlenet(const ModelConfig& config, const GoogLeNetOptions& options
       model.input_scale.push_back(kDeviation[c] / 0.5);
       model.input_shift.push_back((kMean[c] - 0.5) / 0.5);
     }
-  }
-
-  constexpr std::int64_t kSmallest = 17;  // 17 -> 9 -> 5 -> 3 -> 2 -> 1; 16 reaches 1 one halving earlier
-  if (options.stem == Stem::standard && std::min(config.input[1], config.input[2]) < kSmallest) {
-    model.warnings.push_back(concat("an input of ", config.input[1], "x", config.input[2], " is smaller than ",
-                                    kSmallest, "x", kSmallest,
-                                    ": one of the five halvings of GoogLeNet has nothing left to halve"));
   }
   return model;
 }

@@ -170,6 +170,27 @@ TEST_CASE("an input that leaves a layer without output is refused with the layer
   }
 }
 
+TEST_CASE("a layer that has nothing left to halve is named from the largest such input on", "[zoo]") {
+  struct Small {
+    const char* model;
+    std::int64_t size;  // the largest that is warned about
+    const char* layer;
+  };
+  const Small cases[] = {{"googlenet", 16, "maxpool4"},       {"googlenet_v3", 16, "maxpool4"},
+                         {"googlenet", 2, "maxpool1"},        {"googlenet_torchvision", 30, "maxpool4"},
+                         {"googlenet_native", 2, "maxpool4"}, {"googlenet_cifar", 2, "maxpool4"}};
+  for (const Small& small : cases) {
+    INFO(small.model << " " << small.size);
+    const auto warnings = [&](std::int64_t size) {
+      return make_model({.name = small.model, .input = {3, size, size}}).warnings;
+    };
+    REQUIRE(warnings(small.size).size() == 1);
+    CHECK_THAT(warnings(small.size)[0], Catch::Contains(std::string(" ") + small.layer + " has nothing left to halve"));
+    const std::vector<std::string> next = warnings(small.size + 1);
+    CHECK((next.empty() || next[0].find(small.layer) == std::string::npos));
+  }
+}
+
 TEST_CASE("odd choices about models are refused", "[zoo]") {
   CHECK_THROWS_WITH(default_config("googlenot"), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_WITH(make_model({.name = "nin", .input = {1, 224, 224}, .dropout = 1.0}),
