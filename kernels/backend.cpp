@@ -47,12 +47,16 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const BatchNormForwardTraining& op) { backend.batch_norm_forward_training(op, workspace); }
     void operator()(const BatchNormForwardInference& op) { backend.batch_norm_forward_inference(op, workspace); }
     void operator()(const BatchNormBackward& op) { backend.batch_norm_backward(op, workspace); }
+    void operator()(const BatchNormBackwardInference& op) { backend.batch_norm_backward_inference(op, workspace); }
     void operator()(const LocalResponseNormForward& op) { backend.local_response_norm_forward(op, workspace); }
     void operator()(const LocalResponseNormBackward& op) { backend.local_response_norm_backward(op, workspace); }
     void operator()(const DropoutForward& op) { backend.dropout_forward(op, workspace); }
     void operator()(const DropoutBackward& op) { backend.dropout_backward(op, workspace); }
     void operator()(const SoftmaxCrossEntropy& op) { backend.softmax_cross_entropy(op, workspace); }
     void operator()(const SgdStep& op) { backend.sgd_step(op, workspace); }
+    void operator()(const AdamStep& op) { backend.adam_step(op, workspace); }
+    void operator()(const ClipFactor& op) { backend.clip_factor(op, workspace); }
+    void operator()(const EmaUpdate& op) { backend.ema_update(op, workspace); }
     void operator()(const SegmentNorms& op) { backend.segment_norms(op, workspace); }
   };
   validate(operation);

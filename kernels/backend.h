@@ -134,12 +134,16 @@ class Backend {
   virtual void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) = 0;
   virtual void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) = 0;
   virtual void batch_norm_backward(const BatchNormBackward&, Workspace) = 0;
+  virtual void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) = 0;
   virtual void local_response_norm_forward(const LocalResponseNormForward&, Workspace) = 0;
   virtual void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) = 0;
   virtual void dropout_forward(const DropoutForward&, Workspace) = 0;
   virtual void dropout_backward(const DropoutBackward&, Workspace) = 0;
   virtual void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) = 0;
   virtual void sgd_step(const SgdStep&, Workspace) = 0;
+  virtual void adam_step(const AdamStep&, Workspace) = 0;
+  virtual void clip_factor(const ClipFactor&, Workspace) = 0;
+  virtual void ema_update(const EmaUpdate&, Workspace) = 0;
   virtual void segment_norms(const SegmentNorms&, Workspace) = 0;
 
  protected:

@@ -54,12 +54,16 @@ std::string_view name_of(const Operation& operation) {
       "batch_norm_forward_training",
       "batch_norm_forward_inference",
       "batch_norm_backward",
+      "batch_norm_backward_inference",
       "local_response_norm_forward",
       "local_response_norm_backward",
       "dropout_forward",
       "dropout_backward",
       "softmax_cross_entropy",
       "sgd_step",
+      "adam_step",
+      "clip_factor",
+      "ema_update",
       "segment_norms",
   };
   static_assert(std::size(kNames) == std::variant_size_v<Operation>, "every operation has a name");

@@ -579,6 +579,23 @@ struct BatchNormBackward {
   }
 };
 
+/// Of BatchNormForwardInference, for whom parameters and statistics are constants:
+///   dx (GradTarget) = dy * gamma / sqrt(running_var + epsilon).   dx may be dy.
+/// dy: (N, C, H, W).  gamma, running_var: (C), master.
+struct BatchNormBackwardInference {
+  BatchNormAttributes attributes;
+  Tensor gamma, running_var, dy;
+  GradTarget target;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("gamma", self.gamma, Access::read);
+    f("running_var", self.running_var, Access::read);
+    f("dy", self.dy, Access::read);
+    GradTarget::each_operand(self.target, f);
+  }
+};
+
 /// y[c] = x[c] * d[c]^-beta,   d[c] = k + alpha / size * sum of x[j]^2 over the `size` channels around c, those that
 /// exist: j from c - floor(size/2) to c + floor((size-1)/2)  (Krizhevsky et al. 2012, section 3.3; alpha divided by size
 /// and the window placed as in PyTorch).
@@ -685,15 +702,18 @@ struct ParameterSegment {
   bool trains = true;  ///< false: left as it is
 };
 
-/// One step of stochastic gradient descent over flat buffers, as PyTorch's SGD (dampening 0):
-///   g' = g + weight_decay * w,   v = momentum * v + g',   w -= learning_rate * scale * (nesterov ? g' + momentum*v : v).
+/// One step of stochastic gradient descent over flat buffers, as PyTorch's SGD (dampening 0). With f = factor[0] where that
+/// is given (ClipFactor), else 1:
+///   g' = f * g + weight_decay * w,   v = momentum * v + g',
+///   w -= learning_rate * scale * (nesterov ? g' + momentum*v : v).
 /// w, g, v: one flat length, master; v starts at zero and is optional (momentum must then be 0).
 /// schedule: (2) f32 = {learning rate, momentum}, in device memory so that a captured step can be replayed with others.
+/// factor: (1), master, optional.
 /// segments: ordered, disjoint, inside the buffer; what lies between them is left as it is.
 struct SgdStep {
   bool nesterov = false;
   std::vector<ParameterSegment> segments;
-  Tensor schedule, g, w, v;
+  Tensor schedule, g, w, v, factor = {};
 
   template <class Self, class F>
   static void each_operand(Self& self, F&& f) {
@@ -701,6 +721,68 @@ struct SgdStep {
     f("g", self.g, Access::read);
     f("w", self.w, Access::read_write);
     f("v", self.v, Access::read_write);
+    f("factor", self.factor, Access::read);
+  }
+};
+
+/// One step of Adam (Kingma & Ba 2015, algorithm 1) over flat buffers or, with `decoupled`, of AdamW (Loshchilov & Hutter
+/// 2019, algorithm 2), as PyTorch's. With f as in SgdStep, t = step[0], r = learning_rate * scale and beta1 from `schedule`:
+///   decoupled ?   g' = f * g,   w -= r * weight_decay * w   :   g' = f * g + weight_decay * w,
+///   m += (1 - beta1) * (g' - m),   v += (1 - beta2) * (g'^2 - v),
+///   w -= r / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+/// w, g, m, v: one flat length, master; m and v start at zero.
+/// step: (1) i64, the number of this step from 1.  schedule: (2) f32 = {learning rate, beta1}. Both in device memory, as in
+/// SgdStep; factor and segments, too, are as there.
+struct AdamStep {
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  bool decoupled = false;
+  std::vector<ParameterSegment> segments;
+  Tensor step, schedule, g, w, m, v, factor = {};
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("step", self.step, Access::read);
+    f("schedule", self.schedule, Access::read);
+    f("g", self.g, Access::read);
+    f("w", self.w, Access::read_write);
+    f("m", self.m, Access::read_write);
+    f("v", self.v, Access::read_write);
+    f("factor", self.factor, Access::read);
+  }
+};
+
+/// What gradients are multiplied by so that their norm over all segments that train is at most `max_norm`: clipping by the
+/// global norm (Pascanu et al. 2013, algorithm 1), as PyTorch's clip_grad_norm_:
+///   factor = min(1, max_norm / (norm + 1e-6)),   norm = sqrt of the sum of g^2.
+/// Where an element of these is NaN or infinite, the factor is NaN: the step that follows spoils all weights, which is seen,
+/// rather than (with max_norm / infinity = 0) some of them.
+/// g: one flat buffer, master.  factor: (1), g's dtype.  segments: as in SgdStep. Squares are summed in double.
+struct ClipFactor {
+  double max_norm = 1.0;
+  std::vector<ParameterSegment> segments;
+  Tensor g, factor;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("g", self.g, Access::read);
+    f("factor", self.factor, Access::write);
+  }
+};
+
+/// The exponential moving average of weights (after Polyak & Juditsky 1992; so used by Szegedy et al. 2016, section 8), as
+/// PyTorch's AveragedModel with get_ema_multi_avg_fn. With t = step[0], the number of the update from 1:
+///   average = t <= 1 ? w : average + (1 - decay) * (w - average).
+/// w, average: one flat length, master.  step: (1) i64, in device memory.
+struct EmaUpdate {
+  double decay = 0.999;
+  Tensor step, w, average;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("step", self.step, Access::read);
+    f("w", self.w, Access::read);
+    f("average", self.average, Access::read_write);
   }
 };
 
@@ -728,8 +810,9 @@ using Operation =
                  AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward,
                  GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward, FlattenBackward,
                  AddForward, AddBackward, Fill, Cast, BatchNormForwardTraining, BatchNormForwardInference,
-                 BatchNormBackward, LocalResponseNormForward, LocalResponseNormBackward, DropoutForward,
-                 DropoutBackward, SoftmaxCrossEntropy, SgdStep, SegmentNorms>;
+                 BatchNormBackward, BatchNormBackwardInference, LocalResponseNormForward, LocalResponseNormBackward,
+                 DropoutForward, DropoutBackward, SoftmaxCrossEntropy, SgdStep, AdamStep, ClipFactor, EmaUpdate,
+                 SegmentNorms>;
 
 /// "conv2d_forward", ...: the name of the operation everywhere.
 std::string_view name_of(const Operation& operation);

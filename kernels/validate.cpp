@@ -212,6 +212,13 @@ class Validator {
     master_vector(op.dgamma, "dgamma", op.x.c(), op.x);
     master_vector(op.dbeta, "dbeta", op.x.c(), op.x);
   }
+  void operator()(const BatchNormBackwardInference& op) const {
+    batch_norm(op.attributes);
+    target(op.target, op.dy);
+    alike(op.dy, op.target.dx, "dy", "dx");
+    master_vector(op.gamma, "gamma", op.dy.c(), op.dy);
+    master_vector(op.running_var, "running_var", op.dy.c(), op.dy);
+  }
   void operator()(const LocalResponseNormForward& op) const {
     alike(op.x, op.y, "x", "y");
     image(op.x, "x");
@@ -250,23 +257,41 @@ class Validator {
     check(op.divisor > 0.0, "the divisor must be positive, not ", op.divisor);
   }
   void operator()(const SgdStep& op) const {
-    present(op.schedule, "schedule");
-    present(op.g, "g");
-    present(op.w, "w");
-    check(op.schedule.dtype == DType::f32 && op.schedule.shape == Shape{2}, "schedule must be f32 [2]");
-    check(op.w.shape.rank() == 1 && (op.w.dtype == DType::f32 || op.w.dtype == DType::f64),
-          "w must be one flat f32 or f64 buffer, not ", op.w.shape);
-    check(op.g.shape == op.w.shape && op.g.dtype == op.w.dtype, "g ", op.g.shape, " and w ", op.w.shape, " differ");
-    if (op.v.defined()) {
-      check(op.v.shape == op.w.shape && op.v.dtype == op.w.dtype, "v ", op.v.shape, " and w ", op.w.shape, " differ");
-    }
+    schedule(op.schedule);
+    flat(op.w, "w");
+    same_flat(op.g, op.w, "g", "w");
+    if (op.v.defined()) same_flat(op.v, op.w, "v", "w");
+    factor(op.factor, op.w);
     segments(op.segments, op.w);
   }
+  void operator()(const AdamStep& op) const {
+    step(op.step);
+    schedule(op.schedule);
+    flat(op.w, "w");
+    same_flat(op.g, op.w, "g", "w");
+    same_flat(op.m, op.w, "m", "w");
+    same_flat(op.v, op.w, "v", "w");
+    factor(op.factor, op.w);
+    segments(op.segments, op.w);
+    check(op.beta2 >= 0.0 && op.beta2 < 1.0, "beta2 must be in [0, 1), not ", op.beta2);
+    check(op.epsilon >= 0.0, "epsilon must be 0 or more, not ", op.epsilon);
+  }
+  void operator()(const ClipFactor& op) const {
+    flat(op.g, "g");
+    present(op.factor, "factor");
+    factor(op.factor, op.g);
+    segments(op.segments, op.g);
+    check(op.max_norm > 0.0, "the largest norm must be positive, not ", op.max_norm);
+  }
+  void operator()(const EmaUpdate& op) const {
+    step(op.step);
+    flat(op.w, "w");
+    same_flat(op.average, op.w, "average", "w");
+    check(op.decay >= 0.0 && op.decay <= 1.0, "the decay must be between 0 and 1, not ", op.decay);
+  }
   void operator()(const SegmentNorms& op) const {
-    present(op.x, "x");
+    flat(op.x, "x");
     present(op.y, "y");
-    check(op.x.shape.rank() == 1 && (op.x.dtype == DType::f32 || op.x.dtype == DType::f64),
-          "x must be one flat f32 or f64 buffer, not ", name_of(op.x.dtype), " ", op.x.shape);
     const Shape expected = {static_cast<std::int64_t>(op.segments.size()), 2};
     check(op.y.shape == expected && op.y.dense() && op.y.dtype == op.x.dtype, "y must be dense ", name_of(op.x.dtype),
           " ", expected, ", not ", name_of(op.y.dtype), " ", op.y.shape);
@@ -421,6 +446,29 @@ class Validator {
   }
   void position(const Tensor& position) const {
     check(position.dtype == DType::i64 && position.shape == Shape{2}, "position must be i64 [2]");
+  }
+  /// One flat buffer of master values.
+  void flat(const Tensor& buffer, const char* role) const {
+    present(buffer, role);
+    check(buffer.shape.rank() == 1 && (buffer.dtype == DType::f32 || buffer.dtype == DType::f64), role,
+          " must be one flat f32 or f64 buffer, not ", name_of(buffer.dtype), " ", buffer.shape);
+  }
+  void same_flat(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
+    present(a, role_a);
+    check(a.shape == b.shape && a.dtype == b.dtype, role_a, " ", a.shape, " and ", role_b, " ", b.shape, " differ");
+  }
+  void schedule(const Tensor& schedule) const {
+    present(schedule, "schedule");
+    check(schedule.dtype == DType::f32 && schedule.shape == Shape{2}, "schedule must be f32 [2]");
+  }
+  void step(const Tensor& step) const {
+    present(step, "step");
+    check(step.dtype == DType::i64 && step.shape == Shape{1}, "step must be i64 [1]");
+  }
+  void factor(const Tensor& factor, const Tensor& buffer) const {
+    if (!factor.defined()) return;
+    check(factor.dtype == buffer.dtype && factor.shape == Shape{1}, "factor must be ", name_of(buffer.dtype),
+          " [1], not ", name_of(factor.dtype), " ", factor.shape);
   }
   void segments(const std::vector<ParameterSegment>& segments, const Tensor& buffer) const {
     std::int64_t end = 0;

@@ -270,6 +270,32 @@ void CpuBackend::batch_norm_backward(const BatchNormBackward& op, Workspace work
   });
 }
 
+void CpuBackend::batch_norm_backward_inference(const BatchNormBackwardInference& op, Workspace workspace) {
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    const GradientStore<T> store(op.target);
+    Scratch scratch(workspace);
+    float* const factor = scratch.take<float>(dy.c);
+    const float* gamma = values(op.gamma);
+    const float* variance = values(op.running_var);
+    for (std::int64_t c = 0; c < dy.c; ++c) {
+      factor[c] = static_cast<float>(gamma[c] / std::sqrt(static_cast<double>(variance[c]) + op.attributes.epsilon));
+    }
+    parallel(threads_, dy.pixels(), dy.elements(), [&](std::int64_t begin, std::int64_t end, int) {
+      for (; begin < end; ++begin) {
+        const T* gradient = dy.pixel(begin);
+        store.put(Run{begin, 0, dy.c}, [=](std::int64_t c) { return factor[c] * gradient[c]; });
+      }
+    });
+  });
+}
+
+Requirements CpuBackend::needs(const BatchNormBackwardInference& op) {
+  Scratch scratch;
+  scratch.take<float>(op.dy.c());
+  return {scratch.taken(), 0};
+}
+
 Requirements CpuBackend::needs(const BatchNormBackward& op) {
   Scratch scratch;
   const ColumnSums sums(threads_, 2 * op.x.c(), scratch);

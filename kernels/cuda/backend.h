@@ -72,12 +72,16 @@ class CudaBackend : public Backend {
   void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) override;
   void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) override;
   void batch_norm_backward(const BatchNormBackward&, Workspace) override;
+  void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) override;
   void local_response_norm_forward(const LocalResponseNormForward&, Workspace) override;
   void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) override;
   void dropout_forward(const DropoutForward&, Workspace) override;
   void dropout_backward(const DropoutBackward&, Workspace) override;
   void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) override;
   void sgd_step(const SgdStep&, Workspace) override;
+  void adam_step(const AdamStep&, Workspace) override;
+  void clip_factor(const ClipFactor&, Workspace) override;
+  void ema_update(const EmaUpdate&, Workspace) override;
   void segment_norms(const SegmentNorms&, Workspace) override;
 
  protected:
@@ -92,6 +96,7 @@ class CudaBackend : public Backend {
   Requirements needs(const BatchNormForwardTraining&);
   Requirements needs(const BatchNormBackward&);
   Requirements needs(const SoftmaxCrossEntropy&);
+  Requirements needs(const ClipFactor&);
   Requirements needs(const SegmentNorms&);
   template <class Other>
   Requirements needs(const Other&) {

@@ -2,15 +2,18 @@
 
 #include <minception/kernels/backend.h>
 
+#include <minception/kernels/reference/adam.h>
 #include <minception/kernels/reference/adaptive_avg_pool2d.h>
 #include <minception/kernels/reference/add.h>
 #include <minception/kernels/reference/avg_pool2d.h>
 #include <minception/kernels/reference/batch_norm.h>
 #include <minception/kernels/reference/cast.h>
+#include <minception/kernels/reference/clip_factor.h>
 #include <minception/kernels/reference/concat.h>
 #include <minception/kernels/reference/conv2d.h>
 #include <minception/kernels/reference/conv2d_1x1_group.h>
 #include <minception/kernels/reference/dropout.h>
+#include <minception/kernels/reference/ema.h>
 #include <minception/kernels/reference/fill.h>
 #include <minception/kernels/reference/flatten.h>
 #include <minception/kernels/reference/global_avg_pool.h>
@@ -159,6 +162,9 @@ class ReferenceBackend final : public Backend {
   void batch_norm_backward(const BatchNormBackward& op, Workspace) override {
     in_dtype_of(op.x, [&](auto zero) { reference::batch_norm_backward<decltype(zero)>(op); });
   }
+  void batch_norm_backward_inference(const BatchNormBackwardInference& op, Workspace) override {
+    in_dtype_of(op.dy, [&](auto zero) { reference::batch_norm_backward_inference<decltype(zero)>(op); });
+  }
   void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override {
     in_dtype_of(op.x, [&](auto zero) { reference::local_response_norm_forward<decltype(zero)>(op); });
   }
@@ -176,6 +182,15 @@ class ReferenceBackend final : public Backend {
   }
   void sgd_step(const SgdStep& op, Workspace) override {
     in_dtype_of(op.w, [&](auto zero) { reference::sgd_step<decltype(zero)>(op); });
+  }
+  void adam_step(const AdamStep& op, Workspace) override {
+    in_dtype_of(op.w, [&](auto zero) { reference::adam_step<decltype(zero)>(op); });
+  }
+  void clip_factor(const ClipFactor& op, Workspace) override {
+    in_dtype_of(op.g, [&](auto zero) { reference::clip_factor<decltype(zero)>(op); });
+  }
+  void ema_update(const EmaUpdate& op, Workspace) override {
+    in_dtype_of(op.w, [&](auto zero) { reference::ema_update<decltype(zero)>(op); });
   }
   void segment_norms(const SegmentNorms& op, Workspace) override {
     in_dtype_of(op.x, [&](auto zero) { reference::segment_norms<decltype(zero)>(op); });

@@ -1,7 +1,7 @@
 #pragma once
 /// y = (x - mean) * rstd * gamma + beta, with mean and rstd = 1 / sqrt(var + epsilon) per channel over m =
 /// N*H*W values, dx = gamma * rstd * (dy - sum(dy) / m - xhat * sum(dy * xhat) / m),  xhat = (x - mean) *
-/// rstd.
+/// rstd. In inference, where the statistics are constants, dx = gamma * rstd * dy.
 ///
 /// The variance takes a second pass over x: E[x^2] - E[x]^2 would cancel.
 
@@ -86,6 +86,19 @@ void batch_norm_backward(const BatchNormBackward& op) {
       const double xhat = (static_cast<double>(x.pixel(pixel)[c]) - mean) * rstd;
       const auto gradient = static_cast<double>(dy.pixel(pixel)[c]);
       target.write(pixel, c, gamma * rstd * (gradient - sum_dy / m - xhat * sum_dy_xhat / m));
+    }
+  }
+}
+
+template <class T>
+void batch_norm_backward_inference(const BatchNormBackwardInference& op) {
+  const Image<const T> dy(op.dy);
+  const GradWriter<T> target(op.target);
+  for (std::int64_t c = 0; c < dy.c; ++c) {
+    const auto variance = static_cast<double>(op.running_var.as<const T>()[c]);
+    const double factor = static_cast<double>(op.gamma.as<const T>()[c]) / std::sqrt(variance + op.attributes.epsilon);
+    for (std::int64_t pixel = 0; pixel < dy.pixels(); ++pixel) {
+      target.write(pixel, c, static_cast<double>(dy.pixel(pixel)[c]) * factor);
     }
   }
 }

@@ -1,15 +1,18 @@
 #pragma once
 /// The cases of all operations, in the order of operations.h.
 
+#include <minception/tests/cases/adam.h>
 #include <minception/tests/cases/adaptive_avg_pool2d.h>
 #include <minception/tests/cases/add.h>
 #include <minception/tests/cases/avg_pool2d.h>
 #include <minception/tests/cases/batch_norm.h>
 #include <minception/tests/cases/cast.h>
+#include <minception/tests/cases/clip_factor.h>
 #include <minception/tests/cases/concat.h>
 #include <minception/tests/cases/conv2d.h>
 #include <minception/tests/cases/conv2d_1x1_group.h>
 #include <minception/tests/cases/dropout.h>
+#include <minception/tests/cases/ema.h>
 #include <minception/tests/cases/fill.h>
 #include <minception/tests/cases/flatten.h>
 #include <minception/tests/cases/global_avg_pool.h>
@@ -45,6 +48,9 @@ inline std::vector<Case> all_cases() {
                          dropout_cases,
                          softmax_cross_entropy_cases,
                          sgd_cases,
+                         adam_cases,
+                         clip_factor_cases,
+                         ema_cases,
                          segment_norms_cases}) {
     const std::vector<Case> table = cases_of();
     all.insert(all.end(), table.begin(), table.end());

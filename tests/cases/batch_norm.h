@@ -65,6 +65,19 @@ inline std::vector<Case> batch_norm_cases() {
             {std::string(s.name) + ", " + v.name + (accumulate ? ", accumulate parameters" : ""), op, single_value});
       }
     }
+    for (const TargetVariant& v : target_variants()) {
+      BatchNormBackwardInference op;
+      op.attributes = s.attributes;
+      op.dy = image(s.x, v.layout, 16, 3);
+      op.gamma = op.running_var = vector;
+      op.target = grad_target(s.x, v.target, v.layout);
+      table.push_back({std::string(s.name) + ", " + v.name, op});
+    }
+    BatchNormBackwardInference constant;
+    constant.attributes = s.attributes;
+    constant.gamma = constant.running_var = vector;
+    constant.dy = constant.target.dx = shared(0, s.x);
+    table.push_back({std::string(s.name) + ", in place", constant});
     BatchNormBackward in_place;
     in_place.x = dense(s.x);
     in_place.gamma = in_place.mean = in_place.rstd = in_place.dgamma = in_place.dbeta = vector;

@@ -69,6 +69,9 @@ class ForwardingBackend final : public Backend {
     carry_out_(op, *inner_);
   }
   void batch_norm_backward(const BatchNormBackward& op, Workspace) override { carry_out_(op, *inner_); }
+  void batch_norm_backward_inference(const BatchNormBackwardInference& op, Workspace) override {
+    carry_out_(op, *inner_);
+  }
   void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override { carry_out_(op, *inner_); }
   void local_response_norm_backward(const LocalResponseNormBackward& op, Workspace) override {
     carry_out_(op, *inner_);
@@ -77,6 +80,9 @@ class ForwardingBackend final : public Backend {
   void dropout_backward(const DropoutBackward& op, Workspace) override { carry_out_(op, *inner_); }
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace) override { carry_out_(op, *inner_); }
   void sgd_step(const SgdStep& op, Workspace) override { carry_out_(op, *inner_); }
+  void adam_step(const AdamStep& op, Workspace) override { carry_out_(op, *inner_); }
+  void clip_factor(const ClipFactor& op, Workspace) override { carry_out_(op, *inner_); }
+  void ema_update(const EmaUpdate& op, Workspace) override { carry_out_(op, *inner_); }
   void segment_norms(const SegmentNorms& op, Workspace) override { carry_out_(op, *inner_); }
 
  private:

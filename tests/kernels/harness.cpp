@@ -190,8 +190,14 @@ Planting planting(const Operation& operation, const std::string& role, std::size
   if (std::holds_alternative<DropoutForward>(operation) || std::holds_alternative<DropoutBackward>(operation)) {
     return {0, elements};  // a single one might be dropped
   }
-  if (const auto* sgd = std::get_if<SgdStep>(&operation); sgd != nullptr && role != "schedule") {
-    for (const ParameterSegment& segment : sgd->segments) {
+  const std::vector<ParameterSegment>* segments = std::visit(
+      [](const auto& op) -> const std::vector<ParameterSegment>* {
+        if constexpr (requires { op.segments, op.factor; }) return &op.segments;
+        return nullptr;
+      },
+      operation);
+  if (segments != nullptr && elements > 2) {  // not a schedule, not a factor
+    for (const ParameterSegment& segment : *segments) {
       if (segment.trains && segment.count > 0) return {static_cast<std::size_t>(segment.begin), 1};
     }
   }
@@ -206,8 +212,10 @@ Planting planting(const Operation& operation, const std::string& role, std::size
   return {};
 }
 
-/// Where the formula lets an infinity vanish: behind a ReLU (if it is negative by then), as a variance.
+/// Where the formula lets an infinity vanish: behind a ReLU (if it is negative by then), as a variance. An average that
+/// begins lets go of everything.
 bool may_vanish(const Operation& operation, const std::string& role, double value) {
+  if (role == "average") return true;
   return std::isinf(value) && (fused_relu(operation) || role == "running_var");
 }
 

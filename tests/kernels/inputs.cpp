@@ -111,7 +111,17 @@ class Inputs {
     }
     of("totals") = {3.25, 2.0};
   }
-  void operator()(const SgdStep& op) { of("schedule") = {as_float(0.1), op.v.defined() ? as_float(0.9) : 0.0}; }
+  void operator()(const SgdStep& op) {
+    of("schedule") = {as_float(0.1), op.v.defined() ? as_float(0.9) : 0.0};
+    if (op.factor.defined()) of("factor") = {as_float(0.3)};
+  }
+  void operator()(const AdamStep& op) {
+    of("schedule") = {as_float(0.02), as_float(0.9)};
+    of("step") = {op.beta2 == 0.999 ? 1.0 : 12.0};
+    for (double& v : of("v")) v = std::abs(v);
+    if (op.factor.defined()) of("factor") = {as_float(0.3)};
+  }
+  void operator()(const EmaUpdate& op) { of("step") = {op.decay == 0.5 ? 1.0 : 12.0}; }
   template <class Other>
   void operator()(const Other&) {}
 

@@ -25,7 +25,7 @@ struct Mutation {
 std::vector<Mutation> convolution_mutations();    ///< conv2d, conv2d_1x1_group, linear
 std::vector<Mutation> pooling_mutations();        ///< max, average, adaptive and global pools
 std::vector<Mutation> elementwise_mutations();    ///< load_batch, relu, concat, flatten, add, fill, cast, dropout
-std::vector<Mutation> normalization_mutations();  ///< normalisations, softmax_cross_entropy, sgd_step, segment_norms
+std::vector<Mutation> normalization_mutations();  ///< normalisations, softmax_cross_entropy, optimizers, segment_norms
 
 /// A mutation of one operation: `change` receives a copy of it and carries it out as it likes.
 template <class Op, class Change>

@@ -170,6 +170,122 @@ void add_sgd(std::vector<Mutation>& m) {
   }));
 }
 
+/// The faults of both optimizers' segments and factors.
+template <class Op>
+void add_update(std::vector<Mutation>& m) {
+  m.push_back(edited<Op>("gradients not clipped", [](Op& op) { op.factor = {}; }));
+  m.push_back(mutation<Op>("weights clipped, too", [](Op op, Backend& reference) {
+    reference.run(op);
+    if (!op.factor.defined()) return;
+    for (std::int64_t i = 0; i < op.w.elements(); ++i)
+      op.w.template as<float>()[i] *= op.factor.template as<float>()[0];
+  }));
+}
+
+void add_adam(std::vector<Mutation>& m) {
+  using Edit = void (*)(ParameterSegment&);
+  const auto segments = [&](std::string name, Edit edit) {
+    m.push_back(edited<AdamStep>(std::move(name), [edit](AdamStep& op) {
+      for (ParameterSegment& segment : op.segments) edit(segment);
+    }));
+  };
+  segments("weight decay dropped", [](ParameterSegment& s) { s.weight_decay = 0.0; });
+  segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; });
+  segments("frozen segments trained", [](ParameterSegment& s) { s.trains = true; });
+  m.push_back(edited<AdamStep>("weight decay always in the gradient", [](AdamStep& op) { op.decoupled = false; }));
+  m.push_back(edited<AdamStep>("weight decay never in the gradient", [](AdamStep& op) { op.decoupled = true; }));
+  m.push_back(edited<AdamStep>("epsilon taken for 1e-8", [](AdamStep& op) { op.epsilon = 1e-8; }));
+  m.push_back(edited<AdamStep>("beta2 taken for 0.999", [](AdamStep& op) { op.beta2 = 0.999; }));
+  m.push_back(edited<AdamStep>("moments exchanged", [](AdamStep& op) { std::swap(op.m, op.v); }));
+  m.push_back(mutation<AdamStep>("step counted from zero", [](AdamStep op, Backend& reference) {
+    std::int64_t step = op.step.as<std::int64_t>()[0] - 1;
+    op.step.data = &step;
+    reference.run(op);
+  }));
+  m.push_back(mutation<AdamStep>("no bias correction", [](AdamStep op, Backend& reference) {
+    std::int64_t step = 1'000'000;
+    op.step.data = &step;
+    reference.run(op);
+  }));
+  m.push_back(mutation<AdamStep>("second moment not written back", [](AdamStep op, Backend& reference) {
+    const Owned<> scratch = changed(op.v, [](float value) { return value; });
+    op.v = scratch.tensor();
+    reference.run(op);
+  }));
+  m.push_back(mutation<AdamStep>("epsilon under the root", [](AdamStep op, Backend& reference) {
+    const double epsilon = std::exchange(op.epsilon, 0.0);
+    const Owned<> before = changed(op.w, [](float value) { return value; });
+    reference.run(op);
+    if (op.decoupled) return;
+    for (std::int64_t i = 0; i < op.w.elements(); ++i) {
+      const double step = op.w.as<float>()[i] - before[i];
+      const double second = op.v.as<float>()[i];
+      if (second > 0.0)
+        op.w.as<float>()[i] = static_cast<float>(before[i] + step * std::sqrt(second / (second + epsilon)));
+    }
+  }));
+  add_update<AdamStep>(m);
+}
+
+void add_clip_factor(std::vector<Mutation>& m) {
+  m.push_back(edited<ClipFactor>("frozen segments counted in", [](ClipFactor& op) {
+    for (ParameterSegment& segment : op.segments) segment.trains = true;
+  }));
+  m.push_back(edited<ClipFactor>("every segment clipped by itself", [](ClipFactor& op) {
+    if (op.segments.size() > 1) op.segments.resize(1);
+  }));
+  m.push_back(edited<ClipFactor>("last element left out", [](ClipFactor& op) {
+    for (ParameterSegment& segment : op.segments) segment.count = std::max<std::int64_t>(segment.count - 1, 0);
+  }));
+  m.push_back(mutation<ClipFactor>("small gradients made larger", [](ClipFactor op, Backend& reference) {
+    const float largest = 1e-3f;
+    const double wanted = std::exchange(op.max_norm, static_cast<double>(largest));
+    reference.run(op);
+    op.factor.as<float>()[0] *= static_cast<float>(wanted) / largest;
+  }));
+  m.push_back(mutation<ClipFactor>("squared norm", [](ClipFactor op, Backend& reference) {
+    reference.run(op);
+    float& factor = op.factor.as<float>()[0];
+    if (factor < 1.0f) factor *= factor;
+  }));
+}
+
+void add_ema(std::vector<Mutation>& m) {
+  m.push_back(
+      edited<EmaUpdate>("decay exchanged with its complement", [](EmaUpdate& op) { op.decay = 1.0 - op.decay; }));
+  m.push_back(mutation<EmaUpdate>("first update averaged", [](EmaUpdate op, Backend& reference) {
+    std::int64_t step = 2;
+    op.step.data = &step;
+    reference.run(op);
+  }));
+  m.push_back(mutation<EmaUpdate>("always the weights", [](EmaUpdate op, Backend& reference) {
+    std::int64_t step = 1;
+    op.step.data = &step;
+    reference.run(op);
+  }));
+  m.push_back(mutation<EmaUpdate>("last value forgotten", [](EmaUpdate op, Backend& reference) {
+    const float before = op.average.as<float>()[op.average.elements() - 1];
+    reference.run(op);
+    op.average.as<float>()[op.average.elements() - 1] = before;
+  }));
+}
+
+void add_batch_norm_backward_inference(std::vector<Mutation>& m) {
+  using Backward = BatchNormBackwardInference;
+  m.push_back(edited<Backward>("epsilon taken for 1e-5", [](Backward& op) { op.attributes.epsilon = 1e-5; }));
+  m.push_back(mutation<Backward>("variance taken for its root", [](Backward op, Backend& reference) {
+    const Owned<> squares = changed(op.running_var, [](float v) { return v * v; });
+    op.running_var = squares.tensor();
+    reference.run(op);
+  }));
+  m.push_back(mutation<Backward>("gamma forgotten", [](Backward op, Backend& reference) {
+    const Owned<> ones = changed(op.gamma, [](float) { return 1.0f; });
+    op.gamma = ones.tensor();
+    reference.run(op);
+  }));
+  add_target_mutations<Backward>(m);
+}
+
 /// Segment norms of which each is changed: norm(segment, x, given norm).
 template <class Norm>
 Mutation changed_norms(std::string name, Norm norm) {
@@ -228,7 +344,12 @@ std::vector<Mutation> normalization_mutations() {
   add_response_norm<LocalResponseNormBackward>(mutations);
   add_target_mutations<LocalResponseNormBackward>(mutations);
   add_loss(mutations);
+  add_batch_norm_backward_inference(mutations);
   add_sgd(mutations);
+  add_update<SgdStep>(mutations);
+  add_adam(mutations);
+  add_clip_factor(mutations);
+  add_ema(mutations);
   add_segment_norms(mutations);
   return mutations;
 }

@@ -56,7 +56,7 @@ TEST_CASE("every operation without its operands is rejected") {
 }
 
 TEST_CASE("every required operand is missed, every optional one is not") {
-  // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v, packed.
+  // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v (sgd_step), factor (steps), packed.
   // Every case has a position only where it needs one.
   for (const Case& test_case : all_cases()) {
     std::size_t operands = 0;
@@ -71,7 +71,8 @@ TEST_CASE("every required operand is missed, every optional one is not") {
         tensor = {};
       });
       const bool optional = removed == "bias" || removed == "dbias" || removed == "relu_output" ||
-                            removed == "dlogits" || removed == "v" ||
+                            removed == "dlogits" || (removed == "v" && std::holds_alternative<SgdStep>(operation)) ||
+                            (removed == "factor" && !std::holds_alternative<ClipFactor>(operation)) ||
                             (removed == "argmax" && std::holds_alternative<MaxPool2dForward>(operation));
       INFO(test_case.label() << " without " << removed);
       CHECK((rejection(operation) == "accepted") == optional);
@@ -231,6 +232,38 @@ TEST_CASE("normalisation, dropout, loss and optimizer say what does not fit") {
         "sgd_step: v [999] and w [1000] differ");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.schedule = dense(Shape{3}); }) ==
         "sgd_step: schedule must be f32 [2]");
+  CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.factor = dense(Shape{2}); }) ==
+        "sgd_step: factor must be f32 [1], not f32 [2]");
+}
+
+TEST_CASE("Adam, clipping and averages say what does not fit") {
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.step = dense(Shape{1}, DType::i32); }) ==
+        "adam_step: step must be i64 [1]");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.schedule = dense(Shape{1}); }) ==
+        "adam_step: schedule must be f32 [2]");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.m = dense(Shape{999}); }) ==
+        "adam_step: m [999] and w [1000] differ");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.v.dtype = DType::f64; }) ==
+        "adam_step: v [1000] and w [1000] differ");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.beta2 = 1.0; }) == "adam_step: beta2 must be in [0, 1), not 1");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.epsilon = -1.0; }) ==
+        "adam_step: epsilon must be 0 or more, not -1");
+  CHECK(rejection_of<AdamStep>([](AdamStep& op) {
+          op.segments = {{500, 501}};
+        }) == "adam_step: a segment ends at 1001, the buffer at 1000");
+  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) { op.max_norm = 0.0; }) ==
+        "clip_factor: the largest norm must be positive, not 0");
+  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) { op.factor = dense(Shape{1}, DType::f64); }) ==
+        "clip_factor: factor must be f32 [1], not f64 [1]");
+  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) {
+          op.g = dense({10, 100});
+        }) == "clip_factor: g must be one flat f32 or f64 buffer, not f32 [10,100]");
+  CHECK(rejection_of<EmaUpdate>([](EmaUpdate& op) { op.decay = 1.5; }) ==
+        "ema_update: the decay must be between 0 and 1, not 1.5");
+  CHECK(rejection_of<EmaUpdate>([](EmaUpdate& op) { op.average = dense(Shape{2}); }) ==
+        "ema_update: average [2] and w [1] differ");
+  CHECK(rejection_of<BatchNormBackwardInference>([](BatchNormBackwardInference& op) { op.gamma = dense(Shape{3}); }) ==
+        "batch_norm_backward_inference: gamma must be f32 [64], not f32 [3]");
 }
 
 TEST_CASE("a batch is loaded from dense u8 images of as many channels") {

@@ -153,6 +153,107 @@ TEST_CASE("sgd_step by hand") {
   CHECK_THROWS_WITH(run(op), "sgd_step: a momentum of 0.5 needs the operand v");
 }
 
+TEST_CASE("sgd_step by hand, clipped") {
+  Numbers w = {1}, g = {8}, v = {4}, factor = {0.25};
+  std::vector<float> schedule = {0.5f, 0.5f};
+  SgdStep op;
+  op.segments = {{0, 1, 1.0, 0.5}};
+  op.schedule = view(schedule, Shape{2});
+  op.w = view(w, Shape{1});
+  op.g = view(g, Shape{1});
+  op.v = view(v, Shape{1});
+  op.factor = view(factor, Shape{1});
+  run(op);  // g' = 2 + 0.5, v = 2 + 2.5
+  CHECK_THAT(v, is({4.5}));
+  CHECK_THAT(w, is({-1.25}));
+  CHECK_THAT(g, is({8}));
+}
+
+TEST_CASE("adam_step by hand") {
+  for (const bool decoupled : {false, true}) {
+    Numbers w = {4, 4, 4}, g = {6, 6, 6}, m = {2, 2, 2}, v = {1, 1, 1}, factor = {0.5};
+    std::vector<float> schedule = {0.5f, 0.5f};
+    std::vector<std::int64_t> step = {2};
+    AdamStep op;
+    op.beta2 = 0.75;
+    op.epsilon = 0.5;
+    op.decoupled = decoupled;
+    op.segments = {{0, 1, 2.0, 0.25}, {2, 1, 1.0, 0.0, false}};
+    op.step = view(step, Shape{1});
+    op.schedule = view(schedule, Shape{2});
+    op.w = view(w, Shape{3});
+    op.g = view(g, Shape{3});
+    op.m = view(m, Shape{3});
+    op.v = view(v, Shape{3});
+    op.factor = view(factor, Shape{1});
+    run(op);
+    // The rate is 1. g' = 3, and with weight decay in the gradient 4; corrections 1 - 1/4 and 1 - 9/16.
+    const double gradient = decoupled ? 3.0 : 4.0;
+    const double first = 0.5 * 2.0 + 0.5 * gradient;
+    const double second = 0.75 + 0.25 * gradient * gradient;
+    const double before = decoupled ? 3.0 : 4.0;
+    CHECK_THAT(m, is({first, 2, 2}));
+    CHECK_THAT(v, is({second, 1, 1}));
+    CHECK_THAT(w, is({before - first / 0.75 / (std::sqrt(second / 0.4375) + 0.5), 4, 4}));
+  }
+}
+
+TEST_CASE("clip_factor by hand") {
+  Numbers g = {100, 3, -4, 100, 12}, factor = {kNaN};
+  ClipFactor op;
+  op.segments = {{1, 2}, {3, 1, 1.0, 0.0, false}, {4, 1}};
+  op.g = view(g, Shape{5});
+  op.factor = view(factor, Shape{1});
+  op.max_norm = 2.0;
+  run(op);
+  CHECK(factor[0] == Approx(2.0 / (13.0 + 1e-6)).epsilon(1e-12));
+  op.max_norm = 13.5;
+  run(op);
+  CHECK(factor[0] == 1.0);
+  for (const double spoiled : {kNaN, kInfinity, -kInfinity}) {
+    g[4] = spoiled;
+    factor[0] = 1.0;
+    run(op);
+    CHECK(std::isnan(factor[0]));
+  }
+  g[4] = 0.0;
+  g[3] = kNaN;  // frozen
+  run(op);
+  CHECK(factor[0] == 1.0);
+}
+
+TEST_CASE("ema_update by hand") {
+  Numbers w = {3, 5}, average = {kNaN, 1};
+  std::vector<std::int64_t> step = {1};
+  EmaUpdate op;
+  op.decay = 0.75;
+  op.step = view(step, Shape{1});
+  op.w = view(w, Shape{2});
+  op.average = view(average, Shape{2});
+  run(op);
+  CHECK_THAT(average, is({3, 5}));
+  step[0] = 2;
+  w = {7, 1};
+  run(op);
+  CHECK_THAT(average, is({4, 4}));
+}
+
+TEST_CASE("batch_norm_backward_inference by hand") {
+  Numbers dy = {3, -8}, gamma = {4, 0.5}, variance = {1, 13}, dx = {1, 1}, below = {1, 0};
+  BatchNormBackwardInference op;
+  op.attributes.epsilon = 3.0;
+  op.dy = view(dy, {1, 2, 1, 1});
+  op.gamma = view(gamma, Shape{2});
+  op.running_var = view(variance, Shape{2});
+  op.target = {.dx = view(dx, {1, 2, 1, 1}), .accumulate = true};
+  run(op);
+  CHECK_THAT(dx, is({7, 0}));
+  op.target.accumulate = false;
+  op.target.relu_output = view(below, {1, 2, 1, 1});
+  run(op);
+  CHECK_THAT(dx, is({6, 0}));
+}
+
 TEST_CASE("segment_norms by hand") {
   Numbers x = {100, 3, -4, 100, 2, kNaN, 0, -kInfinity}, y(8);
   SegmentNorms op;

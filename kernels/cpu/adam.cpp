@@ -1,0 +1,73 @@
+/// Adam and AdamW over the flat parameter buffer, one pass for all parameters.
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <cmath>
+
+namespace minception {
+namespace {
+
+struct Step {
+  float rate;    ///< learning rate over the first moment's bias correction
+  float factor;  ///< of the gradient
+  float decay;   ///< of the gradient, or with `decoupled` of the weight itself
+  float new1;    ///< 1 - beta1
+  float new2;    ///< 1 - beta2
+  float spread;  ///< 1 / sqrt of the second moment's bias correction
+  float epsilon;
+
+  template <bool decoupled>
+  void update(std::int64_t count, const float* g, float* w, float* m, float* v) const {
+    const Step s = *this;
+#pragma omp simd
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float gradient = decoupled ? s.factor * g[i] : s.factor * g[i] + s.decay * w[i];
+      const float first = m[i] + s.new1 * (gradient - m[i]);
+      const float second = v[i] + s.new2 * (gradient * gradient - v[i]);
+      m[i] = first;
+      v[i] = second;
+      const float weight = decoupled ? w[i] - s.decay * w[i] : w[i];
+      w[i] = weight - s.rate * first / (std::sqrt(second) * s.spread + s.epsilon);
+    }
+  }
+};
+
+}  // namespace
+
+void CpuBackend::adam_step(const AdamStep& op, Workspace) {
+  const auto t = static_cast<double>(op.step.as<const std::int64_t>()[0]);
+  const float* schedule = cpu::values(op.schedule);
+  const double beta1 = schedule[1];
+  const double correction1 = 1.0 - std::pow(beta1, t);
+  const double correction2 = 1.0 - std::pow(op.beta2, t);
+  const float factor = op.factor.defined() ? cpu::values(op.factor)[0] : 1.0f;
+  const float* g = cpu::values(op.g);
+  float* w = cpu::values(op.w);
+  float* m = cpu::values(op.m);
+  float* v = cpu::values(op.v);
+  // Threads share the buffer, not the segments: those differ in size by a factor of a million.
+  const std::int64_t length = op.w.elements();
+  cpu::parallel(threads_, length, length, [&](std::int64_t begin, std::int64_t end, int) {
+    for (const ParameterSegment& segment : op.segments) {
+      const std::int64_t first = std::max(begin, segment.begin);
+      const std::int64_t last = std::min(end, segment.begin + segment.count);
+      if (!segment.trains || first >= last) continue;
+      const double rate = schedule[0] * segment.learning_rate_scale;
+      const Step step = {.rate = static_cast<float>(rate / correction1),
+                         .factor = factor,
+                         .decay = static_cast<float>((op.decoupled ? rate : 1.0) * segment.weight_decay),
+                         .new1 = static_cast<float>(1.0 - beta1),
+                         .new2 = static_cast<float>(1.0 - op.beta2),
+                         .spread = static_cast<float>(1.0 / std::sqrt(correction2)),
+                         .epsilon = static_cast<float>(op.epsilon)};
+      if (op.decoupled) {
+        step.update<true>(last - first, g + first, w + first, m + first, v + first);
+      } else {
+        step.update<false>(last - first, g + first, w + first, m + first, v + first);
+      }
+    }
+  });
+}
+
+}  // namespace minception

@@ -1,0 +1,96 @@
+/// Adam and AdamW over the flat parameter buffer in one launch (parameter_runs.h). The number of the step, learning rate and
+/// beta1 are read from device memory, so that a captured step can be replayed with others.
+
+#include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/parameter_runs.h>
+
+#include <cmath>
+#include <cstdint>
+
+namespace minception {
+namespace cuda {
+namespace {
+
+/// What the host knows. 1 - beta^t is computed as -expm1(t * log(beta)): in float the difference itself would keep only
+/// three digits of 1 - 0.999.
+struct AdamConstants {
+  float log_beta2;
+  float new2;  ///< 1 - beta2
+  float epsilon;
+  bool decoupled;
+};
+
+struct AdamSettings {
+  float rate;    ///< learning rate over the first moment's bias correction
+  float factor;  ///< of the gradient
+  float decay;   ///< of the gradient, or with `decoupled` of the weight itself
+  float new1;    ///< 1 - beta1
+  float spread;  ///< 1 / sqrt of the second moment's bias correction
+  AdamConstants constants;
+
+  __device__ void update(float g, float& w, float& m, float& v) const {
+    const float gradient = constants.decoupled ? factor * g : factor * g + decay * w;
+    m += new1 * (gradient - m);
+    v += constants.new2 * (gradient * gradient - v);
+    if (constants.decoupled) w -= decay * w;
+    w -= rate * m / (sqrtf(v) * spread + constants.epsilon);
+  }
+};
+
+}  // namespace
+
+/// `factor` may be missing.
+template <int V>
+__global__ void __launch_bounds__(kParametersBlock)
+    adam_step(const std::int64_t* step, const float* schedule, const float* factor, const float* g, float* w, float* m,
+              float* v, AdamConstants constants, const ParameterRuns runs) {
+  const ParameterPlace place = parameter_place<V>(runs);
+  const int first = place.first;
+  if (first >= place.end) return;
+  const auto t = static_cast<float>(step[0]);
+  const float rate = schedule[0] * place.learning_rate_scale;
+  const AdamSettings settings = {rate / -expm1f(t * logf(schedule[1])),
+                                 factor != nullptr ? factor[0] : 1.0f,
+                                 constants.decoupled ? rate * place.weight_decay : place.weight_decay,
+                                 1.0f - schedule[1],
+                                 1.0f / sqrtf(-expm1f(t * constants.log_beta2)),
+                                 constants};
+  if (place.whole<V>()) {
+    const Floats<V> gradients = load<V>(g + first);
+    Floats<V> weights = load<V>(w + first);
+    Floats<V> firsts = load<V>(m + first);
+    Floats<V> seconds = load<V>(v + first);
+#pragma unroll
+    for (int i = 0; i < V; ++i) settings.update(gradients[i], weights[i], firsts[i], seconds[i]);
+    store<V>(w + first, weights);
+    store<V>(m + first, firsts);
+    store<V>(v + first, seconds);
+    return;
+  }
+  for (int i = max(first, place.begin); i < place.end && i < first + V; ++i) settings.update(g[i], w[i], m[i], v[i]);
+}
+
+}  // namespace cuda
+
+using namespace cuda;
+
+void CudaBackend::adam_step(const AdamStep& op, Workspace) {
+  const View<float> w = view<float>(op.w);
+  const View<const float> g = const_view<float>(op.g);
+  const View<float> m = view<float>(op.m);
+  const View<float> v = view<float>(op.v);
+  const AdamConstants constants = {static_cast<float>(std::log(op.beta2)), static_cast<float>(1.0 - op.beta2),
+                                   static_cast<float>(op.epsilon), op.decoupled};
+  for_alignment(
+      [&]<int V>() {
+        for_each_launch<V>(op.segments, [&](int blocks, const ParameterRuns& runs) {
+          launch<cuda::adam_step<V>>(blocks, kParametersBlock, 0, stream_, values<const std::int64_t>(op.step),
+                                     values<const float>(op.schedule), values<const float>(op.factor), g.data, w.data,
+                                     m.data, v.data, constants, runs);
+        });
+      },
+      w.data, g.data, m.data, v.data);
+}
+
+}  // namespace minception

@@ -1,0 +1,48 @@
+/// The moving average of weights. The number of the update is read from device memory, so that it can be captured.
+
+#include <minception/kernels/cuda/backend.h>
+#include <minception/kernels/cuda/launch.h>
+#include <minception/kernels/cuda/parameter_runs.h>
+
+#include <cstdint>
+
+namespace minception {
+namespace cuda {
+
+/// One thread per V values.
+template <int V>
+__global__ void __launch_bounds__(kParametersBlock)
+    ema_update(const std::int64_t* step, const float* w, float* average, int count, float share) {
+  const int first = (blockIdx.x * kParametersBlock + threadIdx.x) * V;
+  if (first >= count) return;
+  const bool starts = step[0] <= 1;
+  if (count - first >= V) {
+    const Floats<V> weights = load<V>(w + first);
+    Floats<V> averages = load<V>(average + first);
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      averages[i] = starts ? weights[i] : averages[i] + share * (weights[i] - averages[i]);
+    }
+    store<V>(average + first, averages);
+    return;
+  }
+  for (int i = first; i < count; ++i) average[i] = starts ? w[i] : average[i] + share * (w[i] - average[i]);
+}
+
+}  // namespace cuda
+
+using namespace cuda;
+
+void CudaBackend::ema_update(const EmaUpdate& op, Workspace) {
+  const View<const float> w = const_view<float>(op.w);
+  const View<float> average = view<float>(op.average);
+  const auto share = static_cast<float>(1.0 - op.decay);
+  for_alignment(
+      [&]<int V>() {
+        launch<cuda::ema_update<V>>(blocks_for(w.elements(), kParametersBlock * V), kParametersBlock, 0, stream_,
+                                    values<const std::int64_t>(op.step), w.data, average.data, w.elements(), share);
+      },
+      w.data, average.data);
+}
+
+}  // namespace minception

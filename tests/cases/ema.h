@@ -1,0 +1,25 @@
+#pragma once
+/// Cases of ema_update. The number of the update follows from the decay (tests/kernels/inputs.cpp): with 0.5 it is the
+/// first.
+
+#include <minception/tests/cases/case.h>
+
+namespace minception {
+
+inline std::vector<Case> ema_cases() {
+  using namespace cases;
+  std::vector<Case> table;
+  for (const std::int64_t length : {1, 63, 4096, 20'001}) {
+    for (const double decay : {0.9, 0.5, 0.25}) {
+      EmaUpdate op;
+      op.decay = decay;
+      op.step = dense(Shape{1}, DType::i64);
+      op.w = op.average = dense(Shape{length});
+      const char* when = decay == 0.9 ? "" : decay == 0.5 ? ", first" : ", short memory";
+      table.push_back({std::to_string(length) + " values" + when, op});
+    }
+  }
+  return table;
+}
+
+}  // namespace minception
