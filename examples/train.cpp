@@ -42,14 +42,15 @@ void stop_between_steps() {
 Schedule schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
   const auto steps = [&](double epochs) { return std::llround(epochs * static_cast<double>(steps_per_epoch)); };
   const bool paper = o.schedule == "paper";
+  const double momentum = o.optimizer == "sgd" ? o.momentum : o.beta1;
   return {.kind = paper ? ScheduleKind::step : parse_schedule(o.schedule),
           .learning_rate = o.learning_rate,
-          .momentum = o.momentum,
+          .momentum = momentum,
           .warmup_steps = steps(o.warmup_epochs),
           .step_interval = std::max<std::int64_t>(steps(paper ? 8.0 : o.step_epochs), 1),
           .step_factor = paper ? 0.96 : o.step_factor,
           .lowest_learning_rate = o.lowest_learning_rate,
-          .lowest_momentum = o.lowest_momentum < 0.0 ? o.momentum : o.lowest_momentum,
+          .lowest_momentum = o.lowest_momentum < 0.0 ? momentum : o.lowest_momentum,
           .rise_fraction = o.one_cycle_rise};
 }
 
@@ -59,11 +60,18 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
       .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
       .label_smoothing = o.label_smoothing,
       .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
+      .clip_norm = o.clip_norm,
+      .ema_decay = o.ema,
+      .freeze = o.freeze,
       .dataset_image = image,
       .crop_padding = {o.crop_padding, o.crop_padding},
       .flip = o.flip,
       .augmentation_seed = static_cast<std::uint64_t>(o.seed),
       .record = !o.no_graph};
+  if (o.optimizer != "sgd") {
+    options.adam = {
+        .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay, .decoupled = o.optimizer == "adamw"};
+  }
   const auto channels = static_cast<std::size_t>(image[0]);
   for (const auto& [name, values] : {std::pair{"--mean", &o.mean}, std::pair{"--deviation", &o.deviation}}) {
     require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
@@ -107,6 +115,7 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
        {{"parameters", memory.parameters},
         {"gradients", memory.gradients},
         {"optimizer", memory.optimizer},
+        {"averages", memory.averages},
         {"packed", memory.packed},
         {"arena", memory.arena},
         {"activations", memory.training.activations},
@@ -159,6 +168,19 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
     }
   }
   return resumed;
+}
+
+void load_initial_weights(Network& network, const TrainOptions& o) {
+  std::map<std::string, FileTensor> weights = weights_among(read_safetensors(o.init_file).tensors);
+  if (o.reset_head > 0) {
+    const std::map<std::string, FileTensor> fresh = network.state();
+    for (const std::string& name : head_parameters(network)) weights[name] = fresh.at(name);
+  }
+  try {
+    network.load_state(weights);
+  } catch (const Error& error) {
+    fail(o.init_file, ": ", error.what());
+  }
 }
 
 /// A training with its folder: what is printed, written and saved while it runs.
@@ -268,7 +290,7 @@ class Session {
                                                            std::move(evaluation), dataset_.test);
     run_.write("evaluation.json", to_json(record));
     write_safetensors(run_.file("model.safetensors"),
-                      {network_.state(), weights_metadata(network_, dataset_.train.class_names)});
+                      {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)});
     save();
     if (!trainer_.finished()) write_report();
     return true;
@@ -313,6 +335,7 @@ class Session {
 bool train(const CLI::App& app, TrainOptions o) {
   const DeviceChoice device = choose_device(o.device);
   o.device = device.name;
+  set_defaults(app, o);
   check(o);
   const bool resuming = !o.resume.empty();
   Resumed resumed;
@@ -344,28 +367,23 @@ bool train(const CLI::App& app, TrainOptions o) {
               static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
+  const auto classes = static_cast<std::int64_t>(dataset.train.class_names.size());
+  require(o.reset_head == 0 || o.reset_head == classes, "--reset-head ", o.reset_head, ": ", dataset.name, " has ",
+          classes, " classes");
   const std::unique_ptr<Backend> backend = make_device(o.device, o.threads, o.compute == "tf32", o.kernels);
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
-                            .classes = static_cast<std::int64_t>(dataset.train.class_names.size()),
+                            .classes = classes,
                             .seed = static_cast<std::uint64_t>(o.seed)});
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   Network network(std::move(model), *backend, network_options(o, image));
   std::printf("device: %s, %s%s\n%s", o.device.c_str(), backend->description().c_str(),
               device.why.empty() ? "" : concat(" (auto: ", device.why, ")").c_str(), memory_table(network).c_str());
   if (resumed.checkpoint) {
-    network.load_state(resumed.checkpoint->parameters);
-    network.load_optimizer_state(resumed.checkpoint->momentum);
-  } else if (!o.init_file.empty()) {
-    Safetensors content = read_safetensors(o.init_file);
-    std::erase_if(content.tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
-    try {
-      network.load_state(content.tensors);
-    } catch (const Error& error) {
-      fail(o.init_file, ": ", error.what());
-    }
+    load_checkpoint(network, *resumed.checkpoint);
   } else {
     network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
+    if (!o.init_file.empty()) load_initial_weights(network, o);
   }
 
   // Where samples come from: the device, or host memory by way of threads. Either way gives the same batches.
@@ -390,10 +408,12 @@ bool train(const CLI::App& app, TrainOptions o) {
     train_feed = std::make_unique<ResidentFeed>(train_on_device);
     test_feed = std::make_unique<ResidentFeed>(test_on_device);
   }
-  const std::int64_t steps_per_epoch = (dataset.train.size() + o.batch_size - 1) / o.batch_size;
+  const std::int64_t steps_per_epoch =
+      (dataset.train.size() + o.batch_size * o.accumulate - 1) / (o.batch_size * o.accumulate);
   Trainer trainer(network, *train_feed,
                   {.epochs = o.epochs,
                    .batch_size = o.batch_size,
+                   .accumulate = o.accumulate,
                    .seed = static_cast<std::uint64_t>(o.seed),
                    .shuffle = !o.no_shuffle,
                    .schedule = schedule_of(o, steps_per_epoch),

@@ -37,12 +37,19 @@ void each_option(Options& o, F&& f) {
   f("flip", o.flip, result, "mirror half of the images");
   f("epochs", o.epochs, result, "passes over the training images");
   f("batch-size", o.batch_size, result, "images per step");
-  f("lr", o.learning_rate, result, "learning rate; the peak with --schedule one-cycle");
+  f("accumulate", o.accumulate, result, "batches whose gradients make one step, as if they were one batch");
+  f("optimizer", o.optimizer, result, "sgd, adam, or adamw (weight decay apart from the gradient)");
+  f("lr", o.learning_rate, result, "learning rate; the peak with --schedule one-cycle (adam and adamw: 0.001)");
   f("momentum", o.momentum, result, "momentum; the highest with --schedule one-cycle");
   f("lowest-momentum", o.lowest_momentum, result,
     "one-cycle: momentum at the peak of the learning rate (default: no cycle)");
   f("nesterov", o.nesterov, result, "Nesterov momentum");
-  f("weight-decay", o.weight_decay, result, "added to the gradient, times the weight");
+  f("beta1", o.beta1, result, "adam, adamw: decay of the gradients' average; cycled in place of momentum");
+  f("beta2", o.beta2, result, "adam, adamw: decay of the average of their squares");
+  f("epsilon", o.epsilon, result, "adam, adamw: added to the root of that");
+  f("weight-decay", o.weight_decay, result, "added to the gradient, times the weight; adamw: taken from the weight");
+  f("clip-norm", o.clip_norm, result, "scale all gradients together to at most this norm (0: leave them)");
+  f("ema", o.ema, result, "test and export moving averages of the weights, of this decay, such as 0.999 (0: none)");
   f("label-smoothing", o.label_smoothing, result, "part of the target spread over all classes");
   f("schedule", o.schedule, result,
     "constant, step, cosine, one-cycle, or paper (4 % less every 8 epochs, as for the first GoogLeNet)");
@@ -53,6 +60,8 @@ void each_option(Options& o, F&& f) {
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
   f("initialization", o.initialization, result, "xavier-uniform or kaiming-normal");
   f("init", o.init_file, result, "start from the weights in this safetensors file");
+  f("reset-head", o.reset_head, result, "with --init: all but the last layer, which is new and has so many classes");
+  f("freeze", o.freeze, result, "leave parameters as they are whose names begin so; several, or once for each");
   f("device", o.device, result, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
   f("compute", o.compute, result, "f32; bf16, with f32 weights; on cuda also tf32");
   f("kernels", o.kernels, result, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
@@ -75,6 +84,9 @@ void each_option(Options& o, F&& f) {
   f("tensorboard", o.tensorboard, nothing, "write event files for TensorBoard, too");
 }
 
+/// Of Adam. Less is lost beside a second moment of 0, and 0 / 0 spoils weights that have had no gradient yet.
+constexpr double kSmallestEpsilon = 1e-30;
+
 void check_count(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
   require(value >= least && value <= most, option, " ", value, ": must be ", least, " to ", most);
 }
@@ -94,7 +106,8 @@ void declare(CLI::App& app, TrainOptions& options) {
     using Member = std::remove_reference_t<decltype(member)>;
     if constexpr (std::is_same_v<Member, bool>) {
       app.add_flag("--" + name, member, help);
-    } else if constexpr (std::is_same_v<Member, std::vector<double>>) {
+    } else if constexpr (requires { member.push_back(typename Member::value_type()); } &&
+                         !std::is_same_v<Member, std::string>) {
       app.add_option("--" + name, member, help)->delimiter(',')->multi_option_policy(Policy::TakeAll);
     } else {
       app.add_option("--" + name, member, help);
@@ -102,10 +115,15 @@ void declare(CLI::App& app, TrainOptions& options) {
   });
   app.get_option("--lowest-momentum")->default_str("");
   app.get_option("--folder-size")->default_str("");
+  app.get_option("--freeze")->default_str("");
   app.get_option("--threads")->default_str("0");
   app.add_option("--out", options.out, "folder of the run, for instance runs/first");
   app.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
   app.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
+}
+
+void set_defaults(const CLI::App& app, TrainOptions& options) {
+  if (options.optimizer != "sgd" && app.get_option("--lr")->count() == 0) options.learning_rate = 1e-3;
 }
 
 void check(const TrainOptions& o) {
@@ -125,13 +143,34 @@ void check(const TrainOptions& o) {
           for_folders, " is for --data folder:PATH, not for ", o.data);
   check_count("--epochs", o.epochs, 1, 1'000'000);
   check_count("--batch-size", o.batch_size, 1, 1'000'000);
+  check_count("--accumulate", o.accumulate, 1, 1'000'000);
   check_number("--lr", o.learning_rate, 0.0);
+  const bool adam = o.optimizer == "adam" || o.optimizer == "adamw";
+  require(adam || o.optimizer == "sgd", "--optimizer ", o.optimizer, ": known are sgd, adam, adamw");
+  require(!adam || o.momentum == 0.0, "--momentum belongs to --optimizer sgd; ", o.optimizer, " takes --beta1");
+  require(!adam || !o.nesterov, "--nesterov belongs to --optimizer sgd");
+  require(o.beta1 >= 0.0 && o.beta1 < 1.0, "--beta1 ", o.beta1, ": must be in [0, 1)");
+  require(o.beta2 >= 0.0 && o.beta2 < 1.0, "--beta2 ", o.beta2, ": must be in [0, 1)");
+  require(std::isfinite(o.epsilon) && o.epsilon >= kSmallestEpsilon, "--epsilon ", o.epsilon,
+          ": must be a finite number, ", kSmallestEpsilon, " or more");
+  const TrainOptions defaults;
+  require(adam || (o.beta1 == defaults.beta1 && o.beta2 == defaults.beta2 && o.epsilon == defaults.epsilon),
+          "--beta1, --beta2 and --epsilon need --optimizer adam or adamw");
   require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
-  require(o.lowest_momentum == -1.0 || (o.lowest_momentum >= 0.0 && o.lowest_momentum <= o.momentum),
-          "--lowest-momentum ", o.lowest_momentum, ": must be between 0 and --momentum, ", o.momentum);
+  const double momentum = adam ? o.beta1 : o.momentum;
+  require(o.lowest_momentum == -1.0 || (o.lowest_momentum >= 0.0 && o.lowest_momentum <= momentum),
+          "--lowest-momentum ", o.lowest_momentum, ": must be between 0 and ", adam ? "--beta1" : "--momentum", ", ",
+          momentum);
   require(o.lowest_momentum == -1.0 || o.schedule == "one-cycle", "--lowest-momentum needs --schedule one-cycle");
   require(!o.nesterov || o.momentum > 0.0, "--nesterov needs a --momentum above 0");
   check_number("--weight-decay", o.weight_decay, 0.0);
+  check_number("--clip-norm", o.clip_norm, 0.0);
+  require(o.ema >= 0.0 && o.ema < 1.0, "--ema ", o.ema, ": must be in [0, 1)");
+  check_count("--reset-head", o.reset_head, 0, 1'000'000);
+  require(o.reset_head == 0 || !o.init_file.empty(), "--reset-head needs --init, a file with the other weights");
+  for (const std::string& prefix : o.freeze) {
+    require(!prefix.empty(), "--freeze '': must be the beginning of a name, for instance inception3a");
+  }
   require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "--label-smoothing ", o.label_smoothing,
           ": must be in [0, 1)");
   if (o.schedule != "paper") parse_schedule(o.schedule);

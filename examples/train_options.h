@@ -24,11 +24,18 @@ struct TrainOptions {
   bool flip = false;
   std::int64_t epochs = 10;
   std::int64_t batch_size = 128;
+  std::int64_t accumulate = 1;
+  std::string optimizer = "sgd";
   double learning_rate = 0.1;
   double momentum = 0.0;
   double lowest_momentum = -1.0;  ///< negative: as momentum
   bool nesterov = false;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
   double weight_decay = 0.0;
+  double clip_norm = 0.0;
+  double ema = 0.0;
   double label_smoothing = 0.0;
   std::string schedule = "constant";
   double warmup_epochs = 0.0;
@@ -38,6 +45,8 @@ struct TrainOptions {
   double lowest_learning_rate = 0.0;
   std::string initialization = "xavier-uniform";
   std::string init_file;
+  std::int64_t reset_head = 0;
+  std::vector<std::string> freeze;
   std::string device = "auto";
   std::string compute = "f32";
   std::string kernels = "ours";
@@ -65,6 +74,9 @@ struct TrainOptions {
 
 /// Adds the options to a program's command line.
 void declare(CLI::App& app, TrainOptions& options);
+
+/// Sets what was not given and has no constant default: the learning rate of Adam.
+void set_defaults(const CLI::App& app, TrainOptions& options);
 
 /// Throws Error, naming the option, for a value that cannot be.
 void check(const TrainOptions& options);

@@ -21,7 +21,7 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
   x_ = x;
   const Tensor y = output(plan, x, destination);
   const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, options_.relu};
-  if (plan.mode() == Mode::training) {
+  if (plan.mode() == Mode::training && !frozen(plan)) {
     mean_ = plan.saved(name() + ": mean", {options_.channels}, plan.master_dtype());
     rstd_ = plan.saved(name() + ": rstd", {options_.channels}, plan.master_dtype());
     plan.add(name(), BatchNormForwardTraining{.attributes = attributes,
@@ -46,6 +46,15 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
 }
 
 void BatchNorm2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  if (frozen(plan)) {
+    if (!target.dx.defined()) return;
+    plan.add(name(), BatchNormBackwardInference{.attributes = {.epsilon = options_.epsilon},
+                                                .gamma = plan.parameter(gamma_),
+                                                .running_var = plan.statistic(running_var_),
+                                                .dy = dy,
+                                                .target = target});
+    return;
+  }
   GradTarget dx = target;
   // The sums behind dgamma and dbeta need one pass anyway; an unwanted dx goes to a tensor that nobody reads.
   if (!dx.dx.defined()) dx.dx = plan.activation(name() + ": unused input gradient", x_.shape);

@@ -9,6 +9,8 @@ namespace minception {
 ///   backward   dbeta = sum dy,  dgamma = sum dy * xhat,
 ///              dx = gamma * rstd * (dy - dbeta / m - xhat * dgamma / m),  m values per channel
 /// Backward needs x, mean and rstd; with `relu`, dy arrives masked by (y > 0).
+/// Where weight and bias are frozen, training goes forward as inference does, running statistics stay, and
+/// dx = dy * gamma / sqrt(running_var + epsilon).
 class BatchNorm2d final : public Layer {
  public:
   struct Options {
@@ -27,6 +29,8 @@ class BatchNorm2d final : public Layer {
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
  private:
+  bool frozen(const Plan& plan) const { return !plan.trains(gamma_) && !plan.trains(beta_); }
+
   Options options_;
   ParameterId gamma_ = 0;
   ParameterId beta_ = 0;

@@ -11,13 +11,17 @@ namespace minception {
 /// The content of Region::control.
 struct ControlBlock {
   std::int64_t position[2] = {0, 0};  ///< epoch, position in the epoch of the batch's first sample
-  float schedule[2] = {0.0f, 0.0f};   ///< learning rate, momentum
+  std::int64_t step = 1;              ///< number of the optimizer's step, from 1
+  float schedule[2] = {0.0f, 0.0f};   ///< learning rate; momentum, or Adam's beta1
 };
 
 /// Bytes from the start of Region::control to the totals of head `head` (two values of 8 bytes at most).
 constexpr std::size_t totals_offset(std::size_t head) { return sizeof(ControlBlock) + head * 16; }
 
 inline Tensor position_tensor(Plan& plan) { return plan.external(Region::control, 0, Shape{2}, DType::i64); }
+inline Tensor step_tensor(Plan& plan) {
+  return plan.external(Region::control, offsetof(ControlBlock, step), Shape{1}, DType::i64);
+}
 inline Tensor schedule_tensor(Plan& plan) {
   return plan.external(Region::control, offsetof(ControlBlock, schedule), Shape{2}, DType::f32);
 }

@@ -48,11 +48,13 @@ Tensor Conv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
 }
 
 void Conv2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
-  plan.add(name(), Conv2dBackwardWeights{.attributes = attributes(),
-                                         .x = x_,
-                                         .dy = dy,
-                                         .dw = plan.gradient(weight_),
-                                         .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  if (plan.trains(weight_) || (options_.bias && plan.trains(bias_))) {
+    plan.add(name(), Conv2dBackwardWeights{.attributes = attributes(),
+                                           .x = x_,
+                                           .dy = dy,
+                                           .dw = plan.gradient(weight_),
+                                           .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  }
   if (target.dx.defined()) {
     plan.add(name(),
              Conv2dBackwardData{.attributes = attributes(), .dy = dy, .w = plan.parameter(weight_), .target = target});

@@ -196,11 +196,17 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
       channel += members[j];
     }
   }
-  plan.add(name(), Conv2d1x1GroupBackwardWeights{
-                       .x = x_,
-                       .dy = gradients,
-                       .dw = plan.gradient(weights_, weight_shape),
-                       .dbias = options_.batch_norm ? Tensor{} : plan.gradient(biases_, Shape{weight_shape[0]})});
+  bool trains = false;
+  for (std::size_t j = 0; j < kMembers; ++j) {
+    trains = trains || plan.trains(weights_ + j) || (!options_.batch_norm && plan.trains(biases_ + j));
+  }
+  if (trains) {
+    plan.add(name(), Conv2d1x1GroupBackwardWeights{
+                         .x = x_,
+                         .dy = gradients,
+                         .dw = plan.gradient(weights_, weight_shape),
+                         .dbias = options_.batch_norm ? Tensor{} : plan.gradient(biases_, Shape{weight_shape[0]})});
+  }
   if (target.dx.defined()) {
     GradTarget sum = target;
     sum.accumulate = target.accumulate || channels.branch4 > 0;

@@ -37,10 +37,12 @@ Tensor Linear::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
 }
 
 void Linear::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
-  plan.add(
-      name(),
-      LinearBackwardWeights{
-          .x = x_, .dy = dy, .dw = plan.gradient(weight_), .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  if (plan.trains(weight_) || (options_.bias && plan.trains(bias_))) {
+    plan.add(
+        name(),
+        LinearBackwardWeights{
+            .x = x_, .dy = dy, .dw = plan.gradient(weight_), .dbias = options_.bias ? plan.gradient(bias_) : Tensor{}});
+  }
   if (target.dx.defined()) {
     plan.add(name(), LinearBackwardData{.dy = dy, .w = plan.parameter(weight_), .target = target});
   }

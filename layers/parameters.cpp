@@ -21,6 +21,16 @@ ParameterId ParameterTable::add_block(std::vector<Parameter> members) {
   return first;
 }
 
+bool ParameterTable::freeze(std::string_view prefix) {
+  bool found = false;
+  for (Parameter& parameter : parameters_) {
+    if (!parameter.name.starts_with(prefix)) continue;
+    parameter.updates = false;
+    found = true;
+  }
+  return found;
+}
+
 const Parameter* ParameterTable::find(std::string_view name) const {
   const auto found = std::find_if(parameters_.begin(), parameters_.end(),
                                   [name](const Parameter& parameter) { return parameter.name == name; });

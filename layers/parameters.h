@@ -34,7 +34,7 @@ struct Parameter {
 
   double learning_rate_scale = 1.0;
   bool decays = true;   ///< weight decay applies
-  bool updates = true;  ///< false: frozen, the optimizer leaves it as it is
+  bool updates = true;  ///< false: frozen, training leaves it as it is
 
   bool trained() const { return role != ParameterRole::running_mean && role != ParameterRole::running_var; }
 };
@@ -52,6 +52,9 @@ class ParameterTable {
 
   std::span<const Parameter> all() const { return parameters_; }
   const Parameter& operator[](ParameterId id) const { return parameters_[id]; }
+  /// Parameters whose name begins with `prefix` are trained no more, and their running statistics stay. Returns false if
+  /// there are none.
+  bool freeze(std::string_view prefix);
   /// nullptr if there is none of that name.
   const Parameter* find(std::string_view name) const;
 

@@ -172,6 +172,7 @@ BoundSteps& Plan::bind(const BindOptions& options) {
   BoundSteps bound;
   std::size_t extra_bytes = 0;
   for (const Step& step : steps_) {
+    if (step.phase == Phase::update && !options.update) break;
     Operation operation = step.operation;
     for_each_operand(operation,
                      [&](std::string_view, Tensor& tensor, Access) { tensor = bind(tensor, options.batch); });

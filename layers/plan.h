@@ -35,7 +35,8 @@ enum class Region : std::uint8_t {
   parameters,      ///< flat, master dtype
   gradients,       ///< flat, master dtype
   statistics,      ///< flat, master dtype: running means and variances
-  optimizer,       ///< flat, master dtype: momentum
+  optimizer,       ///< flat, master dtype: momentum, or one after the other the two moments of Adam
+  averages,        ///< flat, master dtype: moving averages of parameters and, behind them, statistics
   packed,          ///< weights in the backend's own layout, inference only
   control,         ///< learning rate, position, totals: what changes from step to step
   dataset_images,  ///< resident samples
@@ -61,13 +62,14 @@ struct Storage {
 struct BindOptions {
   std::int64_t batch = 1;      ///< samples, at most the plan's largest batch
   bool accumulate = false;     ///< parameter gradients are added to instead of overwritten
+  bool update = true;          ///< false: the steps of the update, which come last, are left out
   bool refresh_packed = true;  ///< packed weights are made again; needed after weights or batch size changed
   double divisor = 0.0;        ///< of the loss; 0 stands for the batch size
 
   auto operator<=>(const BindOptions&) const = default;
 };
 
-/// The steps of a plan with memory: ready to run.
+/// The steps of a plan with memory, all of them or all before the update: ready to run.
 struct BoundSteps {
   std::vector<Operation> operations;
   std::vector<Workspace> workspaces;
@@ -112,6 +114,8 @@ class Plan {
   Tensor gradient(ParameterId id, const Shape& shape);
   Tensor gradient(ParameterId id) { return gradient(id, parameters_[id].shape); }
   Tensor statistic(ParameterId id);
+  /// False for a parameter that is frozen: nobody needs its gradient.
+  bool trains(ParameterId id) const { return parameters_[id].updates; }
 
   /// Appends a step. Throws Error, naming the layer, if the operation is not valid.
   void add(const std::string& layer, Operation operation);

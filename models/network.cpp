@@ -28,6 +28,16 @@ std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model
   return {std::move(scale), std::move(shift)};
 }
 
+[[noreturn]] void fail_to_freeze(const ParameterTable& parameters, const std::string& prefix) {
+  std::string layers, last;
+  for (const Parameter& parameter : parameters.all()) {
+    const std::string layer = parameter.name.substr(0, parameter.name.find('.'));
+    if (layer != last) layers += (layers.empty() ? "" : ", ") + layer;
+    last = layer;
+  }
+  fail("nothing to freeze: no parameter has a name that begins with '", prefix, "'; there are ", layers);
+}
+
 std::string mebibytes(std::size_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
 
 }  // namespace
@@ -63,6 +73,9 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
     head.layers->declare(parameters_, head.name);
   }
+  for (const std::string& prefix : options_.freeze) {
+    if (!parameters_.freeze(prefix)) fail_to_freeze(parameters_, prefix);
+  }
 
   if (options_.training) {
     training_ = std::make_unique<Plan>(backend_, parameters_, Mode::training, options_.compute, options_.max_batch);
@@ -77,12 +90,14 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   if (training_) {
     memory_.training = training_->memory();
     memory_.gradients = flat_bytes(parameters_.flat_parameters(), master);
-    if (options_.sgd.momentum) memory_.optimizer = memory_.gradients;
+    memory_.optimizer = optimizer_buffers().size() * memory_.gradients;
+    if (options_.ema_decay > 0.0) memory_.averages = memory_.parameters;
   }
   memory_.inference = inference_->memory();
   memory_.packed = inference_->packed_bytes();
   memory_.arena = std::max(memory_.training.arena, memory_.inference.arena);
-  memory_.total = memory_.parameters + memory_.gradients + memory_.optimizer + memory_.packed + memory_.arena;
+  memory_.total =
+      memory_.parameters + memory_.gradients + memory_.optimizer + memory_.averages + memory_.packed + memory_.arena;
   if (options_.plan_only) return;
   require(memory_.available == 0 || memory_.total <= memory_.available, "not enough memory on ",
           backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch, ": ",
@@ -94,15 +109,20 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   statistic_memory_ = backend_.allocate(flat_bytes(parameters_.flat_statistics(), master));
   gradient_memory_ = backend_.allocate(memory_.gradients);
   optimizer_memory_ = backend_.allocate(memory_.optimizer);
+  average_memory_ = backend_.allocate(memory_.averages);
   packed_memory_ = backend_.allocate(memory_.packed);
   control_memory_ = backend_.allocate(totals_offset(heads()));
   index_memory_ = backend_.allocate(static_cast<std::size_t>(options_.max_batch) * sizeof(std::int32_t));
-  const std::map<Region, void*> regions = {
+  std::map<Region, void*> regions = {
       {Region::parameters, parameter_memory_.data()}, {Region::gradients, gradient_memory_.data()},
       {Region::statistics, statistic_memory_.data()}, {Region::optimizer, optimizer_memory_.data()},
-      {Region::packed, packed_memory_.data()},        {Region::control, control_memory_.data()},
-      {Region::dataset_indices, index_memory_.data()}};
+      {Region::averages, average_memory_.data()},     {Region::packed, packed_memory_.data()},
+      {Region::control, control_memory_.data()},      {Region::dataset_indices, index_memory_.data()}};
   if (training_) training_->set_memory(arena_.data(), regions);
+  if (memory_.averages > 0) {  // inference sees the averages instead
+    regions[Region::parameters] = average_memory_.data();
+    regions[Region::statistics] = average_statistics();
+  }
   inference_->set_memory(arena_.data(), regions);
 }
 
@@ -173,10 +193,21 @@ void Network::write_plan(Plan& plan) {
   }
 
   plan.begin_phase(Phase::backward);
+  // Below the lowest layer that trains, nobody needs a gradient.
+  std::size_t lowest = 0;
+  while (lowest < body.size() && !trains(body[lowest].name())) ++lowest;
+  bool any_trains = lowest < body.size();
+  for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
+    const Head& head = model_.auxiliary[j];
+    const bool head_trains = trains(head.name);
+    any_trains = any_trains || head_trains;
+    if (head_trains && head.after + 1 <= lowest) head.layers->backward(plan, auxiliary_gradients[j], {});
+  }
+  require(any_trains, "every parameter of ", model_.config.name, " is frozen: nothing is left to train");
   Tensor gradient = dlogits;
-  for (std::size_t i = body.size(); i-- > 0;) {
+  for (std::size_t i = body.size(); i-- > lowest;) {
     GradTarget target;
-    if (i > 0) {
+    if (i > lowest) {
       target.dx = plan.activation(body[i].name() + ": input gradient", values[i].shape);
       for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
         if (model_.auxiliary[j].after + 1 != i) continue;
@@ -191,16 +222,63 @@ void Network::write_plan(Plan& plan) {
   }
 
   plan.begin_phase(Phase::update);
-  const Shape flat = {parameters_.flat_parameters()};
-  const DType master = plan.master_dtype();
-  plan.add("optimizer",
-           SgdStep{.nesterov = options_.sgd.nesterov,
-                   .segments = parameters_.segments(options_.sgd.weight_decay),
-                   .schedule = schedule_tensor(plan),
-                   .g = plan.external(Region::gradients, 0, flat, master),
-                   .w = plan.external(Region::parameters, 0, flat, master),
-                   .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, flat, master) : Tensor{}});
+  write_update(plan);
   plan.place(options_.reuse_memory);
+}
+
+bool Network::trains(const std::string& layer) const {
+  const std::span<const Parameter> all = parameters_.all();
+  return std::any_of(all.begin(), all.end(), [&](const Parameter& parameter) {
+    return parameter.trained() && parameter.updates && parameter.name.starts_with(layer + ".");
+  });
+}
+
+void Network::write_update(Plan& plan) {
+  const DType master = plan.master_dtype();
+  const Shape parameters = {parameters_.flat_parameters()};
+  const Shape statistics = {parameters_.flat_statistics()};
+  const std::size_t bytes = flat_bytes(parameters[0], master);
+  const Tensor g = plan.external(Region::gradients, 0, parameters, master);
+  const Tensor w = plan.external(Region::parameters, 0, parameters, master);
+  Tensor factor;
+  if (options_.clip_norm > 0.0) {
+    factor = plan.saved("gradient clipping: factor", Shape{1}, master);
+    plan.add(
+        "clipping",
+        ClipFactor{.max_norm = options_.clip_norm, .segments = parameters_.segments(0.0), .g = g, .factor = factor});
+  }
+  if (options_.adam) {
+    plan.add("optimizer", AdamStep{.beta2 = options_.adam->beta2,
+                                   .epsilon = options_.adam->epsilon,
+                                   .decoupled = options_.adam->decoupled,
+                                   .segments = parameters_.segments(options_.adam->weight_decay),
+                                   .step = step_tensor(plan),
+                                   .schedule = schedule_tensor(plan),
+                                   .g = g,
+                                   .w = w,
+                                   .m = plan.external(Region::optimizer, 0, parameters, master),
+                                   .v = plan.external(Region::optimizer, bytes, parameters, master),
+                                   .factor = factor});
+  } else {
+    plan.add("optimizer",
+             SgdStep{.nesterov = options_.sgd.nesterov,
+                     .segments = parameters_.segments(options_.sgd.weight_decay),
+                     .schedule = schedule_tensor(plan),
+                     .g = g,
+                     .w = w,
+                     .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, parameters, master) : Tensor{},
+                     .factor = factor});
+  }
+  if (options_.ema_decay <= 0.0) return;
+  plan.add("averages", EmaUpdate{.decay = options_.ema_decay,
+                                 .step = step_tensor(plan),
+                                 .w = w,
+                                 .average = plan.external(Region::averages, 0, parameters, master)});
+  if (statistics[0] == 0) return;
+  plan.add("averages", EmaUpdate{.decay = options_.ema_decay,
+                                 .step = step_tensor(plan),
+                                 .w = plan.external(Region::statistics, 0, statistics, master),
+                                 .average = plan.external(Region::averages, bytes, statistics, master)});
 }
 
 const Plan& Network::plan(Mode mode) const { return plan_of(mode); }
@@ -209,81 +287,6 @@ Plan& Network::plan_of(Mode mode) const {
   const auto& plan = mode == Mode::training ? training_ : inference_;
   require(plan != nullptr, "this network was made for inference only");
   return *plan;
-}
-
-void Network::initialize(Initialization initialization, std::uint64_t seed) {
-  std::map<std::string, FileTensor> values;
-  for (const Parameter& parameter : parameters_.all()) {
-    values[parameter.name] =
-        to_file_tensor(initial_values(parameter, initialization, seed), parameter.shape, inference_->master_dtype());
-  }
-  load_state(values);
-}
-
-std::map<std::string, FileTensor> Network::export_values(const std::byte* flat, const std::byte* statistics) const {
-  const DType dtype = inference_->master_dtype();
-  std::map<std::string, FileTensor> values;
-  for (const Parameter& parameter : parameters_.all()) {
-    const std::byte* source = parameter.trained() ? flat : statistics;
-    if (source == nullptr) continue;
-    std::vector<std::byte> memory(flat_bytes(parameter.shape.elements(), dtype));
-    backend_.copy_to_host(memory.data(), source + flat_bytes(parameter.begin, dtype), memory.size());
-    values[parameter.name] = {dtype, parameter.shape, channels_last_to_file(memory, parameter.shape, dtype)};
-  }
-  return values;
-}
-
-std::map<std::string, FileTensor> Network::state() const {
-  return export_values(static_cast<const std::byte*>(parameter_memory_.data()),
-                       static_cast<const std::byte*>(statistic_memory_.data()));
-}
-
-std::map<std::string, FileTensor> Network::gradients() const {
-  return export_values(static_cast<const std::byte*>(gradient_memory_.data()), nullptr);
-}
-
-std::map<std::string, FileTensor> Network::optimizer_state() const {
-  if (optimizer_memory_.bytes() == 0) return {};
-  return export_values(static_cast<const std::byte*>(optimizer_memory_.data()), nullptr);
-}
-
-void Network::load_state(const std::map<std::string, FileTensor>& state) {
-  import_values(state, static_cast<std::byte*>(parameter_memory_.data()),
-                static_cast<std::byte*>(statistic_memory_.data()));
-  packed_for_batch_ = 0;
-}
-
-void Network::load_optimizer_state(const std::map<std::string, FileTensor>& state) {
-  require(options_.sgd.momentum || state.empty(), "this network was made without momentum");
-  if (options_.sgd.momentum) import_values(state, static_cast<std::byte*>(optimizer_memory_.data()), nullptr);
-}
-
-void Network::import_values(const std::map<std::string, FileTensor>& values, std::byte* flat, std::byte* statistics) {
-  require(!options_.plan_only, "this network was only planned: it has no memory");
-  const DType dtype = inference_->master_dtype();
-  const auto wanted = [&](const Parameter& parameter) { return parameter.trained() || statistics != nullptr; };
-  // All checks come first, so that a file that does not fit changes nothing.
-  for (const auto& [name, tensor] : values) {
-    if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch counts batches; nothing here depends on it
-    const Parameter* parameter = parameters_.find(name);
-    require(parameter != nullptr && wanted(*parameter), "the tensor ", name, " belongs to no layer of ",
-            model_.config.name);
-    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
-            " expects ", parameter->shape);
-    require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
-            minception::name_of(dtype), " is expected");
-  }
-  for (const Parameter& parameter : parameters_.all()) {
-    require(!wanted(parameter) || values.contains(parameter.name), "the tensor ", parameter.name, " of ",
-            model_.config.name, " is missing");
-  }
-  for (const Parameter& parameter : parameters_.all()) {
-    if (!wanted(parameter)) continue;
-    const FileTensor& tensor = values.at(parameter.name);
-    const std::vector<std::byte> memory = file_to_channels_last(tensor.bytes, tensor.shape, dtype);
-    std::byte* buffer = parameter.trained() ? flat : statistics;
-    backend_.copy_to_device(buffer + flat_bytes(parameter.begin, dtype), memory.data(), memory.size());
-  }
 }
 
 void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
@@ -331,8 +334,9 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
   backend_.copy_to_device(y.data, answers.data(), answers.size() * sizeof(std::int32_t));
 }
 
-void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum) {
-  const ControlBlock block = {.position = {epoch, position}, .schedule = {learning_rate, momentum}};
+void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum,
+                          std::int64_t step) {
+  const ControlBlock block = {.position = {epoch, position}, .step = step, .schedule = {learning_rate, momentum}};
   backend_.upload(control_memory_.data(), &block, sizeof block);
 }
 
@@ -343,9 +347,10 @@ Plan& Network::plan_to_run(Mode mode) const {
   return plan_of(mode);
 }
 
-/// On a profiler's timeline a range per phase, layer and operation.
+/// All that is bound, which without the update is less than the plan has. On a profiler's timeline a range per phase, layer
+/// and operation.
 void Network::run_steps(const Plan& plan, const BoundSteps& bound, std::optional<Phase> only) {
-  const std::span<const Step> steps = plan.steps();
+  const std::span<const Step> steps = plan.steps().first(bound.operations.size());
   for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
     const Phase phase = steps[begin].phase;
     while (end < steps.size() && steps[end].phase == phase) ++end;
@@ -394,8 +399,10 @@ std::vector<OperationTime> Network::run_timed(Mode mode, std::int64_t batch) {
 }
 
 bool Network::run_watched(Phase phase, std::int64_t batch,
-                          const std::function<bool(const Step&, const Operation&)>& after) {
-  const BoundSteps& bound = training_->bind({.batch = batch});
+                          const std::function<bool(const Step&, const Operation&)>& after,
+                          const TrainStepOptions& options) {
+  const BoundSteps& bound =
+      training_->bind({.batch = batch, .accumulate = options.accumulate, .divisor = options.divisor});
   for (std::size_t i = 0; i < bound.operations.size(); ++i) {
     const Step& step = training_->steps()[i];
     if (step.phase != phase) continue;
@@ -406,15 +413,14 @@ bool Network::run_watched(Phase phase, std::int64_t batch,
 }
 
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
-  const BindOptions options = {.batch = batch, .accumulate = step.accumulate, .divisor = step.divisor};
-  if (step.update && options_.record && training_ && has_input_[static_cast<int>(Mode::training)]) {
+  const BindOptions options = {
+      .batch = batch, .accumulate = step.accumulate, .update = step.update, .divisor = step.divisor};
+  if (options_.record && training_ && has_input_[static_cast<int>(Mode::training)]) {
     run_whole(training_->bind(options));
-    packed_for_batch_ = 0;
-    return;
+  } else {
+    run_bound(Mode::training, options, std::nullopt);
   }
-  for (Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward, Phase::update}) {
-    if (phase != Phase::update || step.update) run_bound(Mode::training, options, phase);
-  }
+  if (step.update) packed_for_batch_ = 0;
 }
 
 bool Network::replays(std::int64_t batch) {
@@ -458,23 +464,6 @@ void Network::set_totals(std::span<const Totals> totals) {
 
 const std::vector<Operation>& Network::operations(Mode mode, std::int64_t batch) const {
   return plan_of(mode).bind({.batch = batch}).operations;
-}
-
-std::span<std::byte> Network::flat_parameters() {
-  packed_for_batch_ = 0;  // whoever asks may write
-  return {static_cast<std::byte*>(parameter_memory_.data()), parameter_memory_.bytes()};
-}
-
-std::span<const std::byte> Network::flat_gradients() const {
-  return {static_cast<const std::byte*>(gradient_memory_.data()), gradient_memory_.bytes()};
-}
-
-std::span<std::byte> Network::flat_statistics() {
-  return {static_cast<std::byte*>(statistic_memory_.data()), statistic_memory_.bytes()};
-}
-
-std::span<std::byte> Network::flat_momentum() {
-  return {static_cast<std::byte*>(optimizer_memory_.data()), optimizer_memory_.bytes()};
 }
 
 }  // namespace minception

@@ -37,12 +37,28 @@ struct SgdOptions {
   double weight_decay = 0.0;
 };
 
+/// How Adam goes (see AdamStep); learning rate and beta1 come with every step, the latter as momentum.
+struct AdamOptions {
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
+  bool decoupled = false;  ///< AdamW
+};
+
 struct NetworkOptions {
   std::int64_t max_batch = 128;
   bool training = true;  ///< false: no gradients, no backward pass
   DType compute = DType::f32;
   double label_smoothing = 0.0;
   SgdOptions sgd;
+  std::optional<AdamOptions> adam = std::nullopt;  ///< instead of SGD
+  double clip_norm =
+      0.0;  ///< gradients of all parameters together are scaled to at most this norm (ClipFactor); 0: not
+  /// Of a moving average (EmaUpdate) of parameters and running statistics, which inference then uses; 0: none.
+  double ema_decay = 0.0;
+  /// Parameters whose names begin so are not trained: no decay, no gradient that only they need, and their BatchNorms
+  /// normalise by running statistics, which stay.
+  std::vector<std::string> freeze = {};
   /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
   std::optional<Shape> dataset_image = std::nullopt;
   /// Of data set pixels: y = pixel * scale + shift, one value for all channels or one per channel.
@@ -65,7 +81,7 @@ struct Totals {
 
 /// How a training step goes. Defaults: one whole step.
 struct TrainStepOptions {
-  bool update = true;       ///< false: forward, loss and backward only; gradients stay
+  bool update = true;       ///< false: forward, loss and backward only; gradients stay, for the next step to add to
   bool accumulate = false;  ///< gradients are added to those of the step before
   double divisor = 0.0;     ///< the loss is averaged over this many samples; 0: over the batch
 };
@@ -90,12 +106,17 @@ class Network {
   std::map<std::string, FileTensor> state() const;
   /// Sets all parameters and statistics. Throws Error, naming the tensor, unless names, shapes and dtypes fit exactly.
   void load_state(const std::map<std::string, FileTensor>& state);
-  /// Gradients of the last step, in file shapes.
+  /// Gradients of the last step, in file shapes; zero where frozen.
   std::map<std::string, FileTensor> gradients() const;
-  /// The optimizer's momentum in file shapes, by the names of its parameters; empty without momentum.
+  /// The optimizer's state in file shapes: SGD's momentum by the names of its parameters, Adam's moments with "exp_avg."
+  /// and "exp_avg_sq." before them (PyTorch's words); empty for SGD without momentum.
   std::map<std::string, FileTensor> optimizer_state() const;
   /// Sets it. Throws Error like load_state.
   void load_optimizer_state(const std::map<std::string, FileTensor>& state);
+  /// What inference uses: the averages of `state()`, or without averaging that itself. load_state starts them anew.
+  std::map<std::string, FileTensor> averaged_state() const;
+  /// Sets the averages. Throws Error like load_state.
+  void load_averages(const std::map<std::string, FileTensor>& state);
 
   // ---- running ------------------------------------------------------------------------------------------------------
 
@@ -105,14 +126,16 @@ class Network {
   /// Without a data set: the images (N, C, H, W) in NCHW order, and labels.
   void set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels);
 
-  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum: read by the next step.
-  void set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum);
+  /// Epoch and position of the batch's first sample (for dropout), learning rate, momentum (of Adam: beta1), and the
+  /// optimizer's number of the step from 1 (for Adam and averages): read by the next step.
+  void set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum,
+                   std::int64_t step = 1);
 
   /// Forward, loss and backward of `batch` samples, then the optimizer.
   void train_step(std::int64_t batch, const TrainStepOptions& options = {});
-  /// Whether whole steps of this batch size are replayed by now.
+  /// Whether whole steps of this batch size, without accumulation, are replayed by now.
   bool replays(std::int64_t batch);
-  /// Forward and loss with running statistics.
+  /// Forward and loss with running statistics; with averages in place of both weights and statistics, where there are.
   void infer(std::int64_t batch);
 
   /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes
@@ -131,8 +154,9 @@ class Network {
     std::size_t parameters = 0;  ///< with statistics
     std::size_t gradients = 0;
     std::size_t optimizer = 0;
-    std::size_t packed = 0;  ///< inference weights in the backend's layout
-    MemorySummary training;  ///< zero without training
+    std::size_t averages = 0;  ///< of parameters and statistics
+    std::size_t packed = 0;    ///< inference weights in the backend's layout
+    MemorySummary training;    ///< zero without training
     MemorySummary inference;
     std::size_t arena = 0;  ///< shared by both
     std::size_t total = 0;
@@ -147,15 +171,17 @@ class Network {
   /// The operations that `run` would carry out, with their memory.
   const std::vector<Operation>& operations(Mode mode, std::int64_t batch) const;
   /// Runs the steps of one phase one by one and calls `after` behind each; returns false as soon as that does.
-  bool run_watched(Phase phase, std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after);
+  bool run_watched(Phase phase, std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after,
+                   const TrainStepOptions& options = {});
   /// Runs all steps, none of them from a recording, and says how long each took: one entry per step of `plan`.
   std::vector<OperationTime> run_timed(Mode mode, std::int64_t batch);
-  /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`; running statistics
-  /// and momentum likewise, empty where there are none.
+  /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`; running statistics,
+  /// the optimizer's state and averages (parameters, then statistics) likewise, empty where there are none.
   std::span<std::byte> flat_parameters();
   std::span<const std::byte> flat_gradients() const;
   std::span<std::byte> flat_statistics();
-  std::span<std::byte> flat_momentum();
+  std::span<std::byte> flat_optimizer_state();
+  std::span<std::byte> flat_averages();
 
  private:
   Plan& plan_of(Mode mode) const;
@@ -164,7 +190,12 @@ class Network {
   Plan& plan_to_run(Mode mode) const;
   void run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only);
   void write_plan(Plan& plan);
+  void write_update(Plan& plan);
+  bool trains(const std::string& layer) const;
+  std::vector<std::string> optimizer_buffers() const;  // the prefixes of their tensors' names
+  std::byte* average_statistics() const;
   std::map<std::string, FileTensor> export_values(const std::byte* flat, const std::byte* statistics) const;
+  void check_values(const std::map<std::string, FileTensor>& values, bool with_statistics) const;
   void import_values(const std::map<std::string, FileTensor>& values, std::byte* flat, std::byte* statistics);
 
   Model model_;
@@ -176,8 +207,8 @@ class Network {
   Tensor training_input_, training_labels_, training_logits_;
   Tensor inference_input_, inference_labels_, inference_logits_;
   Memory memory_;
-  Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, packed_memory_,
-      control_memory_, index_memory_;
+  Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, average_memory_,
+      packed_memory_, control_memory_, index_memory_;
   bool has_input_[2] = {false, false};  ///< by mode
   std::int64_t packed_for_batch_ = 0;   ///< the batch size that `packed` was refreshed for; 0: stale
 };

@@ -119,6 +119,7 @@ std::string memory_table(const Network& network) {
   if (training) {
     table += format("  gradients    %8.1f MiB  of parameters\n", mib(memory.gradients));
     table += format("  optimizer    %8.1f MiB\n", mib(memory.optimizer));
+    if (memory.averages > 0) table += format("  averages     %8.1f MiB  of parameters\n", mib(memory.averages));
   }
   if (memory.packed > 0)
     table += format("  packed       %8.1f MiB  weights as the backend likes them\n", mib(memory.packed));

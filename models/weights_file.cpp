@@ -142,6 +142,39 @@ void read_class_names(const Metadata& metadata, WeightsFile& weights) {
 
 }  // namespace
 
+std::map<std::string, FileTensor> weights_among(std::map<std::string, FileTensor> tensors) {
+  std::erase_if(tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
+  const std::string prefix = kAveragePrefix;
+  for (auto item = tensors.lower_bound(prefix); item != tensors.end() && item->first.starts_with(prefix);) {
+    tensors[item->first.substr(prefix.size())] = std::move(item->second);
+    item = tensors.erase(item);
+  }
+  return tensors;
+}
+
+std::vector<std::string> head_parameters(const Network& network) {
+  const Model& model = network.model();
+  const std::span<const Parameter> all = network.parameters().all();
+  std::vector<std::string> names;
+  std::size_t begin = all.size();
+  // The parameters of the body come first, then those of each head.
+  for (std::size_t j = model.auxiliary.size() + 1; j-- > 0;) {
+    const std::size_t end = begin;
+    if (j == 0) {
+      begin = 0;
+    } else {
+      const std::string prefix = model.auxiliary[j - 1].name + ".";
+      while (begin > 0 && all[begin - 1].name.starts_with(prefix)) --begin;
+    }
+    const std::string& last = all[end - 1].name;
+    const std::string layer = last.substr(0, last.rfind('.') + 1);
+    for (std::size_t i = begin; i < end; ++i) {
+      if (all[i].name.starts_with(layer)) names.push_back(all[i].name);
+    }
+  }
+  return names;
+}
+
 std::map<std::string, std::string> weights_metadata(const Network& network,
                                                     const std::vector<std::string>& class_names) {
   const ModelConfig& config = network.model().config;
@@ -168,8 +201,7 @@ WeightsFile read_weights_file(const std::filesystem::path& path) {
   read_model(metadata, path.string(), weights.config);
   read_preprocessing(metadata, weights);
   read_class_names(metadata, weights);
-  weights.tensors = std::move(content.tensors);
-  std::erase_if(weights.tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
+  weights.tensors = weights_among(std::move(content.tensors));
   return weights;
 }
 

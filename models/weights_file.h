@@ -14,6 +14,16 @@ namespace minception {
 
 /// Tensors of a checkpoint with this prefix are the optimizer's, not the model's.
 inline constexpr const char* kOptimizerPrefix = "optimizer.";
+/// Those with this one are averages of the model's, and better than them (NetworkOptions::ema_decay).
+inline constexpr const char* kAveragePrefix = "average.";
+
+/// Of the tensors of a file, those that a model is to be used with: without the optimizer's, and averages in place of what
+/// they are averages of.
+std::map<std::string, FileTensor> weights_among(std::map<std::string, FileTensor> tensors);
+
+/// The names of the parameters that make logits, of the main and of auxiliary heads: of the last layer with parameters of
+/// each. What another number of classes changes.
+std::vector<std::string> head_parameters(const Network& network);
 
 std::map<std::string, std::string> weights_metadata(const Network& network,
                                                     const std::vector<std::string>& class_names);
@@ -25,7 +35,7 @@ struct WeightsFile {
   Shape image;
   std::vector<float> scale, shift;  ///< of pixels: y = pixel * scale + shift
   std::vector<std::string> class_names;
-  std::map<std::string, FileTensor> tensors;  ///< parameters and statistics, without the optimizer's
+  std::map<std::string, FileTensor> tensors;  ///< parameters and statistics: weights_among all that is in the file
 };
 
 /// Reads a file that training wrote: model.safetensors or a checkpoint. Throws Error with the file name and what is

@@ -46,6 +46,9 @@ void write_checkpoint(const std::filesystem::path& path, const Network& network,
                       const std::string& options, const std::vector<std::string>& class_names) {
   Safetensors content{network.state(), weights_metadata(network, class_names)};
   for (auto& [name, tensor] : network.optimizer_state()) content.tensors[kOptimizerPrefix + name] = std::move(tensor);
+  if (network.options().ema_decay > 0.0) {
+    for (auto& [name, tensor] : network.averaged_state()) content.tensors[kAveragePrefix + name] = std::move(tensor);
+  }
   content.metadata["training"] = to_json(state);
   content.metadata["options"] = options;
   write_safetensors(path, content);
@@ -60,15 +63,23 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   } catch (const std::exception&) {
     fail(path.string(), ": is no checkpoint: its metadata do not say where a training stands");
   }
-  const std::string prefix = kOptimizerPrefix;
+  const std::string optimizer = kOptimizerPrefix, average = kAveragePrefix;
   for (auto& [name, tensor] : content.tensors) {
-    if (name.starts_with(prefix)) {
-      checkpoint.momentum[name.substr(prefix.size())] = std::move(tensor);
+    if (name.starts_with(optimizer)) {
+      checkpoint.optimizer[name.substr(optimizer.size())] = std::move(tensor);
+    } else if (name.starts_with(average)) {
+      checkpoint.averages[name.substr(average.size())] = std::move(tensor);
     } else {
       checkpoint.parameters[name] = std::move(tensor);
     }
   }
   return checkpoint;
+}
+
+void load_checkpoint(Network& network, const Checkpoint& checkpoint) {
+  network.load_state(checkpoint.parameters);
+  network.load_optimizer_state(checkpoint.optimizer);
+  if (network.options().ema_decay > 0.0 || !checkpoint.averages.empty()) network.load_averages(checkpoint.averages);
 }
 
 }  // namespace minception

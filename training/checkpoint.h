@@ -1,6 +1,7 @@
 #pragma once
 /// A checkpoint: everything that a training needs to go on with the same bits, in one safetensors file. Its tensors are
-/// those of model.safetensors, and the momentum with the prefix "optimizer."; the metadata hold those of a weights file,
+/// those of the network as it trains, the optimizer's state with the prefix "optimizer." and, where weights are averaged,
+/// the averages, which are those of model.safetensors, with the prefix "average."; the metadata hold those of a weights file,
 /// "training" (the TrainerState) and "options" (what the training was asked for), as JSON. So it serves as a weights file too.
 
 #include <minception/core/safetensors.h>
@@ -17,7 +18,7 @@ namespace minception {
 struct Checkpoint {
   TrainerState state;
   std::string options;  ///< JSON text
-  std::map<std::string, FileTensor> parameters, momentum;
+  std::map<std::string, FileTensor> parameters, optimizer, averages;
 };
 
 /// Writes the file as a whole (write_safetensors). Throws Error when it cannot.
@@ -26,5 +27,8 @@ void write_checkpoint(const std::filesystem::path& path, const Network& network,
 
 /// Throws Error with the file name for a file that is damaged or no checkpoint.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+/// Loads the tensors; an Error says which does not fit, or that the network averages and the checkpoint does not.
+void load_checkpoint(Network& network, const Checkpoint& checkpoint);
 
 }  // namespace minception

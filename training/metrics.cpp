@@ -51,6 +51,13 @@ StepMetrics step_of(const Json& line) {
   const Json& norms = member(line, "gradient_norms");
   require(norms.is_object(), "\"gradient_norms\" is no object");
   for (const auto& [layer, norm] : norms.items()) metrics.gradient_norms.emplace_back(layer, number_of(norm, layer));
+  const auto auxiliary = line.find("auxiliary");
+  if (auxiliary == line.end()) return metrics;
+  require(auxiliary->is_object(), "\"auxiliary\" is no object");
+  for (const auto& [head, values] : auxiliary->items()) {
+    require(values.is_object(), "\"", head, "\" in \"auxiliary\" is no object");
+    metrics.auxiliary.push_back({head, number(values, "loss"), number(values, "accuracy")});
+  }
   return metrics;
 }
 
@@ -98,16 +105,20 @@ void add_line(Metrics& metrics, const std::string& text) {
 std::string to_json_line(const StepMetrics& metrics) {
   Json norms = Json::object();
   for (const auto& [layer, norm] : metrics.gradient_norms) norms[layer] = norm;
-  return one_line({{"event", "step"},
-                   {"epoch", metrics.epoch},
-                   {"step", metrics.step},
-                   {"learning_rate", metrics.learning_rate},
-                   {"momentum", metrics.momentum},
-                   {"loss", metrics.loss},
-                   {"accuracy", metrics.accuracy},
-                   {"examples_per_second", metrics.examples_per_second},
-                   {"gradient_norm", metrics.gradient_norm},
-                   {"gradient_norms", std::move(norms)}});
+  Json json = {{"event", "step"},
+               {"epoch", metrics.epoch},
+               {"step", metrics.step},
+               {"learning_rate", metrics.learning_rate},
+               {"momentum", metrics.momentum},
+               {"loss", metrics.loss},
+               {"accuracy", metrics.accuracy},
+               {"examples_per_second", metrics.examples_per_second},
+               {"gradient_norm", metrics.gradient_norm},
+               {"gradient_norms", std::move(norms)}};
+  for (const StepMetrics::Auxiliary& head : metrics.auxiliary) {
+    json["auxiliary"][head.head] = {{"loss", head.loss}, {"accuracy", head.accuracy}};
+  }
+  return one_line(json);
 }
 
 std::string to_json_line(const EpochMetrics& metrics) {

@@ -14,13 +14,20 @@ struct StepMetrics {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< optimizer steps since the start
   double learning_rate = 0.0;
-  double momentum = 0.0;
-  double loss = 0.0;  ///< mean over the samples since the line before
+  double momentum = 0.0;  ///< of Adam: beta1
+  double loss = 0.0;      ///< mean over the samples since the line before
   double accuracy = 0.0;
   double examples_per_second = 0.0;  ///< training steps with their data
-  double gradient_norm = 0.0;        ///< of the last step, over all parameters
+  double gradient_norm = 0.0;        ///< of the last step, over all parameters, before it was clipped
   /// The same per top-level layer ("conv1", "inception3a", ..., an auxiliary head), in the order of the network.
   std::vector<std::pair<std::string, double>> gradient_norms;
+  /// The same of an auxiliary head, its loss without the weight that training gives it.
+  struct Auxiliary {
+    std::string head;  ///< "aux1"
+    double loss = 0.0;
+    double accuracy = 0.0;
+  };
+  std::vector<Auxiliary> auxiliary = {};
 };
 
 /// {"event":"epoch", ...}: the line that ends an epoch.

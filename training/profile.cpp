@@ -43,6 +43,9 @@ std::string kind_of(std::string_view operation) {
       {"dropout", "dropout"},
       {"softmax_cross_entropy", "loss"},
       {"sgd_step", "optimizer"},
+      {"adam_step", "optimizer"},
+      {"clip_factor", "optimizer"},
+      {"ema_update", "optimizer"},
       {"load_batch", "data: gather, resize, normalise"},
   };
   for (const auto& [prefix, kind] : kKinds) {

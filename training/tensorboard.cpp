@@ -111,6 +111,10 @@ Scalars scalars_of(const StepMetrics& metrics) {
                      {"gradient_norm/all", metrics.gradient_norm},
                      {"examples_per_second", metrics.examples_per_second}};
   for (const auto& [layer, norm] : metrics.gradient_norms) scalars.emplace_back(concat("gradient_norm/", layer), norm);
+  for (const StepMetrics::Auxiliary& head : metrics.auxiliary) {
+    scalars.emplace_back(concat("loss/", head.head), head.loss);
+    scalars.emplace_back(concat("accuracy/", head.head), head.accuracy);
+  }
   return scalars;
 }
 

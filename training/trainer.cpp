@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace minception {
 namespace {
@@ -21,17 +22,33 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
+  require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
   options.schedule.at(0, total_steps());  // says what is wrong with it
 }
 
-std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + options_.batch_size - 1) / options_.batch_size; }
+std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + samples_per_step() - 1) / samples_per_step(); }
 
 Trainer::Batch Trainer::next_batch() const {
   return {.epoch = state_.epoch,
           .position = state_.position,
-          .size = std::min(options_.batch_size, feed_.size() - state_.position),
+          .size = std::min(samples_per_step(), feed_.size() - state_.position),
           .step = state_.step};
+}
+
+/// f(batch of the pass, its options) for the passes that a step is made of: the first overwrites the gradients, the others
+/// add to them, the last updates. Every loss is divided by the samples of the step.
+template <class F>
+void Trainer::for_each_pass(const Batch& batch, F&& f) {
+  for (std::int64_t done = 0; done < batch.size;) {
+    const std::int64_t size = std::min(options_.batch_size, batch.size - done);
+    const bool whole = size == batch.size;
+    f(Batch{.epoch = batch.epoch, .position = batch.position + done, .size = size, .step = batch.step},
+      TrainStepOptions{.update = done + size == batch.size,
+                       .accumulate = done > 0,
+                       .divisor = whole ? 0.0 : static_cast<double>(batch.size)});
+    done += size;
+  }
 }
 
 void Trainer::feed_from(std::int64_t position) {
@@ -43,12 +60,12 @@ void Trainer::feed_from(std::int64_t position) {
                .position = position});
 }
 
-/// Everything that the step of this batch reads.
+/// Everything that the pass of this batch reads.
 void Trainer::prepare(const Batch& batch) {
   const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
   feed_.next(batch.size);
   network_.set_control(batch.epoch, batch.position, static_cast<float>(values.learning_rate),
-                       static_cast<float>(values.momentum));
+                       static_cast<float>(values.momentum), batch.step + 1);
 }
 
 bool Trainer::train_epoch(const TrainerHooks& hooks) {
@@ -66,11 +83,13 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
   timed_from_ = state_.position;
   while (!epoch_trained()) {
     const Batch batch = next_batch();
-    prepare(batch);
     if (options_.check_every_step) {
       checked_step(batch, hooks);
     } else {
-      network_.train_step(batch.size);
+      for_each_pass(batch, [&](const Batch& pass, const TrainStepOptions& step) {
+        prepare(pass);
+        network_.train_step(pass.size, step);
+      });
     }
     state_.position += batch.size;
     ++state_.step;
@@ -97,6 +116,11 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
       (last && !watch_.parameter_norms().not_finite.empty())) {
     explain_not_finite(hooks);
   }
+  std::vector<StepMetrics::Auxiliary> auxiliary;
+  for (std::size_t j = 0; j < network_.model().auxiliary.size(); ++j) {
+    const Totals totals = network_.totals(j + 1);
+    auxiliary.push_back({network_.model().auxiliary[j].name, totals.loss / samples, totals.correct / samples});
+  }
   network_.reset_totals();
   state_.epoch_sums.loss += part.loss;
   state_.epoch_sums.correct += part.correct;
@@ -110,8 +134,9 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
                             .accuracy = part.correct / samples,
                             .examples_per_second = static_cast<double>(state_.position - timed_from_) / seconds,
                             .gradient_norm = gradients.all,
-                            .gradient_norms = gradients.layers};
-  const std::int64_t steps = (state_.position - state_.line_position + options_.batch_size - 1) / options_.batch_size;
+                            .gradient_norms = gradients.layers,
+                            .auxiliary = auxiliary};
+  const std::int64_t steps = (state_.position - state_.line_position + samples_per_step() - 1) / samples_per_step();
   state_.line_position = state_.position;
   const std::optional<std::string> at_chance = plateau_.add(line.loss, steps);
   if (hooks.line) hooks.line(line);
@@ -130,13 +155,17 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
 
 /// One step with a look at everything that is written.
 void Trainer::checked_step(const Batch& batch, const TrainerHooks& hooks) {
-  const std::string where = watch_.find_not_finite(batch.size);
-  if (!where.empty()) fail_not_finite(hooks, batch, where);
+  for_each_pass(batch, [&](const Batch& pass, const TrainStepOptions& step) {
+    prepare(pass);
+    const std::string where = watch_.find_not_finite(pass.size, step);
+    if (!where.empty()) fail_not_finite(hooks, batch, where);
+  });
   checked_update(batch, hooks);
 }
 
 void Trainer::checked_update(const Batch& batch, const TrainerHooks& hooks) {
-  network_.run(Mode::training, batch.size, Phase::update);
+  // The update is the same whatever the batch, of which a pass has at most so many.
+  network_.run(Mode::training, std::min(batch.size, options_.batch_size), Phase::update);
   const std::string parameter = watch_.parameter_norms().not_finite;
   if (!parameter.empty()) {
     fail_not_finite(hooks, batch, concat("update of ", parameter, ": the new weights are not finite"));
@@ -151,16 +180,20 @@ void Trainer::explain_not_finite(const TrainerHooks& hooks) {
   feed_from(state_.position);
   while (state_.step < end) {
     const Batch batch = next_batch();
-    prepare(batch);
-    network_.reset_totals();
-    network_.train_step(batch.size, {.update = false});
-    const bool good = std::isfinite(network_.totals().loss) && watch_.gradient_norms().not_finite.empty();
-    if (good) {
-      checked_update(batch, hooks);
-    } else {
+    for_each_pass(batch, [&](const Batch& pass, TrainStepOptions step) {
+      prepare(pass);
       network_.reset_totals();
-      checked_step(batch, hooks);
-    }
+      step.update = false;
+      network_.train_step(pass.size, step);
+      if (std::isfinite(network_.totals().loss) && watch_.gradient_norms().not_finite.empty()) return;
+      // The pass again, by itself: the gradients that it would add to are spoiled.
+      const bool sums = std::exchange(step.accumulate, false);
+      network_.reset_totals();
+      std::string where = watch_.find_not_finite(pass.size, step);
+      if (where.empty() && sums) where = "the gradients' sum over several passes (--accumulate)";
+      if (!where.empty()) fail_not_finite(hooks, batch, where);
+    });
+    checked_update(batch, hooks);
     state_.position += batch.size;
     ++state_.step;
   }
@@ -213,9 +246,9 @@ void Trainer::set_state(const TrainerState& state) {
               (state.on_device.empty() || state.on_device.size() == network_.heads()),
           "a training cannot go on from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
   const std::int64_t steps =
-      (state.epoch - 1) * steps_per_epoch() + (state.position + options_.batch_size - 1) / options_.batch_size;
+      (state.epoch - 1) * steps_per_epoch() + (state.position + samples_per_step() - 1) / samples_per_step();
   require(state.step == steps, "step ", state.step, " is not where sample ", state.position, " of epoch ", state.epoch,
-          " comes: with ", size, " samples and batches of ", options_.batch_size, " that is step ", steps);
+          " comes: with ", size, " samples and ", samples_per_step(), " of them per step that is step ", steps);
   state_ = state;
   plateau_.set_steps(state.plateau_steps);
 }

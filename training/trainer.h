@@ -17,8 +17,9 @@ namespace minception {
 
 struct TrainerOptions {
   std::int64_t epochs = 10;
-  std::int64_t batch_size = 128;
-  std::uint64_t seed = 1;  ///< of the order of samples
+  std::int64_t batch_size = 128;  ///< samples of one pass through the network
+  std::int64_t accumulate = 1;    ///< passes whose gradients make one step: of the mean loss of all their samples
+  std::uint64_t seed = 1;         ///< of the order of samples
   bool shuffle = true;
   Schedule schedule;
   std::int64_t steps_per_line = 10;  ///< between two StepMetrics; totals stay on the device in between
@@ -82,10 +83,14 @@ class Trainer {
   void set_state(const TrainerState& state);
 
  private:
+  /// The samples of a step, or of one of its passes.
   struct Batch {
     std::int64_t epoch, position, size, step;
   };
+  std::int64_t samples_per_step() const { return options_.batch_size * options_.accumulate; }
   Batch next_batch() const;
+  template <class F>
+  void for_each_pass(const Batch& batch, F&& f);
   void feed_from(std::int64_t position);
   void prepare(const Batch& batch);
   void checked_step(const Batch& batch, const TrainerHooks& hooks);

@@ -78,8 +78,8 @@ NetworkWatch::Norms NetworkWatch::parameter_norms() { return norms(network_.flat
 
 void NetworkWatch::remember() {
   if (remembered_.empty()) {
-    for (const std::span<std::byte> live :
-         {network_.flat_parameters(), network_.flat_statistics(), network_.flat_momentum()}) {
+    for (const std::span<std::byte> live : {network_.flat_parameters(), network_.flat_statistics(),
+                                            network_.flat_optimizer_state(), network_.flat_averages()}) {
       if (!live.empty()) remembered_.emplace_back(live, network_.backend().allocate(live.size()));
     }
   }
@@ -102,7 +102,7 @@ void NetworkWatch::copy_remembered(bool back) {
   }
 }
 
-std::string NetworkWatch::find_not_finite(std::int64_t batch) {
+std::string NetworkWatch::find_not_finite(std::int64_t batch, const TrainStepOptions& options) {
   std::string found;
   const auto look = [&](const Step& step, const Operation& operation) {
     for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
@@ -115,7 +115,7 @@ std::string NetworkWatch::find_not_finite(std::int64_t batch) {
     return found.empty();
   };
   for (const Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) {
-    if (!network_.run_watched(phase, batch, look)) break;
+    if (!network_.run_watched(phase, batch, look, options)) break;
   }
   return found;
 }

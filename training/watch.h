@@ -28,14 +28,14 @@ class NetworkWatch {
   Norms gradient_norms();
   Norms parameter_norms();
 
-  /// Remembers parameters, running statistics and momentum, on the device; takes back what was remembered.
+  /// Remembers parameters, running statistics, averages and the optimizer's state, on the device; takes back what was remembered.
   void remember();
   void go_back();
 
   /// Runs forward and backward pass of the batch that the network was given, looks at everything that each operation
   /// writes, and says where the first number that is not finite came up: "forward of inception3a.branch2.0.conv
   /// (conv2d_forward): 3 of 73728 values of y are not finite". "" if all are finite. Parameters are left as they are.
-  std::string find_not_finite(std::int64_t batch);
+  std::string find_not_finite(std::int64_t batch, const TrainStepOptions& options = {});
 
  private:
   Norms norms(const void* flat);

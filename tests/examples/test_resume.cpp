@@ -201,6 +201,61 @@ TEST_CASE("a disk that fills up is one line, and the run goes on from its last c
   check_same_run(folder / "whole", folder / "a");
 }
 
+TEST_CASE("Adam, averages, clipping and accumulation are resumed with the same bits") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const std::string options = "train " + kOptions +
+                              "--momentum 0 --optimizer adamw --lr 0.002 --weight-decay 0.01 --ema 0.9 --clip-norm 1 "
+                              "--accumulate 2 --freeze conv1 --freeze conv2,inception3a ";
+  REQUIRE(run(folder.path(), options + "--out whole").code == 0);
+  REQUIRE(run(folder.path(), options + "--epochs 1 --out parts").code == 0);
+  const Outcome rest = run(folder.path(), "train --resume parts --epochs 3");
+  INFO(rest.err);
+  REQUIRE(rest.code == 0);
+  check_same_run(folder / "whole", folder / "parts");
+
+  // What is exported are averages, and a checkpoint is used as they are.
+  const auto exported = read_safetensors(folder / "whole/model.safetensors").tensors;
+  const auto checkpoint = read_safetensors(checkpoints_of(folder / "whole").front()).tensors;
+  CHECK(exported.at("fc.weight") == checkpoint.at("average.fc.weight"));
+  CHECK(exported.at("fc.weight") != checkpoint.at("fc.weight"));
+  CHECK(exported.at("conv2.conv.weight") == checkpoint.at("conv2.conv.weight"));
+  CHECK(checkpoint.contains("optimizer.exp_avg_sq.fc.weight"));
+  CHECK(exported.size() * 2 < checkpoint.size());
+  const auto evaluated = [&](const fs::path& weights) {
+    const std::string out = run(folder.path(), "evaluate --data-dir data --weights " + weights.string()).out;
+    return out.substr(out.find(": "), 300);  // without the names of files
+  };
+  CHECK(evaluated(folder / "whole/model.safetensors") == evaluated(checkpoints_of(folder / "whole").front()));
+
+  const Outcome other = run(folder.path(), "train --resume parts --ema 0.5");
+  CHECK(other.code == 1);
+  CHECK_THAT(other.err, Catch::Contains("--ema 0.5 (was 0.9)"));
+}
+
+TEST_CASE("a new head on weights of other classes") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 1 --out first").code == 0);
+  // The same weights as those of a model for three classes.
+  Safetensors other = read_safetensors(folder / "first/model.safetensors");
+  other.tensors.at("fc.weight") = {DType::f32, {3, 1024}, std::vector<std::byte>(3 * 1024 * 4)};
+  other.tensors.at("fc.bias") = {DType::f32, Shape{3}, std::vector<std::byte>(3 * 4)};
+  write_safetensors(folder / "other.safetensors", other);
+  const std::string transfer = "train " + kOptions + "--epochs 1 --init other.safetensors ";
+  const Outcome refused = run(folder.path(), transfer + "--out second");
+  CHECK(refused.code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("other.safetensors: the tensor fc.bias is [3], googlenet_bn expects [10]"));
+  const Outcome outcome = run(folder.path(), transfer + "--reset-head 10 --freeze conv,inception --out third");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const auto state = read_safetensors(folder / "third/model.safetensors").tensors;
+  for (const auto& [name, tensor] : state) {
+    if (!name.starts_with("fc.")) CHECK(tensor == other.tensors.at(name));
+  }
+  CHECK(state.at("fc.weight").shape == Shape{10, 1024});
+}
+
 TEST_CASE("streamed images give the bits of resident ones") {
   const TemporaryFolder folder;
   make_data(folder.path());

@@ -52,12 +52,13 @@ struct Trained {
   }
 
   /// One step on `batch` images from `first` on; the mean loss.
-  double step(std::int64_t first, std::int64_t batch, const TrainStepOptions& how = {}, float rate = 0.0f) {
+  double step(std::int64_t first, std::int64_t batch, const TrainStepOptions& how = {}, float rate = 0.0f,
+              std::int64_t number = 1) {
     std::vector<std::int32_t> indices(static_cast<std::size_t>(batch));
     std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(first));
     network.reset_totals();
     network.set_indices(indices);
-    network.set_control(1, first, rate, network.options().sgd.momentum ? 0.9f : 0.0f);
+    network.set_control(1, first, rate, network.options().sgd.momentum || network.options().adam ? 0.9f : 0.0f, number);
     network.train_step(batch, how);
     return network.totals().loss / static_cast<double>(batch);
   }
@@ -266,6 +267,38 @@ TEST_CASE("cuda: a replayed training step gives the bits of one that runs operat
   CHECK(recorded.network.replays(3));
   CHECK(recorded.network.replays(2));
   CHECK(!plain.network.replays(3));
+}
+
+TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages and frozen layers, keep their bits",
+          "[network]") {
+  const auto backend = make_cuda_backend();
+  NetworkOptions options = {.max_batch = 2,
+                            .adam = AdamOptions{.weight_decay = 0.01, .decoupled = true},
+                            .clip_norm = 0.5,
+                            .ema_decay = 0.8,
+                            .freeze = {"conv", "inception3"},
+                            .dataset_image = Shape{1, 28, 28}};
+  const ModelConfig config = {.name = "googlenet_bn", .input = {1, 17, 17}};
+  Trained recorded(*backend, config, options);
+  options.record = false;
+  Trained plain(*backend, config, options);
+  const auto before = recorded.network.state();
+  for (std::int64_t number = 1; number <= 3; ++number) {
+    for (Trained* trained : {&recorded, &plain}) {
+      trained->step(4 * number, 2, {.update = false, .divisor = 3.0}, 1e-3f, number);
+      trained->step(4 * number + 2, 1, {.accumulate = true, .divisor = 3.0}, 1e-3f, number);
+    }
+  }
+  CHECK(recorded.network.state() == plain.network.state());
+  CHECK(recorded.network.averaged_state() == plain.network.averaged_state());
+  CHECK(recorded.network.optimizer_state() == plain.network.optimizer_state());
+  std::size_t moved = 0;
+  for (const auto& [name, tensor] : recorded.network.state()) {
+    const bool frozen = name.starts_with("conv") || name.starts_with("inception3");
+    if (frozen) CHECK(tensor == before.at(name));
+    moved += tensor != before.at(name);
+  }
+  CHECK(moved > 100);
 }
 
 #ifdef MINCEPTION_HAVE_CPU

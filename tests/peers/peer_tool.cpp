@@ -8,11 +8,13 @@
 ///                                             in fc.bias); dropout is left out; OUT gets logits, loss, `grad.NAME`, statistics,
 ///                                             inference logits
 ///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
-///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY IN OUT   one epoch over IN's
-///   `images` (M, C, h, w) u8
-///                                             and `labels` in their order, resized to SIZE, with a constant
-///                                             schedule or, where MOMENTUM > 0, one cycle and Nesterov; OUT
-///                                             gets loss and state
+///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY OPTIMIZER CLIP EMA ACCUMULATE IN OUT
+///                                             one epoch over IN's `images` (M, C, h, w) u8 and `labels` in
+///                                             their order, resized to SIZE; OPTIMIZER is sgd (with a constant
+///                                             schedule or, where MOMENTUM > 0, one cycle and Nesterov), adam or
+///                                             adamw (constant, MOMENTUM is beta1); clipped to the norm CLIP and
+///                                             averaged with decay EMA unless that is 0; OUT gets loss and
+///                                             state, the averages where there are
 ///   peer_tool schedule KIND STEPS LR MOMENTUM WARMUP_STEPS INTERVAL FACTOR LOWEST_LR LOWEST_MOMENTUM RISE
 ///                                             prints learning rate and momentum of every step
 ///   peer_tool dataset NAME PATH OUT           OUT gets the data set: `train.pixels` (N, H, W, C) u8, `train.labels` i32,
@@ -96,16 +98,20 @@ void step(const std::string& model, const std::string& device, DType compute, co
 void train(const std::vector<std::string>& words, const char* in, const char* out) {
   const DType compute = parse_dtype(words[3]).value();
   const std::int64_t size = std::stol(words[4]), batch = std::stol(words[5]);
-  const double momentum = std::stod(words[7]);
+  const double momentum = std::stod(words[7]), decay = std::stod(words[9]);
+  const bool sgd = words[10] == "sgd", cycles = sgd && momentum > 0.0;
+  NetworkOptions options = {.max_batch = batch,
+                            .compute = compute,
+                            .sgd = {.momentum = cycles, .nesterov = cycles, .weight_decay = decay},
+                            .clip_norm = std::stod(words[11]),
+                            .ema_decay = std::stod(words[12])};
+  if (!sgd) options.adam = AdamOptions{.weight_decay = decay, .decoupled = words[10] == "adamw"};
   const Safetensors given = read_safetensors(in);
   const FileTensor& images = given.tensors.at("images");
   const Shape source = {images.shape[1], images.shape[2], images.shape[3]};
   const auto backend = make_backend(words[2]);
-  Network network(make_model({.name = words[1], .input = {source[0], size, size}}), *backend,
-                  {.max_batch = batch,
-                   .compute = compute,
-                   .sgd = {.momentum = momentum > 0.0, .nesterov = momentum > 0.0, .weight_decay = std::stod(words[9])},
-                   .dataset_image = source});
+  options.dataset_image = source;
+  Network network(make_model({.name = words[1], .input = {source[0], size, size}}), *backend, options);
   network.load_state(state_in(given, compute));
 
   const std::vector<std::byte> memory = file_to_channels_last(images.bytes, images.shape, DType::u8);
@@ -116,8 +122,9 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   Trainer trainer(network, feed,
                   {.epochs = 1,
                    .batch_size = batch,
+                   .accumulate = std::stol(words[13]),
                    .shuffle = false,
-                   .schedule = {.kind = momentum > 0.0 ? ScheduleKind::one_cycle : ScheduleKind::constant,
+                   .schedule = {.kind = cycles ? ScheduleKind::one_cycle : ScheduleKind::constant,
                                 .learning_rate = std::stod(words[6]),
                                 .momentum = momentum,
                                 .lowest_momentum = std::stod(words[8]),
@@ -125,7 +132,7 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   trainer.train_epoch();
   Safetensors result;
   result.tensors["loss"] = to_file_tensor(std::vector<double>{trainer.finish_epoch().train_loss}, {}, DType::f64);
-  for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
+  for (auto& [name, value] : network.averaged_state()) result.tensors["state." + name] = value;
   write_safetensors(out, result);
 }
 
@@ -226,8 +233,8 @@ int main(int argc, char** argv) {
   try {
     if (words.size() == 6 && words[0] == "step") {
       step(words[1], words[2], parse_dtype(words[3]).value(), argv[5], argv[6]);
-    } else if (words.size() == 12 && words[0] == "train") {
-      train(words, argv[11], argv[12]);
+    } else if (words.size() == 16 && words[0] == "train") {
+      train(words, argv[15], argv[16]);
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
     } else if (words.size() == 4 && words[0] == "dataset") {

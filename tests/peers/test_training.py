@@ -4,7 +4,9 @@
 
 - the classic recipe: 20 steps of googlenet at learning rate 0.1, in double at 48x48 and in f32 at 96x96;
 - the quickstart's recipe: 12 steps of googlenet_bn at 32x32, one cycle to 0.1, Nesterov, weight decay 5e-4, the last
-  batch partial, in double.
+  batch partial, in double;
+- Adam with weight decay in the gradient; AdamW, and SGD through BatchNorm, with clipped gradients, two batches to a step
+  and moving averages of weights and statistics, in double.
 
 In double we must agree with PyTorch nearly to rounding. In f32 rounding grows with every step (ReLUs near zero fall on
 either side), so there we must be as close to PyTorch's double as PyTorch's own f32 is, within a factor.
@@ -19,10 +21,14 @@ import tempfile
 from googlenet_torch import F, make, numpy, relative, safetensors, state_of, torch
 
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
-#          model, device, dtype, size, batch, images, lr, momentum, lowest momentum, weight decay
-RECIPES = [("googlenet", "reference", "f64", 48, 4, 80, 0.1, 0, 0, 0),
-           ("googlenet_bn", "reference", "f64", 32, 16, 186, 0.1, 0.95, 0.85, 5e-4),
-           ("googlenet", "cpu", "f32", 96, 4, 80, 0.1, 0, 0, 0)]
+#          model, device, dtype, size, batch, images, lr, momentum or beta1, lowest momentum, weight decay, optimizer,
+#          largest norm, decay of averages, batches to a step
+RECIPES = [("googlenet", "reference", "f64", 48, 4, 80, 0.1, 0, 0, 0, "sgd", 0, 0, 1),
+           ("googlenet_bn", "reference", "f64", 32, 16, 186, 0.1, 0.95, 0.85, 5e-4, "sgd", 0, 0, 1),
+           ("googlenet", "reference", "f64", 32, 4, 32, 0.001, 0.9, 0, 0.01, "adam", 0, 0, 1),
+           ("googlenet", "reference", "f64", 32, 6, 44, 0.001, 0.8, 0, 0.1, "adamw", 1.0, 0.9, 2),
+           ("googlenet_bn", "reference", "f64", 32, 6, 24, 0.05, 0, 0, 0.1, "sgd", 1.0, 0.9, 2),
+           ("googlenet", "cpu", "f32", 96, 4, 80, 0.1, 0, 0, 0, "sgd", 0, 0, 1)]
 
 
 def first_images(count):
@@ -39,28 +45,40 @@ def single(value):
 
 
 def train(recipe, dtype, pixels, labels):
-    model, _, _, size, batch, count, rate, momentum, lowest, decay = recipe
+    model, _, _, size, batch, count, rate, momentum, lowest, decay, kind, largest, averaging, passes = recipe
     network = make(model).to(dtype).train()
     images = F.interpolate(pixels.to(dtype) * single(1 / 255), size, mode="bilinear", align_corners=False)
-    optimizer = torch.optim.SGD(network.parameters(), rate, momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
-    steps = -(-count // batch)
-    cycle = momentum > 0 and torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2,
-                                                                 base_momentum=lowest, max_momentum=momentum)
+    if kind == "sgd":
+        optimizer = torch.optim.SGD(network.parameters(), rate, momentum=momentum, nesterov=momentum > 0,
+                                    weight_decay=decay)
+    else:
+        optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind](
+            network.parameters(), single(rate), betas=(single(momentum), 0.999), weight_decay=decay)
+    average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True,
+                                                  avg_fn=lambda mean, new, _: mean + (1 - averaging) * (new - mean))
+    steps = -(-count // (batch * passes))
+    cycle = kind == "sgd" and momentum > 0 and torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=steps, pct_start=0.2, base_momentum=lowest, max_momentum=momentum)
     total = 0.0
     group = optimizer.param_groups[0]
     for step in range(steps):
-        part = slice(step * batch, (step + 1) * batch)
-        exact = group["lr"], group["momentum"]
-        group["lr"], group["momentum"] = map(single, exact)
+        first, end = step * batch * passes, min((step + 1) * batch * passes, count)
+        exact = {name: group[name] for name in ("lr", "momentum") if name in group}
+        group.update({name: single(value) for name, value in exact.items()})
         optimizer.zero_grad()
-        loss = F.cross_entropy(network(images[part]), labels[part])
-        loss.backward()
+        for begin in range(first, end, batch):
+            part = slice(begin, min(begin + batch, end))
+            loss = F.cross_entropy(network(images[part]), labels[part], reduction="sum")
+            (loss / (end - first)).backward()
+            total += float(loss.detach())
+        if largest:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), largest)
         optimizer.step()
-        group["lr"], group["momentum"] = exact
+        average.update_parameters(network)
+        group.update(exact)
         if cycle and step + 1 < steps:
             cycle.step()
-        total += float(loss.detach()) * len(labels[part])
-    return total / count, state_of(network)
+    return total / count, state_of(average.module if averaging else network)
 
 
 def distance(ours, theirs):
@@ -91,7 +109,7 @@ def main(tool):
         loss, state = train(recipe, torch.float64, pixels, labels)
         moved = distance(state_of(first), state)
         mine = distance(ours, state)
-        label = f"{model}, {device} {dtype}, {size}x{size}, {-(-count // batch)} steps"
+        label = f"{model}, {recipe[-4]}, {device} {dtype}, {size}x{size}, {-(-count // (batch * recipe[-1]))} steps"
         line = f"loss {our_loss:.9f}, PyTorch {loss:.9f}; weights differ by {mine[0]:.1e}, statistics by {mine[1]:.1e}"
         if dtype == "f64":
             allowed, allowed_loss = (1e-6 * moved[0], 1e-6), 1e-6

@@ -79,6 +79,11 @@ TEST_CASE("metrics that were written are read: order and bits of every number - 
   StepMetrics later = a_step();
   later.step = 30;
   later.gradient_norms = {};
+  later.auxiliary = {{"aux1", 1.25, 0.5}, {"aux2", kNan, 0.0}};
+  CHECK_THAT(
+      to_json_line(later),
+      Catch::EndsWith(
+          R"("gradient_norms":{},"auxiliary":{"aux1":{"loss":1.25,"accuracy":0.5},"aux2":{"loss":null,"accuracy":0.0}}})"));
   const std::string notice = to_json_line(Notice{.epoch = 1, .step = 25, .text = "the loss \"stands\" still"});
   write_file(folder / "metrics.jsonl",
              kStep + "\n" + notice + "\n" + to_json_line(later) + "\n" + kEpoch + "\n" + notice + "\n");
@@ -103,6 +108,12 @@ TEST_CASE("metrics that were written are read: order and bits of every number - 
   CHECK(step.gradient_norms[2] == std::pair<std::string, double>("\"<b>\" & 'ü'", 0.5));
   CHECK(metrics.steps[1].step == 30);
   CHECK(metrics.steps[1].gradient_norms.empty());
+  CHECK(step.auxiliary.empty());
+  REQUIRE(metrics.steps[1].auxiliary.size() == 2);
+  CHECK(metrics.steps[1].auxiliary[0].head == "aux1");
+  CHECK(metrics.steps[1].auxiliary[0].loss == 1.25);
+  CHECK(metrics.steps[1].auxiliary[0].accuracy == 0.5);
+  CHECK(std::isnan(metrics.steps[1].auxiliary[1].loss));
 
   const EpochMetrics& epoch = metrics.epochs[0];
   CHECK(epoch.epoch == 2);
@@ -148,6 +159,10 @@ TEST_CASE("a damaged line of metrics is named by file and number") {
   CHECK(message_for(folder, replaced(kStep, ":20,", ":2.5,")) == where + "\"step\" is 2.5, not a count");
   CHECK(message_for(folder, replaced(kStep, ":20,", ":-1,")) == where + "\"step\" is -1, not a count");
   CHECK(message_for(folder, replaced(kStep, "0.9,", "1e999,")) == where + "is not JSON");
+  CHECK(message_for(folder, replaced(kStep, R"("loss")", R"("auxiliary":5,"loss")")) ==
+        where + "\"auxiliary\" is no object");
+  CHECK(message_for(folder, replaced(kStep, R"("loss")", R"("auxiliary":{"aux1":{"loss":1.0}},"loss")")) ==
+        where + "has no \"accuracy\"");
   CHECK(message_for(folder, R"({"event":"notice","epoch":1,"step":1,"text":5})") == where + "\"text\" is no text");
 }
 

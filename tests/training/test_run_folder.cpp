@@ -51,7 +51,7 @@ TEST_CASE("a checkpoint brings back the state to the last bit") {
   const Checkpoint checkpoint = read_checkpoint(path);
   CHECK(checkpoint.options == R"({"lr":0.1})");
   CHECK(checkpoint.parameters == network.state());
-  CHECK(checkpoint.momentum == network.optimizer_state());
+  CHECK(checkpoint.optimizer == network.optimizer_state());
   const TrainerState& state = checkpoint.state;
   CHECK(state.epoch == kState.epoch);
   CHECK(state.position == kState.position);

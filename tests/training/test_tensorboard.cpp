@@ -141,7 +141,8 @@ const StepMetrics kStep = {.epoch = 1,
                            .accuracy = 0.125,
                            .examples_per_second = 4096.0,
                            .gradient_norm = 3.0,
-                           .gradient_norms = {{"conv1", 1.5}, {"inception3a", 2.5}}};
+                           .gradient_norms = {{"conv1", 1.5}, {"inception3a", 2.5}},
+                           .auxiliary = {{"aux1", 2.5, 0.25}}};
 
 const EpochMetrics kEpoch = {.epoch = 1,
                              .step = 469,
@@ -159,6 +160,8 @@ const std::map<std::pair<std::string, std::int64_t>, float> kScalars = {{{"loss/
                                                                         {{"gradient_norm/all", 50}, 3.0f},
                                                                         {{"gradient_norm/conv1", 50}, 1.5f},
                                                                         {{"gradient_norm/inception3a", 50}, 2.5f},
+                                                                        {{"loss/aux1", 50}, 2.5f},
+                                                                        {{"accuracy/aux1", 50}, 0.25f},
                                                                         {{"examples_per_second", 50}, 4096.0f},
                                                                         {{"epoch/train_loss", 469}, 1.5f},
                                                                         {{"epoch/train_accuracy", 469}, 0.5f},

@@ -2,6 +2,7 @@
 
 #include <minception/core/error.h>
 #include <minception/tests/models/networks.h>
+#include <minception/tests/training/samples.h>
 #include <minception/training/evaluation.h>
 #include <minception/training/trainer.h>
 
@@ -14,30 +15,6 @@
 using namespace minception;
 
 namespace {
-
-constexpr std::int64_t kSamples = 22;
-
-/// Noise, with a bright square whose place is the class.
-ImageDataset make_samples() {
-  ImageDataset samples;
-  samples.image = Shape{2, 8, 8};
-  samples.class_names = {"a", "b", "c", "d"};
-  const Random random{3, 9};
-  for (std::int64_t n = 0; n < kSamples; ++n) {
-    const auto label = static_cast<std::int32_t>(n * 7 % 4);
-    samples.labels.push_back(label);
-    for (int y = 0; y < 8; ++y) {
-      for (int x = 0; x < 8; ++x) {
-        for (int c = 0; c < 2; ++c) {
-          const bool inside = y / 4 == label / 2 && x / 4 == label % 2;
-          samples.pixels.push_back(
-              static_cast<std::uint8_t>(random.bits(samples.pixels.size()) % 100 + (inside ? 120 : 0)));
-        }
-      }
-    }
-  }
-  return samples;
-}
 
 struct Run {
   explicit Run(bool augmented = false)
