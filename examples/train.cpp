@@ -66,6 +66,11 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
       .dataset_image = image,
       .crop_padding = {o.crop_padding, o.crop_padding},
       .flip = o.flip,
+      .least_area = o.crop_area,
+      .most_aspect = o.crop_aspect,
+      .brightness = o.brightness,
+      .contrast = o.contrast,
+      .saturation = o.saturation,
       .augmentation_seed = static_cast<std::uint64_t>(o.seed),
       .record = !o.no_graph};
   if (o.optimizer != "sgd") {
@@ -77,6 +82,8 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
     require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
             " numbers; one is needed, or one per channel of the images, ", channels);
   }
+  require(o.saturation == 0.0 || channels == 3, "--saturation needs colour images; these have ", channels,
+          channels == 1 ? " channel" : " channels");
   // (pixel / 255 - mean) / deviation
   options.scale.resize(o.deviation.size());
   options.shift.resize(std::max(o.mean.size(), o.deviation.size()));

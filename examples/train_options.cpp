@@ -35,6 +35,11 @@ void each_option(Options& o, F&& f) {
   f("deviation", o.deviation, result, "pixels are divided by it after that");
   f("crop-padding", o.crop_padding, result, "random crops from images padded by so many pixels");
   f("flip", o.flip, result, "mirror half of the images");
+  f("crop-area", o.crop_area, result, "show random parts of the images, of at least this part of their area");
+  f("crop-aspect", o.crop_aspect, result, "stretched or squeezed by up to so much (4/3 for GoogLeNet: 1.3333)");
+  f("brightness", o.brightness, result, "multiply images by a random number that is up to so far from 1");
+  f("contrast", o.contrast, result, "the same for their contrast");
+  f("saturation", o.saturation, result, "the same for the strength of their colours");
   f("epochs", o.epochs, result, "passes over the training images");
   f("batch-size", o.batch_size, result, "images per step");
   f("accumulate", o.accumulate, result, "batches whose gradients make one step, as if they were one batch");
@@ -186,6 +191,14 @@ void check(const TrainOptions& o) {
             ": must be above 0");
   }
   check_count("--crop-padding", o.crop_padding, 0, 10'000);
+  require(o.crop_area > 0.0 && o.crop_area <= 1.0, "--crop-area ", o.crop_area, ": must be in (0, 1]");
+  require(o.crop_aspect >= 1.0 && o.crop_aspect <= 100.0, "--crop-aspect ", o.crop_aspect, ": must be 1 to 100");
+  require(o.crop_padding == 0 || (o.crop_area == 1.0 && o.crop_aspect == 1.0),
+          "--crop-padding and --crop-area or --crop-aspect exclude each other");
+  for (const auto& [option, range] : {std::pair{"--brightness", o.brightness}, std::pair{"--contrast", o.contrast},
+                                      std::pair{"--saturation", o.saturation}}) {
+    require(range >= 0.0 && range <= 1.0, option, " ", range, ": must be 0 to 1");
+  }
   require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "--compute ", o.compute,
           ": known are f32, tf32, bf16");
   require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");

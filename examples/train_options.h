@@ -22,6 +22,11 @@ struct TrainOptions {
   std::vector<double> deviation = {1.0};
   std::int64_t crop_padding = 0;
   bool flip = false;
+  double crop_area = 1.0;
+  double crop_aspect = 1.0;
+  double brightness = 0.0;
+  double contrast = 0.0;
+  double saturation = 0.0;
   std::int64_t epochs = 10;
   std::int64_t batch_size = 128;
   std::int64_t accumulate = 1;

@@ -50,27 +50,41 @@ struct GradTarget {
 
 // ---- input ----------------------------------------------------------------------------------------------------------
 
-/// Pad-and-crop and horizontal flip (He et al. 2016, section 4.2). The default changes nothing.
+/// Pad-and-crop and horizontal flip (He et al. 2016, section 4.2), parts of any size and shape (Szegedy et al. 2015,
+/// section 6), other light (Howard 2013). The default changes nothing.
 struct Augmentation {
-  Extent2d padding = {0, 0};  ///< rows above and below, columns left and right; fewer than the image has
+  Extent2d padding = {0, 0};  ///< zeros around the image that crops may reach into
   bool flip = false;          ///< mirrors left and right, in one of two cases
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;
+  double least_area = 1.0;   ///< below 1: parts of an image, of at least this part of its area
+  double most_aspect = 1.0;  ///< above 1: and up to so much wider than high, or higher than wide
+  /// 0: untouched; else how far brightness, contrast, saturation may be from 1.
+  double brightness = 0.0, contrast = 0.0, saturation = 0.0;
 
-  bool random() const { return padding != Extent2d{0, 0} || flip; }
-  CropAndFlipSource source(const Tensor& position) const {
+  bool parts() const { return least_area < 1.0 || most_aspect > 1.0; }
+  bool random() const {
+    return padding != Extent2d{0, 0} || flip || parts() || brightness > 0.0 || contrast > 0.0 || saturation > 0.0;
+  }
+  AugmentationSource source(const Tensor& position) const {
     if (!random()) return {};
     return {seed,
             stream,
             static_cast<int>(padding.h),
             static_cast<int>(padding.w),
             flip,
+            least_area,
+            most_aspect,
+            static_cast<float>(brightness),
+            static_cast<float>(contrast),
+            static_cast<float>(saturation),
             position.as<const std::int64_t>()};
   }
 };
 
 /// Gathers samples of a resident data set, resizes, augments and normalises them:
-///   y[n, c] = augment(resize(images[indices[n], c])) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
+///   y[n, c] = colour(augment(resize(part(images[indices[n]]))))[c] * scale[c] + shift[c],
+///   y_labels[n] = labels[indices[n]].
 /// images: (M, C, h, w) u8, dense.  labels: (M) i32.  indices: (N) i32, each in [0, M).  y: (N, C, H, W).
 /// Bilinear with half-pixel centres: output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its
 /// two neighbours; no antialiasing (PyTorch `interpolate(mode="bilinear", align_corners=False)`). With (H, W) = (h, w)
@@ -78,7 +92,9 @@ struct Augmentation {
 /// For the sample at position s of the epoch, with r = Random{seed, stream << 32 | epoch} (core/augmentation.h):
 ///   oy = r.bits(4s) mod (2*padding.h + 1),   ox = r.bits(4s + 1) mod (2*padding.w + 1),   odd = r.bits(4s + 2) & 1,
 ///   augment(x)[i, j] = x[i + oy - padding.h, j' + ox - padding.w],   j' = W - 1 - j with `flip` and odd, else j,
-/// where x is 0 outside of the image.
+/// where x is 0 outside of the image. part(x) is x, or where the augmentation takes parts its draw_box of the stream after
+/// that, in place of the whole image in the line on resizing; padding must be 0 then. colour(x) is x, or where one of the
+/// three ranges is above 0 the draw_colour of the stream after that, on values in [0, 255]. A saturation needs 3 channels.
 /// position: (2) i64 = {epoch, position in the epoch of the batch's first sample}; needed where the augmentation is
 /// random, else optional and not read.
 /// `reference` and `cpu` reject an index that is not in [0, M); `cuda`, which cannot throw from a kernel, answers with

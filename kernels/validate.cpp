@@ -35,7 +35,17 @@ class Validator {
     check(padding.h >= 0 && padding.w >= 0 && (padding.h == 0 || padding.h < op.y.h()) &&
               (padding.w == 0 || padding.w < op.y.w()),
           "a padding of ", padding.h, "x", padding.w, " does not fit images of ", op.y.h(), "x", op.y.w());
-    if (op.augmentation.random()) present(op.position, "position");
+    const Augmentation& a = op.augmentation;
+    check(a.least_area > 0.0 && a.least_area <= 1.0, "the least area of a part must be in (0, 1], not ", a.least_area);
+    check(a.most_aspect >= 1.0 && a.most_aspect <= 1e3, "the most aspect of a part must be in [1, 1000], not ",
+          a.most_aspect);
+    check(!a.parts() || padding == Extent2d{0, 0}, "an augmentation takes parts of images or pads them, not both");
+    for (const auto& [range, name] : {std::pair{a.brightness, "brightness"}, std::pair{a.contrast, "contrast"},
+                                      std::pair{a.saturation, "saturation"}}) {
+      check(range >= 0.0 && range <= 1.0, "the range of ", name, " must be in [0, 1], not ", range);
+    }
+    check(a.saturation == 0.0 || op.y.c() == 3, "a saturation is of images with 3 channels, not ", op.y.c());
+    if (a.random()) present(op.position, "position");
     if (op.position.defined()) position(op.position);
   }
 

@@ -143,7 +143,12 @@ void Network::write_plan(Plan& plan) {
       augmentation = {.padding = options_.crop_padding,
                       .flip = options_.flip,
                       .seed = options_.augmentation_seed,
-                      .stream = kAugmentationStream};
+                      .stream = kAugmentationStream,
+                      .least_area = options_.least_area,
+                      .most_aspect = options_.most_aspect,
+                      .brightness = options_.brightness,
+                      .contrast = options_.contrast,
+                      .saturation = options_.saturation};
     }
     const auto [scale, shift] = transformed(model_, options_.scale, options_.shift);
     plan.add("input", LoadBatch{.scale = scale,

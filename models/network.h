@@ -67,6 +67,8 @@ struct NetworkOptions {
   /// Of data set images, in training: random crops and mirroring, by seed, epoch and position of the sample.
   Extent2d crop_padding = {0, 0};
   bool flip = false;
+  double least_area = 1.0, most_aspect = 1.0;                 ///< parts of images (Augmentation)
+  double brightness = 0.0, contrast = 0.0, saturation = 0.0;  ///< how far from 1
   std::uint64_t augmentation_seed = 1;
   bool record = true;        ///< whole training steps are recorded and replayed where the backend can: the same bits
   bool plan_only = false;    ///< nothing is allocated; the network can be looked at but not run

@@ -17,13 +17,15 @@ struct Sample {
   std::int64_t first, second;
   float weight;
 
-  Sample(std::int64_t index, std::int64_t in, std::int64_t out) {
+  /// Of `in` indices from `begin` on.
+  Sample(std::int64_t index, std::int64_t begin, std::int64_t in, std::int64_t out) {
     const double scale = static_cast<double>(in) / static_cast<double>(out);
     const double position =
         std::clamp((static_cast<double>(index) + 0.5) * scale - 0.5, 0.0, static_cast<double>(in - 1));
-    first = static_cast<std::int64_t>(position);
-    second = std::min(first + 1, in - 1);
-    weight = static_cast<float>(position - static_cast<double>(first));
+    const auto before = static_cast<std::int64_t>(position);
+    first = begin + before;
+    second = begin + std::min(before + 1, in - 1);
+    weight = static_cast<float>(position - static_cast<double>(before));
   }
 };
 
@@ -43,31 +45,36 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
               " is not in [0, ", op.images.n(), ")");
       out_labels[n] = labels[indices[n]];
     }
-    const CropAndFlipSource augmentation = op.augmentation.source(op.position);
+    const AugmentationSource augmentation = op.augmentation.source(op.position);
     const bool one_scale = op.scale.size() == 1;
     const bool one_shift = op.shift.size() == 1;
     parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
       for (; begin < end; ++begin) {
         const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
-        const CropAndFlip moved = augmentation.draw(begin / y.h);
+        const auto [moved, part, colour] = augmentation.draw(begin / y.h, static_cast<int>(h), static_cast<int>(w));
+        const bool recoloured = colour.changes();
         const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
-        const Sample row(p, h, y.h);
+        const Sample row(p, part.top, part.height, y.h);
         const std::uint8_t* above = image + row.first * w * y.c;
         const std::uint8_t* below = image + row.second * w * y.c;
         for (std::int64_t j = 0; j < y.w; ++j) {
           const std::int64_t q = moved.column(static_cast<int>(j), static_cast<int>(y.w));
           const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
-          const Sample column(q, w, y.w);
+          const Sample column(q, part.left, part.width, y.w);
           const std::int64_t left = column.first * y.c;
           const std::int64_t right = column.second * y.c;
           T* out = y.pixel(begin * y.w + j);
-          for (std::int64_t c = 0; c < y.c; ++c) {
+          const auto resized = [&](std::int64_t c) {
             const auto mix = [&](const std::uint8_t* line) {
               const float at_left = line[left + c];
               return at_left + (line[right + c] - at_left) * column.weight;
             };
             const float top = mix(above);
-            const float value = inside ? top + (mix(below) - top) * row.weight : 0.0f;
+            return inside ? top + (mix(below) - top) * row.weight : 0.0f;
+          };
+          const float grey = colour.saturation != 1.0f ? Colour::grey(resized(0), resized(1), resized(2)) : 0.0f;
+          for (std::int64_t c = 0; c < y.c; ++c) {
+            const float value = recoloured ? colour.of(resized(c), grey) : resized(c);
             const auto channel = static_cast<std::size_t>(c);
             out[c] = T(value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel]);
           }

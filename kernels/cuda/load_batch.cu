@@ -40,31 +40,32 @@ ChannelFactors channel_factors(const std::vector<float>& factors) {
   return result;
 }
 
-/// Between which two input indices an output index samples, and the weight of the second. The position
-/// (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, so integers have it exactly.
+/// Between which two of `in` input indices from `begin` on an output index samples, and the weight of the second. The
+/// position (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, so integers have it exactly.
 struct Neighbours {
   int first, second;
   float weight;
 
-  __device__ Neighbours(int index, int in, int out) {
+  __device__ Neighbours(int index, int begin, int in, int out) {
     const int denominator = 2 * out;
     const int last = (in - 1) * denominator;
     int numerator = (2 * index + 1) * in - out;
     numerator = numerator < 0 ? 0 : numerator;
     numerator = numerator > last ? last : numerator;
-    first = numerator / denominator;
-    second = first + 1 < in ? first + 1 : first;
-    weight = static_cast<float>(numerator - first * denominator) / static_cast<float>(denominator);
+    const int before = numerator / denominator;
+    first = begin + before;
+    second = before + 1 < in ? first + 1 : first;
+    weight = static_cast<float>(numerator - before * denominator) / static_cast<float>(denominator);
   }
 };
 
 }  // namespace
 
 /// One thread per pixel of y; the first pixel of an image takes its label along. The threads of an image draw the same
-/// crop each for itself: one Philox block is cheaper than sharing it.
+/// augmentation each for itself: a few Philox blocks are cheaper than sharing it.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, CropAndFlipSource augmentation,
+    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, AugmentationSource augmentation,
                ChannelFactors scale, ChannelFactors shift, View<T> y, int* y_labels) {
   const auto [pixel, channel, in_batch] = thread_place<1>(y.pixels(), 1);
   if (!in_batch) return;
@@ -79,24 +80,29 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     return;
   }
 
-  const CropAndFlip moved = augmentation.draw(n);
+  const auto [moved, part, colour] = augmentation.draw(n, images.h, images.w);
   const int p = moved.row(row_out);
   const int q = moved.column(column_out, y.w);
   const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
-  const Neighbours row(p, images.h, y.h);
-  const Neighbours column(q, images.w, y.w);
+  const Neighbours row(p, part.top, part.height, y.h);
+  const Neighbours column(q, part.left, part.width, y.w);
   const std::uint8_t* top_left = images.pixel(sample, row.first, column.first);
   const std::uint8_t* top_right = images.pixel(sample, row.first, column.second);
   const std::uint8_t* bottom_left = images.pixel(sample, row.second, column.first);
   const std::uint8_t* bottom_right = images.pixel(sample, row.second, column.second);
-  for (int c = 0; c < y.c; ++c) {
+  const auto resized = [&](int c) {
     const auto mix = [&](const std::uint8_t* left, const std::uint8_t* right) {
       const float at_left = left[c];
       return at_left + (right[c] - at_left) * column.weight;
     };
     const float top = mix(top_left, top_right);
-    const float resized = top + (mix(bottom_left, bottom_right) - top) * row.weight;
-    out[c] = static_cast<T>((inside ? resized : 0.0f) * scale.of(c) + shift.of(c));
+    return inside ? top + (mix(bottom_left, bottom_right) - top) * row.weight : 0.0f;
+  };
+  const bool recoloured = colour.changes();
+  const float grey = colour.saturation != 1.0f ? Colour::grey(resized(0), resized(1), resized(2)) : 0.0f;
+  for (int c = 0; c < y.c; ++c) {
+    const float value = recoloured ? colour.of(resized(c), grey) : resized(c);
+    out[c] = static_cast<T>(value * scale.of(c) + shift.of(c));
   }
 }
 
@@ -105,7 +111,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
 using namespace cuda;
 
 void CudaBackend::load_batch(const LoadBatch& op, Workspace) {
-  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
+  const AugmentationSource augmentation = op.augmentation.source(op.position);
   for_dtype(op.y, [&]<class T>() {
     const View<const std::uint8_t> images = const_view<std::uint8_t>(op.images);
     const View<T> y = view<T>(op.y);

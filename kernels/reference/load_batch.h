@@ -1,7 +1,8 @@
 #pragma once
-/// y[n, c] = augment(resize(images[indices[n], c])) * scale[c] + shift[c],   y_labels[n] = labels[indices[n]].
+/// y[n, c] = colour(augment(resize(part(images[indices[n]]))))[c] * scale[c] + shift[c],
+/// y_labels[n] = labels[indices[n]].
 ///
-/// Output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the image, from its two neighbours along
+/// Output pixel i samples at (i + 0.5) * h / H - 0.5, clamped to the part of the image, from its two neighbours along
 /// each axis. An augmentation moves output pixels, so the resize is evaluated where they come from.
 
 #include <minception/kernels/reference/image.h>
@@ -33,13 +34,13 @@ void load_batch(const LoadBatch& op) {
   const auto per_channel = [](const std::vector<float>& factors, std::int64_t c) {
     return static_cast<double>(factors.size() == 1 ? factors[0] : factors[static_cast<std::size_t>(c)]);
   };
-  // Channel c of a sample at pixel (i, j) of its resized image; 0 outside.
-  const auto resized = [&](std::int64_t sample, std::int64_t c, std::int64_t i, std::int64_t j) {
+  // Channel c of a part of a sample at pixel (i, j) of its resized image; 0 outside.
+  const auto resized = [&](std::int64_t sample, const Box& part, std::int64_t c, std::int64_t i, std::int64_t j) {
     if (i < 0 || i >= y.h || j < 0 || j >= y.w) return 0.0;
-    const BilinearTap row = bilinear_tap(i, images.h, y.h);
-    const BilinearTap column = bilinear_tap(j, images.w, y.w);
+    const BilinearTap row = bilinear_tap(i, part.height, y.h);
+    const BilinearTap column = bilinear_tap(j, part.width, y.w);
     const auto pixel = [&](std::int64_t r, std::int64_t s) {
-      return static_cast<double>(images.pixel(sample, r, s)[c]);
+      return static_cast<double>(images.pixel(sample, part.top + r, part.left + s)[c]);
     };
     const double above =
         pixel(row.first, column.first) * (1.0 - column.fraction) + pixel(row.first, column.second) * column.fraction;
@@ -47,19 +48,25 @@ void load_batch(const LoadBatch& op) {
         pixel(row.second, column.first) * (1.0 - column.fraction) + pixel(row.second, column.second) * column.fraction;
     return above * (1.0 - row.fraction) + below * row.fraction;
   };
-  const CropAndFlipSource augmentation = op.augmentation.source(op.position);
+  const AugmentationSource augmentation = op.augmentation.source(op.position);
   for (std::int64_t n = 0; n < y.n; ++n) {
     const std::int64_t sample = op.indices.as<const std::int32_t>()[n];
     require(sample >= 0 && sample < images.n, "load_batch: index ", sample, " of sample ", n, " is not in [0, ",
             images.n, ")");
     op.y_labels.as<std::int32_t>()[n] = op.labels.as<const std::int32_t>()[sample];
-    const CropAndFlip moved = augmentation.draw(n);
+    const auto [moved, part, colour] = augmentation.draw(n, static_cast<int>(images.h), static_cast<int>(images.w));
     for (std::int64_t h = 0; h < y.h; ++h) {
       for (std::int64_t w = 0; w < y.w; ++w) {
         const int row = moved.row(static_cast<int>(h));
         const int column = moved.column(static_cast<int>(w), static_cast<int>(y.w));
+        double grey = 0.0;
+        if (colour.saturation != 1.0f) {
+          grey = Colour::grey(resized(sample, part, 0, row, column), resized(sample, part, 1, row, column),
+                              resized(sample, part, 2, row, column));
+        }
         for (std::int64_t c = 0; c < y.c; ++c) {
-          const double value = resized(sample, c, row, column);
+          double value = resized(sample, part, c, row, column);
+          if (colour.changes()) value = colour.of(value, grey);
           y.pixel(n, h, w)[c] = static_cast<T>(value * per_channel(op.scale, c) + per_channel(op.shift, c));
         }
       }

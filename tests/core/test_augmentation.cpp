@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -47,4 +49,80 @@ TEST_CASE("a crop says where its pixels come from") {
   const CropAndFlip mirrored{3, -2, true};
   CHECK((mirrored.row(4) == 7 && mirrored.column(0, 10) == 7 && mirrored.column(9, 10) == -2));
   CHECK((CropAndFlip{}.row(5) == 5 && CropAndFlip{}.column(6, 10) == 6));
+}
+
+TEST_CASE("parts are read off the random numbers of the sample, and lie inside of the image") {
+  const Random random{0x123456789abcdefu, std::uint64_t{5} << 32 | 17};
+  for (std::uint64_t sample = 0; sample < 2000; ++sample) {
+    const Box box = draw_box(random, sample, 60, 90, 0.08, 4.0 / 3.0);
+    const double area = (0.08 + 0.92 * random.uniform(4 * sample)) * 60.0 * 90.0;
+    const double q = 1.0 + random.uniform(4 * sample + 1) / 3.0;
+    const double aspect = random.bits(4 * sample + 1) % 2 == 1 ? 1.0 / q : q;
+    const double height = std::sqrt(area / aspect), width = std::sqrt(area * aspect);
+    INFO(sample << ": " << height << " x " << width);
+    CHECK(std::abs(box.height - std::min(height, 60.0)) <= 0.5 + 1e-6);
+    CHECK(std::abs(box.width - std::min(width, 90.0)) <= 0.5 + 1e-6);
+    CHECK(box.top == static_cast<int>(random.bits(4 * sample + 2) % static_cast<unsigned>(61 - box.height)));
+    CHECK(box.left == static_cast<int>(random.bits(4 * sample + 3) % static_cast<unsigned>(91 - box.width)));
+    CHECK((box.top >= 0 && box.left >= 0 && box.top + box.height <= 60 && box.left + box.width <= 90));
+  }
+  const Box whole = draw_box(random, 3, 7, 5, 1.0, 1.0);
+  CHECK((whole.height <= 7 && whole.width == 5));
+  const Box one = draw_box(random, 3, 1, 1, 1e-9, 100.0);
+  CHECK((one.top == 0 && one.left == 0 && one.height == 1 && one.width == 1));
+}
+
+TEST_CASE("areas and shapes of parts are spread as said") {
+  constexpr int kSamples = 20000;
+  double area = 0.0;
+  int wide = 0;
+  for (std::uint64_t sample = 0; sample < kSamples; ++sample) {
+    const Box box = draw_box(Random{3, 1}, sample, 1000, 1000, 0.08, 4.0 / 3.0);
+    area += static_cast<double>(box.height) * box.width / 1e6;
+    wide += box.width > box.height ? 1 : 0;
+    CHECK(box.height * box.width >= 79000);
+  }
+  CHECK(wide == Approx(kSamples / 2).margin(6 * 71));
+  // The largest parts lose what is longer than a side: the mean stays below 0.54, and above 0.5.
+  CHECK(area / kSamples < 0.54);
+  CHECK(area / kSamples > 0.5);
+}
+
+TEST_CASE("colours change as said, by hand") {
+  const Random random{9, 2};
+  const Colour drawn = draw_colour(random, 21, 0.25f, 0.5f, 1.0f);
+  CHECK(drawn.brightness == Approx(1.0 + 0.25 * (2.0 * random.uniform(84) - 1.0)));
+  CHECK(drawn.contrast == Approx(1.0 + 0.5 * (2.0 * random.uniform(85) - 1.0)));
+  CHECK(drawn.saturation == Approx(2.0 * random.uniform(86)));
+  CHECK(drawn.changes());
+  CHECK(!draw_colour(random, 21, 0.0f, 0.0f, 0.0f).changes());
+
+  CHECK(Colour::grey(255.0, 255.0, 255.0) == Approx(255.0));
+  CHECK(Colour::grey(100.0, 0.0, 0.0) == Approx(29.9));
+  CHECK(Colour::grey(0.0, 100.0, 0.0) == Approx(58.7));
+  const Colour colour = {0.5f, 2.0f, 0.25f};
+  // 200 * 0.5 = 100, (100 - 127.5) * 2 + 127.5 = 72.5; grey 160 * 0.5 = 80, then 32.5; 32.5 + 0.25 * 40.
+  CHECK(colour.of(200.0, 160.0) == Approx(42.5));
+  CHECK((Colour{0.5f, 2.0f, 1.0f}.of(200.0, 160.0)) == Approx(72.5));
+  CHECK((Colour{1.5f, 1.0f, 1.0f}.of(200.0, 0.0)) == 255.0);
+  CHECK((Colour{1.0f, 1.5f, 1.0f}.of(10.0, 0.0)) == 0.0);
+}
+
+TEST_CASE("a source draws from three streams, and nothing where nothing is asked for") {
+  const std::int64_t position[] = {6, 70};
+  AugmentationSource source = {.seed = 11, .stream = 3, .position = position};
+  const auto stream = [](std::uint64_t part) { return Random{11, (3 + part) << 32 | 6}; };
+  DrawnAugmentation drawn = source.draw(2, 20, 30);
+  CHECK((drawn.box.top == 0 && drawn.box.left == 0 && drawn.box.height == 20 && drawn.box.width == 30));
+  CHECK((!drawn.moved.mirrored && !drawn.colour.changes()));
+  source.least_area = 0.1;
+  source.contrast = 0.5f;
+  drawn = source.draw(2, 20, 30);
+  const Box box = draw_box(stream(1), 72, 20, 30, 0.1, 1.0);
+  CHECK((drawn.box.top == box.top && drawn.box.left == box.left && drawn.box.height == box.height &&
+         drawn.box.width == box.width));
+  CHECK(drawn.colour.contrast == draw_colour(stream(2), 72, 0.0f, 0.5f, 0.0f).contrast);
+  CHECK(drawn.colour.brightness == 1.0f);
+  source.position = nullptr;
+  CHECK(source.draw(2, 20, 30).box.height == 20);
 }

@@ -83,6 +83,30 @@ void add_augmentation(std::vector<Mutation>& m) {
     auto& [h, w] = op.augmentation.padding;
     if (w < op.y.h() && h < op.y.w()) std::swap(h, w);
   }));
+  m.push_back(edited<LoadBatch>("the whole image instead of a part",
+                                [](LoadBatch& op) { op.augmentation.least_area = op.augmentation.most_aspect = 1.0; }));
+  m.push_back(
+      edited<LoadBatch>("parts always as wide as high", [](LoadBatch& op) { op.augmentation.most_aspect = 1.0; }));
+  m.push_back(edited<LoadBatch>("the root of the area taken for the area", [](LoadBatch& op) {
+    op.augmentation.least_area = std::sqrt(op.augmentation.least_area);
+  }));
+  m.push_back(edited<LoadBatch>("brightness left as it is", [](LoadBatch& op) { op.augmentation.brightness = 0.0; }));
+  m.push_back(edited<LoadBatch>("contrast left as it is", [](LoadBatch& op) { op.augmentation.contrast = 0.0; }));
+  m.push_back(edited<LoadBatch>("saturation left as it is", [](LoadBatch& op) { op.augmentation.saturation = 0.0; }));
+  m.push_back(edited<LoadBatch>("brightness and contrast exchanged", [](LoadBatch& op) {
+    std::swap(op.augmentation.brightness, op.augmentation.contrast);
+  }));
+  m.push_back(mutation<LoadBatch>("colours not cut to what a byte holds", [](LoadBatch op, Backend& reference) {
+    reference.run(op);
+    if (op.augmentation.brightness == 0.0) return;
+    // What was cut lies at an end of the range: it overshoots.
+    for_each_element(op.y, [&](float& y, auto, auto c, auto, auto) {
+      const auto of = [&](const std::vector<float>& values) {
+        return values[values.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+      };
+      if (y >= 255.0f * of(op.scale) + of(op.shift)) y += 20.0f * of(op.scale);
+    });
+  }));
   m.push_back(mutation<LoadBatch>("one draw for the whole batch", [](LoadBatch op, Backend& reference) {
     for (std::int64_t n = 0; n < op.y.n(); ++n) reference.run(one_image(op, n));
   }));

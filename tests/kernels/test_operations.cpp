@@ -293,6 +293,24 @@ TEST_CASE("an augmentation says what does not fit") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.augmentation.padding = {28, 0};
         }) == "load_batch: a padding of 28x0 does not fit images of 28x28");
+  for (const auto& [least, says] : {std::pair{0.0, "load_batch: the least area of a part must be in (0, 1], not 0"},
+                                    std::pair{1.5, "load_batch: the least area of a part must be in (0, 1], not 1.5"},
+                                    std::pair{0.5, "load_batch: the operand position is missing"}}) {
+    const double area = least;
+    CHECK(rejection_of<LoadBatch>([&](LoadBatch& op) { op.augmentation.least_area = area; }) == says);
+  }
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.most_aspect = 0.5; }) ==
+        "load_batch: the most aspect of a part must be in [1, 1000], not 0.5");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.augmentation.padding = {2, 0};
+          op.augmentation.most_aspect = 2.0;
+        }) == "load_batch: an augmentation takes parts of images or pads them, not both");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.contrast = 1.5; }) ==
+        "load_batch: the range of contrast must be in [0, 1], not 1.5");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.brightness = -1.0; }) ==
+        "load_batch: the range of brightness must be in [0, 1], not -1");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.saturation = 0.5; }) ==
+        "load_batch: a saturation is of images with 3 channels, not 1");
 }
 
 TEST_CASE("fill, cast and segment norms say what does not fit") {

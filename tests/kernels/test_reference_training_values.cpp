@@ -266,6 +266,55 @@ TEST_CASE("segment_norms by hand") {
   CHECK_THAT(y, is({5, 0, 2, 0, 0, 2, 0, 0}));
 }
 
+TEST_CASE("load_batch resizes parts and changes their colours") {
+  // Pixel (i, j) holds 10 * i + 2 * j in red, 3 more in green, 7 more in blue: between pixels it is linear, too.
+  constexpr int kHeight = 9, kWidth = 12, kBatch = 6, kOut = 5;
+  std::vector<std::uint8_t> images;
+  for (int i = 0; i < kHeight; ++i) {
+    for (int j = 0; j < kWidth; ++j) {
+      for (const int more : {0, 3, 7}) images.push_back(static_cast<std::uint8_t>(10 * i + 2 * j + more));
+    }
+  }
+  std::vector<std::int32_t> labels = {1}, indices(kBatch, 0), y_labels(kBatch);
+  std::vector<std::int64_t> position = {6, 70};
+  Numbers y(kBatch * kOut * kOut * 3);
+  LoadBatch op;
+  op.scale = {1.0f};
+  op.augmentation = {.flip = true,
+                     .seed = 11,
+                     .stream = 3,
+                     .least_area = 0.1,
+                     .most_aspect = 2.0,
+                     .brightness = 0.5,
+                     .contrast = 0.25,
+                     .saturation = 1.0};
+  op.images = view(images, {1, 3, kHeight, kWidth});
+  op.labels = view(labels, Shape{1});
+  op.indices = view(indices, Shape{kBatch});
+  op.position = view(position, Shape{2});
+  op.y = view(y, {kBatch, 3, kOut, kOut});
+  op.y_labels = view(y_labels, Shape{kBatch});
+  run(op);
+  const auto random = [](std::uint64_t part) { return Random{11, (3 + part) << 32 | 6}; };
+  std::size_t k = 0;
+  for (std::uint64_t s = 70; s < 70 + kBatch; ++s) {
+    const bool mirrored = random(0).bits(4 * s + 2) % 2 == 1;
+    const Box box = draw_box(random(1), s, kHeight, kWidth, 0.1, 2.0);
+    const Colour colour = draw_colour(random(2), s, 0.5f, 0.25f, 1.0f);
+    const auto place = [&](int index, int begin, int count) {
+      return begin + std::clamp((index + 0.5) * count / kOut - 0.5, 0.0, count - 1.0);
+    };
+    for (int i = 0; i < kOut; ++i) {
+      for (int j = 0; j < kOut; ++j) {
+        const double red =
+            10.0 * place(i, box.top, box.height) + 2.0 * place(mirrored ? kOut - 1 - j : j, box.left, box.width);
+        const double grey = 0.299 * red + 0.587 * (red + 3) + 0.114 * (red + 7);
+        for (const int more : {0, 3, 7}) CHECK(y[k++] == Approx(colour.of(red + more, grey)).margin(1e-9));
+      }
+    }
+  }
+}
+
 TEST_CASE("load_batch crops and flips by seed, stream, epoch and position, whatever the batch") {
   // Pixel (i, j) of image m holds 100 * m + 10 * i + j + 1: none is 0, as what lies outside is.
   constexpr int kHeight = 3, kWidth = 5, kBatch = 8;
