@@ -53,7 +53,7 @@ struct Box {
 /// comes out longer than the image's, it is that. With words w of `random`, indices 4 * sample to 4 * sample + 3, and
 /// u(w) in [0, 1):
 ///   area = (least_area + (1 - least_area) * u(w0)) * H * W,   q = 1 + (most_aspect - 1) * u(w1),
-///   aspect = w1 odd ? 1 / q : q,   height = round(sqrt(area / aspect)),   width = round(sqrt(area * aspect)),
+///   longer = sqrt(area * q),   shorter = longer / q,   higher than wide if w1 is odd, both rounded,
 ///   top = w2 mod (H - height + 1),   left = w3 mod (W - width + 1).
 /// In double, so that no two devices round a side differently.
 MINCEPTION_HOST_DEVICE inline Box draw_box(const Random& random, std::uint64_t sample, int height, int width,
@@ -62,14 +62,16 @@ MINCEPTION_HOST_DEVICE inline Box draw_box(const Random& random, std::uint64_t s
   const double area =
       (least_area + (1.0 - least_area) * Random::to_uniform(words.word[0])) * static_cast<double>(height) * width;
   const double q = 1.0 + (most_aspect - 1.0) * Random::to_uniform(words.word[1]);
-  const double aspect = (words.word[1] & 1u) != 0 ? 1.0 / q : q;
+  const double longer = std::sqrt(area * q);
+  const double shorter = longer / q;
+  const bool upright = (words.word[1] & 1u) != 0;
   const auto side = [](double length, int most) {
     const int pixels = static_cast<int>(length + 0.5);
     return pixels < 1 ? 1 : pixels > most ? most : pixels;
   };
   Box box;
-  box.height = side(std::sqrt(area / aspect), height);
-  box.width = side(std::sqrt(area * aspect), width);
+  box.height = side(upright ? longer : shorter, height);
+  box.width = side(upright ? shorter : longer, width);
   box.top = static_cast<int>(words.word[2] % static_cast<std::uint32_t>(height - box.height + 1));
   box.left = static_cast<int>(words.word[3] % static_cast<std::uint32_t>(width - box.width + 1));
   return box;
