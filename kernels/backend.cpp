@@ -48,6 +48,9 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const BatchNormForwardInference& op) { backend.batch_norm_forward_inference(op, workspace); }
     void operator()(const BatchNormBackward& op) { backend.batch_norm_backward(op, workspace); }
     void operator()(const BatchNormBackwardInference& op) { backend.batch_norm_backward_inference(op, workspace); }
+    void operator()(const FoldBatchNorm& op) {
+      if (op.refresh_packed) backend.fold_batch_norm(op, workspace);
+    }
     void operator()(const LocalResponseNormForward& op) { backend.local_response_norm_forward(op, workspace); }
     void operator()(const LocalResponseNormBackward& op) { backend.local_response_norm_backward(op, workspace); }
     void operator()(const DropoutForward& op) { backend.dropout_forward(op, workspace); }

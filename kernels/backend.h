@@ -135,6 +135,7 @@ class Backend {
   virtual void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) = 0;
   virtual void batch_norm_backward(const BatchNormBackward&, Workspace) = 0;
   virtual void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) = 0;
+  virtual void fold_batch_norm(const FoldBatchNorm&, Workspace) = 0;
   virtual void local_response_norm_forward(const LocalResponseNormForward&, Workspace) = 0;
   virtual void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) = 0;
   virtual void dropout_forward(const DropoutForward&, Workspace) = 0;

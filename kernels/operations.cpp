@@ -55,6 +55,7 @@ std::string_view name_of(const Operation& operation) {
       "batch_norm_forward_inference",
       "batch_norm_backward",
       "batch_norm_backward_inference",
+      "fold_batch_norm",
       "local_response_norm_forward",
       "local_response_norm_backward",
       "dropout_forward",

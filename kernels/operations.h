@@ -612,6 +612,27 @@ struct BatchNormBackwardInference {
   }
 };
 
+/// Puts the batch norm of an inference into the convolution without bias before it: with s = gamma / sqrt(running_var +
+/// epsilon),   folded_w[o,...] = w[o,...] * s[o],   folded_bias[o] = beta[o] - running_mean[o] * s[o].
+/// w, folded_w: (O, I, KH, KW), master.  gamma, beta, running_*, folded_bias: (O), master.
+/// The results are kept between runs: without `refresh_packed` nothing is done. It must be set when any input changed.
+struct FoldBatchNorm {
+  double epsilon = 1e-5;
+  Tensor w, gamma, beta, running_mean, running_var, folded_w, folded_bias;
+  bool refresh_packed = true;
+
+  template <class Self, class F>
+  static void each_operand(Self& self, F&& f) {
+    f("w", self.w, Access::read);
+    f("gamma", self.gamma, Access::read);
+    f("beta", self.beta, Access::read);
+    f("running_mean", self.running_mean, Access::read);
+    f("running_var", self.running_var, Access::read);
+    f("folded_w", self.folded_w, Access::write);
+    f("folded_bias", self.folded_bias, Access::write);
+  }
+};
+
 /// y[c] = x[c] * d[c]^-beta,   d[c] = k + alpha / size * sum of x[j]^2 over the `size` channels around c, those that
 /// exist: j from c - floor(size/2) to c + floor((size-1)/2)  (Krizhevsky et al. 2012, section 3.3; alpha divided by size
 /// and the window placed as in PyTorch).
@@ -826,7 +847,7 @@ using Operation =
                  AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward,
                  GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward, FlattenBackward,
                  AddForward, AddBackward, Fill, Cast, BatchNormForwardTraining, BatchNormForwardInference,
-                 BatchNormBackward, BatchNormBackwardInference, LocalResponseNormForward, LocalResponseNormBackward,
+                 BatchNormBackward, BatchNormBackwardInference, FoldBatchNorm, LocalResponseNormForward, LocalResponseNormBackward,
                  DropoutForward, DropoutBackward, SoftmaxCrossEntropy, SgdStep, AdamStep, ClipFactor, EmaUpdate,
                  SegmentNorms>;
 

@@ -229,6 +229,20 @@ class Validator {
     master_vector(op.gamma, "gamma", op.dy.c(), op.dy);
     master_vector(op.running_var, "running_var", op.dy.c(), op.dy);
   }
+  void operator()(const FoldBatchNorm& op) const {
+    present(op.w, "w");
+    present(op.folded_w, "folded_w");
+    check(op.w.is_image() && op.w.dense() && (op.w.dtype == DType::f32 || op.w.dtype == DType::f64),
+          "w must be dense f32 or f64 (O, I, KH, KW), not ", name_of(op.w.dtype), " ", op.w.shape);
+    check(op.folded_w.shape == op.w.shape && op.folded_w.dtype == op.w.dtype && op.folded_w.dense(), "folded_w ",
+          op.folded_w.shape, " and w ", op.w.shape, " differ");
+    check(op.epsilon > 0.0, "an epsilon of ", op.epsilon, " must be above 0");
+    master_vector(op.gamma, "gamma", op.w.n(), op.w);
+    master_vector(op.beta, "beta", op.w.n(), op.w);
+    master_vector(op.running_mean, "running_mean", op.w.n(), op.w);
+    master_vector(op.running_var, "running_var", op.w.n(), op.w);
+    master_vector(op.folded_bias, "folded_bias", op.w.n(), op.w);
+  }
   void operator()(const LocalResponseNormForward& op) const {
     alike(op.x, op.y, "x", "y");
     image(op.x, "x");

@@ -23,6 +23,11 @@ void BasicConv2d::declare(ParameterTable& table, const std::string& name) {
 
 Tensor BasicConv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   if (!bn_) return conv_.forward(plan, x, destination);
+  if (plan.mode() == Mode::inference) {
+    const Tensor w = conv_.weights(plan), folded = plan.packed(w.shape), bias = plan.packed(Shape{w.n()});
+    bn_->fold(plan, w, folded, bias);
+    return conv_.forward_folded(plan, x, folded, bias, bn_->relu(), destination);
+  }
   const Tensor z = conv_.forward(plan, x);
   conv_shape_ = z.shape;
   return bn_->forward(plan, z, destination);

@@ -45,6 +45,17 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
   return y;
 }
 
+void BatchNorm2d::fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias) {
+  plan.add(name(), FoldBatchNorm{.epsilon = options_.epsilon,
+                                 .w = w,
+                                 .gamma = plan.parameter(gamma_),
+                                 .beta = plan.parameter(beta_),
+                                 .running_mean = plan.statistic(running_mean_),
+                                 .running_var = plan.statistic(running_var_),
+                                 .folded_w = folded_w,
+                                 .folded_bias = folded_bias});
+}
+
 void BatchNorm2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   if (frozen(plan)) {
     if (!target.dx.defined()) return;

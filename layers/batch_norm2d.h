@@ -28,6 +28,10 @@ class BatchNorm2d final : public Layer {
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
+  /// Inference: instead of forward, puts itself into the convolution with these weights and no bias before it.
+  void fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias);
+  bool relu() const { return options_.relu; }
+
  private:
   bool frozen(const Plan& plan) const { return !plan.trains(gamma_) && !plan.trains(beta_); }
 

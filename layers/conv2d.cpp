@@ -47,6 +47,15 @@ Tensor Conv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   return y;
 }
 
+Tensor Conv2d::forward_folded(Plan& plan, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu,
+                              const Tensor& destination) {
+  const Tensor y = output(plan, x, destination);
+  Conv2dAttributes folded = attributes();
+  folded.relu = relu;
+  plan.add(name(), Conv2dForward{.attributes = folded, .x = x, .w = w, .bias = bias, .y = y, .packed = {}});
+  return y;
+}
+
 void Conv2d::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   if (plan.trains(weight_) || (options_.bias && plan.trains(bias_))) {
     plan.add(name(), Conv2dBackwardWeights{.attributes = attributes(),

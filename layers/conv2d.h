@@ -27,6 +27,11 @@ class Conv2d final : public Layer {
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
+  /// Inference with other weights and bias than its own: those that a BatchNorm2d is folded into.
+  Tensor forward_folded(Plan& plan, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu,
+                        const Tensor& destination);
+  Tensor weights(Plan& plan) const { return plan.parameter(weight_); }
+
   const Options& options() const { return options_; }
 
   /// The parameters of such a convolution, for layers that keep several of them in one block: weight, then bias.

@@ -67,6 +67,13 @@ void build_branch3(Sequential& branch, const Inception::Options& options) {
   }
 }
 
+/// Members of a block of weights or biases: `count` entries of the first extent from `begin` on.
+Tensor rows(const Tensor& block, std::int64_t begin, std::int64_t count) {
+  Tensor part = block.first(count);
+  part.offset += static_cast<std::size_t>(begin * (block.elements() / block.shape[0])) * size_of(block.dtype);
+  return part;
+}
+
 }  // namespace
 
 Inception::Inception(const Options& options)
@@ -130,7 +137,18 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
     outputs_[j] =
         plan.activation(name() + kMemberNames[j] + ": output", {x.shape[0], members[j], x.shape[2], x.shape[3]});
   }
-  if (options_.batch_norm) {
+  if (options_.batch_norm && plan.mode() == Mode::inference) {
+    const Tensor folded = plan.packed(weight_shape), bias = plan.packed(Shape{weight_shape[0]});
+    std::int64_t row = 0;
+    for (std::size_t j = 0; j < kMembers; ++j) {
+      bn_[j]->fold(plan, plan.parameter(weights_ + j), rows(folded, row, members[j]), rows(bias, row, members[j]));
+      row += members[j];
+    }
+    plan.add(
+        name(),
+        Conv2d1x1GroupForward{
+            .relu = true, .x = x, .w = folded, .bias = bias, .y = {outputs_.begin(), outputs_.end()}, .packed = {}});
+  } else if (options_.batch_norm) {
     preactivation_ = {x.shape[0], weight_shape[0], x.shape[2], x.shape[3]};
     const Tensor z = plan.activation(name() + ": 1x1 convolutions", preactivation_);
     std::vector<Tensor> slices;

@@ -66,6 +66,12 @@ Tensor Plan::statistic(ParameterId id) {
                   parameters_[id].shape, master_dtype());
 }
 
+Tensor Plan::packed(const Shape& shape) {
+  const Tensor tensor = external(Region::packed, packed_bytes_, shape, master_dtype());
+  packed_bytes_ += (tensor.bytes() + 63) / 64 * 64;
+  return tensor;
+}
+
 void Plan::touch(int storage, int step) {
   Storage& block = storages_[static_cast<std::size_t>(storage)];
   block.first_step = block.first_step < 0 ? step : std::min(block.first_step, step);

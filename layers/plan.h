@@ -116,6 +116,8 @@ class Plan {
   Tensor statistic(ParameterId id);
   /// False for a parameter that is frozen: nobody needs its gradient.
   bool trains(ParameterId id) const { return parameters_[id].updates; }
+  /// Inference: a tensor in master dtype that is kept between runs, and made again when `refresh_packed` asks for it.
+  Tensor packed(const Shape& shape);
 
   /// Appends a step. Throws Error, naming the layer, if the operation is not valid.
   void add(const std::string& layer, Operation operation);

@@ -37,6 +37,7 @@ std::string kind_of(std::string_view operation) {
       {"fill", "concat, split, mask, sums, copies"},
       {"cast", "concat, split, mask, sums, copies"},
       {"batch_norm_backward", "BatchNorm, backward"},
+      {"fold_batch_norm", "BatchNorm, folding"},
       {"batch_norm", "BatchNorm, forward"},
       {"relu", "activation"},
       {"local_response_norm", "local response norm"},

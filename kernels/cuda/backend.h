@@ -73,6 +73,7 @@ class CudaBackend : public Backend {
   void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) override;
   void batch_norm_backward(const BatchNormBackward&, Workspace) override;
   void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) override;
+  void fold_batch_norm(const FoldBatchNorm&, Workspace) override;
   void local_response_norm_forward(const LocalResponseNormForward&, Workspace) override;
   void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) override;
   void dropout_forward(const DropoutForward&, Workspace) override;

@@ -165,6 +165,9 @@ class ReferenceBackend final : public Backend {
   void batch_norm_backward_inference(const BatchNormBackwardInference& op, Workspace) override {
     in_dtype_of(op.dy, [&](auto zero) { reference::batch_norm_backward_inference<decltype(zero)>(op); });
   }
+  void fold_batch_norm(const FoldBatchNorm& op, Workspace) override {
+    in_dtype_of(op.w, [&](auto zero) { reference::fold_batch_norm<decltype(zero)>(op); });
+  }
   void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override {
     in_dtype_of(op.x, [&](auto zero) { reference::local_response_norm_forward<decltype(zero)>(op); });
   }

@@ -63,6 +63,20 @@ void batch_norm_forward_inference(const BatchNormForwardInference& op) {
 }
 
 template <class T>
+void fold_batch_norm(const FoldBatchNorm& op) {
+  const std::int64_t row = op.w.elements() / op.w.n();  // the weights of an output channel lie one after the other
+  for (std::int64_t o = 0; o < op.w.n(); ++o) {
+    const double var = static_cast<double>(op.running_var.as<const T>()[o]);
+    const double scale = static_cast<double>(op.gamma.as<const T>()[o]) / std::sqrt(var + op.epsilon);
+    for (std::int64_t i = o * row; i < (o + 1) * row; ++i) {
+      op.folded_w.as<T>()[i] = static_cast<T>(static_cast<double>(op.w.as<const T>()[i]) * scale);
+    }
+    op.folded_bias.as<T>()[o] = static_cast<T>(static_cast<double>(op.beta.as<const T>()[o]) -
+                                               static_cast<double>(op.running_mean.as<const T>()[o]) * scale);
+  }
+}
+
+template <class T>
 void batch_norm_backward(const BatchNormBackward& op) {
   const Image<const T> x(op.x), dy(op.dy);
   const GradWriter<T> target(op.target);

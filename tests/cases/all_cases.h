@@ -15,6 +15,7 @@
 #include <minception/tests/cases/ema.h>
 #include <minception/tests/cases/fill.h>
 #include <minception/tests/cases/flatten.h>
+#include <minception/tests/cases/fold_batch_norm.h>
 #include <minception/tests/cases/global_avg_pool.h>
 #include <minception/tests/cases/linear.h>
 #include <minception/tests/cases/load_batch.h>
@@ -44,6 +45,7 @@ inline std::vector<Case> all_cases() {
                          fill_cases,
                          cast_cases,
                          batch_norm_cases,
+                         fold_batch_norm_cases,
                          local_response_norm_cases,
                          dropout_cases,
                          softmax_cross_entropy_cases,

@@ -72,6 +72,7 @@ class ForwardingBackend final : public Backend {
   void batch_norm_backward_inference(const BatchNormBackwardInference& op, Workspace) override {
     carry_out_(op, *inner_);
   }
+  void fold_batch_norm(const FoldBatchNorm& op, Workspace) override { carry_out_(op, *inner_); }
   void local_response_norm_forward(const LocalResponseNormForward& op, Workspace) override { carry_out_(op, *inner_); }
   void local_response_norm_backward(const LocalResponseNormBackward& op, Workspace) override {
     carry_out_(op, *inner_);

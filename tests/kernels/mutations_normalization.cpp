@@ -60,6 +60,33 @@ void add_batch_norm_forward(std::vector<Mutation>& m) {
   }));
 }
 
+void add_fold_batch_norm(std::vector<Mutation>& m) {
+  using Fold = FoldBatchNorm;
+  m.push_back(edited<Fold>("epsilon ignored", [](Fold& op) { op.epsilon = 1e-12; }));
+  m.push_back(edited<Fold>("gamma and beta exchanged", [](Fold& op) { std::swap(op.gamma, op.beta); }));
+  m.push_back(mutation<Fold>("mean not subtracted", [](Fold op, Backend& reference) {
+    const Owned<> zero(op.running_mean.shape);
+    op.running_mean = zero.tensor();
+    reference.run(op);
+  }));
+  m.push_back(mutation<Fold>("variance taken for the standard deviation", [](Fold op, Backend& reference) {
+    const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
+    op.running_var = squared.tensor();
+    reference.run(op);
+  }));
+  m.push_back(mutation<Fold>("scaled by input channel", [](Fold op, Backend& reference) {
+    reference.run(op);
+    const std::int64_t row = op.w.elements() / op.w.n();
+    for (std::int64_t i = 0; i < op.w.elements(); ++i) {
+      const std::int64_t o = i / row, wrong = i % row % op.w.n();
+      const auto scale = [&](std::int64_t c) {
+        return op.gamma.as<float>()[c] / std::sqrt(op.running_var.as<float>()[c] + static_cast<float>(op.epsilon));
+      };
+      op.folded_w.as<float>()[i] *= scale(wrong) / scale(o);
+    }
+  }));
+}
+
 void add_batch_norm_backward(std::vector<Mutation>& m) {
   using Backward = BatchNormBackward;
   m.push_back(edited<Backward>("missing += of parameters", [](Backward& op) { op.accumulate = false; }));
@@ -340,6 +367,7 @@ std::vector<Mutation> normalization_mutations() {
   std::vector<Mutation> mutations;
   add_batch_norm_forward(mutations);
   add_batch_norm_backward(mutations);
+  add_fold_batch_norm(mutations);
   add_response_norm<LocalResponseNormForward>(mutations);
   add_response_norm<LocalResponseNormBackward>(mutations);
   add_target_mutations<LocalResponseNormBackward>(mutations);
