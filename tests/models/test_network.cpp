@@ -2,6 +2,7 @@
 
 #ifdef MINCEPTION_HAVE_CPU
 #include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/onednn.h>
 #endif
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
@@ -301,16 +302,21 @@ TEST_CASE("parameters with settings of their own get segments of their own", "[s
 #ifdef MINCEPTION_HAVE_CPU
 TEST_CASE("every convolution of the models has a fast oneDNN primitive or is a matrix product by choice", "[cpu]") {
   CpuBackend cpu(0);
-  for (const char* name : {"googlenet", "googlenet_bn"}) {
-    for (const std::int64_t size : {96, 32, 224}) {
-      for (const std::int64_t channels : {1, 3}) {
-        const Network network(make_model({.name = name, .input = {channels, size, size}}), cpu,
-                              {.max_batch = 16, .plan_only = true});
+  const auto plan = [&](ModelConfig config, DType compute) {
+    const Network network(make_model(config), cpu, {.max_batch = 16, .compute = compute, .plan_only = true});
+  };
+  std::vector<DType> types = {DType::f32};
+  if (cpu::OneDnn::multiplies_bf16()) types.push_back(DType::bf16);
+  for (const DType compute : types) {
+    for (const std::string& name : model_names()) plan(default_config(name), compute);
+    for (const char* name : {"googlenet", "googlenet_bn"}) {
+      for (const std::int64_t size : {96, 32, 224}) {
+        for (const std::int64_t channels : {1, 3}) plan({.name = name, .input = {channels, size, size}}, compute);
       }
     }
   }
   const auto implementations = cpu.implementations();
-  CHECK(implementations.size() > 50);
+  CHECK(implementations.size() > 100);
   for (const std::string& line : implementations) {
     INFO(line);
     CHECK(line.find(": ref") == std::string::npos);
@@ -371,26 +377,55 @@ TEST_CASE("the same run twice gives the same bits on the cpu backend", "[cpu]") 
 
 TEST_CASE("packed weights are refreshed when weights or batch size change", "[cpu]") {
   const auto cpu = make_cpu_backend();
-  const ModelConfig config = {.name = "googlenet", .input = {1, 32, 32}};
-  const RandomBatch data = random_batch(config, 8);
-  const std::span<const float> three(data.images.data(), 3 * 32 * 32);
-  Network network(make_model(config), *cpu, {.max_batch = 8});
-  const auto logits = [&](std::span<const float> images) {
-    network.set_input(Mode::inference, images, {});
-    const auto batch = static_cast<std::int64_t>(images.size()) / (32 * 32);
-    network.infer(batch);
-    return network.logits(Mode::inference, batch);
-  };
-  network.initialize(Initialization::xavier_uniform, 1);
-  const auto eight = logits(data.images);
-  CHECK(logits(data.images) == eight);
-  const auto part = logits(three);
-  for (std::size_t i = 0; i < part.size(); ++i) CHECK(part[i] == Approx(eight[i]).epsilon(1e-4).margin(1e-5));
-  network.set_input(Mode::training, data.images, data.labels);
-  network.set_control(1, 0, 0.1f, 0.0f);
-  network.train_step(8);
-  CHECK(logits(data.images) != eight);
-  network.initialize(Initialization::xavier_uniform, 1);
-  CHECK(logits(data.images) == eight);
+  for (const char* name : {"googlenet", "googlenet_bn"}) {
+    INFO(name);
+    const ModelConfig config = {.name = name, .input = {1, 32, 32}};
+    const RandomBatch data = random_batch(config, 8);
+    const std::span<const float> three(data.images.data(), 3 * 32 * 32);
+    Network network(make_model(config), *cpu, {.max_batch = 8});
+    const auto logits = [&](std::span<const float> images) {
+      network.set_input(Mode::inference, images, {});
+      const auto batch = static_cast<std::int64_t>(images.size()) / (32 * 32);
+      network.infer(batch);
+      return network.logits(Mode::inference, batch);
+    };
+    network.initialize(Initialization::xavier_uniform, 1);
+    const auto eight = logits(data.images);
+    CHECK(logits(data.images) == eight);
+    const auto part = logits(three);
+    for (std::size_t i = 0; i < part.size(); ++i) CHECK(part[i] == Approx(eight[i]).epsilon(1e-4).margin(1e-5));
+    network.set_input(Mode::training, data.images, data.labels);
+    network.set_control(1, 0, 0.1f, 0.0f);
+    network.train_step(8);
+    const auto trained = logits(data.images);
+    CHECK(trained != eight);
+    // What a network says that never had other weights.
+    Network fresh(make_model(config), *cpu, {.max_batch = 8, .training = false});
+    fresh.load_state(network.state());
+    fresh.set_input(Mode::inference, data.images, {});
+    fresh.infer(8);
+    CHECK(fresh.logits(Mode::inference, 8) == trained);
+    network.initialize(Initialization::xavier_uniform, 1);
+    CHECK(logits(data.images) == eight);
+  }
 }
 #endif
+
+TEST_CASE("inference folds every batch norm into the convolution before it") {
+  const auto backend = make_reference_backend();
+  for (const char* name : {"googlenet_bn", "googlenet_v2", "googlenet_v3", "googlenet_torchvision"}) {
+    const Network network(make_model(default_config(name)), *backend,
+                          {.max_batch = 1, .training = false, .plan_only = true});
+    int folds = 0, norms = 0, norm_layers = 0;
+    for (const Step& step : network.plan(Mode::inference).steps()) {
+      folds += std::holds_alternative<FoldBatchNorm>(step.operation);
+      norms += std::holds_alternative<BatchNormForwardInference>(step.operation);
+    }
+    for (const Parameter& parameter : network.parameters().all())
+      norm_layers += parameter.role == ParameterRole::running_var;
+    INFO(name);
+    CHECK(norms == 0);
+    CHECK(folds > 0);
+    CHECK(folds <= norm_layers);  // those of auxiliary classifiers take no part
+  }
+}
