@@ -847,9 +847,9 @@ using Operation =
                  AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward,
                  GlobalAvgPoolForward, GlobalAvgPoolBackward, ConcatForward, Split, FlattenForward, FlattenBackward,
                  AddForward, AddBackward, Fill, Cast, BatchNormForwardTraining, BatchNormForwardInference,
-                 BatchNormBackward, BatchNormBackwardInference, FoldBatchNorm, LocalResponseNormForward, LocalResponseNormBackward,
-                 DropoutForward, DropoutBackward, SoftmaxCrossEntropy, SgdStep, AdamStep, ClipFactor, EmaUpdate,
-                 SegmentNorms>;
+                 BatchNormBackward, BatchNormBackwardInference, FoldBatchNorm, LocalResponseNormForward,
+                 LocalResponseNormBackward, DropoutForward, DropoutBackward, SoftmaxCrossEntropy, SgdStep, AdamStep,
+                 ClipFactor, EmaUpdate, SegmentNorms>;
 
 /// "conv2d_forward", ...: the name of the operation everywhere.
 std::string_view name_of(const Operation& operation);

@@ -18,8 +18,8 @@ DType dtype_in(DType compute, const Operation& operation, std::string_view role,
   if (described.dtype != DType::f32 || role == "schedule") return described.dtype;
   if (compute != DType::bf16) return compute;
   static constexpr std::string_view kMaster[] = {
-      "w",      "bias",  "dw",     "dbias", "gamma", "beta", "running_mean", "running_var", "mean", "rstd",
-      "dgamma", "dbeta", "totals", "g",     "v",     "m",    "factor",       "average",      "folded_w",    "folded_bias"};
+      "w",      "bias",  "dw",     "dbias", "gamma", "beta", "running_mean", "running_var", "mean",     "rstd",
+      "dgamma", "dbeta", "totals", "g",     "v",     "m",    "factor",       "average",     "folded_w", "folded_bias"};
   const bool master = std::holds_alternative<SegmentNorms>(operation) ||
                       std::find(std::begin(kMaster), std::end(kMaster), role) != std::end(kMaster);
   return master ? DType::f32 : DType::bf16;
