@@ -152,6 +152,8 @@ void check(const TrainOptions& o) {
   check_number("--lr", o.learning_rate, 0.0);
   const bool adam = o.optimizer == "adam" || o.optimizer == "adamw";
   require(adam || o.optimizer == "sgd", "--optimizer ", o.optimizer, ": known are sgd, adam, adamw");
+  // (with --resume the optimizer may be the run's, known later, and what is given is compared with what the run has)
+  const bool resumes = !o.resume.empty();
   require(!adam || o.momentum == 0.0, "--momentum belongs to --optimizer sgd; ", o.optimizer, " takes --beta1");
   require(!adam || !o.nesterov, "--nesterov belongs to --optimizer sgd");
   require(o.beta1 >= 0.0 && o.beta1 < 1.0, "--beta1 ", o.beta1, ": must be in [0, 1)");
@@ -159,7 +161,7 @@ void check(const TrainOptions& o) {
   require(std::isfinite(o.epsilon) && o.epsilon >= kSmallestEpsilon, "--epsilon ", o.epsilon,
           ": must be a finite number, ", kSmallestEpsilon, " or more");
   const TrainOptions defaults;
-  require(adam || (o.beta1 == defaults.beta1 && o.beta2 == defaults.beta2 && o.epsilon == defaults.epsilon),
+  require(adam || resumes || (o.beta1 == defaults.beta1 && o.beta2 == defaults.beta2 && o.epsilon == defaults.epsilon),
           "--beta1, --beta2 and --epsilon need --optimizer adam or adamw");
   require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
   const double momentum = adam ? o.beta1 : o.momentum;
@@ -172,7 +174,8 @@ void check(const TrainOptions& o) {
   check_number("--clip-norm", o.clip_norm, 0.0);
   require(o.ema >= 0.0 && o.ema < 1.0, "--ema ", o.ema, ": must be in [0, 1)");
   check_count("--reset-head", o.reset_head, 0, 1'000'000);
-  require(o.reset_head == 0 || !o.init_file.empty(), "--reset-head needs --init, a file with the other weights");
+  require(o.reset_head == 0 || resumes || !o.init_file.empty(),
+          "--reset-head needs --init, a file with the other weights");
   for (const std::string& prefix : o.freeze) {
     require(!prefix.empty(), "--freeze '': must be the beginning of a name, for instance inception3a");
   }

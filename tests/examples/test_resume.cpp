@@ -228,9 +228,10 @@ TEST_CASE("Adam, averages, clipping and accumulation are resumed with the same b
   };
   CHECK(evaluated(folder / "whole/model.safetensors") == evaluated(checkpoints_of(folder / "whole").front()));
 
-  const Outcome other = run(folder.path(), "train --resume parts --ema 0.5");
+  const Outcome other = run(folder.path(), "train --resume parts --ema 0.5 --beta1 0.5");
   CHECK(other.code == 1);
-  CHECK_THAT(other.err, Catch::Contains("--ema 0.5 (was 0.9)"));
+  CHECK_THAT(other.err, Catch::Contains("--beta1 0.5 (was 0.9), --ema 0.5 (was 0.9)"));
+  CHECK(run(folder.path(), "train --resume parts --beta1 0.9 --freeze conv1,conv2 --freeze inception3a").code == 0);
 }
 
 TEST_CASE("a new head on weights of other classes") {
