@@ -372,7 +372,7 @@ void Network::run_steps(const Plan& plan, const BoundSteps& bound, std::optional
 void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
   Plan& plan = plan_to_run(mode);
   run_steps(plan, plan.bind(options), only);
-  if (mode == Mode::training && (!only || *only == Phase::update)) packed_for_batch_ = 0;
+  if (mode == Mode::training) packed_for_batch_ = 0;  // weights or running statistics moved
 }
 
 void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
@@ -425,7 +425,7 @@ void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   } else {
     run_bound(Mode::training, options, std::nullopt);
   }
-  if (step.update) packed_for_batch_ = 0;
+  packed_for_batch_ = 0;  // without an update, too: running statistics moved
 }
 
 bool Network::replays(std::int64_t batch) {

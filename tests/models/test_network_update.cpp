@@ -177,6 +177,29 @@ TEST_CASE("a network infers with the averages of its weights and statistics", "[
   CHECK(logits(run.network) != logits(other.network));
 }
 
+TEST_CASE("a pass without an update moves running statistics, and inference sees them", "[update]") {
+  Trained run(in_double()), fresh(in_double());
+  const RandomBatch data = random_batch(run.network.model().config, 4, 77);
+  const auto logits = [&](Network& network) {
+    network.set_input(Mode::inference, data.images, data.labels);
+    network.infer(4);
+    return network.logits(Mode::inference, 4);
+  };
+  const std::vector<double> before = logits(run.network);
+  for (const bool whole : {true, false}) {
+    run.network.set_input(Mode::training, data.images, data.labels);
+    run.network.set_control(1, 0, 0.0f, 0.0f);
+    if (whole) {
+      run.network.train_step(4, {.update = false});
+    } else {
+      run.network.run(Mode::training, 4, Phase::forward);
+    }
+    fresh.network.load_state(run.network.state());
+    CHECK(logits(run.network) == logits(fresh.network));
+    CHECK(logits(run.network) != before);
+  }
+}
+
 TEST_CASE("gradients are clipped by the norm of all of them together", "[update]") {
   for (const double largest : {0.1, 1e4}) {
     NetworkOptions options = in_double();
