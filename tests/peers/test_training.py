@@ -25,9 +25,9 @@ DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 #          largest norm, decay of averages, batches to a step
 RECIPES = [("googlenet", "reference", "f64", 48, 4, 80, 0.1, 0, 0, 0, "sgd", 0, 0, 1),
            ("googlenet_bn", "reference", "f64", 32, 16, 186, 0.1, 0.95, 0.85, 5e-4, "sgd", 0, 0, 1),
-           ("googlenet", "reference", "f64", 32, 4, 32, 0.001, 0.9, 0, 0.01, "adam", 0, 0, 1),
-           ("googlenet", "reference", "f64", 32, 6, 44, 0.001, 0.8, 0, 0.1, "adamw", 1.0, 0.9, 2),
-           ("googlenet_bn", "reference", "f64", 32, 6, 24, 0.05, 0, 0, 0.1, "sgd", 1.0, 0.9, 2),
+           ("googlenet", "reference", "f64", 32, 4, 8, 0.001, 0.9, 0, 0.01, "adam", 0, 0, 1),
+           ("googlenet", "reference", "f64", 32, 3, 14, 0.001, 0.8, 0, 0.1, "adamw", 1.0, 0.9, 2),
+           ("googlenet_bn", "reference", "f64", 32, 4, 12, 0.05, 0, 0, 0.1, "sgd", 1.0, 0.9, 2),
            ("googlenet", "cpu", "f32", 96, 4, 80, 0.1, 0, 0, 0, "sgd", 0, 0, 1)]
 
 
