@@ -29,3 +29,4 @@ compare train-f32 --mode train --compute f32
 compare train-bf16 --mode train --compute bf16
 compare infer-f32 --mode infer --compute f32
 compare quickstart --model googlenet_bn --image-size 32 --mode train --compute f32 --momentum 0.9 --nesterov --weight-decay 5e-4
+compare infer-f32-batch1 --mode infer --compute f32 --batch 1 --variants eager,jit:onednn
