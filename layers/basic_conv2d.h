@@ -7,8 +7,8 @@
 namespace minception {
 
 /// The unit that GoogLeNets are built of: convolution and ReLU, or with BatchNorm between them. Its parts are named
-/// `conv` and `bn` (as torchvision's BasicConv2d). A convolution before a BatchNorm has no bias: the mean takes it out. Inference
-/// has no BatchNorm: it is folded into weights and bias.
+/// `conv` and `bn` (as torchvision's BasicConv2d). A convolution before a BatchNorm has no bias: the mean takes it out.
+/// Inference has no BatchNorm: it is folded into weights and bias.
 ///   forward    y = relu(conv(x)),   or   y = relu(bn(conv(x)))
 ///   backward   through the parts in reverse order; dy arrives masked by (y > 0)
 class BasicConv2d final : public Layer {

@@ -1,6 +1,7 @@
 /// Adam and AdamW over the flat parameter buffer, one pass for all parameters.
 
 #include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/parameter_runs.h>
 #include <minception/kernels/cpu/view.h>
 
 #include <cmath>
@@ -46,28 +47,22 @@ void CpuBackend::adam_step(const AdamStep& op, Workspace) {
   float* w = cpu::values(op.w);
   float* m = cpu::values(op.m);
   float* v = cpu::values(op.v);
-  // Threads share the buffer, not the segments: those differ in size by a factor of a million.
-  const std::int64_t length = op.w.elements();
-  cpu::parallel(threads_, length, length, [&](std::int64_t begin, std::int64_t end, int) {
-    for (const ParameterSegment& segment : op.segments) {
-      const std::int64_t first = std::max(begin, segment.begin);
-      const std::int64_t last = std::min(end, segment.begin + segment.count);
-      if (!segment.trains || first >= last) continue;
-      const double rate = schedule[0] * segment.learning_rate_scale;
-      const Step step = {.rate = static_cast<float>(rate / correction1),
-                         .factor = factor,
-                         .decay = static_cast<float>((op.decoupled ? rate : 1.0) * segment.weight_decay),
-                         .new1 = static_cast<float>(1.0 - beta1),
-                         .new2 = static_cast<float>(1.0 - op.beta2),
-                         .spread = static_cast<float>(1.0 / std::sqrt(correction2)),
-                         .epsilon = static_cast<float>(op.epsilon)};
-      if (op.decoupled) {
-        step.update<true>(last - first, g + first, w + first, m + first, v + first);
-      } else {
-        step.update<false>(last - first, g + first, w + first, m + first, v + first);
-      }
+  const auto run = [&](const ParameterSegment& segment, std::int64_t first, std::int64_t count) {
+    const double rate = schedule[0] * segment.learning_rate_scale;
+    const Step step = {.rate = static_cast<float>(rate / correction1),
+                       .factor = factor,
+                       .decay = static_cast<float>((op.decoupled ? rate : 1.0) * segment.weight_decay),
+                       .new1 = static_cast<float>(1.0 - beta1),
+                       .new2 = static_cast<float>(1.0 - op.beta2),
+                       .spread = static_cast<float>(1.0 / std::sqrt(correction2)),
+                       .epsilon = static_cast<float>(op.epsilon)};
+    if (op.decoupled) {
+      step.update<true>(count, g + first, w + first, m + first, v + first);
+    } else {
+      step.update<false>(count, g + first, w + first, m + first, v + first);
     }
-  });
+  };
+  cpu::for_each_trained_run(threads_, op.w.elements(), op.segments, run);
 }
 
 }  // namespace minception

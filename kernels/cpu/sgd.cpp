@@ -1,6 +1,7 @@
 /// Stochastic gradient descent over the flat parameter buffer, one pass for all parameters.
 
 #include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/parameter_runs.h>
 #include <minception/kernels/cpu/view.h>
 
 namespace minception {
@@ -43,18 +44,12 @@ void CpuBackend::sgd_step(const SgdStep& op, Workspace) {
   const float momentum = schedule[1];
   const float factor = op.factor.defined() ? cpu::values(op.factor)[0] : 1.0f;
   require(v != nullptr || momentum == 0.0f, "sgd_step: a momentum of ", momentum, " needs the operand v");
-  // Threads share the buffer, not the segments: those differ in size by a factor of a million.
-  const std::int64_t length = op.w.elements();
-  cpu::parallel(threads_, length, length, [&](std::int64_t begin, std::int64_t end, int) {
-    for (const ParameterSegment& segment : op.segments) {
-      const std::int64_t first = std::max(begin, segment.begin);
-      const std::int64_t last = std::min(end, segment.begin + segment.count);
-      if (!segment.trains || first >= last) continue;
-      const Step step{static_cast<float>(schedule[0] * segment.learning_rate_scale), momentum,
-                      static_cast<float>(segment.weight_decay), factor, op.nesterov};
-      update(step, last - first, g + first, w + first, v == nullptr ? nullptr : v + first);
-    }
-  });
+  const auto run = [&](const ParameterSegment& segment, std::int64_t first, std::int64_t count) {
+    const Step step{static_cast<float>(schedule[0] * segment.learning_rate_scale), momentum,
+                    static_cast<float>(segment.weight_decay), factor, op.nesterov};
+    update(step, count, g + first, w + first, v == nullptr ? nullptr : v + first);
+  };
+  cpu::for_each_trained_run(threads_, op.w.elements(), op.segments, run);
 }
 
 }  // namespace minception

@@ -89,14 +89,12 @@ CudaBackend::~CudaBackend() {
 }
 
 std::string CudaBackend::description() const {
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, options_.device), "asking for the device's properties");
-#if defined(__CUDACC__)
   const cuda::Machine machine = cuda::ask_machine(options_.device);
-  return concat(properties.name, " (compute capability ", properties.major, ".", properties.minor, ", driver ",
+#if defined(__CUDACC__)
+  return concat(machine.gpu, " (compute capability ", machine.major, ".", machine.minor, ", driver ",
                 cuda::version_text(machine.driver), ", runtime ", cuda::version_text(machine.runtime), ")");
 #else
-  return concat("CUDA kernels ", properties.name, simt::checker_built() ? ", every memory access checked" : "");
+  return concat("CUDA kernels ", machine.gpu, simt::checker_built() ? ", every memory access checked" : "");
 #endif
 }
 

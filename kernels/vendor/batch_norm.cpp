@@ -7,10 +7,6 @@ namespace minception {
 
 using namespace vendor;
 
-namespace {
-constexpr float kOne = 1.0f, kZero = 0.0f;
-}  // namespace
-
 void VendorBackend::walk(const BatchNormForwardTraining& op, Walk& walk) {
   // The unbiased variance of a single value would be 0 / 0: `running_var` must stay.
   if (op.x.pixels() == 1) {

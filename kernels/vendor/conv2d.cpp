@@ -12,8 +12,6 @@ using namespace vendor;
 
 namespace {
 
-constexpr float kOne = 1.0f, kZero = 0.0f;
-
 /// Memory for one convolution beyond which an algorithm is not taken.
 constexpr std::size_t kMostWorkspace = std::size_t{512} << 20;
 

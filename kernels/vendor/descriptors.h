@@ -9,6 +9,9 @@
 
 namespace minception::vendor {
 
+/// Factors of results and of what is there already; the libraries take their addresses.
+inline constexpr float kOne = 1.0f, kZero = 0.0f;
+
 /// Owns what Handle, a pointer to something of cuDNN's, points to.
 template <class Handle>
 using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cudnnStatus_t (*)(Handle)>;

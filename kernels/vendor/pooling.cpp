@@ -8,8 +8,6 @@ using namespace vendor;
 
 namespace {
 
-constexpr float kOne = 1.0f, kZero = 0.0f;
-
 cudnnPoolingMode_t average_mode(const Pool2dAttributes& attributes) {
   return attributes.count_include_pad ? CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING
                                       : CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING;

@@ -73,11 +73,10 @@ void VendorBackend::walk(const SoftmaxCrossEntropy& op, Walk& walk) {
   const Tensor log_p = stand_in(op.logits.shape, DType::f32, walk);
   if (!walk.works) return;
   const vendor::TensorDescriptor descriptor = vendor::describe(logits);
-  const float one = 1.0f, zero = 0.0f;
-  vendor::check(
-      vendor::libraries().cudnnSoftmaxForward(handles_->cudnn, CUDNN_SOFTMAX_LOG, CUDNN_SOFTMAX_MODE_INSTANCE, &one,
-                                              descriptor.get(), logits.data, &zero, descriptor.get(), log_p.data),
-      "softmax_cross_entropy");
+  vendor::check(vendor::libraries().cudnnSoftmaxForward(handles_->cudnn, CUDNN_SOFTMAX_LOG, CUDNN_SOFTMAX_MODE_INSTANCE,
+                                                        &vendor::kOne, descriptor.get(), logits.data, &vendor::kZero,
+                                                        descriptor.get(), log_p.data),
+                "softmax_cross_entropy");
   for_dtype(op.logits, [&]<class T>() {
     launch<cross_entropy<T>>(1, kLossThreads, 0, stream(), const_view<T>(op.logits), const_view<float>(log_p),
                              values<const std::int32_t>(op.labels), values<float>(op.totals),

@@ -24,4 +24,17 @@ inline double drift(const Network& a, const Network& b, const std::map<std::stri
   return std::sqrt(apart / moved);
 }
 
+/// |a - b| / |b| over all tensors together.
+inline double distance(const std::map<std::string, FileTensor>& a, const std::map<std::string, FileTensor>& b) {
+  double difference = 0.0, norm = 0.0;
+  for (const auto& [name, tensor] : b) {
+    const std::vector<double> x = to_doubles(a.at(name)), y = to_doubles(tensor);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      difference += (x[i] - y[i]) * (x[i] - y[i]);
+      norm += y[i] * y[i];
+    }
+  }
+  return std::sqrt(difference / norm);
+}
+
 }  // namespace minception

@@ -5,6 +5,7 @@
 #include <minception/models/weights.h>
 #include <minception/models/weights_file.h>
 #include <minception/tests/layers/gradient_check.h>
+#include <minception/tests/models/drift.h>
 #include <minception/tests/models/networks.h>
 
 #include <catch2/catch.hpp>
@@ -38,19 +39,6 @@ struct Trained {
 };
 
 NetworkOptions in_double() { return {.max_batch = 4, .compute = DType::f64}; }
-
-/// |a - b| / |b| over all tensors together.
-double distance(const State& a, const State& b) {
-  double difference = 0.0, norm = 0.0;
-  for (const auto& [name, tensor] : b) {
-    const std::vector<double> x = to_doubles(a.at(name)), y = to_doubles(tensor);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      difference += (x[i] - y[i]) * (x[i] - y[i]);
-      norm += y[i] * y[i];
-    }
-  }
-  return std::sqrt(difference / norm);
-}
 
 /// f of all tensors, element by element.
 template <class F>

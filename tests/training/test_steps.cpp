@@ -3,6 +3,7 @@
 #include <minception/core/error.h>
 #include <minception/models/weights.h>
 #include <minception/tests/core/temporary_folder.h>
+#include <minception/tests/models/drift.h>
 #include <minception/tests/models/networks.h>
 #include <minception/tests/training/samples.h>
 #include <minception/training/checkpoint.h>
@@ -42,18 +43,6 @@ TrainerOptions epochs(std::int64_t count, std::int64_t batch_size, std::int64_t 
           .accumulate = accumulate,
           .schedule = {.learning_rate = 0.02, .momentum = 0.9},
           .steps_per_line = 1};
-}
-
-double distance(const State& a, const State& b) {
-  double difference = 0.0, norm = 0.0;
-  for (const auto& [name, tensor] : b) {
-    const std::vector<double> x = to_doubles(a.at(name)), y = to_doubles(tensor);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      difference += (x[i] - y[i]) * (x[i] - y[i]);
-      norm += y[i] * y[i];
-    }
-  }
-  return std::sqrt(difference / norm);
 }
 
 }  // namespace
