@@ -3,6 +3,7 @@
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
 #include <minception/data/registry.h>
+#include <minception/data/subset.h>
 #include <minception/examples/program.h>
 #include <minception/examples/train_options.h>
 #include <minception/models/registry.h>
@@ -96,6 +97,9 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
   }
   return options;
 }
+
+/// What the images are that a training is tested on.
+const char* part(const TrainOptions& o) { return o.hold_out > 0 ? "held-out" : "test"; }
 
 Json config_json(const TrainOptions& o, const Json& recorded, const Network& network, const Dataset& dataset) {
   const Shape& input = network.model().config.input;
@@ -293,8 +297,8 @@ class Session {
 
     run_.append(to_json_line(metrics));
     if (events_) events_->add(metrics);
-    const EvaluationRecord record = make_evaluation_record(dataset_.name + ", test", metrics.epoch, metrics.step,
-                                                           std::move(evaluation), dataset_.test);
+    const EvaluationRecord record = make_evaluation_record(concat(dataset_.name, ", ", part(o_)), metrics.epoch,
+                                                           metrics.step, std::move(evaluation), dataset_.test);
     run_.write("evaluation.json", to_json(record));
     write_safetensors(run_.file("model.safetensors"),
                       {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)});
@@ -361,6 +365,13 @@ bool train(const CLI::App& app, TrainOptions o) {
                                   .test_fraction = o.test_fraction,
                                   .split_seed = static_cast<std::uint64_t>(o.split_seed),
                                   .progress = loading_bar()});
+  if (o.hold_out > 0) {
+    try {
+      hold_out(dataset, o.hold_out);
+    } catch (const Error& error) {
+      fail("--hold-out: ", error.what());
+    }
+  }
   keep_first(dataset.train, o.limit_train, "--limit-train");
   keep_first(dataset.test, o.limit_test, "--limit-test");
   const Shape& image = dataset.train.image;
@@ -370,8 +381,8 @@ bool train(const CLI::App& app, TrainOptions o) {
           ": the images or labels of ", o.data,
           " are not those that the run was started with; name their folder with "
           "--data-dir");
-  std::printf("%s: %lld training and %lld test images, %lldx%lld\n", dataset.name.c_str(),
-              static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()),
+  std::printf("%s: %lld training and %lld %s images, %lldx%lld\n", dataset.name.c_str(),
+              static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()), part(o),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
   const auto classes = static_cast<std::int64_t>(dataset.train.class_names.size());

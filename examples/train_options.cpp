@@ -72,6 +72,8 @@ void each_option(Options& o, F&& f) {
   f("kernels", o.kernels, result, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   f("threads", o.threads, result, "threads (0: all cores)");
   f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
+  f("hold-out", o.hold_out, result,
+    "test on N of the training images, evenly spaced, which are not trained on, in place of the test images");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
   f("limit-test", o.limit_test, result, "use the first N test images (0: all)");
   f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
@@ -209,6 +211,7 @@ void check(const TrainOptions& o) {
   check_kernels(o.kernels, o.device);
   require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
   check_count("--seed", o.seed, 0, kMost);
+  check_count("--hold-out", o.hold_out, 0, 1'000'000'000);
   check_count("--limit-train", o.limit_train, 0, kMost);
   check_count("--limit-test", o.limit_test, 0, kMost);
   check_count("--log-every", o.log_every, 1, 1'000'000);

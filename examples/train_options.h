@@ -57,6 +57,7 @@ struct TrainOptions {
   std::string kernels = "ours";
   int threads = 0;
   std::int64_t seed = 1;
+  std::int64_t hold_out = 0;
   std::int64_t limit_train = 0;
   std::int64_t limit_test = 0;
   bool no_shuffle = false;

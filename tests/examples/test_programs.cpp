@@ -47,6 +47,26 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   CHECK(snapshot(folder.path() / "runs/a") != before);
 }
 
+TEST_CASE("a training that holds images out never sees the test images") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 20);
+  const std::string command = kTrain + "--model googlenet_bn --hold-out 10 --out runs/";
+  const Outcome outcome = run(folder.path(), command + "a");
+  REQUIRE(outcome.code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("fashion-mnist: 10 training and 10 held-out images, 28x28"));
+  CHECK_THAT(text_of(folder.path() / "runs/a/evaluation.json"), Catch::Contains("fashion-mnist, held-out"));
+
+  const fs::path images = folder.path() / "data/t10k-images-idx3-ubyte";
+  std::string content = text_of(images);
+  std::fill(content.begin() + 16, content.end(), '\x55');
+  write(images, content);
+  REQUIRE(run(folder.path(), command + "b").code == 0);
+  for (const char* file : {"evaluation.json", "model.safetensors"}) {
+    CHECK(text_of(folder.path() / "runs/a" / file) == text_of(folder.path() / "runs/b" / file));
+  }
+}
+
 TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data";
@@ -144,6 +164,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --lowest-momentum 0", "needs --schedule one-cycle"},
       {kTrain + "--out ''", "--out"},
       {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
+      {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images: 1 to 19 can be"},
       {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
       {kTrain + "--out a_file", "a_file: is a file"},
       {kTrain + "--out a_file/run", "a_file/run"},

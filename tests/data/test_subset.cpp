@@ -1,0 +1,77 @@
+#include <minception/data/subset.h>
+#include <minception/tests/data/idx_files.h>
+
+#include <catch2/catch.hpp>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+/// Images of 1x2 whose pixels are their index, and 100 more.
+ImageDataset numbered(std::vector<std::int32_t> labels) {
+  ImageDataset dataset = {
+      .image = {1, 1, 2}, .pixels = {}, .labels = std::move(labels), .class_names = {"a", "b", "c", "d"}};
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    dataset.pixels.push_back(static_cast<std::uint8_t>(i));
+    dataset.pixels.push_back(static_cast<std::uint8_t>(100 + i));
+  }
+  return dataset;
+}
+
+using Labels = std::vector<std::int32_t>;
+using Pixels = std::vector<std::uint8_t>;
+
+}  // namespace
+
+TEST_CASE("what is held out is evenly spaced, and is not trained on") {
+  Dataset dataset = {.name = "numbers", .train = numbered({0, 0, 1, 1, 2, 2, 3, 3}), .test = numbered({3})};
+  SECTION("every second") {
+    hold_out(dataset, 4);
+    CHECK(dataset.test.labels == Labels{0, 1, 2, 3});
+    CHECK(dataset.test.pixels == Pixels{1, 101, 3, 103, 5, 105, 7, 107});
+    CHECK(dataset.train.labels == Labels{0, 1, 2, 3});
+    CHECK(dataset.train.pixels == Pixels{0, 100, 2, 102, 4, 104, 6, 106});
+  }
+  SECTION("three of eight") {
+    hold_out(dataset, 3);
+    CHECK(dataset.test.pixels == Pixels{2, 102, 5, 105, 7, 107});
+    CHECK(dataset.train.size() == 5);
+  }
+  SECTION("one, and all but one") {
+    const std::int64_t count = GENERATE(1, 7);
+    hold_out(dataset, count);
+    CHECK(dataset.test.size() == count);
+    CHECK(dataset.train.size() == 8 - count);
+  }
+  CHECK(dataset.train.image == Shape{1, 1, 2});
+  CHECK(dataset.test.class_names == dataset.train.class_names);
+}
+
+TEST_CASE("what cannot be held out is said, and nothing is changed") {
+  Dataset dataset = {.name = "numbers", .train = numbered({0, 1, 2}), .test = numbered({3})};
+  for (const std::int64_t count : {0, 3, 4, -1}) {
+    CHECK_THAT(message_of([&] { hold_out(dataset, count); }), Catch::Contains("of 3 training images: 1 to 2 can be"));
+  }
+  CHECK(dataset.train.size() == 3);
+  CHECK(dataset.test.size() == 1);
+}
+
+TEST_CASE("classes are kept under new labels, in the order in which they are named") {
+  const ImageDataset kept = keep_classes(numbered({0, 3, 1, 3, 2}), Labels{3, 1});
+  CHECK(kept.labels == Labels{0, 1, 0});
+  CHECK(kept.pixels == Pixels{1, 101, 2, 102, 3, 103});
+  CHECK(kept.class_names == std::vector<std::string>{"d", "b"});
+  CHECK(kept.image == Shape{1, 1, 2});
+}
+
+TEST_CASE("classes that are not there are refused") {
+  const ImageDataset dataset = numbered({0, 1});
+  CHECK_THAT(message_of([&] {
+               keep_classes(dataset, Labels{0, 4});
+             }),
+             Catch::Contains("there is no class 4") && Catch::Contains("0 to 3"));
+  CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{-1}); }), Catch::Contains("there is no class -1"));
+  CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{2, 2}); }), Catch::Contains("class 2 is named twice"));
+  CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{}); }), Catch::Contains("no class is named"));
+}
