@@ -1,6 +1,7 @@
 #include <minception/core/error.h>
 #include <minception/data/registry.h>
 #include <minception/examples/program.h>
+#include <minception/examples/recipes.h>
 #include <minception/examples/train_options.h>
 #include <minception/training/schedule.h>
 
@@ -16,10 +17,19 @@ enum class Decides : std::uint8_t {
   nothing,  ///< where files are, how often they are written
 };
 
+std::string recipe_names() {
+  std::string names;
+  for (const Recipe& recipe : recipes()) names += concat(names.empty() ? "" : ", ", recipe.name);
+  return names;
+}
+
 /// Every option once: f(name, member, what it decides, help).
 template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
+  f("recipe", o.recipe, result,
+    concat("options that are known to work, ", recipe_names(), ": docs/training.md; what is given beside it wins")
+        .c_str());
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   f("data", o.data, result,
     "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
@@ -63,7 +73,7 @@ void each_option(Options& o, F&& f) {
   f("step-epochs", o.step_epochs, result, "step: epochs between two multiplications");
   f("step-factor", o.step_factor, result, "step: what the learning rate is multiplied by");
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
-  f("initialization", o.initialization, result, "xavier-uniform or kaiming-normal");
+  f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
   f("init", o.init_file, result, "start from the weights in this safetensors file");
   f("reset-head", o.reset_head, result, "with --init: all but the last layer, which is new and has so many classes");
   f("freeze", o.freeze, result, "leave parameters as they are whose names begin so; several, or once for each");
@@ -121,6 +131,7 @@ void declare(CLI::App& app, TrainOptions& options) {
     }
   });
   app.get_option("--lowest-momentum")->default_str("");
+  app.get_option("--recipe")->default_str("");
   app.get_option("--folder-size")->default_str("");
   app.get_option("--freeze")->default_str("");
   app.get_option("--threads")->default_str("0");
@@ -130,7 +141,19 @@ void declare(CLI::App& app, TrainOptions& options) {
 }
 
 void set_defaults(const CLI::App& app, TrainOptions& options) {
-  if (options.optimizer != "sgd" && app.get_option("--lr")->count() == 0) options.learning_rate = 1e-3;
+  bool rate_known = app.get_option("--lr")->count() > 0;
+  if (!options.recipe.empty() && options.resume.empty()) {
+    const nlohmann::ordered_json& recipe = find_recipe(options.recipe).options;
+    std::size_t known = 0;
+    each_option(options, [&](const std::string& name, auto& member, Decides, const char*) {
+      if (!recipe.contains(name)) return;
+      ++known;
+      if (app.get_option("--" + name)->count() == 0) recipe.at(name).get_to(member);
+    });
+    require(known == recipe.size(), "--recipe ", options.recipe, " names options that train does not have");
+    rate_known = rate_known || recipe.contains("lr");
+  }
+  if (options.optimizer != "sgd" && !rate_known) options.learning_rate = 1e-3;
 }
 
 void check(const TrainOptions& o) {

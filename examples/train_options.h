@@ -11,6 +11,7 @@
 namespace minception {
 
 struct TrainOptions {
+  std::string recipe;
   std::string model = "googlenet";
   std::string data = "fashion-mnist";
   std::string data_dir;
@@ -81,7 +82,8 @@ struct TrainOptions {
 /// Adds the options to a program's command line.
 void declare(CLI::App& app, TrainOptions& options);
 
-/// Sets what was not given and has no constant default: the learning rate of Adam.
+/// Sets what was not given and has no constant default: what the recipe says, and the learning rate of Adam. Throws Error
+/// for an unknown recipe.
 void set_defaults(const CLI::App& app, TrainOptions& options);
 
 /// Throws Error, naming the option, for a value that cannot be.

@@ -7,14 +7,23 @@
 namespace minception {
 
 std::string_view name_of(Initialization initialization) {
-  return initialization == Initialization::xavier_uniform ? "xavier-uniform" : "kaiming-normal";
+  switch (initialization) {
+    case Initialization::xavier_uniform:
+      return "xavier-uniform";
+    case Initialization::kaiming_normal:
+      return "kaiming-normal";
+    case Initialization::kaiming_normal_fan_out:
+      return "kaiming-normal-fan-out";
+  }
+  return "";
 }
 
 Initialization parse_initialization(std::string_view name) {
-  for (Initialization known : {Initialization::xavier_uniform, Initialization::kaiming_normal}) {
+  for (Initialization known :
+       {Initialization::xavier_uniform, Initialization::kaiming_normal, Initialization::kaiming_normal_fan_out}) {
     if (name == name_of(known)) return known;
   }
-  fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal");
+  fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal, kaiming-normal-fan-out");
 }
 
 std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
@@ -31,7 +40,8 @@ std::vector<double> initial_values(const Parameter& parameter, Initialization in
       if (initialization == Initialization::xavier_uniform) {
         fill_uniform(std::sqrt(6.0 / (fan_in + fan_out)));
       } else {
-        for (std::size_t i = 0; i < count; ++i) values[i] = std::sqrt(2.0 / fan_in) * random.normal(i);
+        const double fan = initialization == Initialization::kaiming_normal ? fan_in : fan_out;
+        for (std::size_t i = 0; i < count; ++i) values[i] = std::sqrt(2.0 / fan) * random.normal(i);
       }
       break;
     case ParameterRole::bias:

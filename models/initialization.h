@@ -15,6 +15,8 @@ enum class Initialization : std::uint8_t {
   xavier_uniform,
   /// Weights N(0, 2 / fan_in), biases 0 (He et al. 2015).
   kaiming_normal,
+  /// Weights N(0, 2 / fan_out), biases 0 (the same, section 2.2, for what flows back).
+  kaiming_normal_fan_out,
 };
 
 std::string_view name_of(Initialization initialization);

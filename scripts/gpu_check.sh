@@ -9,6 +9,8 @@
 #       kernels     every convolution of GoogLeNet in every pass: each kernel of ours beside cuDNN and cuBLAS
 #       train       training steps of GoogLeNet, 96x96, batch 128, beside PyTorch's where that is there
 #       classic     the classic experiment: 10 epochs at 96x96, learning rate 0.1; and the quickstart's training
+#       published   the other published trainings in full: AlexNet, VGG-11 and NiN at 224x224, and GoogLeNet on CIFAR-10 where
+#                   CIFAR10 names its folder or archive
 #   scripts/gpu_check.sh table                    writes benchmarks/results/README.md from the results there are
 #
 # Results go to benchmarks/results (or the folder RESULTS): gpu-STAGE.json, logs beside them in build/gpu-logs. A part that
@@ -217,16 +219,30 @@ stage_train() {
 
 stage_classic() {
   local common=(--device cuda --overwrite "${data_dir[@]}")
-  local classic=(--image-size 96 --epochs 10 --compute bf16)
+  local classic=(--compute bf16)
   local quick=()
   if [ -n "$dry" ]; then
     classic=(--image-size 65 --epochs 1 --batch-size 4 --limit-train 8 --limit-test 4)
     quick=(--epochs 1 --batch-size 4 --limit-train 8 --limit-test 4)
   fi
-  wanted='^epoch ' part classic 400 "$(bin train)" --model googlenet --lr 0.1 "${classic[@]}" "${common[@]}" --out build/gpu-runs/classic
+  wanted='^epoch ' part classic 400 "$(bin train)" --recipe classic "${classic[@]}" "${common[@]}" --out build/gpu-runs/classic
   [ ! -e build/gpu-runs/classic/metrics.jsonl ] || cp build/gpu-runs/classic/metrics.jsonl "$results/gpu-classic.metrics.jsonl"
-  wanted='^epoch ' part quickstart 60 "$(bin train)" "${quickstart_recipe[@]}" "${quick[@]}" "${common[@]}" \
+  wanted='^epoch ' part quickstart 60 "$(bin train)" --recipe quickstart "${quick[@]}" "${common[@]}" \
     --out build/gpu-runs/quickstart
+}
+
+stage_published() {
+  local name work=(--device cuda --overwrite --compute bf16)
+  [ -z "$dry" ] || work=(--device cuda --overwrite --image-size 67 --epochs 1 --batch-size 2 --limit-train 4 --limit-test 2)
+  for name in alexnet vgg11 nin; do
+    wanted='^epoch ' part "$name" 110 "$(bin train)" --recipe "$name" "${work[@]}" "${data_dir[@]}" --out "build/gpu-runs/$name"
+    [ ! -e "build/gpu-runs/$name/metrics.jsonl" ] || cp "build/gpu-runs/$name/metrics.jsonl" "$results/gpu-$name.metrics.jsonl"
+  done
+  if [ -z "${CIFAR10:-}" ]; then
+    echo "CIFAR10 does not name the folder or archive of CIFAR-10 (docs/data.md): the training on it is left out"
+    return
+  fi
+  wanted='^epoch ' part cifar10 130 "$(bin train)" --recipe cifar10 --data-dir "$CIFAR10" "${work[@]}" --out build/gpu-runs/cifar10
 }
 
 run_stage() {
@@ -241,14 +257,14 @@ run_stage() {
 
 case ${1:-} in
   pack) shift; pack "$@" ;;
-  tests | kernels | train | classic)
+  tests | kernels | train | classic | published)
     prepare
     run_stage "$1"
     ;;
   all)
     prepare
     status=0
-    for name in tests kernels train classic; do run_stage "$name" || status=1; done
+    for name in tests kernels train classic published; do run_stage "$name" || status=1; done
     exit $status
     ;;
   table)
@@ -257,5 +273,5 @@ case ${1:-} in
     mv "$results/README.md.part" "$results/README.md"
     say "$results/README.md"
     ;;
-  *) die "name a stage: pack, tests, kernels, train, classic, all or table (see the head of this file)" ;;
+  *) die "name a stage: pack, tests, kernels, train, classic, published, all or table (see the head of this file)" ;;
 esac

@@ -48,11 +48,6 @@ CMAKE_ARGS=()  # more options for the configuration
 build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev ocl-icd-opencl-dev
   zlib1g-dev)
 
-# What the quickstart trains with.
-quickstart_recipe=(--model googlenet_bn --data fashion-mnist --image-size 32 --epochs 2 --batch-size 128 --schedule one-cycle
-  --lr 0.1 --one-cycle-rise 0.2 --momentum 0.95 --lowest-momentum 0.85 --nesterov --weight-decay 5e-4
-  --initialization xavier-uniform --seed 1)
-
 # build PRESET [TARGET...]: configures and builds; prints only what matters.
 build() {
   local preset=$1

@@ -27,7 +27,7 @@ fi
 build programs train summarize export_images predict report
 
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
-build/cpu/bin/train "${quickstart_recipe[@]}" --data-dir "$data" --out "$out" "${overwrite[@]}"
+build/cpu/bin/train --recipe quickstart --data-dir "$data" --out "$out" "${overwrite[@]}"
 
 say "Predicting a few test images"
 build/cpu/bin/export_images --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null

@@ -67,6 +67,42 @@ TEST_CASE("a training that holds images out never sees the test images") {
   }
 }
 
+TEST_CASE("a recipe sets what is not given") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 20);
+  const Outcome outcome = run(folder.path(), kTrain + "--recipe quickstart --lr 0.05 --out runs/a");
+  REQUIRE(outcome.code == 0);
+  const std::string config = text_of(folder.path() / "runs/a/config.json");
+  for (const char* option : {R"("recipe": "quickstart")", R"("schedule": "one-cycle")", R"("nesterov": true)",
+                             R"("momentum": 0.95)", R"("lr": 0.05)", R"("epochs": 1,)", R"("image-size": "17")"}) {
+    CHECK_THAT(config, Catch::Contains(option));
+  }
+  // The whole of it written out is the same training.
+  REQUIRE(run(folder.path(), kTrain + "--schedule one-cycle --lr 0.05 --one-cycle-rise 0.2 --momentum 0.95 "
+                                      "--lowest-momentum 0.85 --nesterov --weight-decay 5e-4 --out runs/b")
+              .code == 0);
+  CHECK(text_of(folder.path() / "runs/a/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
+  CHECK(run(folder.path(), "train --resume runs/a").code == 0);
+
+  const Outcome unknown = run(folder.path(), "train --recipe cake --out runs/c");
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.err,
+             Catch::StartsWith("train: --recipe cake: known are classic, ") && Catch::Contains("quickstart"));
+  // Every one of them has options that train knows, with values that it takes: only what is added here is refused.
+  std::istringstream names(unknown.err.substr(unknown.err.find("are ") + 4));
+  std::size_t count = 0;
+  for (std::string name; std::getline(names, name, ',');) {
+    name.erase(0, name.find_first_not_of(' '));
+    name.erase(name.find_last_not_of('\n') + 1);
+    INFO(name);
+    const Outcome refused = run(folder.path(), "train --keep-checkpoints 0 --out runs/c --recipe " + name);
+    CHECK_THAT(refused.err, Catch::StartsWith("train: --keep-checkpoints 0"));
+    ++count;
+  }
+  CHECK(count >= 6);
+}
+
 TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data";

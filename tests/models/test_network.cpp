@@ -206,6 +206,9 @@ TEST_CASE("initial values follow their distributions", "[initialization]") {
   squares = 0.0;
   for (double value : initial_values(weight, Initialization::kaiming_normal, 1)) squares += value * value;
   CHECK(squares / count == Approx(2.0 / 900.0).epsilon(0.01));
+  squares = 0.0;
+  for (double value : initial_values(weight, Initialization::kaiming_normal_fan_out, 1)) squares += value * value;
+  CHECK(squares / count == Approx(2.0 / static_cast<double>(weight.fan_out)).epsilon(0.01));
 
   Parameter bias = weight;
   bias.shape = {5000};

@@ -8,7 +8,7 @@ rm -rf "$RESULTS"
 if scripts/gpu_check.sh table 2>"$RESULTS.err"; then echo "a table of nothing was made" >&2; exit 1; fi
 grep -q 'holds no gpu-STAGE.json' "$RESULTS.err"
 scripts/gpu_check.sh all
-for stage in tests kernels train classic; do
+for stage in tests kernels train classic published; do
   python3 - "$RESULTS/gpu-$stage.json" <<'PYTHON'
 import json, sys
 stage = json.load(open(sys.argv[1]))

@@ -1,0 +1,60 @@
+#include <minception/core/error.h>
+#include <minception/examples/recipes.h>
+
+namespace minception {
+
+const std::vector<Recipe>& recipes() {
+  // "Published" are the trainings of Dive into Deep Learning, sections 8.1 to 8.4, and of a repository that trains on CIFAR-10
+  // with plain SGD.
+  static const std::vector<Recipe> all = {
+      {"classic",
+       "GoogLeNet on Fashion-MNIST as published: test accuracy 0.874 to 0.895",
+       {{"model", "googlenet"}, {"data", "fashion-mnist"}, {"image-size", "96"}, {"lr", 0.1}, {"epochs", 10}}},
+      {"alexnet",
+       "AlexNet on Fashion-MNIST as published: 0.882",
+       {{"model", "alexnet"}, {"data", "fashion-mnist"}, {"image-size", "224"}, {"lr", 0.01}, {"epochs", 10}}},
+      {"vgg11",
+       "VGG-11 with a quarter of the channels on Fashion-MNIST as published: 0.901",
+       {{"model", "vgg11_small"}, {"data", "fashion-mnist"}, {"image-size", "224"}, {"lr", 0.05}, {"epochs", 10}}},
+      {"nin",
+       "NiN on Fashion-MNIST as published: 0.873",
+       {{"model", "nin"}, {"data", "fashion-mnist"}, {"image-size", "224"}, {"lr", 0.1}, {"epochs", 10}}},
+      {"cifar10",
+       "GoogLeNet on CIFAR-10 as published: 0.556",
+       {{"model", "googlenet_cifar"},
+        {"data", "cifar10"},
+        {"image-size", "32"},
+        {"mean", {0.5}},
+        {"deviation", {0.5}},
+        {"initialization", "kaiming-normal-fan-out"},
+        {"batch-size", 32},
+        {"lr", 1e-4},
+        {"momentum", 0.9},
+        {"epochs", 7}}},
+      {"quickstart",
+       "two epochs on Fashion-MNIST for a CPU: 0.89 in two minutes",
+       {{"model", "googlenet_bn"},
+        {"data", "fashion-mnist"},
+        {"image-size", "32"},
+        {"epochs", 2},
+        {"schedule", "one-cycle"},
+        {"lr", 0.1},
+        {"one-cycle-rise", 0.2},
+        {"momentum", 0.95},
+        {"lowest-momentum", 0.85},
+        {"nesterov", true},
+        {"weight-decay", 5e-4}}},
+  };
+  return all;
+}
+
+const Recipe& find_recipe(const std::string& name) {
+  std::string known;
+  for (const Recipe& recipe : recipes()) {
+    if (name == recipe.name) return recipe;
+    known += concat(known.empty() ? "" : ", ", recipe.name);
+  }
+  fail("--recipe ", name, ": known are ", known);
+}
+
+}  // namespace minception

@@ -1,0 +1,23 @@
+#pragma once
+/// Sets of options of `train` that are known to work, by name: published trainings, and our own. docs/training.md lists
+/// them with what came of them.
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace minception {
+
+struct Recipe {
+  const char* name;
+  const char* about;               ///< one line
+  nlohmann::ordered_json options;  ///< by name, as on the command line without "--"; all others keep their defaults
+};
+
+const std::vector<Recipe>& recipes();
+
+/// Throws Error, with the names there are, for an unknown one.
+const Recipe& find_recipe(const std::string& name);
+
+}  // namespace minception
