@@ -23,11 +23,11 @@ void CpuBackend::add_forward(const AddForward& op, Workspace) {
 #pragma omp simd
             for (std::int64_t i = 0; i < run.count; ++i) {
               const float sum = left[i] + scale * right[i];
-              out[i] = T(sum < 0.0f ? 0.0f : sum);
+              round_into(out[i], sum < 0.0f ? 0.0f : sum);
             }
           } else {
 #pragma omp simd
-            for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(left[i] + scale * right[i]);
+            for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], left[i] + scale * right[i]);
           }
         },
         a, b, y);

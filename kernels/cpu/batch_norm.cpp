@@ -121,11 +121,11 @@ void normalise(int threads, const View<const T>& x, const View<T>& y, const floa
 #pragma omp simd
         for (std::int64_t c = 0; c < x.c; ++c) {
           const float value = (in[c] - centre[c]) * factor[c] + offset[c];
-          out[c] = T(value < 0.0f ? 0.0f : value);
+          round_into(out[c], value < 0.0f ? 0.0f : value);
         }
       } else {
 #pragma omp simd
-        for (std::int64_t c = 0; c < x.c; ++c) out[c] = T((in[c] - centre[c]) * factor[c] + offset[c]);
+        for (std::int64_t c = 0; c < x.c; ++c) round_into(out[c], (in[c] - centre[c]) * factor[c] + offset[c]);
       }
     }
   });

@@ -18,7 +18,7 @@ void CpuBackend::cast(const Cast& op, Workspace) {
             const From* in = run.of(x);
             To* out = run.of(y);
 #pragma omp simd
-            for (std::int64_t i = 0; i < run.count; ++i) out[i] = static_cast<To>(static_cast<float>(in[i]));
+            for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], static_cast<float>(in[i]));
           },
           x, y);
     });

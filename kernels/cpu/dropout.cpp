@@ -79,7 +79,7 @@ void CpuBackend::dropout_forward(const DropoutForward& op, Workspace) {
           const T* in = run.of(x);
           T* out = run.of(y);
 #pragma omp simd
-          for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(keeps[i] != 0 ? in[i] * scale : 0.0f);
+          for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], keeps[i] != 0 ? in[i] * scale : 0.0f);
         },
         x, y);
   });

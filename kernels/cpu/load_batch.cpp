@@ -76,7 +76,7 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
           for (std::int64_t c = 0; c < y.c; ++c) {
             const float value = recoloured ? colour.of(resized(c), grey) : resized(c);
             const auto channel = static_cast<std::size_t>(c);
-            out[c] = T(value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel]);
+            round_into(out[c], value * op.scale[one_scale ? 0 : channel] + op.shift[one_shift ? 0 : channel]);
           }
         }
       }

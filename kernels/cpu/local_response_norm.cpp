@@ -81,7 +81,7 @@ void CpuBackend::local_response_norm_forward(const LocalResponseNormForward& op,
         T* out = y.pixel(begin);
         denominators(op.attributes, in, x.c, rows.padded(thread), rows.sums(thread), rows.powers(thread));
 #pragma omp simd
-        for (std::int64_t c = 0; c < x.c; ++c) out[c] = T(in[c] * powers[c]);
+        for (std::int64_t c = 0; c < x.c; ++c) round_into(out[c], in[c] * powers[c]);
       }
     });
   });

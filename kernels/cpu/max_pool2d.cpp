@@ -19,7 +19,7 @@ inline bool beats(float challenger, float champion) {
   // `!(challenger <= champion)` holds for a NaN on either side; a NaN that already won stays.
   return !(challenger <= champion) & (champion == champion);
 }
-inline float value_of(float rank) { return rank; }
+inline void unrank(float rank, float& value) { value = rank; }
 
 /// In bf16 as integers of the same order, which are compared 32 at a time. The two zeros are one rank, all NaN another.
 inline std::int16_t rank(bf16 value) {
@@ -29,11 +29,9 @@ inline std::int16_t rank(bf16 value) {
   return magnitude > 0x7f80 ? std::int16_t{0x7fff} : signed_rank;
 }
 inline bool beats(std::int16_t challenger, std::int16_t champion) { return challenger > champion; }
-inline bf16 value_of(std::int16_t rank) {
+inline void unrank(std::int16_t rank, bf16& value) {
   const auto negative = static_cast<std::uint16_t>(0x8000 - rank);
-  bf16 value;
   value.bits = rank < 0 ? negative : static_cast<std::uint16_t>(rank);
-  return value;
 }
 
 }  // namespace
@@ -80,7 +78,7 @@ void CpuBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
           }
           T* out = y.pixel(begin) + first;
 #pragma omp simd
-          for (std::int64_t c = 0; c < count; ++c) out[c] = value_of(largest[c]);
+          for (std::int64_t c = 0; c < count; ++c) unrank(largest[c], out[c]);
           if (argmax == nullptr) continue;
           std::uint8_t* taps = argmax + begin * y.c + first;
 #pragma omp simd

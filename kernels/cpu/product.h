@@ -39,7 +39,7 @@ const T* factors(int threads, const Tensor& w, const Tensor& packed, bool refres
     if (to == nullptr || (packed.defined() && !refresh)) return to;  // planning counts only
     parallel(threads, count, count, [&](std::int64_t begin, std::int64_t end, int) {
 #pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) to[i] = T(from[i]);
+      for (std::int64_t i = begin; i < end; ++i) round_into(to[i], from[i]);
     });
     return to;
   }
@@ -57,17 +57,17 @@ void finish(const float* sums, std::int64_t stride, const View<T>& y, std::int64
 #pragma omp simd
       for (std::int64_t o = 0; o < y.c; ++o) {
         const float value = sum[o] + bias[o];
-        out[o] = T(value < 0.0f ? 0.0f : value);
+        round_into(out[o], value < 0.0f ? 0.0f : value);
       }
     } else if (bias != nullptr) {
 #pragma omp simd
-      for (std::int64_t o = 0; o < y.c; ++o) out[o] = T(sum[o] + bias[o]);
+      for (std::int64_t o = 0; o < y.c; ++o) round_into(out[o], sum[o] + bias[o]);
     } else if (relu) {
 #pragma omp simd
-      for (std::int64_t o = 0; o < y.c; ++o) out[o] = T(sum[o] < 0.0f ? 0.0f : sum[o]);
+      for (std::int64_t o = 0; o < y.c; ++o) round_into(out[o], sum[o] < 0.0f ? 0.0f : sum[o]);
     } else {
 #pragma omp simd
-      for (std::int64_t o = 0; o < y.c; ++o) out[o] = T(sum[o]);
+      for (std::int64_t o = 0; o < y.c; ++o) round_into(out[o], sum[o]);
     }
   }
 }

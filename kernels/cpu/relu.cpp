@@ -17,7 +17,7 @@ void CpuBackend::relu_forward(const ReluForward& op, Workspace) {
           const T* in = run.of(x);
           T* out = run.of(y);
 #pragma omp simd
-          for (std::int64_t i = 0; i < run.count; ++i) out[i] = in[i] < 0.0f ? T(0.0f) : in[i];
+          for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], in[i] < 0.0f ? 0.0f : float(in[i]));
         },
         x, y);
   });

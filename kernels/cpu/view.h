@@ -53,6 +53,11 @@ void in_dtype_of(const Tensor& tensor, F&& f) {
   f(float{});
 }
 
+/// to = value, rounded to the type of `to`. The same as `to = T(value)`, but for bf16 GCC keeps T(value) in memory in a simd
+/// loop and then does not vectorise it.
+inline void round_into(float& to, float value) { to = value; }
+inline void round_into(bf16& to, float value) { to.bits = bf16(value).bits; }
+
 /// The elements of a flat operand in master dtype, or nullptr if it is not there.
 inline float* values(const Tensor& tensor) { return tensor.defined() ? tensor.as<float>() : nullptr; }
 
@@ -108,16 +113,16 @@ struct GradientStore {
     const T* y = run.of(relu_output);
     if (accumulate && masked) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(y[i] > 0.0f ? out[i] + gradient(i) : 0.0f);
+      for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], y[i] > 0.0f ? out[i] + gradient(i) : 0.0f);
     } else if (accumulate) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(out[i] + gradient(i));
+      for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], out[i] + gradient(i));
     } else if (masked) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(y[i] > 0.0f ? gradient(i) : 0.0f);
+      for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], y[i] > 0.0f ? gradient(i) : 0.0f);
     } else {
 #pragma omp simd
-      for (std::int64_t i = 0; i < run.count; ++i) out[i] = T(gradient(i));
+      for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], gradient(i));
     }
   }
   /// Masks the elements of the run that are in dx already.
@@ -125,7 +130,7 @@ struct GradientStore {
     T* out = run.of(dx);
     const T* y = run.of(relu_output);
 #pragma omp simd
-    for (std::int64_t i = 0; i < run.count; ++i) out[i] = y[i] > 0.0f ? out[i] : T(0.0f);
+    for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], y[i] > 0.0f ? float(out[i]) : 0.0f);
   }
 };
 

@@ -35,7 +35,7 @@ void average(int threads, const View<const T>& x, const View<T>& y, const Axis& 
         }
         T* out = y.pixel(begin) + first;
 #pragma omp simd
-        for (std::int64_t c = 0; c < count; ++c) out[c] = T(sums[c] * factor);
+        for (std::int64_t c = 0; c < count; ++c) round_into(out[c], sums[c] * factor);
       }
     }
   });
