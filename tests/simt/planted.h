@@ -17,7 +17,9 @@ namespace minception::cuda {
 
 /// The number of the line of `file` that ends in the comment "<- marker".
 inline int line_of(const std::string& marker, const char* file) {
-  std::ifstream source(file);
+  // By its name in the folder of these sources: tools such as ccache make __FILE__ relative to where the compiler ran.
+  const std::string path = file;
+  std::ifstream source(std::string(TEST_SOURCES) + "/" + path.substr(path.rfind('/') + 1));
   std::string line;
   for (int number = 1; std::getline(source, line); ++number) {
     if (line.ends_with("// <- " + marker)) return number;
