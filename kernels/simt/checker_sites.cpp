@@ -64,7 +64,12 @@ namespace {
 std::string short_path(std::string_view line) {
   std::string_view root = __FILE__;
   root.remove_suffix(std::min(root.size(), std::strlen("kernels/simt/checker_sites.cpp")));
-  if (line.starts_with(root)) line.remove_prefix(root.size());
+  if (line.starts_with(root)) {
+    line.remove_prefix(root.size());
+  } else if (const auto at = line.rfind(concat('/', root)); at != std::string_view::npos) {
+    line.remove_prefix(at + 1 +
+                       root.size());  // "/folder/of/the/build/../../" where __FILE__ is relative, as ccache makes it
+  }
   constexpr std::string_view kLink = "/minception/";
   if (const auto link = line.rfind(kLink); link != std::string_view::npos) line.remove_prefix(link + kLink.size());
   return std::string(line.substr(0, line.find(" (")));
