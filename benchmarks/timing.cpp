@@ -1,10 +1,12 @@
 #include <minception/benchmarks/timing.h>
+#include <minception/core/error.h>
 #include <minception/core/random.h>
 #include <minception/tests/kernels/precision.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <type_traits>
 
 namespace minception {
 namespace {
@@ -12,6 +14,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+template <class T>
+T make(double value) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    return bf16(static_cast<float>(value));
+  } else {
+    return static_cast<T>(value);
+  }
+}
 
 bool emulated(const Backend& backend) { return backend.device().kind == DeviceKind::cuda && cuda_is_emulated(); }
 
@@ -26,7 +37,19 @@ double table_value(std::size_t k, std::size_t i) {
   return table[(i + 7'919 * (k + 1)) % table.size()];
 }
 
-Staged::Staged(Backend& backend, const Operation& described, DType storage) : backend_(backend), operation_(described) {
+OperandValues table_values(const Operation& operation) {
+  std::vector<bool> floating;
+  for_each_operand(operation, [&](std::string_view, const Tensor& tensor, Access) {
+    floating.push_back(is_floating(tensor.dtype));
+  });
+  return [floating](std::size_t k, std::size_t i) { return floating[k] ? table_value(k, i) : 0.0; };
+}
+
+Staged::Staged(Backend& backend, const Operation& described, DType storage)
+    : Staged(backend, described, storage, table_values(described)) {}
+
+Staged::Staged(Backend& backend, const Operation& described, DType storage, const OperandValues& value)
+    : backend_(backend), operation_(described) {
   std::size_t k = 0;
   for_each_operand(operation_, [&](std::string_view role, Tensor& tensor, Access access) {
     const DType dtype = dtype_in(storage, operation_, role, tensor);
@@ -37,11 +60,30 @@ Staged::Staged(Backend& backend, const Operation& described, DType storage) : ba
     bytes_ += count * size_of(dtype);
     if (access != Access::write) {
       std::vector<std::byte> host(count * size_of(dtype));
-      for (std::size_t i = 0; i < count; ++i) {
-        const auto value = static_cast<float>(table_value(k, i));
-        const bf16 narrow(value);
-        if (dtype == DType::bf16) std::memcpy(host.data() + 2 * i, &narrow, 2);
-        if (dtype == DType::f32) std::memcpy(host.data() + 4 * i, &value, 4);
+      const auto write = [&]<class T>(T) {
+        for (std::size_t i = 0; i < count; ++i) {
+          const T element = make<T>(value(k, i));
+          std::memcpy(host.data() + sizeof(T) * i, &element, sizeof(T));
+        }
+      };
+      switch (dtype) {
+        case DType::f32:
+          write(float{});
+          break;
+        case DType::bf16:
+          write(bf16{});
+          break;
+        case DType::i32:
+          write(std::int32_t{});
+          break;
+        case DType::i64:
+          write(std::int64_t{});
+          break;
+        case DType::u8:
+          write(std::uint8_t{});
+          break;
+        default:
+          fail("no values of dtype ", name_of(dtype), " are staged for timing");
       }
       backend.copy_to_device(tensor.data, host.data(), host.size());
     }
@@ -63,8 +105,10 @@ std::vector<std::vector<float>> Staged::results() const {
       if (tensor.dtype == DType::bf16) {
         std::memcpy(&narrow, host.data() + 2 * i, 2);
         all.back()[i] = static_cast<float>(narrow);
-      } else {
+      } else if (tensor.dtype == DType::f32) {
         std::memcpy(&all.back()[i], host.data() + 4 * i, 4);
+      } else if (tensor.dtype == DType::u8) {
+        all.back()[i] = static_cast<float>(host[i]);
       }
     }
   });

@@ -4,6 +4,7 @@
 #include <minception/kernels/backend.h>
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 namespace minception {
@@ -11,17 +12,24 @@ namespace minception {
 /// Element `i` of operand `k`: numbers of a table whose length is prime, so that no stride of a tensor meets it.
 double table_value(std::size_t k, std::size_t i);
 
+/// What operands hold that are read: element `i`, in the order of memory without gaps, of operand `k`.
+using OperandValues = std::function<double(std::size_t k, std::size_t i)>;
+
+/// `table_value` for floating operands; 0 for integers, which are indices into something: 0 is one everywhere.
+OperandValues table_values(const Operation& operation);
+
 /// An operation with memory of its own on a backend.
 class Staged {
  public:
-  /// Tensors in the compute dtype become `storage`; those that are read get the values of the table.
+  /// Tensors in the compute dtype become `storage`, all of them dense; those that are read get the values of the table.
   Staged(Backend& backend, const Operation& described, DType storage);
+  Staged(Backend& backend, const Operation& described, DType storage, const OperandValues& value);
 
   std::size_t bytes() const { return bytes_; }  ///< of operands, each once: what must move at least
   const Operation& operation() const { return operation_; }
   void run() { backend_.run(operation_, {workspace_.data(), workspace_bytes_}); }
 
-  /// The elements of every operand that is written, in order.
+  /// The elements of every operand that is written, in order. i32 and i64 read as 0: no result that is compared.
   std::vector<std::vector<float>> results() const;
 
  private:

@@ -7,8 +7,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist doxygen python3-numpy python3-torch \
-  python3-venv
+install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
+  python3-torch python3-venv
 
 # The peers need Debian's PyTorch beside packages that Debian does not have. Of what tensorboard lists as its needs,
 # reading event files takes protobuf and absl-py alone.
