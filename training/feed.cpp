@@ -35,6 +35,7 @@ void StreamedFeed::start(Network& network, Mode mode, const PassOrder& order) {
   std::vector<std::int32_t> indices(static_cast<std::size_t>(most));
   std::iota(indices.begin(), indices.end(), 0);
   network.set_indices(indices);
+  waited_before_ = seconds_waited();
   loader_.emplace(source_, order, LoaderOptions{.threads = threads_});
 }
 

@@ -25,6 +25,8 @@ class Feed {
   virtual void start(Network& network, Mode mode, const PassOrder& order) = 0;
   /// Makes the next `batch` samples those of the next run; they are the next ones of the pass.
   virtual void next(std::int64_t batch) = 0;
+  /// Seconds that `next` has waited for samples that were not ready, in all passes so far; 0 where nothing is waited for.
+  virtual double seconds_waited() const { return 0.0; }
 };
 
 /// Samples that lie on the device, all of them: only indices travel.
@@ -50,10 +52,12 @@ class StreamedFeed final : public Feed {
   std::int64_t size() const override { return source_.size(); }
   void start(Network& network, Mode mode, const PassOrder& order) override;
   void next(std::int64_t batch) override;
+  double seconds_waited() const override { return waited_before_ + (loader_ ? loader_->seconds_waited() : 0.0); }
 
  private:
   const SampleSource& source_;
   int threads_;
+  double waited_before_ = 0.0;  // in passes that are over
   Network* network_ = nullptr;
   ResidentDataset slot_;  // one batch on the device
   std::optional<Loader> loader_;

@@ -183,8 +183,10 @@ Profile profile(Network& network, Feed& feed, const ProfileOptions& options) {
     if (result.replayed) timed(result.eager_seconds, [&] { network.run(options.mode, batch); });
     if (result.emulated) reset_kernel_counts();
     std::vector<OperationTime> times;
+    const double waited_before = feed.seconds_waited();
     result.feed_seconds +=
         timed(result.profiled_seconds, [&] { times = network.run_timed(options.mode, batch); }) / count;
+    result.waited_seconds += (feed.seconds_waited() - waited_before) / count;
     if (result.emulated) {
       result.counts = kernel_counts();
       result.counts_table = kernel_counts_table();

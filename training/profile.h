@@ -51,6 +51,7 @@ struct Profile {
   double eager_seconds = 0.0;     ///< the same, not replayed; as step_seconds where nothing is replayed
   double profiled_seconds = 0.0;  ///< the same with each operation timed
   double feed_seconds = 0.0;      ///< of the host in a profiled step, for the batch's samples and control values
+  double waited_seconds = 0.0;    ///< of these, for samples that were not ready: 0 unless they are streamed
   std::vector<ProfiledOperation> operations;  ///< in the order of the plan
   std::vector<ProfiledKernel> kernels;        ///< of all operations, the longest first
   std::vector<KernelCounts> counts;           ///< of one step, where kernels are emulated

@@ -111,6 +111,7 @@ std::string profile_text(const Profile& profile, std::size_t most) {
             print(" %11lld\n", static_cast<long long>(line.operations));
   }
   text += host_line("host: samples of the batch, control values", profile.feed_seconds, whole);
+  text += host_line("  of that, waiting for samples", profile.waited_seconds, whole);
   text += host_line("between operations", whole - operations - profile.feed_seconds, whole);
   text += host_line("all", whole, whole);
 
@@ -173,6 +174,7 @@ std::string to_json(const Profile& profile) {
                      {"eager_seconds", profile.eager_seconds},
                      {"profiled_seconds", profile.profiled_seconds},
                      {"feed_seconds", profile.feed_seconds},
+                     {"waited_seconds", profile.waited_seconds},
                      {"operation_seconds", profile.operation_seconds()},
                      {"kinds", std::move(kinds)},
                      {"operations", std::move(operations)},

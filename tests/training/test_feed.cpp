@@ -7,6 +7,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <chrono>
+#include <optional>
+
 using namespace minception;
 
 namespace {
@@ -75,4 +78,29 @@ TEST_CASE("a pass that begins in the middle brings what is left of it") {
   CHECK(logits(on_device, 10) == rest);
   CHECK(logits(streamed, 10) == rest);
   CHECK_THROWS_AS(streamed.next(1), Error);
+}
+
+TEST_CASE("steps of a streamed training do not wait for samples once the first batch is there") {
+  const ImageDataset dataset = make_noise(160);
+  const MemorySource source(dataset);
+  const auto backend = make_reference_backend();
+  Network network(small_googlenet(true), *backend, {.max_batch = 8, .dataset_image = dataset.image});
+  network.initialize(Initialization::xavier_uniform, 1);
+  StreamedFeed feed(source, 1);
+  Trainer trainer(network, feed, {.epochs = 2, .batch_size = 8, .schedule = {.learning_rate = 0.01}});
+  double waited = 0.0;  // but for the first batch of each epoch
+  const auto start = std::chrono::steady_clock::now();
+  for (; !trainer.finished(); trainer.finish_epoch()) {
+    std::optional<double> first;
+    TrainerHooks hooks;
+    hooks.after_step = [&] {
+      if (!first) first = feed.seconds_waited();
+      return true;
+    };
+    trainer.train_epoch(hooks);
+    waited += feed.seconds_waited() - *first;
+  }
+  const std::chrono::duration<double> trained = std::chrono::steady_clock::now() - start;
+  INFO(waited << " of " << trained.count() << " seconds");
+  CHECK(waited <= 0.02 * trained.count());
 }

@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 
 using namespace minception;
 
@@ -101,6 +103,46 @@ TEST_CASE("a profile of inferences has their operations alone, and its JSON says
   CHECK(text.find("pools, forward") != std::string::npos);
   CHECK(text.find("backward") == std::string::npos);
   CHECK(text.find("between operations") != std::string::npos);
+}
+
+TEST_CASE("a profile says how long steps waited for samples that are streamed", "[profile]") {
+  /// Images that take a while to be read.
+  class Source final : public SampleSource {
+   public:
+    explicit Source(std::chrono::milliseconds pause) : pause_(pause) {}
+    std::int64_t size() const override { return 800; }
+    const Shape& image() const override { return image_; }
+    std::int32_t read(std::int64_t, std::span<std::uint8_t> pixels) const override {
+      std::fill(pixels.begin(), pixels.end(), std::uint8_t{100});
+      if (pause_.count() > 0) std::this_thread::sleep_for(pause_);
+      return 1;
+    }
+
+   private:
+    std::chrono::milliseconds pause_;
+    Shape image_{2, 8, 8};
+  };
+  const auto backend = make_reference_backend();
+  Network network(small_googlenet(true), *backend, options());
+  network.initialize(Initialization::xavier_uniform, 1);
+  const auto profiled = [&](std::chrono::milliseconds pause) {
+    const Source source(pause);
+    StreamedFeed feed(source, 1);
+    return profile(network, feed, {.batch_size = 8, .steps = 6});
+  };
+  using namespace std::chrono_literals;
+  const Profile ready = profiled(0ms);
+  CHECK(ready.waited_seconds <= 0.02 * ready.profiled_seconds);
+  // Eight samples of 25 ms each: what the steps do not need of that time themselves, they wait.
+  const Profile slow = profiled(25ms);
+  const double work = slow.profiled_seconds - slow.waited_seconds;
+  CHECK(slow.waited_seconds > 0.5 * (0.2 - work));
+  CHECK(slow.waited_seconds <= slow.feed_seconds);
+  CHECK(nlohmann::json::parse(to_json(slow))["waited_seconds"] == slow.waited_seconds);
+  CHECK(profile_text(slow).find("  of that, waiting for samples") != std::string::npos);
+
+  Samples resident(*backend);
+  CHECK(profile(network, resident.feed, {.batch_size = 8, .steps = 1}).waited_seconds == 0.0);
 }
 
 TEST_CASE("a profile of nothing is refused", "[profile]") {
