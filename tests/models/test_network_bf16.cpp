@@ -1,0 +1,177 @@
+/// Whole training steps of the cpu backend in bf16, against `reference` in double and against how far `reference` itself
+/// is off when it rounds the same tensors.
+
+#include <minception/kernels/cpu/onednn.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights.h>
+#include <minception/tests/kernels/forwarding_backend.h>
+#include <minception/tests/kernels/precision.h>
+#include <minception/tests/models/networks.h>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <cstdio>
+
+using namespace minception;
+
+namespace {
+
+/// Carries an operation out in double with what bf16 does to it: the weights of a product are rounded, and so is every
+/// tensor that is written and would be bf16.
+void run_rounded(const Operation& operation, Backend& inner) {
+  Operation narrow = operation;
+  std::vector<double> weights;
+  if (multiplies_matrices(operation)) {
+    for_each_operand(narrow, [&](std::string_view role, Tensor& tensor, Access) {
+      if (role != "w") return;
+      const double* const first = tensor.as<const double>();
+      weights.assign(first, first + tensor.elements());
+      for (double& value : weights) value = rounded(value, DType::bf16);
+      tensor.data = weights.data();
+    });
+  }
+  inner.run(narrow);
+  for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
+    Tensor described = tensor;
+    described.dtype = DType::f32;
+    if (access == Access::read || tensor.dtype != DType::f64) return;
+    if (dtype_in(DType::bf16, operation, role, described) != DType::bf16) return;
+    const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
+    const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+      double& value = tensor.as<double>()[i / row * stride + i % row];
+      value = rounded(value, DType::bf16);
+    }
+  });
+}
+
+/// The elements of a tensor in host memory, without gaps between pixels.
+std::vector<double> read(const Tensor& tensor) {
+  std::vector<double> values;
+  const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
+  const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
+  for (std::int64_t k = 0; k < tensor.elements(); ++k) {
+    const std::int64_t i = k / row * stride + k % row;
+    values.push_back(tensor.dtype == DType::f64    ? tensor.as<const double>()[i]
+                     : tensor.dtype == DType::bf16 ? static_cast<double>(float(tensor.as<const bf16>()[i]))
+                     : tensor.dtype == DType::f32  ? static_cast<double>(tensor.as<const float>()[i])
+                                                   : static_cast<double>(tensor.as<const std::uint8_t>()[i]));
+  }
+  return values;
+}
+
+void write(const Tensor& tensor, const std::vector<double>& values) {
+  const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
+  const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
+  for (std::int64_t k = 0; k < tensor.elements(); ++k) {
+    const std::int64_t i = k / row * stride + k % row;
+    const double value = values[static_cast<std::size_t>(k)];
+    if (tensor.dtype == DType::f64) {
+      tensor.as<double>()[i] = value;
+    } else {
+      tensor.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(value);
+    }
+  }
+}
+
+double distance(const std::vector<double>& x, const std::vector<double>& y) {
+  double difference = 0.0, norm = 0.0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    difference += (x[i] - y[i]) * (x[i] - y[i]);
+    norm += y[i] * y[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+/// What the forward pass hands to the backward pass: activations, choices of pools, statistics of batches.
+bool is_handed_on(std::string_view role, const Tensor& tensor, Access access) {
+  return access != Access::read && (role == "y" || role == "argmax" || role == "mean" || role == "rstd") &&
+         tensor.dtype != DType::i32;
+}
+
+/// The tensors that every step of the forward pass hands on.
+std::vector<Tensor> handed_on(const Network& network, std::int64_t batch) {
+  std::vector<Tensor> tensors;
+  for (const Operation& operation : network.operations(Mode::training, batch)) {
+    for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
+      if (is_handed_on(role, tensor, access)) tensors.push_back(tensor);
+    });
+  }
+  return tensors;
+}
+
+/// How far ours is off where rounding alone makes `rounded` be off, both from `exact`.
+struct Comparison {
+  double worst = 0.0, largest = 0.0;
+
+  void add(const std::string& what, const std::vector<double>& ours, const std::vector<double>& rounded,
+           const std::vector<double>& exact) {
+    const double difference = distance(ours, exact), rounding = distance(rounded, exact);
+    INFO(what << ": " << difference << " off; rounding alone " << rounding);
+    CHECK(difference <= 3.0 * rounding);
+    worst = std::max(worst, difference / rounding);
+    largest = std::max(largest, rounding);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the cpu backend's training step in bf16 is as close to reference as rounding allows", "[cpu][bf16]") {
+  if (!cpu::OneDnn::multiplies_bf16()) {
+    WARN("SKIPPED: oneDNN multiplies no bf16 on this processor");
+    return;
+  }
+  const auto cpu = make_cpu_backend();
+  const auto reference = make_reference_backend();
+  ForwardingBackend rounding(make_reference_backend(), run_rounded);
+  const std::int64_t batch = 2;
+  for (const char* name : {"googlenet", "googlenet_bn"}) {
+    const ModelConfig config = {.name = name, .input = {1, 48, 48}};
+    NetworkOptions options = {.max_batch = batch, .compute = DType::bf16, .reuse_memory = false};
+    Network fast(make_model(config), *cpu, options);
+    options.compute = DType::f64;
+    Network exact(make_model(config), *reference, options), narrow(make_model(config), rounding, options);
+    fast.initialize(Initialization::xavier_uniform, 1);
+    auto state = fast.state();
+    for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
+    exact.load_state(state);
+    narrow.load_state(state);
+    RandomBatch data = random_batch(config, batch);
+    for (float& pixel : data.images) pixel = static_cast<float>(rounded(pixel, DType::bf16));
+    for (Network* network : {&fast, &exact, &narrow}) {
+      network->reset_totals();
+      network->set_input(Mode::training, data.images, data.labels);
+      network->set_control(1, 0, 0.0f, 0.0f);
+      network->run(Mode::training, batch, Phase::forward);
+    }
+    const std::vector<Tensor> ours = handed_on(fast, batch), theirs = handed_on(exact, batch),
+                              allowed = handed_on(narrow, batch);
+    REQUIRE(ours.size() == theirs.size());
+    Comparison forward, backward;
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      const std::vector<double> values = read(ours[i]);
+      if (ours[i].dtype != DType::u8) {
+        forward.add(concat(name, " step ", i, " ", ours[i].shape), values, read(allowed[i]), read(theirs[i]));
+      }
+      // A gradient jumps where a pre-activation changes its sign, and rounding changes many: the backward passes in double
+      // begin from what the bf16 one begins from, and are compared at that very point.
+      write(theirs[i], values);
+      write(allowed[i], values);
+    }
+    for (Network* network : {&fast, &exact, &narrow}) {
+      network->run(Mode::training, batch, Phase::loss);
+      network->run(Mode::training, batch, Phase::backward);
+    }
+    CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(1e-4));
+    const auto expected = exact.gradients(), rounded_gradients = narrow.gradients();
+    for (const auto& [key, gradient] : fast.gradients()) {
+      backward.add(concat(name, " gradient of ", key), to_doubles(gradient), to_doubles(rounded_gradients.at(key)),
+                   to_doubles(expected.at(key)));
+    }
+    std::printf(
+        "%s in bf16: off by at most %.2f (forward) and %.2f (gradients) times what rounding costs, which is at most "
+        "%.1e and %.1e\n",
+        name, forward.worst, backward.worst, forward.largest, backward.largest);
+  }
+}
