@@ -20,6 +20,7 @@ namespace {
 
 struct Options {
   std::string weights;
+  DescribedWeights described;
   std::string data = "fashion-mnist";
   std::string data_dir;
   double test_fraction = 0.0;
@@ -35,7 +36,9 @@ struct Options {
 
 void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run")->required();
+  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
+      ->required();
+  o.described.declare(app);
   app.add_option("--data", o.data,
                  "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
   app.add_option("--data-dir", o.data_dir,
@@ -99,7 +102,7 @@ void run(const Options& o) {
           o.data);
   require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
   const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
-  const WeightsFile weights = read_weights_file(o.weights);
+  WeightsFile weights = read_weights_file(o.weights, o.described.description());
   // Images of a folder are loaded as those that the model was trained on.
   Dataset splits = load_dataset(o.data, o.data_dir,
                                 {.size = {weights.image[1], weights.image[2]},
@@ -110,6 +113,10 @@ void run(const Options& o) {
                                  .test = o.split == "test",
                                  .progress = loading_bar()});
   ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;
+  // Without names of its own a model's classes are taken to be the data set's, as far as their number allows it.
+  if (!o.described.model.empty() && weights.class_names.size() == dataset.class_names.size()) {
+    weights.class_names = dataset.class_names;
+  }
   check_class_names(o.weights, weights.class_names, o.data, dataset.class_names);
   keep_first(dataset, o.limit, "--limit");
 

@@ -16,6 +16,7 @@ namespace {
 
 struct Options {
   std::string weights;
+  DescribedWeights described;
   std::vector<std::string> files;
   int top = 3;
   std::string device = "auto";
@@ -26,7 +27,9 @@ struct Options {
 
 void declare(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run")->required();
+  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
+      ->required();
+  o.described.declare(app);
   app.add_option("images", o.files, "image files")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
@@ -84,7 +87,8 @@ void run(const Options& o) {
   require(o.top >= 1, "--top ", o.top, ": must be 1 or more");
   const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
   constexpr std::size_t kMaxBatch = 32;
-  Classifier classifier(o.weights, *backend, static_cast<std::int64_t>(std::min(o.files.size(), kMaxBatch)));
+  Classifier classifier(o.weights, *backend, static_cast<std::int64_t>(std::min(o.files.size(), kMaxBatch)),
+                        o.described.description());
   // All are read before the first is worked on, so that a bad one costs nobody any time.
   std::vector<DecodedImage> images;
   for (const std::string& file : o.files) images.push_back(classifier.prepare(read_image(file)));

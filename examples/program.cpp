@@ -2,6 +2,7 @@
 #include <minception/examples/program.h>
 #include <minception/training/progress.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <new>
@@ -63,6 +64,34 @@ Shape parse_image_size(const std::string& text) {
   const Shape shape = parse_shape(text);
   require(shape.rank() <= 2, "'", text, "' is no image size: write 96, or 96x64 for height x width");
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
+}
+
+void DescribedWeights::declare(CLI::App& app) {
+  app.add_option("--model", model,
+                 "of weights without metadata, such as a PyTorch state dict in a safetensors file: whose they are, for "
+                 "instance googlenet_torchvision")
+      ->default_str("");
+  app.add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
+      ->default_str("");
+  app.add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--deviation", deviation, "with --model: pixels are divided by it after that")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+WeightsDescription DescribedWeights::description() const {
+  if (model.empty()) {
+    require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0},
+            "--image-size, --mean and --deviation go with --model: other weights say these themselves");
+    return {};
+  }
+  for (const double m : mean) require(m >= 0.0 && m <= 1.0, "--mean ", m, ": must be in [0, 1]");
+  for (const double d : deviation) {
+    require(d > 0.0 && std::isfinite(static_cast<float>(1.0 / d)), "--deviation ", d, ": must be above 0");
+  }
+  return {model, image_size.empty() ? Shape{} : parse_image_size(image_size), mean, deviation};
 }
 
 DeviceChoice choose_device(const std::string& device) {

@@ -4,6 +4,7 @@
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
 #include <minception/kernels/backend.h>
+#include <minception/models/weights_file.h>
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace minception {
 
@@ -41,6 +43,16 @@ void check_kernels(const std::string& kernels, const std::string& device);
 /// The backend of --device. `threads`, from --threads, is for cpu; 0: all cores. `tf32`: see CudaOptions.
 std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
                                      const std::string& kernels = "ours");
+
+/// Options for weights that say nothing of themselves, such as a state dict of PyTorch's: --model, --image-size, --mean and
+/// --deviation, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
+struct DescribedWeights {
+  std::string model, image_size;
+  std::vector<double> mean = {0.0}, deviation = {1.0};
+
+  void declare(CLI::App& app);
+  WeightsDescription description() const;
+};
 
 /// Shows on stderr how far a folder of images is loaded: for ImageFolderOptions::progress.
 std::function<void(std::int64_t done, std::int64_t total)> loading_bar();

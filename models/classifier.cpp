@@ -25,10 +25,11 @@ Prediction make_prediction(std::span<const double> logits) {
 
 }  // namespace
 
-Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch)
+Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch,
+                       const WeightsDescription& described)
     : backend_(backend) {
   require(max_batch >= 1, "batches of ", max_batch, " images: at least 1 is needed");
-  WeightsFile file = read_weights_file(weights);
+  WeightsFile file = read_weights_file(weights, described);
   const std::int64_t channels = file.config.input[0];
   require(channels == 1 || channels == 3, weights.string(), ": its model expects ", channels,
           " channels; images have 1 or 3");

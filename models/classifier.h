@@ -25,8 +25,9 @@ struct Prediction {
 class Classifier {
  public:
   /// Loads the model that `weights` names. Images are worked on in batches of up to `max_batch`. Throws Error with the
-  /// name of the file if it cannot. `backend` outlives the classifier.
-  Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch = 32);
+  /// name of the file if it cannot. `backend` outlives the classifier. `described`: as for read_weights_file.
+  Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch = 32,
+             const WeightsDescription& described = {});
 
   const ModelConfig& config() const { return network_->model().config; }
   const std::vector<std::string>& class_names() const { return class_names_; }

@@ -1,9 +1,11 @@
 #include <minception/core/error.h>
 #include <minception/models/registry.h>
+#include <minception/models/weights.h>
 #include <minception/models/weights_file.h>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -140,6 +142,65 @@ void read_class_names(const Metadata& metadata, WeightsFile& weights) {
   }
 }
 
+/// The tensor of that name, of at least two extents.
+const FileTensor& weight_named(const WeightsFile& weights, const std::string& name, const std::string& file) {
+  const auto found = weights.tensors.find(name);
+  require(found != weights.tensors.end(), file, ": has no tensor ", name, ": these are no weights of ",
+          weights.config.name);
+  require(found->second.shape.rank() >= 2, file, ": ", name, " has the shape ", found->second.shape,
+          ": no weights of a layer of ", weights.config.name);
+  return found->second;
+}
+
+/// Everything but the tensors of a file that says nothing else.
+void describe(WeightsFile& weights, const WeightsDescription& described, const std::string& file) {
+  weights.config = default_config(described.model);
+  Shape& input = weights.config.input;
+  if (described.size.rank() == 2) input = {input[0], described.size[0], described.size[1]};
+  const auto backend = make_reference_backend();
+  const auto planned = [&] {
+    return Network(make_model(weights.config), *backend, {.max_batch = 1, .training = false, .plan_only = true});
+  };
+  {
+    const Network usual = planned();
+    const std::span<const Parameter> all = usual.parameters().all();
+    const std::vector<std::string> heads = head_parameters(usual);
+    // Those of the body come before those of auxiliary heads.
+    const auto last = std::find_if(all.begin(), all.end(), [&](const Parameter& parameter) {
+      return parameter.shape.rank() >= 2 && std::find(heads.begin(), heads.end(), parameter.name) != heads.end();
+    });
+    require(last != all.end(), described.model, " has no weights that make logits");
+    input[0] = weight_named(weights, all.front().name, file).shape[1];
+    weights.config.classes = weight_named(weights, last->name, file).shape[0];
+  }
+  const Network fitting = planned();
+  for (const Head& head : fitting.model().auxiliary) {
+    const auto of_head = [&](const std::string& name) { return name.starts_with(head.name + "."); };
+    if (std::any_of(weights.tensors.begin(), weights.tensors.end(),
+                    [&](const auto& item) { return of_head(item.first); })) {
+      continue;
+    }
+    for (const Parameter& parameter : fitting.parameters().all()) {
+      if (!of_head(parameter.name)) continue;
+      const auto count = static_cast<std::size_t>(parameter.shape.elements());
+      weights.tensors[parameter.name] = to_file_tensor(std::vector<double>(count), parameter.shape, DType::f32);
+    }
+  }
+  for (const auto& [what, values] : {std::pair{"means", &described.mean}, {"deviations", &described.deviation}}) {
+    require(values->size() == 1 || static_cast<std::int64_t>(values->size()) == input[0], file, ": ", values->size(),
+            " ", what, " are given; one is needed, or one for each of ", input[0], " channels");
+  }
+  // (pixel / 255 - mean) / deviation
+  const std::vector<double>&mean = described.mean, &deviation = described.deviation;
+  for (const double d : deviation) weights.scale.push_back(static_cast<float>(1.0 / (255.0 * d)));
+  for (std::size_t c = 0; c < std::max(mean.size(), deviation.size()); ++c) {
+    weights.shift.push_back(
+        static_cast<float>(-mean[mean.size() == 1 ? 0 : c] / deviation[deviation.size() == 1 ? 0 : c]));
+  }
+  weights.image = input;
+  for (std::int64_t c = 0; c < weights.config.classes; ++c) weights.class_names.push_back(std::to_string(c));
+}
+
 }  // namespace
 
 std::map<std::string, FileTensor> weights_among(std::map<std::string, FileTensor> tensors) {
@@ -191,13 +252,20 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   }
 }
 
-WeightsFile read_weights_file(const std::filesystem::path& path) {
+WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDescription& described) {
   Safetensors content = read_safetensors(path);
+  WeightsFile weights;
+  if (!described.model.empty()) {
+    require(!content.metadata.contains(kModel), path.string(),
+            ": says itself which model its weights are of; leave out --model");
+    weights.tensors = weights_among(std::move(content.tensors));
+    describe(weights, described, path.string());
+    return weights;
+  }
   require(content.metadata.contains(kModel), path.string(),
           ": no model is named in its metadata: it was not written by train; name the model.safetensors or a "
-          "checkpoint of a run");
+          "checkpoint of a run, or say with --model whose weights it holds");
   const Metadata metadata(path.string(), content.metadata);
-  WeightsFile weights;
   read_model(metadata, path.string(), weights.config);
   read_preprocessing(metadata, weights);
   read_class_names(metadata, weights);

@@ -38,9 +38,22 @@ struct WeightsFile {
   std::map<std::string, FileTensor> tensors;  ///< parameters and statistics: weights_among all that is in the file
 };
 
+/// What is to be said of a file of nothing but tensors, such as a state dict of PyTorch's.
+struct WeightsDescription {
+  std::string model;  ///< as make_model knows it; "" for files that say it themselves
+  Shape size;         ///< (H, W) of the input; rank 0: the one of default_config
+  /// Of pixels in [0, 1], one value for all channels or one per channel: what training took off, and divided by.
+  std::vector<double> mean = {0.0}, deviation = {1.0};
+};
+
 /// Reads a file that training wrote: model.safetensors or a checkpoint. Throws Error with the file name and what is
 /// missing if the metadata are not those of `weights_metadata`, for instance in a file that PyTorch wrote.
-WeightsFile read_weights_file(const std::filesystem::path& path);
+///
+/// With a model described it reads a file without metadata instead, whose tensors are named as that model's: the channels
+/// of the input and the number of classes follow from the shapes of the first and last weights, and classes are called
+/// "0", "1" and so on. The auxiliary classifiers may be missing, all of one's tensors: zeros take their place, since
+/// nothing but training reads them. Throws Error for a file that names a model itself.
+WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDescription& described = {});
 
 /// Loads the tensors; an Error names the file.
 void load_weights(Network& network, const WeightsFile& weights, const std::filesystem::path& path);

@@ -149,7 +149,7 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
   CHECK(
       complaint(Metadata{{"format", "pt"}}) ==
       "no model is named in its metadata: it was not written by train; name the model.safetensors or a checkpoint of a "
-      "run");
+      "run, or say with --model whose weights it holds");
   CHECK(complaint(Metadata{}) == complaint(Metadata{{"format", "pt"}}));
   for (const char* entry : {"preprocessing", "class_names"}) {
     Metadata metadata = kGood;
