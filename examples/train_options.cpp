@@ -3,6 +3,7 @@
 #include <minception/examples/program.h>
 #include <minception/examples/recipes.h>
 #include <minception/examples/train_options.h>
+#include <minception/models/registry.h>
 #include <minception/training/schedule.h>
 
 #include <cmath>
@@ -40,7 +41,8 @@ void each_option(Options& o, F&& f) {
   f("test-fraction", o.test_fraction, result,
     "folder: this part of each class is for testing (0: as the folders PATH/train and PATH/test say)");
   f("split-seed", o.split_seed, result, "folder: which images --test-fraction takes");
-  f("image-size", o.image_size, result, "images are resized to this: 96, or 96x64 (height x width)");
+  f("image-size", o.image_size, result,
+    "images are resized to this: 96, or 96x64 (height x width; default: the model's own: docs/models.md)");
   f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
   f("deviation", o.deviation, result, "pixels are divided by it after that");
   f("crop-padding", o.crop_padding, result, "random crops from images padded by so many pixels");
@@ -154,6 +156,10 @@ void set_defaults(const CLI::App& app, TrainOptions& options) {
     rate_known = rate_known || recipe.contains("lr");
   }
   if (options.optimizer != "sgd" && !rate_known) options.learning_rate = 1e-3;
+  if (options.image_size.empty() && options.resume.empty()) {
+    const Shape input = default_config(options.model).input;
+    options.image_size = input[1] == input[2] ? concat(input[1]) : concat(input[1], "x", input[2]);
+  }
 }
 
 void check(const TrainOptions& o) {

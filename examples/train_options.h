@@ -18,7 +18,7 @@ struct TrainOptions {
   std::string folder_size;  ///< empty: as image_size
   double test_fraction = 0.0;
   std::int64_t split_seed = 1;
-  std::string image_size = "96";
+  std::string image_size;  ///< empty: as the model's description says
   std::vector<double> mean = {0.0};
   std::vector<double> deviation = {1.0};
   std::int64_t crop_padding = 0;

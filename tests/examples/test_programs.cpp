@@ -3,6 +3,7 @@
 #include <minception/tests/examples/programs.h>
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 using namespace minception::testing;
 
@@ -65,6 +66,23 @@ TEST_CASE("a training that holds images out never sees the test images") {
   for (const char* file : {"evaluation.json", "model.safetensors"}) {
     CHECK(text_of(folder.path() / "runs/a" / file) == text_of(folder.path() / "runs/b" / file));
   }
+}
+
+TEST_CASE("without --image-size a model gets the input of its description") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 4);
+  const std::string command =
+      "train --data-dir data --model googlenet_native --epochs 1 --batch-size 2 --limit-train 2 ";
+  const Outcome outcome = run(folder.path(), command + "--limit-test 2 --out runs/a");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const nlohmann::json config = nlohmann::json::parse(text_of(folder.path() / "runs/a/config.json"));
+  CHECK(config["input"] == nlohmann::json{1, 28, 28});
+  CHECK(config["options"]["image-size"] == "28");
+  const Outcome unknown = run(folder.path(), "train --model lenet --out runs/b");
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.err, Catch::Contains("lenet") && Catch::Contains("googlenet_native"));
 }
 
 TEST_CASE("a recipe sets what is not given") {
