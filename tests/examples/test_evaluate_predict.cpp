@@ -349,3 +349,55 @@ TEST_CASE("the tutorial trains the network that train calls googlenet") {
     CHECK(outcome.err.find(says) != std::string::npos);
   }
 }
+
+TEST_CASE("weights without metadata are used when the model is named, and say the same") {
+  Workplace place;
+  // As the file that train would have written for images of the model's own size: pixel * 0.01 - 0.5.
+  Network network(make_model({.name = "googlenet_bn", .input = {1, 20, 17}}), *place.backend,
+                  {.max_batch = 1, .training = false, .scale = {0.01f}, .shift = {-0.5f}});
+  network.initialize(Initialization::kaiming_normal, 3);
+  write_safetensors(place.folder / "labelled.safetensors",
+                    {network.state(), weights_metadata(network, place.dataset.test.class_names)});
+  write_safetensors(place.folder / "plain.safetensors", {network.state(), {}});
+  const std::string described =
+      "--model googlenet_bn --image-size 20x17 --mean 0.196078431372549 --deviation 0.392156862745098 ";
+  const std::string image = "image.pgm";
+  write(place.folder / image, "P5 20 17 255\n" + std::string(17 * 20 / 2, '\x20') + std::string(17 * 20 / 2, '\xc0'));
+  const Outcome labelled = place.run("predict --weights labelled.safetensors --json " + image);
+  const Outcome plain = place.run("predict --weights plain.safetensors " + described + "--json " + image);
+  INFO(labelled.err << plain.err);
+  REQUIRE(labelled.code == 0);
+  REQUIRE(plain.code == 0);
+  const json expected = json::parse(labelled.out)[0], found = json::parse(plain.out)[0];
+  for (std::size_t c = 0; c < 10; ++c) {
+    CHECK(found["logits"][c].get<double>() == Approx(expected["logits"][c].get<double>()).epsilon(1e-4).margin(1e-5));
+    CHECK(found["probabilities"].contains(std::to_string(c)));
+  }
+  CHECK(found["class"] == expected["class"]);
+
+  const Outcome tested = place.run("evaluate --weights plain.safetensors " + described + "--data-dir data --json");
+  INFO(tested.err);
+  REQUIRE(tested.code == 0);
+  CHECK(json::parse(tested.out)["classes"][0]["name"] == place.dataset.test.class_names[0]);
+  CHECK(json::parse(tested.out)["samples"] == kImages);
+
+  const std::pair<std::string, std::string> refused[] = {
+      {"--weights plain.safetensors ", "no model is named in its metadata"},
+      {"--weights plain.safetensors --mean 0.5 ", "--image-size, --mean and --deviation go with --model"},
+      {"--weights plain.safetensors --model lenet ", "lenet"},
+      {"--weights plain.safetensors --model vgg11 ", "has no tensor "},
+      {"--weights plain.safetensors --model googlenet ", "plain.safetensors: "},
+      {"--weights plain.safetensors --model googlenet_bn --deviation 0 ", "--deviation 0: must be above 0"},
+      {"--weights plain.safetensors --model googlenet_bn --mean 0.1,0.2 ", "2 means are given"},
+      {"--weights plain.safetensors --model googlenet_bn --image-size x ", "x"},
+      {"--weights model.safetensors --model googlenet_bn ", "leave out --model"},
+  };
+  for (const auto& [options, message] : refused) {
+    INFO(options);
+    const Outcome outcome = place.run("predict " + options + image);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.out.empty());
+    CHECK_THAT(outcome.err, Catch::Contains(message));
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  }
+}
