@@ -51,4 +51,22 @@ ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int3
   return kept;
 }
 
+ImageDataset keep_per_class(const ImageDataset& dataset, std::int64_t count) {
+  require(count >= 1, "cannot keep ", count, " images of each class: 1 at least can be");
+  ImageDataset kept = {.image = dataset.image, .pixels = {}, .labels = {}, .class_names = dataset.class_names};
+  std::vector<std::int64_t> taken(dataset.class_names.size(), 0);
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    const std::int32_t label = dataset.labels[static_cast<std::size_t>(i)];
+    std::int64_t& of_class = taken[static_cast<std::size_t>(label)];
+    if (of_class == count) continue;
+    ++of_class;
+    append(kept, dataset, i, label);
+  }
+  for (std::size_t c = 0; c < taken.size(); ++c) {
+    require(taken[c] == count, "cannot keep ", count, " images of each class: ", dataset.class_names[c], " has ",
+            taken[c]);
+  }
+  return kept;
+}
+
 }  // namespace minception

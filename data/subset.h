@@ -18,4 +18,7 @@ void hold_out(Dataset& dataset, std::int64_t count);
 /// there, or is named twice, and if none is named.
 ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int32_t> classes);
 
+/// The first `count` images of each class, in their order. Throws Error if a class has fewer, and unless 1 <= count.
+ImageDataset keep_per_class(const ImageDataset& dataset, std::int64_t count);
+
 }  // namespace minception

@@ -3,6 +3,7 @@
 #include <minception/training/progress.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <new>
@@ -10,6 +11,8 @@
 
 namespace minception {
 namespace {
+
+volatile std::sig_atomic_t caught_signal = 0;
 
 void print_error(const CLI::App& app, std::string what) {
   for (char& letter : what) {
@@ -42,6 +45,15 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   }
   return 1;
 }
+
+void stop_between_steps() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { caught_signal = signal; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+}
+
+int stop_signal() { return caught_signal; }
 
 std::string processor_name() {
   std::ifstream cpuinfo("/proc/cpuinfo");

@@ -20,6 +20,12 @@ namespace minception {
 /// code 2 for a wrong command line, 1 for everything else.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
 
+/// From now on the first Ctrl-C (SIGINT, SIGTERM, SIGHUP) only sets `stop_signal`, which the work looks at between steps; a
+/// second one ends the program at once.
+void stop_between_steps();
+/// 0, or the signal that asks the work to end.
+int stop_signal();
+
 /// What a result depends on besides the options: "AMD EPYC 9654 96-Core Processor", "GCC 12.2.0". The first is "unknown"
 /// where the system does not say.
 std::string processor_name();

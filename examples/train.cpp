@@ -19,7 +19,6 @@
 #include <minception/training/trainer.h>
 
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -29,16 +28,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-volatile std::sig_atomic_t stop_signal = 0;
-
-/// The first Ctrl-C lets the step end and saves; a second one ends the program at once.
-void stop_between_steps() {
-  struct sigaction action = {};
-  action.sa_handler = [](int signal) { stop_signal = signal; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
-}
 
 Schedule schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
   const auto steps = [&](double epochs) { return std::llround(epochs * static_cast<double>(steps_per_epoch)); };
@@ -183,12 +172,12 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
 
 void load_initial_weights(Network& network, const TrainOptions& o) {
   std::map<std::string, FileTensor> weights = weights_among(read_safetensors(o.init_file).tensors);
-  if (o.reset_head > 0) {
-    const std::map<std::string, FileTensor> fresh = network.state();
-    for (const std::string& name : head_parameters(network)) weights[name] = fresh.at(name);
-  }
   try {
-    network.load_state(weights);
+    if (o.reset_head > 0) {
+      load_all_but_heads(network, std::move(weights));
+    } else {
+      network.load_state(weights);
+    }
   } catch (const Error& error) {
     fail(o.init_file, ": ", error.what());
   }
@@ -218,7 +207,7 @@ class Session {
   bool run(Feed& test) {
     try {
       while (!trainer_.finished()) {
-        if (stop_signal != 0 || !train_epoch() || !test_epoch(test)) return stopped();
+        if (stop_signal() != 0 || !train_epoch() || !test_epoch(test)) return stopped();
       }
     } catch (const Error&) {
       write_report();
@@ -264,7 +253,7 @@ class Session {
       std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
     };
     hooks.after_step = [&] {
-      if (stop_signal != 0) return false;
+      if (stop_signal() != 0) return false;
       const std::int64_t step = trainer_.step();
       if (o_.checkpoint_every > 0 && step % o_.checkpoint_every == 0 && !trainer_.epoch_trained()) save();
       return true;
@@ -280,7 +269,7 @@ class Session {
           char note[64];
           std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
           bar->update(progress.done, note);
-          return stop_signal == 0;
+          return stop_signal() == 0;
         });
     bar.reset();
     if (evaluation.samples < dataset_.test.size()) return false;
@@ -452,7 +441,7 @@ bool train(const CLI::App& app, TrainOptions o) {
     session.profile_steps(*train_feed);
     return true;
   }
-  stop_between_steps();
+  stop_between_steps();  // the first Ctrl-C lets the step end and saves
   return session.run(*test_feed);
 }
 
@@ -464,5 +453,5 @@ int main(int argc, char** argv) {
   declare(app, options);
   bool complete = true;
   const int code = run_program(app, argc, argv, [&] { complete = train(app, options); });
-  return code == 0 && !complete ? 128 + stop_signal : code;
+  return code == 0 && !complete ? 128 + stop_signal() : code;
 }

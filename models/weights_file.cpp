@@ -236,6 +236,12 @@ std::vector<std::string> head_parameters(const Network& network) {
   return names;
 }
 
+void load_all_but_heads(Network& network, std::map<std::string, FileTensor> weights) {
+  const std::map<std::string, FileTensor> own = network.state();
+  for (const std::string& name : head_parameters(network)) weights[name] = own.at(name);
+  network.load_state(weights);
+}
+
 std::map<std::string, std::string> weights_metadata(const Network& network,
                                                     const std::vector<std::string>& class_names) {
   const ModelConfig& config = network.model().config;

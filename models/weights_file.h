@@ -25,6 +25,10 @@ std::map<std::string, FileTensor> weights_among(std::map<std::string, FileTensor
 /// each. What another number of classes changes.
 std::vector<std::string> head_parameters(const Network& network);
 
+/// Sets all parameters and statistics but those, which stay as they are: for the weights of a network that tells other
+/// classes apart. Throws Error like Network::load_state.
+void load_all_but_heads(Network& network, std::map<std::string, FileTensor> weights);
+
 std::map<std::string, std::string> weights_metadata(const Network& network,
                                                     const std::vector<std::string>& class_names);
 

@@ -20,6 +20,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
     : network_(network), feed_(feed), options_(options), watch_(network), plateau_(network.model().config.classes) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
+  require(options.steps >= 0, "training for ", options.steps, " steps: 0, for whole epochs, or more is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
@@ -28,6 +29,11 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
 }
 
 std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + samples_per_step() - 1) / samples_per_step(); }
+
+std::int64_t Trainer::total_steps() const {
+  const std::int64_t all = options_.epochs * steps_per_epoch();
+  return options_.steps > 0 ? std::min(options_.steps, all) : all;
+}
 
 Trainer::Batch Trainer::next_batch() const {
   return {.epoch = state_.epoch,
@@ -69,7 +75,7 @@ void Trainer::prepare(const Batch& batch) {
 }
 
 bool Trainer::train_epoch(const TrainerHooks& hooks) {
-  require(!finished(), "the training has run its ", options_.epochs, " epochs");
+  require(!finished(), "the training has run its ", options_.epochs, " epochs or ", total_steps(), " steps");
   if (epoch_trained()) return true;
   feed_from(state_.position);
   if (state_.on_device.empty()) {
@@ -81,7 +87,7 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
   remembered_ = state_;
   line_start_ = Clock::now();
   timed_from_ = state_.position;
-  while (!epoch_trained()) {
+  while (!epoch_trained() && !steps_done()) {
     const Batch batch = next_batch();
     if (options_.check_every_step) {
       checked_step(batch, hooks);
@@ -93,7 +99,7 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
     }
     state_.position += batch.size;
     ++state_.step;
-    if (state_.step % options_.steps_per_line == 0 || epoch_trained()) {
+    if (state_.step % options_.steps_per_line == 0 || epoch_trained() || steps_done()) {
       const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
       write_line(hooks, values.learning_rate, values.momentum);
     }
@@ -111,7 +117,7 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
   const double seconds = seconds_since(line_start_);
   const auto samples = static_cast<double>(state_.position - state_.line_position);
   const NetworkWatch::Norms gradients = watch_.gradient_norms();
-  const bool last = epoch_trained();  // nobody would meet weights that its last update spoiled
+  const bool last = epoch_trained() || steps_done();  // nobody would meet weights that its last update spoiled
   if (!std::isfinite(part.loss) || !gradients.not_finite.empty() ||
       (last && !watch_.parameter_norms().not_finite.empty())) {
     explain_not_finite(hooks);

@@ -17,6 +17,7 @@ namespace minception {
 
 struct TrainerOptions {
   std::int64_t epochs = 10;
+  std::int64_t steps = 0;         ///< where above 0: the training ends after so many, within an epoch perhaps
   std::int64_t batch_size = 128;  ///< samples of one pass through the network
   std::int64_t accumulate = 1;    ///< passes whose gradients make one step: of the mean loss of all their samples
   std::uint64_t seed = 1;         ///< of the order of samples
@@ -63,14 +64,15 @@ class Trainer {
   Trainer(Network& network, Feed& feed, const TrainerOptions& options);
 
   std::int64_t steps_per_epoch() const;
-  std::int64_t total_steps() const { return options_.epochs * steps_per_epoch(); }
+  std::int64_t total_steps() const;
   /// Optimizer steps since the start.
   std::int64_t step() const { return state_.step; }
-  bool finished() const { return state_.epoch > options_.epochs; }
+  bool finished() const { return state_.epoch > options_.epochs || steps_done(); }
   /// Samples of the epoch that are still to be trained on.
   bool epoch_trained() const { return state_.position == feed_.size(); }
 
-  /// Trains on what is left of the epoch, the last partial batch included. Returns false if `after_step` stopped it.
+  /// Trains on what is left of the epoch, the last partial batch included, or up to the last step. Returns false if
+  /// `after_step` stopped it.
   /// Throws Error, naming the step and the layer, when loss, gradients or weights are no longer finite; the network
   /// then holds the state of a step shortly before.
   bool train_epoch(const TrainerHooks& hooks = {});
@@ -88,6 +90,7 @@ class Trainer {
     std::int64_t epoch, position, size, step;
   };
   std::int64_t samples_per_step() const { return options_.batch_size * options_.accumulate; }
+  bool steps_done() const { return options_.steps > 0 && state_.step >= options_.steps; }
   Batch next_batch() const;
   template <class F>
   void for_each_pass(const Batch& batch, F&& f);

@@ -75,3 +75,14 @@ TEST_CASE("classes that are not there are refused") {
   CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{2, 2}); }), Catch::Contains("class 2 is named twice"));
   CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{}); }), Catch::Contains("no class is named"));
 }
+
+TEST_CASE("the first images of each class are kept, in their order") {
+  const ImageDataset dataset = numbered({0, 3, 1, 3, 2, 0, 1, 2, 1});
+  const ImageDataset kept = keep_per_class(dataset, 1);
+  CHECK(kept.labels == Labels{0, 3, 1, 2});
+  CHECK(kept.pixels == Pixels{0, 100, 1, 101, 2, 102, 4, 104});
+  CHECK(kept.class_names == dataset.class_names);
+  CHECK(keep_per_class(dataset, 2).labels == Labels{0, 3, 1, 3, 2, 0, 1, 2});
+  CHECK_THAT(message_of([&] { keep_per_class(dataset, 3); }), Catch::Contains("a has 2"));
+  CHECK_THAT(message_of([&] { keep_per_class(dataset, 0); }), Catch::Contains("1 at least"));
+}

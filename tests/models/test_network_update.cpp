@@ -321,3 +321,23 @@ TEST_CASE("the parameters of all heads are found, and the averages among the ten
   CHECK(weights_among({{"a", tensor(1)}, {"average.a", tensor(2)}, {"optimizer.a", tensor(3)}, {"b", tensor(4)}}) ==
         State{{"a", tensor(2)}, {"b", tensor(4)}});
 }
+
+TEST_CASE("weights of other classes are taken but for the heads", "[update]") {
+  const auto backend = make_reference_backend();
+  Network source(small_googlenet(true, true), *backend, {.max_batch = 2});
+  source.initialize(Initialization::xavier_uniform, 1);
+  Network network(small_googlenet(true, true), *backend, {.max_batch = 2});
+  network.initialize(Initialization::xavier_uniform, 2);
+  State wanted = source.state();
+  const State before = network.state();
+  for (const std::string& name : head_parameters(network)) {
+    REQUIRE(wanted.at(name) != before.at(name));
+    wanted.at(name) = before.at(name);
+  }
+  State given = source.state();
+  given.at("fc.bias").shape = {7};  // what heads have in the file does not matter
+  load_all_but_heads(network, given);
+  CHECK(network.state() == wanted);
+  given.erase("conv1.conv.weight");
+  CHECK_THROWS_WITH(load_all_but_heads(network, given), Catch::Contains("conv1.conv.weight"));
+}

@@ -287,8 +287,51 @@ TEST_CASE("a loss at chance is said once per plateau") {
   CHECK(notices[0].step <= 202);
 }
 
+TEST_CASE("a training of so many steps ends within an epoch, and its learning rate with it") {
+  // Three steps per epoch; five are made, and the schedule knows.
+  TrainerOptions options = kThreeEpochs;
+  options.epochs = 2;
+  options.steps = 5;
+  options.schedule.kind = ScheduleKind::cosine;
+  Run run;
+  Trainer trainer(run.network, run.feed, options);
+  CHECK(trainer.total_steps() == 5);
+  std::vector<StepMetrics> lines;
+  TrainerHooks hooks;
+  hooks.line = [&](const StepMetrics& line) { lines.push_back(line); };
+  CHECK(trainer.train_epoch(hooks));
+  trainer.finish_epoch();
+  CHECK(!trainer.finished());
+  CHECK(trainer.train_epoch(hooks));
+  CHECK(trainer.finished());
+  CHECK(trainer.step() == 5);
+  CHECK(trainer.state().position == 16);
+  CHECK_THROWS_WITH(trainer.finish_epoch(), Catch::Contains("not over"));
+  CHECK_THROWS_WITH(trainer.train_epoch(), Catch::Contains("5 steps"));
+  REQUIRE(lines.size() == 4);  // after steps 2, 3 (the epoch's last), 4 and 5 (the training's)
+  CHECK(lines.back().step == 5);
+  CHECK(lines.back().learning_rate == Approx(options.schedule.at(4, 5).learning_rate));
+
+  // A training that would stop there, had it been asked to in between, has the same weights.
+  Run stopped;
+  Trainer other(stopped.network, stopped.feed, options);
+  hooks = {};
+  hooks.after_step = [&] { return false; };
+  while (!other.finished()) {
+    if (other.epoch_trained()) other.finish_epoch();
+    other.train_epoch(hooks);
+    other.set_state(other.state());
+  }
+  CHECK(stopped.network.state() == run.network.state());
+
+  options.steps = 100;
+  CHECK(Trainer(run.network, run.feed, options).total_steps() == 6);  // the epochs end before
+}
+
 TEST_CASE("what cannot be trained is refused") {
   Run run;
+  CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .steps = -1, .batch_size = 8}),
+                    Catch::Contains("-1 steps"));
   CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .batch_size = 9}), Catch::Contains("batch size of 9"));
   CHECK_THROWS_AS(Trainer(run.network, run.feed, {.epochs = 0, .batch_size = 8}), Error);
   CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .batch_size = 8, .schedule = {.warmup_steps = 3}}),
