@@ -2,6 +2,7 @@
 
 #include <minception/core/error.h>
 #include <minception/examples/roofline.h>
+#include <minception/examples/svg.h>
 #include <minception/training/report/scale.h>
 #include <minception/training/report/text.h>
 
@@ -15,52 +16,23 @@ namespace {
 
 using report::coordinate;
 using report::escaped;
+using svg::Box;
+using svg::kHead;
+using svg::line;
+using svg::Spot;
+using svg::text;
+using svg::text_width;
 
 constexpr double kPlotWidth = 520.0, kPlotHeight = 380.0;
 constexpr double kLeft = 66.0, kTop = 46.0, kRight = 18.0, kBottom = 58.0;  // around the area of a panel
 constexpr double kPanelWidth = kLeft + kPlotWidth + kRight, kPanelHeight = kTop + kPlotHeight + kBottom;
-constexpr double kHead = 68.0;
-constexpr double kLetter = 6.1, kLine = 13.0;  // of labels, in pixels: a wide guess of a letter's width
+constexpr double kLine = 13.0;  // the height of labels, in pixels
 constexpr double kDot = 4.0;
 
-// The colours of the report's light style (training/report/style.h): an SVG file that stands alone has no style sheet.
-constexpr const char* kStyle = R"(<style>
-text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:#1b1e22}
-.title{font-size:18px;font-weight:600}.panel{font-size:14px;font-weight:600}.muted{fill:#5b626b}.label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:3px}
-.grid{stroke:#ececE7}.frame{stroke:#deded8;fill:none}.roof{stroke:#c24f00;stroke-width:2;fill:none;stroke-linejoin:round}
+constexpr const char* kStyle = R"(.roof{stroke:#c24f00;stroke-width:2;fill:none;stroke-linejoin:round}
 .ridge{stroke:#c24f00;stroke-dasharray:3 4}.on-roof{fill:#c24f00;font-size:11px}
 .dot{fill:#0066a8}.lead{stroke:#5b626b;stroke-width:.7}
-</style>
 )";
-
-struct Box {
-  double x = 0.0, y = 0.0, width = 0.0, height = 0.0;
-  bool meets(const Box& other) const {
-    return x < other.x + other.width && other.x < x + width && y < other.y + other.height && other.y < y + height;
-  }
-};
-
-struct Spot {
-  double x = 0.0, y = 0.0;
-};
-
-/// Bytes that begin a character.
-double text_width(const std::string& text) {
-  return kLetter * static_cast<double>(std::count_if(text.begin(), text.end(), [](char byte) {
-           return (static_cast<unsigned char>(byte) >> 6) != 2;
-         }));
-}
-
-std::string line(const char* style, Spot from, Spot to) {
-  return concat("<line class=\"", style, "\" x1=\"", coordinate(from.x), "\" y1=\"", coordinate(from.y), "\" x2=\"",
-                coordinate(to.x), "\" y2=\"", coordinate(to.y), "\"/>\n");
-}
-
-std::string text(const char* style, Spot at, const char* anchor, const std::string& content,
-                 const std::string& more = "") {
-  return concat("<text class=\"", style, "\" x=\"", coordinate(at.x), "\" y=\"", coordinate(at.y), "\" text-anchor=\"",
-                anchor, "\"", more, ">", escaped(content), "</text>\n");
-}
 
 /// Whether the line from a to b comes into the box, looked at every two pixels.
 bool crosses(Spot a, Spot b, const Box& box) {
@@ -181,9 +153,7 @@ std::string roof_text(Labels& labels, const std::vector<std::pair<Spot, std::str
   }
   for (const Box& box : boxes(best)) labels.avoid(box);
   const Spot at = {from.x + best * std::cos(turn), from.y + best * std::sin(turn)};
-  return text("on-roof", {at.x, at.y - 6.0}, "middle", content,
-              concat(" transform=\"rotate(", coordinate(turn * 180.0 / std::acos(-1.0)), " ", coordinate(at.x), " ",
-                     coordinate(at.y), ")\""));
+  return text("on-roof", {at.x, at.y - 6.0}, "middle", content, svg::turned(turn * 180.0 / std::acos(-1.0), at));
 }
 
 std::string panel_svg(const Roofline& roofline, const RooflinePanel& panel, const Axes& axes, Spot origin) {
@@ -193,31 +163,29 @@ std::string panel_svg(const Roofline& roofline, const RooflinePanel& panel, cons
                 area.y + (1.0 - axes.y.position(rate / 1e9)) * area.height};
   };
   const double bottom = area.y + area.height, right = area.x + area.width;
-  std::string svg = text("panel", {area.x, area.y - 12.0}, "start", panel.title) +
-                    text("muted", {right, area.y - 12.0}, "end", panel.note);
+  std::string drawing = text("panel", {area.x, area.y - 12.0}, "start", panel.title) +
+                        text("muted", {right, area.y - 12.0}, "end", panel.note);
   for (const report::Tick& tick : axes.x.ticks) {
     const double x = area.x + axes.x.position(tick.value) * area.width;
-    svg += line("grid", {x, area.y}, {x, bottom}) + text("muted", {x, bottom + 17.0}, "middle", tick.label);
+    drawing += line("grid", {x, area.y}, {x, bottom}) + text("muted", {x, bottom + 17.0}, "middle", tick.label);
   }
   for (const report::Tick& tick : axes.y.ticks) {
     const double y = area.y + (1.0 - axes.y.position(tick.value)) * area.height;
-    svg += line("grid", {area.x, y}, {right, y}) + text("muted", {area.x - 8.0, y + 4.0}, "end", tick.label);
+    drawing += line("grid", {area.x, y}, {right, y}) + text("muted", {area.x - 8.0, y + 4.0}, "end", tick.label);
   }
-  svg += concat("<rect class=\"frame\" x=\"", coordinate(area.x), "\" y=\"", coordinate(area.y), "\" width=\"",
-                coordinate(area.width), "\" height=\"", coordinate(area.height), "\"/>\n");
-  svg += text("muted", {area.x + 0.5 * area.width, bottom + 38.0}, "middle", "arithmetic intensity, FLOP per byte");
+  drawing += svg::frame(area);
+  drawing += text("muted", {area.x + 0.5 * area.width, bottom + 38.0}, "middle", "arithmetic intensity, FLOP per byte");
   const Spot name = {origin.x + 16.0, area.y + 0.5 * area.height};
-  svg += text("muted", name, "middle", "speed, GFLOP/s",
-              concat(" transform=\"rotate(-90 ", coordinate(name.x), " ", coordinate(name.y), ")\""));
+  drawing += text("muted", name, "middle", "speed, GFLOP/s", svg::turned(-90.0, name));
 
   // The roof begins where its slope enters the area.
   const double start = std::max(axes.x.low, axes.y.low * 1e9 / roofline.copy),
                ridge = roofline.arithmetic / roofline.copy;
   const Spot foot = spot(start, start * roofline.copy), top = spot(ridge, roofline.arithmetic),
              end = spot(axes.x.high, roofline.arithmetic);
-  svg += concat("<path class=\"roof\" d=\"M", coordinate(foot.x), " ", coordinate(foot.y), "L", coordinate(top.x), " ",
-                coordinate(top.y), "L", coordinate(end.x), " ", coordinate(end.y), "\"/>\n");
-  svg += line("ridge", top, {top.x, bottom});
+  drawing += concat("<path class=\"roof\" d=\"M", coordinate(foot.x), " ", coordinate(foot.y), "L", coordinate(top.x),
+                    " ", coordinate(top.y), "L", coordinate(end.x), " ", coordinate(end.y), "\"/>\n");
+  drawing += line("ridge", top, {top.x, bottom});
 
   std::vector<std::pair<Spot, std::string>> dots;
   for (const RooflinePoint& point : panel.points) dots.emplace_back(spot(point.intensity, point.rate), point.label);
@@ -226,11 +194,11 @@ std::string panel_svg(const Roofline& roofline, const RooflinePanel& panel, cons
   labels.avoid(top, end);
   labels.avoid(top, {top.x, bottom});
   for (const auto& [at, label] : dots) labels.avoid(Box{at.x - kDot, at.y - kDot, 2.0 * kDot, 2.0 * kDot});
-  svg += roof_text(labels, dots, foot, top, concat("copy ", report::compact(roofline.copy / 1e9), " GB/s"));
-  svg +=
+  drawing += roof_text(labels, dots, foot, top, concat("copy ", report::compact(roofline.copy / 1e9), " GB/s"));
+  drawing +=
       roof_text(labels, dots, top, end, concat("arithmetic ", report::compact(roofline.arithmetic / 1e9), " GFLOP/s"));
   const std::string at_ridge = concat(report::decimal(ridge, 1), " FLOP per byte");
-  svg += text("on-roof", {top.x + 5.0, bottom - 6.0}, "start", at_ridge);
+  drawing += text("on-roof", {top.x + 5.0, bottom - 6.0}, "start", at_ridge);
   labels.avoid(Box{top.x + 5.0, bottom - 18.0, text_width(at_ridge), 16.0});
   std::string names, drawn;
   for (const auto& [at, label] : dots) {
@@ -238,7 +206,7 @@ std::string panel_svg(const Roofline& roofline, const RooflinePanel& panel, cons
     drawn += concat("<circle class=\"dot\" cx=\"", coordinate(at.x), "\" cy=\"", coordinate(at.y), "\" r=\"",
                     coordinate(kDot), "\"><title>", escaped(label), "</title></circle>\n");
   }
-  return svg + labels.leads() + names + drawn;
+  return drawing + labels.leads() + names + drawn;
 }
 
 }  // namespace
@@ -256,17 +224,13 @@ std::string roofline_svg(const Roofline& whole) {
   const std::size_t rows = (roofline.panels.size() + columns - 1) / columns;
   const double width = kPanelWidth * static_cast<double>(columns) + 8.0;
   const double height = kHead + kPanelHeight * static_cast<double>(rows);
-  std::string svg = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", coordinate(width), "\" height=\"",
-                           coordinate(height), "\" viewBox=\"0 0 ", coordinate(width), " ", coordinate(height),
-                           "\" role=\"img\" aria-label=\"", escaped(roofline.title), "\">\n", kStyle,
-                           "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
-  svg += text("title", {16.0, 32.0}, "start", roofline.title) + text("muted", {16.0, 54.0}, "start", roofline.note);
+  std::string panels;
   for (std::size_t i = 0; i < roofline.panels.size(); ++i) {
-    svg += panel_svg(
+    panels += panel_svg(
         roofline, roofline.panels[i], axes,
         {kPanelWidth * static_cast<double>(i % columns), kHead + kPanelHeight * static_cast<double>(i / columns)});
   }
-  return svg + "</svg>\n";
+  return svg::file(width, height, kStyle, roofline.title, roofline.note, panels);
 }
 
 }  // namespace minception

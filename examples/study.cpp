@@ -82,9 +82,14 @@ ResultFolder::ResultFolder(fs::path path, const std::vector<std::string>& files,
             ": is there already; choose another folder, or replace it with --overwrite");
   }
   std::error_code error;
-  fs::create_directories(path_, error);
+  made_ = fs::create_directories(path_, error);
   require(fs::is_directory(path_, ignored), path_.string(),
           ": this folder cannot be made: ", error ? error.message() : "something that is no folder has its name");
+}
+
+ResultFolder::~ResultFolder() {
+  std::error_code ignored;
+  if (made_ && fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
 }
 
 void ResultFolder::write(const std::string& file, const std::string& text) const {

@@ -35,12 +35,17 @@ class ResultFolder {
   /// Makes the folder where needed, before the work begins. Throws Error if that fails, or if one of the files is there
   /// already and `overwrite` is not set.
   ResultFolder(std::filesystem::path path, const std::vector<std::string>& files, bool overwrite);
+  /// Takes an empty folder that it made away again: the work has failed.
+  ~ResultFolder();
+  ResultFolder(const ResultFolder&) = delete;
+  ResultFolder& operator=(const ResultFolder&) = delete;
 
   /// Writes a file as a whole and prints its name.
   void write(const std::string& file, const std::string& text) const;
 
  private:
   std::filesystem::path path_;
+  bool made_ = false;
 };
 
 /// In MiB, "1.5"; in units of 10^9, "230.2".

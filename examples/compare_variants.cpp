@@ -1,0 +1,351 @@
+/// Trains models side by side under one budget, of time or of epochs, with one recipe, and shows how far each comes.
+/// Leaves a page of tables, the numbers as JSON, and a picture of accuracy over time and over images seen.
+
+#include <minception/core/error.h>
+#include <minception/examples/line_plot.h>
+#include <minception/examples/program.h>
+#include <minception/examples/study.h>
+#include <minception/examples/study_training.h>
+#include <minception/models/registry.h>
+#include <minception/training/report/text.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace minception;
+using report::fixed;
+using report::grouped;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Options : StudyOptions {
+  std::vector<std::string> models = {"googlenet", "googlenet_bn", "googlenet_v2", "googlenet_v3", "googlenet_residual"};
+  double minutes = 0.0, epochs = 0.0;  // one of them is above 0
+  std::int64_t timed_steps = 20;
+  std::vector<std::string> rates = {"0.1", "googlenet=0.02"};
+  std::int64_t tests = 8;
+};
+
+constexpr const char* kPage = "compare_variants.md";
+constexpr const char* kNumbers = "compare_variants.json";
+constexpr const char* kPicture = "compare_variants.svg";
+
+/// A model and how its training went.
+struct Variant {
+  ModelConfig config;
+  std::int64_t parameters = 0, macs = 0;  ///< the latter of the inference of one image
+  std::size_t memory = 0;                 ///< all that training allocates, in bytes
+  double learning_rate = 0.0;
+  std::optional<double> step_seconds;  ///< measured before, for a budget of time
+  std::vector<TestPoint> points;
+
+  const TestPoint& last() const { return points.back(); }
+  double images_per_second() const { return static_cast<double>(last().images) / last().seconds; }
+};
+
+struct Comparison {
+  std::vector<Variant> variants;
+  std::string dataset, device;
+  std::int64_t train_size = 0, test_size = 0;
+};
+
+/// "0.1" for all models, "googlenet=0.02" for one.
+std::map<std::string, double> rates_by_model(const Options& o) {
+  std::map<std::string, double> rates;
+  std::optional<double> general;
+  for (const std::string& text : o.rates) {
+    const std::size_t equals = text.find('=');
+    const std::string number = equals == std::string::npos ? text : text.substr(equals + 1);
+    char* end = nullptr;
+    const double rate = std::strtod(number.c_str(), &end);
+    require(end != number.c_str() && *end == '\0' && rate > 0.0 && std::isfinite(static_cast<float>(rate)), "--lr ",
+            text, ": write a number above 0, for all models, or NAME=NUMBER for one of them");
+    if (equals == std::string::npos) {
+      general = rate;
+    } else {
+      default_config(text.substr(0, equals));  // says which names there are
+      rates[text.substr(0, equals)] = rate;
+    }
+  }
+  for (const std::string& model : o.models) {
+    if (rates.contains(model)) continue;
+    require(general.has_value(), "--lr: says nothing of ", model, "; add a number for all that are not named");
+    rates[model] = *general;
+  }
+  return rates;
+}
+
+/// What is known without training; what a model does not accept is said here.
+Variant describe(const Options& o, const ModelConfig& config, double rate, const Shape& image, Backend& backend) {
+  NetworkOptions options = network_options(o, image);
+  options.plan_only = true;
+  Model model = make_model(config);
+  for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  const Network network(std::move(model), backend, options);
+  const auto reference = make_reference_backend();
+  const Network one_image(make_model(config), *reference, {.max_batch = 1, .training = false, .plan_only = true});
+  std::int64_t macs = 0;
+  for (const Step& step : one_image.plan(Mode::inference).steps()) macs += multiply_accumulates(step.operation);
+  return {.config = config,
+          .parameters = network.parameters().trained_values(),
+          .macs = macs,
+          .memory = network.memory().total,
+          .learning_rate = rate,
+          .step_seconds = std::nullopt,
+          .points = {}};
+}
+
+void train(Variant& v, const std::string& name, const Options& o, Backend& backend, const StudyData& data) {
+  std::int64_t steps = std::llround(o.epochs * static_cast<double>(steps_per_epoch(o, data.train_size)));
+  if (o.minutes > 0.0) {
+    v.step_seconds = measure_step_seconds(o, v.config, backend, data, o.timed_steps);
+    steps = std::llround(60.0 * o.minutes / *v.step_seconds);
+  }
+  Network network(make_model(v.config), backend, network_options(o, data.image));
+  network.initialize(parse_initialization(o.initialization), static_cast<std::uint64_t>(o.seed));
+  v.points =
+      train_and_test(name, o, network, data, evenly_spaced(std::max<std::int64_t>(steps, 1), o.tests), v.learning_rate);
+}
+
+std::string budget_text(const Options& o) {
+  return o.minutes > 0.0 ? concat(o.minutes, o.minutes == 1.0 ? " minute" : " minutes", " of training steps")
+                         : concat(o.epochs, o.epochs == 1.0 ? " epoch" : " epochs");
+}
+
+Table model_table(const Comparison& c) {
+  Table table({{"model"},
+               {"parameters"},
+               {"MMAC, inference"},
+               {"training memory, MiB"},
+               {"learning rate"},
+               {"images/s"},
+               {"seconds"},
+               {"steps"},
+               {"epochs"},
+               {"test accuracy"},
+               {"test loss"}});
+  for (const Variant& v : c.variants) {
+    table.add({v.config.name, grouped(v.parameters), fixed(static_cast<double>(v.macs) / 1e6, 1),
+               mib(static_cast<double>(v.memory)), concat(v.learning_rate), fixed(v.images_per_second(), 0),
+               fixed(v.last().seconds, 1), grouped(v.last().step), fixed(v.last().epochs, 2),
+               accuracy_text(v.last().accuracy), fixed(v.last().loss, 4)});
+  }
+  return table;
+}
+
+/// The accuracy at every test. Models that make very few steps are tested less often: their cells stay empty.
+Table accuracy_table(const Comparison& c) {
+  std::size_t most = 0;
+  for (const Variant& v : c.variants) most = std::max(most, v.points.size());
+  std::vector<Table::Column> columns = {{"model"}};
+  for (std::size_t i = 1; i <= most; ++i) {
+    columns.push_back({report::percent(static_cast<double>(i) / static_cast<double>(most), 0)});
+  }
+  Table table(columns);
+  for (const Variant& v : c.variants) {
+    std::vector<std::string> row = {v.config.name};
+    for (const TestPoint& at : v.points) row.push_back(accuracy_text(at.accuracy));
+    row.resize(columns.size());
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+/// What the numbers say, and what they do not.
+std::string conclusions(const Comparison& c, const Options& o) {
+  const auto by = [&](auto less) { return std::max_element(c.variants.begin(), c.variants.end(), less); };
+  const auto best = by([](const Variant& a, const Variant& b) { return a.last().accuracy < b.last().accuracy; });
+  const auto worst = by([](const Variant& a, const Variant& b) { return a.last().accuracy > b.last().accuracy; });
+  const auto fastest =
+      by([](const Variant& a, const Variant& b) { return a.images_per_second() < b.images_per_second(); });
+  const auto slowest =
+      by([](const Variant& a, const Variant& b) { return a.images_per_second() > b.images_per_second(); });
+  const double error = standard_error(best->last().accuracy, c.test_size);
+  std::string text = concat("After ", budget_text(o), " ", best->config.name, " is ahead with ",
+                            accuracy_text(best->last().accuracy), " (test loss ", fixed(best->last().loss, 4), ")");
+  if (c.variants.size() == 1) return text + ".\n";
+  std::string near;
+  for (const Variant& v : c.variants) {
+    if (&v != &*best && best->last().accuracy - v.last().accuracy < 2.0 * error) {
+      near += (near.empty() ? "" : ", ") + v.config.name;
+    }
+  }
+  text += concat(", ", worst->config.name, " last with ", accuracy_text(worst->last().accuracy), ". ",
+                 fastest->config.name, " trains fastest, ", fixed(fastest->images_per_second(), 0), " images/s, ",
+                 slowest->config.name, " slowest, ", fixed(slowest->images_per_second(), 0));
+  if (o.minutes > 0.0) {
+    text += concat(": the same time lets them see ", fixed(fastest->last().epochs, 2), " and ",
+                   fixed(slowest->last().epochs, 2), " epochs");
+  }
+  text += concat(". On ", grouped(c.test_size), " images an accuracy like the best has a standard error of ",
+                 report::percent(error), "; ",
+                 near.empty() ? std::string("no other model comes within twice that of the best")
+                              : concat("within twice that of the best: ", near),
+                 ". Each model was trained once, with one seed, for a short time: other seeds move these figures, "
+                 "too, and a longer training may order the models otherwise.\n");
+  return text;
+}
+
+std::string command(const Options& o) {
+  std::string models, rates;
+  for (const std::string& model : o.models) models += (models.empty() ? "" : ",") + model;
+  for (const std::string& rate : o.rates) rates += (rates.empty() ? "" : ",") + rate;
+  return concat(o.program, " --models ", models,
+                o.minutes > 0.0 ? concat(" --minutes ", o.minutes, " --timed-steps ", o.timed_steps)
+                                : concat(" --epochs ", o.epochs),
+                " --lr ", rates, " --tests ", o.tests, words_of(o));
+}
+
+std::string machine(const Comparison& c) {
+  return concat(today(), ", ", machine_name(), "; ", c.device, "; ", compiler_name(), ".");
+}
+
+std::string setting(const Comparison& c, const Options& o) {
+  return concat(c.dataset, ", ", grouped(c.train_size), " training images at ", c.variants.front().config.input[1], "x",
+                c.variants.front().config.input[2], ", tested on ", grouped(c.test_size),
+                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.");
+}
+
+std::string text_of(const Comparison& c, const Options& o) {
+  return concat(machine(c), "\n", setting(c, o), "\n\n", model_table(c).text(),
+                "\nTest accuracy after parts of the budget\n", accuracy_table(c).text(), "\n", conclusions(c, o));
+}
+
+std::string page_of(const Comparison& c, const Options& o) {
+  std::string page = concat("# Variants side by side under one budget\n\n```sh\n", command(o), "\n```\n\n", machine(c),
+                            "\n\n", setting(c, o), "\n\n", recipe_text(o),
+                            "; the same for all models but for the learning rate in the table. ");
+  page += o.minutes > 0.0
+              ? concat(
+                    "The number of steps, which the learning rate goes by, was set before each training: the budget "
+                    "over the mean time of ",
+                    o.timed_steps, " steps. Seconds are those that the training's steps then took. ")
+              : "Seconds are those of the training's steps. ";
+  page += "Tests take no part of them.\n\n";
+  page += concat("![Test accuracy of the models over training time and over images seen](", kPicture, ")\n\n");
+  page += conclusions(c, o);
+  page += concat(
+      "\n## The models\n\nMultiply-accumulates (MAC) are those of one image. Memory is all that training "
+      "allocates: parameters, their gradients and momentum, packed weights, activations and workspace. Accuracy and "
+      "loss are those after the last step.\n\n",
+      model_table(c).markdown());
+  page += concat("\n## Test accuracy after parts of the budget\n\n", accuracy_table(c).markdown());
+  return page;
+}
+
+Json json_of(const Comparison& c, const Options& o) {
+  Json models = Json::array();
+  for (const Variant& v : c.variants) {
+    const Shape& x = v.config.input;
+    models.push_back({{"model", v.config.name},
+                      {"input", {x[0], x[1], x[2]}},
+                      {"classes", v.config.classes},
+                      {"parameters", v.parameters},
+                      {"inference_macs", v.macs},
+                      {"training_bytes", v.memory},
+                      {"learning_rate", v.learning_rate},
+                      {"step_seconds_before", v.step_seconds ? Json(*v.step_seconds) : Json()},
+                      {"images_per_second", v.images_per_second()},
+                      {"tests", to_json(v.points)}});
+  }
+  return {{"what", "compare_variants"},
+          {"command", command(o)},
+          {"date", today()},
+          {"machine", machine_name()},
+          {"device", c.device},
+          {"compiler", compiler_name()},
+          {"budget", o.minutes > 0.0 ? Json({{"minutes", o.minutes}}) : Json({{"epochs", o.epochs}})},
+          {"recipe", to_json(static_cast<const StudyOptions&>(o))},
+          {"train_images", c.train_size},
+          {"test_images", c.test_size},
+          {"models", std::move(models)}};
+}
+
+std::string picture(const Comparison& c, const Options& o) {
+  LinePanel time = {.title = "over training time", .note = "", .x_name = "seconds of training steps", .lines = {}};
+  LinePanel images = {.title = "over images seen", .note = "", .x_name = "training images seen", .lines = {}};
+  for (const Variant& v : c.variants) {
+    PlotLine line = {.name = v.config.name, .x = {}, .y = {}};
+    for (const TestPoint& at : v.points) {
+      line.x.push_back(at.seconds);
+      line.y.push_back(at.accuracy);
+    }
+    time.lines.push_back(line);
+    for (std::size_t i = 0; i < v.points.size(); ++i) line.x[i] = static_cast<double>(v.points[i].images);
+    images.lines.push_back(std::move(line));
+  }
+  return line_plot_svg({.title = concat("Test accuracy, ", budget_text(o), " for each model"),
+                        .note = concat(c.dataset, " at ", c.variants.front().config.input[1], "x",
+                                       c.variants.front().config.input[2], "; ", machine_name(), ", ", c.device),
+                        .y_name = "test accuracy",
+                        .panels = {std::move(time), std::move(images)},
+                        .order = o.models});
+}
+
+void run(const Options& o) {
+  require((o.minutes > 0.0) != (o.epochs > 0.0), "--minutes or --epochs is required, above 0, and one of them alone");
+  require(std::set<std::string>(o.models.begin(), o.models.end()).size() == o.models.size(),
+          "--models: a model is named twice");
+  const std::map<std::string, double> rates = rates_by_model(o);
+  parse_initialization(o.initialization);
+  const Dataset dataset = load_dataset(o);
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
+  Comparison c = {.variants = {},
+                  .dataset = dataset.name,
+                  .device = backend->description(),
+                  .train_size = dataset.train.size(),
+                  .test_size = dataset.test.size()};
+  for (const std::string& model : o.models) {
+    c.variants.push_back(describe(o, model_config(o, model, dataset), rates.at(model), dataset.train.image, *backend));
+  }
+  stop_between_steps();
+  std::optional<ResultFolder> folder;
+  if (!o.out.empty()) folder.emplace(o.out, std::vector<std::string>{kPage, kNumbers, kPicture}, o.overwrite);
+  const StudyData data(*backend, dataset.train, dataset.test);
+  for (std::size_t i = 0; i < c.variants.size(); ++i) {
+    Variant& v = c.variants[i];
+    train(v, concat(v.config.name, " (", i + 1, "/", c.variants.size(), ")"), o, *backend, data);
+  }
+  const std::string json = json_of(c, o).dump(1) + "\n";
+  std::printf("%s", o.json ? json.c_str() : text_of(c, o).c_str());
+  if (!folder) return;
+  folder->write(kPage, page_of(c, o));
+  folder->write(kNumbers, json);
+  folder->write(kPicture, picture(c, o));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  o.program = argv[0];
+  CLI::App app("Trains models side by side under one budget and compares how far they come.", "compare_variants");
+  declare(app, o);
+  app.add_option("--models", o.models, "names, separated by commas: docs/models.md")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("googlenet,googlenet_bn,googlenet_v2,googlenet_v3,googlenet_residual");
+  app.add_option("--minutes", o.minutes, "budget of each model: time of its training steps; tests come on top")
+      ->check(CLI::Range(1e-6, 1e5))
+      ->default_str("");
+  app.add_option("--epochs", o.epochs, "instead: passes over the training images, 0.5 for half a pass")
+      ->check(CLI::Range(1e-6, 1e5))
+      ->default_str("");
+  app.add_option("--timed-steps", o.timed_steps, "with --minutes: steps whose time says how many fit")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--lr", o.rates, "learning rates, the peak with one-cycle: a number, and NAME=NUMBER for one model")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("0.1,googlenet=0.02");
+  app.add_option("--tests", o.tests, "how often each model is tested, evenly over its budget")
+      ->check(CLI::Range(1, 10'000));
+  return exit_code(run_program(app, argc, argv, [&] { run(o); }));
+}

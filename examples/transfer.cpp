@@ -1,0 +1,474 @@
+/// What weights that were trained on some classes are worth for others: the other classes are learned from scratch, by
+/// training all of the network on from those weights, and by training a new head on them alone; on all images of a class
+/// and on few. Leaves a page of tables, the numbers as JSON, and a picture.
+
+#include <minception/core/error.h>
+#include <minception/data/subset.h>
+#include <minception/examples/line_plot.h>
+#include <minception/examples/program.h>
+#include <minception/examples/study.h>
+#include <minception/examples/study_training.h>
+#include <minception/models/registry.h>
+#include <minception/models/weights_file.h>
+#include <minception/training/report/text.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace minception;
+using report::fixed;
+using report::grouped;
+using Json = nlohmann::ordered_json;
+using Weights = std::map<std::string, FileTensor>;
+
+namespace {
+
+struct Options : StudyOptions {
+  std::string model = "googlenet_bn";
+  std::vector<std::int32_t> first = {0, 1, 2, 3, 4};
+  std::int64_t epochs = 2, pretrain_epochs = 2;
+  double rate = 0.1, fine_tune_rate = 0.02, head_rate = 0.1;
+  std::vector<std::string> limits = {"50", "500", "all"};
+  std::int64_t least_steps = 100, tests = 8, timed_steps = 20;
+};
+
+constexpr const char* kPage = "transfer.md";
+constexpr const char* kNumbers = "transfer.json";
+constexpr const char* kPicture = "transfer.svg";
+
+/// The three ways to learn the second task.
+enum Way : std::size_t { scratch, fine_tuned, head_only };
+constexpr std::array<Way, 3> kWays = {scratch, fine_tuned, head_only};
+constexpr std::array<const char*, 3> kNames = {"from scratch", "fine-tuned", "head only"};
+
+double rate_of(const Options& o, Way way) {
+  return way == scratch ? o.rate : way == fine_tuned ? o.fine_tune_rate : o.head_rate;
+}
+
+/// What a step of a way takes.
+struct Cost {
+  std::int64_t trained = 0;  ///< parameters
+  double step_seconds = 0.0;
+  std::size_t memory = 0;  ///< bytes
+};
+
+/// The second task with so many images of each class.
+struct Trial {
+  std::optional<std::int64_t> per_class;  ///< none: all
+  std::int64_t images = 0, epochs = 0;
+  std::array<std::vector<TestPoint>, 3> points;  ///< by way
+
+  double accuracy(Way way) const { return points[way].back().accuracy; }
+  /// Of each class, on average where it is all of them.
+  double images_per_class(std::int64_t classes) const {
+    return per_class ? static_cast<double>(*per_class) : static_cast<double>(images) / static_cast<double>(classes);
+  }
+};
+
+struct Study {
+  Dataset first, second;
+  std::string device;
+  std::int64_t parameters = 0;
+  std::vector<TestPoint> pretraining;
+  std::array<Cost, 3> costs;
+  std::vector<Trial> trials;
+
+  std::int64_t classes() const { return static_cast<std::int64_t>(second.train.class_names.size()); }
+};
+
+std::string limit_name(const Trial& t) { return t.per_class ? grouped(*t.per_class) : "all"; }
+
+/// "50" or "all".
+std::optional<std::int64_t> parse_limit(const std::string& text) {
+  if (text == "all") return std::nullopt;
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  require(error == std::errc() && end == text.data() + text.size() && count >= 1, "--limit-per-class ", text,
+          ": write a number of images, 1 or more, or all");
+  return count;
+}
+
+ImageDataset limited(const ImageDataset& dataset, std::optional<std::int64_t> per_class) {
+  if (!per_class) return dataset;
+  try {
+    return keep_per_class(dataset, *per_class);
+  } catch (const Error& error) {
+    fail("--limit-per-class: ", error.what());
+  }
+}
+
+/// The two tasks: the classes of --first, and all others.
+void split(Study& study, const Options& o, const Dataset& dataset) {
+  std::vector<std::int32_t> others;
+  for (std::int32_t c = 0; c < static_cast<std::int32_t>(dataset.train.class_names.size()); ++c) {
+    if (std::find(o.first.begin(), o.first.end(), c) == o.first.end()) others.push_back(c);
+  }
+  try {
+    study.first = {dataset.name, keep_classes(dataset.train, o.first), keep_classes(dataset.test, o.first)};
+    require(o.first.size() >= 2 && others.size() >= 2, "leaves ", o.first.size(), " classes for the first task and ",
+            others.size(), " for the second; each needs 2 or more");
+    study.second = {dataset.name, keep_classes(dataset.train, others), keep_classes(dataset.test, others)};
+  } catch (const Error& error) {
+    fail("--first: ", error.what());
+  }
+  for (const ImageDataset* part : {&study.first.train, &study.first.test, &study.second.train, &study.second.test}) {
+    require(part->size() > 0, "--first: no image is left of one of the two tasks; raise --limit-train or --limit-test");
+  }
+}
+
+/// A network that is ready to learn by this way: its new head has the values that it has from scratch.
+std::unique_ptr<Network> make_network(Way way, const Options& o, const Study& study, const Weights& pretrained,
+                                      Backend& backend) {
+  const ModelConfig config = model_config(o, o.model, study.second);
+  std::vector<std::string> frozen;
+  if (way == head_only) {
+    NetworkOptions options = network_options(o, study.second.train.image);
+    options.plan_only = true;
+    const Network planned(make_model(config), backend, options);
+    const std::vector<std::string> head = head_parameters(planned);
+    for (const Parameter& parameter : planned.parameters().all()) {
+      const bool in_head = std::find(head.begin(), head.end(), parameter.name) != head.end();
+      if (!in_head && parameter.trained()) frozen.push_back(parameter.name);
+    }
+  }
+  auto network = std::make_unique<Network>(make_model(config), backend,
+                                           network_options(o, study.second.train.image, std::move(frozen)));
+  network->initialize(parse_initialization(o.initialization), static_cast<std::uint64_t>(o.seed));
+  if (way != scratch) load_all_but_heads(*network, pretrained);
+  return network;
+}
+
+/// Steps of the three ways in turn, so that whatever else the machine does meets all of them; medians.
+void measure_costs(Study& study, const Options& o, const Weights& pretrained, Backend& backend) {
+  constexpr std::int64_t kRounds = 5, kWarmup = 3;
+  const StudyData data(backend, study.second.train, study.second.test);
+  const std::int64_t per_round = std::max<std::int64_t>(1, o.timed_steps / kRounds);
+  std::vector<std::unique_ptr<Network>> networks;
+  std::vector<std::unique_ptr<StudyTraining>> trainings;
+  std::array<std::vector<double>, 3> times;
+  for (const Way way : kWays) {
+    networks.push_back(make_network(way, o, study, pretrained, backend));
+    study.costs[way] = {.trained = 0, .step_seconds = 0.0, .memory = networks.back()->memory().total};
+    for (const Parameter& parameter : networks.back()->parameters().all()) {
+      if (parameter.trained() && parameter.updates) study.costs[way].trained += parameter.shape.elements();
+    }
+    trainings.push_back(
+        std::make_unique<StudyTraining>(kNames[way], o, *networks.back(), data, kWarmup + kRounds * per_round, 0.0));
+    trainings.back()->train_to(kWarmup);
+  }
+  for (std::int64_t round = 1; round <= kRounds; ++round) {
+    for (const Way way : kWays) {
+      const double before = trainings[way]->seconds();
+      trainings[way]->train_to(kWarmup + round * per_round);
+      times[way].push_back((trainings[way]->seconds() - before) / static_cast<double>(per_round));
+    }
+  }
+  for (const Way way : kWays) {
+    std::nth_element(times[way].begin(), times[way].begin() + kRounds / 2, times[way].end());
+    study.costs[way].step_seconds = times[way][kRounds / 2];
+  }
+}
+
+/// Numbers of steps at the ends of epochs: of each, or of `count` of them.
+std::vector<std::int64_t> epoch_ends(std::int64_t epochs, std::int64_t count, std::int64_t per_epoch) {
+  std::vector<std::int64_t> ends = evenly_spaced(epochs, count);
+  for (std::int64_t& end : ends) end *= per_epoch;
+  return ends;
+}
+
+Trial try_ways(const Study& study, const Options& o, std::optional<std::int64_t> per_class, const Weights& pretrained,
+               Backend& backend) {
+  const StudyData data(backend, limited(study.second.train, per_class), study.second.test);
+  const std::int64_t per_epoch = steps_per_epoch(o, data.train_size);
+  Trial trial = {.per_class = per_class, .images = data.train_size, .epochs = 0, .points = {}};
+  trial.epochs = std::max(o.epochs, (o.least_steps + per_epoch - 1) / per_epoch);
+  for (const Way way : kWays) {
+    const auto network = make_network(way, o, study, pretrained, backend);
+    trial.points[way] = train_and_test(concat(kNames[way], ", ", limit_name(trial), " per class"), o, *network, data,
+                                       epoch_ends(trial.epochs, o.tests, per_epoch), rate_of(o, way));
+  }
+  return trial;
+}
+
+Table result_table(const Study& s) {
+  Table table({{"images per class"}, {"images"}, {"epochs"}, {"steps"}, {kNames[0]}, {kNames[1]}, {kNames[2]}});
+  for (const Trial& t : s.trials) {
+    table.add({limit_name(t), grouped(t.images), grouped(t.epochs), grouped(t.points[scratch].back().step),
+               accuracy_text(t.accuracy(scratch)), accuracy_text(t.accuracy(fine_tuned)),
+               accuracy_text(t.accuracy(head_only))});
+  }
+  return table;
+}
+
+Table epoch_table(const Trial& t) {
+  Table table({{"epoch"}, {kNames[0]}, {kNames[1]}, {kNames[2]}});
+  for (std::size_t i = 0; i < t.points[scratch].size(); ++i) {
+    table.add({report::decimal(t.points[scratch][i].epochs, 2), accuracy_text(t.points[scratch][i].accuracy),
+               accuracy_text(t.points[fine_tuned][i].accuracy), accuracy_text(t.points[head_only][i].accuracy)});
+  }
+  return table;
+}
+
+Table cost_table(const Study& s, const Options& o) {
+  Table table({{"way"},
+               {"learning rate"},
+               {"trained parameters"},
+               {"ms per step"},
+               {"of a step from scratch"},
+               {"images/s"},
+               {"training memory, MiB"}});
+  for (const Way way : kWays) {
+    const Cost& cost = s.costs[way];
+    table.add({kNames[way], concat(rate_of(o, way)), grouped(cost.trained), fixed(1e3 * cost.step_seconds, 1),
+               report::percent(cost.step_seconds / s.costs[scratch].step_seconds, 0),
+               fixed(static_cast<double>(std::min(o.batch_size, s.second.train.size())) / cost.step_seconds, 0),
+               mib(static_cast<double>(cost.memory))});
+  }
+  return table;
+}
+
+/// Whether the difference of two accuracies is more than its images can tell: twice its standard error.
+std::string compared(double a, double b, std::int64_t images) {
+  const double error = std::hypot(standard_error(a, images), standard_error(b, images));
+  const double points = 100.0 * (a - b);
+  if (std::abs(a - b) < 2.0 * error) return concat("no clear difference (", fixed(points, 2), " points)");
+  return concat(fixed(std::abs(points), 2), " points ", a > b ? "better" : "worse");
+}
+
+/// What the numbers say, and what they do not.
+std::string conclusions(const Study& s, const Options& o) {
+  const std::int64_t tested = s.second.test.size();
+  std::string text;
+  for (const Trial& t : s.trials) {
+    text += concat("With ", t.per_class ? grouped(*t.per_class) : "all", " images per class (", grouped(t.images), ", ",
+                   grouped(t.epochs), " epochs) fine-tuning ends at ", accuracy_text(t.accuracy(fine_tuned)),
+                   ", against training from scratch at ", accuracy_text(t.accuracy(scratch)), ": ",
+                   compared(t.accuracy(fine_tuned), t.accuracy(scratch), tested), "; a new head alone reaches ",
+                   accuracy_text(t.accuracy(head_only)), ": ",
+                   compared(t.accuracy(head_only), t.accuracy(scratch), tested), " against from scratch. ");
+  }
+  const double head = s.costs[head_only].step_seconds / s.costs[scratch].step_seconds;
+  text += concat("A step that trains the head alone takes ", report::percent(head, 0),
+                 " of a whole one. The tests are on ", grouped(tested),
+                 " images, and a difference counts as clear beyond twice its standard error; each "
+                 "training ran once, with one seed. Learning rates were not searched for each number of images, and "
+                 "the time of the first task (",
+                 fixed(s.pretraining.back().seconds, 0),
+                 " s of training steps) comes on top where weights are not at hand.");
+  if (o.least_steps > 0) {
+    text += " Few images are gone through more often, so that every training makes its steps.";
+  }
+  return text + "\n";
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string command(const Options& o) {
+  std::string first, limits;
+  for (const std::int32_t c : o.first) first += concat(first.empty() ? "" : ",", c);
+  for (const std::string& limit : o.limits) limits += (limits.empty() ? "" : ",") + limit;
+  return concat(o.program, " --model ", o.model, " --first ", first, " --pretrain-epochs ", o.pretrain_epochs,
+                " --epochs ", o.epochs, " --lr ", o.rate, " --fine-tune-lr ", o.fine_tune_rate, " --head-lr ",
+                o.head_rate, " --limit-per-class ", limits, " --least-steps ", o.least_steps, " --tests ", o.tests,
+                " --timed-steps ", o.timed_steps, words_of(o));
+}
+
+std::string machine(const Study& s) {
+  return concat(today(), ", ", machine_name(), "; ", s.device, "; ", compiler_name(), ".");
+}
+
+std::string setting(const Study& s, const Options& o) {
+  const Shape size = parse_image_size(o.image_size);
+  const TestPoint& end = s.pretraining.back();
+  return concat(o.model, ", ", s.first.name, " at ", size[0], "x", size[1],
+                ". First task: ", listed(s.first.train.class_names), " (", grouped(s.first.train.size()), " images, ",
+                o.pretrain_epochs, " epochs; ", accuracy_text(end.accuracy), " of ", grouped(s.first.test.size()),
+                o.hold_out > 0 ? " held-out" : " test",
+                " images right after them). Second task: ", listed(s.second.train.class_names), " (",
+                grouped(s.second.train.size()), " images, tested on ", grouped(s.second.test.size()), ").");
+}
+
+std::string text_of(const Study& s, const Options& o) {
+  std::string text =
+      concat(machine(s), "\n", setting(s, o), "\n\nTest accuracy on the second task\n", result_table(s).text());
+  for (const Trial& t : s.trials) {
+    text += concat("\nTest accuracy by epoch, ", limit_name(t), " images per class\n", epoch_table(t).text());
+  }
+  return text + "\n" + cost_table(s, o).text() + "\n" + conclusions(s, o);
+}
+
+std::string page_of(const Study& s, const Options& o) {
+  std::string page = concat(
+      "# Transfer: what weights for some classes are worth for others\n\n```sh\n", command(o), "\n```\n\n", machine(s),
+      "\n\n", setting(s, o),
+      "\n\nThe second task is learned in three ways: from scratch; fine-tuned, that is all of the "
+      "network is trained on from the weights of the first task, with a new last layer; and head only, where that new "
+      "layer alone is trained, on features and running statistics that stay. ",
+      recipe_text(o),
+      "; peaks are in the table of costs. The new layer begins with the values that it has from scratch. With few "
+      "images there are "
+      "more epochs, for ",
+      o.least_steps,
+      " steps at least.\n\n![Test accuracy of the three ways by epoch, for each number of images per class](", kPicture,
+      ")\n\n", conclusions(s, o), "\n## Test accuracy on the second task\n\n", result_table(s).markdown());
+  for (const Trial& t : s.trials) {
+    page += concat("\n### By epoch, ", limit_name(t), " images per class\n\n", epoch_table(t).markdown());
+  }
+  page +=
+      concat("\n## What a step costs\n\nBatches of ", o.batch_size,
+             ", medians over steps of the three ways in turn. Below the head nothing goes backward where it alone is "
+             "trained. Memory is all that training allocates.\n\n",
+             cost_table(s, o).markdown());
+  return page;
+}
+
+Json json_of(const Study& s, const Options& o) {
+  Json trials = Json::array(), costs = Json::array();
+  for (const Trial& t : s.trials) {
+    Json ways = Json::array();
+    for (const Way way : kWays) ways.push_back({{"way", kNames[way]}, {"tests", to_json(t.points[way])}});
+    trials.push_back({{"images_per_class", t.per_class ? Json(*t.per_class) : Json("all")},
+                      {"images", t.images},
+                      {"epochs", t.epochs},
+                      {"ways", std::move(ways)}});
+  }
+  for (const Way way : kWays) {
+    costs.push_back({{"way", kNames[way]},
+                     {"learning_rate", rate_of(o, way)},
+                     {"trained_parameters", s.costs[way].trained},
+                     {"step_seconds", s.costs[way].step_seconds},
+                     {"training_bytes", s.costs[way].memory}});
+  }
+  return {{"what", "transfer"},
+          {"command", command(o)},
+          {"date", today()},
+          {"machine", machine_name()},
+          {"device", s.device},
+          {"compiler", compiler_name()},
+          {"model", o.model},
+          {"recipe", to_json(static_cast<const StudyOptions&>(o))},
+          {"first", {{"classes", s.first.train.class_names}, {"tests", to_json(s.pretraining)}}},
+          {"second", {{"classes", s.second.train.class_names}, {"trials", std::move(trials)}}},
+          {"costs", std::move(costs)}};
+}
+
+std::string picture(const Study& s, const Options& o) {
+  LinePlot plot = {
+      .title = concat("Test accuracy on ", s.classes(), " classes, with and without weights of ",
+                      s.first.train.class_names.size(), " others"),
+      .note = concat(o.model, ", ", s.first.name, " at ", o.image_size, "; ", machine_name(), ", ", s.device),
+      .y_name = "test accuracy",
+      .panels = {},
+      .order = {kNames.begin(), kNames.end()}};
+  LinePanel by_count = {.title = "at the end, by images per class",
+                        .note = "",
+                        .x_name = "images per class",
+                        .logarithmic_x = true,
+                        .whole = true,
+                        .lines = {}};
+  for (const Way way : kWays) by_count.lines.push_back({.name = kNames[way], .x = {}, .y = {}});
+  for (const Trial& t : s.trials) {
+    LinePanel panel = {.title = concat(limit_name(t), " images per class"),
+                       .note = concat(grouped(t.images), " images"),
+                       .x_name = "epochs",
+                       .lines = {}};
+    for (const Way way : kWays) {
+      PlotLine line = {.name = kNames[way], .x = {}, .y = {}};
+      for (const TestPoint& at : t.points[way]) {
+        line.x.push_back(at.epochs);
+        line.y.push_back(at.accuracy);
+      }
+      panel.lines.push_back(std::move(line));
+      by_count.lines[way].x.push_back(t.images_per_class(s.classes()));
+      by_count.lines[way].y.push_back(t.accuracy(way));
+    }
+    plot.panels.push_back(std::move(panel));
+  }
+  if (s.trials.size() > 1) plot.panels.push_back(std::move(by_count));
+  return line_plot_svg(plot);
+}
+
+void run(const Options& o) {
+  const Initialization initialization = parse_initialization(o.initialization);
+  std::vector<std::optional<std::int64_t>> limits;
+  for (const std::string& limit : o.limits) limits.push_back(parse_limit(limit));
+  Study study;
+  split(study, o, load_dataset(o));
+  // From few to many, each once; what cannot be is said before anything is trained.
+  std::sort(limits.begin(), limits.end(), [](const auto& a, const auto& b) { return a && (!b || *a < *b); });
+  limits.erase(std::unique(limits.begin(), limits.end()), limits.end());
+  for (const auto& limit : limits) limited(study.second.train, limit);
+  const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
+  study.device = backend->description();
+  Model model = make_model(model_config(o, o.model, study.first));
+  for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  stop_between_steps();
+  std::optional<ResultFolder> folder;
+  if (!o.out.empty()) folder.emplace(o.out, std::vector<std::string>{kPage, kNumbers, kPicture}, o.overwrite);
+
+  Weights pretrained;
+  {
+    Network network(std::move(model), *backend, network_options(o, study.first.train.image));
+    network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
+    // The time of steps first: it does not depend on the values of weights, and the machine is as idle as it was found.
+    measure_costs(study, o, network.state(), *backend);
+    const StudyData data(*backend, study.first.train, study.first.test);
+    study.pretraining =
+        train_and_test("first task", o, network, data,
+                       epoch_ends(o.pretrain_epochs, o.tests, steps_per_epoch(o, data.train_size)), o.rate);
+    pretrained = network.state();
+  }
+  for (const auto& limit : limits) study.trials.push_back(try_ways(study, o, limit, pretrained, *backend));
+  const std::string json = json_of(study, o).dump(1) + "\n";
+  std::printf("%s", o.json ? json.c_str() : text_of(study, o).c_str());
+  if (!folder) return;
+  folder->write(kPage, page_of(study, o));
+  folder->write(kNumbers, json);
+  folder->write(kPicture, picture(study, o));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  o.program = argv[0];
+  CLI::App app("Trains on some classes, then learns the others from scratch and in two ways from those weights.",
+               "transfer");
+  declare(app, o);
+  const auto list = [&](const char* name, auto& member, const char* what, const char* default_text) {
+    return app.add_option(name, member, what)
+        ->delimiter(',')
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->default_str(default_text);
+  };
+  const auto number = [&](const char* name, auto& member, const char* what, std::int64_t least) {
+    app.add_option(name, member, what)->check(CLI::Range(least, std::int64_t{1'000'000}));
+  };
+  const auto rate = [&](const char* name, double& member, const char* what) {
+    app.add_option(name, member, what)->check(CLI::Range(1e-12, 1e6));
+  };
+  app.add_option("--model", o.model, "docs/models.md");
+  list("--first", o.first, "classes of the first task; the second has all others", "0,1,2,3,4");
+  number("--pretrain-epochs", o.pretrain_epochs, "passes over the images of the first task", 1);
+  number("--epochs", o.epochs, "passes over the images of the second task", 1);
+  rate("--lr", o.rate, "learning rate, the peak with one-cycle, of the first task and from scratch");
+  rate("--fine-tune-lr", o.fine_tune_rate, "that of fine-tuning");
+  rate("--head-lr", o.head_rate, "that of a new head alone");
+  list("--limit-per-class", o.limits, "how many images of each class the second task has: numbers, or all",
+       "50,500,all");
+  number("--least-steps", o.least_steps, "with few images there are more epochs, for so many steps", 0);
+  number("--tests", o.tests, "test after each epoch, or, where there are more, after so many of them", 1);
+  number("--timed-steps", o.timed_steps, "steps of each way whose time is measured", 1);
+  return exit_code(run_program(app, argc, argv, [&] { run(o); }));
+}

@@ -1,0 +1,258 @@
+/// compare_variants and transfer on a few tiny images: what they train, what they write, what they refuse.
+
+#include <minception/examples/line_plot.h>
+#include <minception/tests/examples/runs.h>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <regex>
+#include <thread>
+
+using namespace minception::testing;
+using minception::LinePlot;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kSmall = " --data-dir data --image-size 17 --batch-size 8 --threads 1";
+const std::string kVariants = "compare_variants --models googlenet_bn,googlenet_residual" + kSmall;
+const std::string kTransfer =
+    "transfer --limit-per-class all,2 --least-steps 4 --epochs 2 --pretrain-epochs 2 --timed-steps 5" + kSmall;
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+void check_ascending(const Json& tests, const char* what) {
+  for (std::size_t i = 1; i < tests.size(); ++i) CHECK(tests[i][what] > tests[i - 1][what]);
+}
+
+}  // namespace
+
+TEST_CASE("compare_variants trains each model over the same budget of epochs") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const Outcome outcome =
+      run(folder.path(), kVariants + " --epochs 1.5 --tests 3 --lr 0.01,googlenet_residual=0.02 --out study");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const Json json = Json::parse(text_of(folder / "study/compare_variants.json"));
+  REQUIRE(json["models"].size() == 2);
+  CHECK(json["models"][0]["parameters"] == 5984810);
+  CHECK(json["models"][0]["learning_rate"] == 0.01);
+  CHECK(json["models"][1]["learning_rate"] == 0.02);
+  for (const Json& model : json["models"]) {
+    CHECK(model["step_seconds_before"].is_null());
+    CHECK(model["inference_macs"] > 1'000'000);
+    CHECK(model["training_bytes"] > 3 * 4 * model["parameters"].get<std::int64_t>());
+    const Json& tests = model["tests"];
+    REQUIRE(tests.size() == 3);
+    const std::int64_t images[] = {24, 44, 68};  // six steps per epoch, the last of four images
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(tests[i]["step"] == 3 * (i + 1));
+      CHECK(tests[i]["images"] == images[i]);
+      CHECK(tests[i]["epochs"] == Approx(static_cast<double>(images[i]) / 44.0));
+      CHECK(tests[i]["accuracy"] >= 0.0);
+      CHECK(tests[i]["accuracy"] <= 1.0);
+    }
+    check_ascending(tests, "seconds");
+    const double last = tests[2]["seconds"];
+    CHECK(model["images_per_second"] == Approx(68.0 / last));
+  }
+  const std::string page = text_of(folder / "study/compare_variants.md");
+  CHECK_THAT(page, Catch::Contains("--epochs 1.5 --lr 0.01,googlenet_residual=0.02 --tests 3 --data fashion-mnist") &&
+                       Catch::Contains("(compare_variants.svg)") && Catch::Contains("After 1.5 epochs") &&
+                       Catch::Contains("| 33\u00a0% | 67\u00a0% | 100\u00a0% |"));
+  const std::string svg = text_of(folder / "study/compare_variants.svg");
+  CHECK(count_of(svg, "<polyline") == 4);
+  CHECK(count_of(svg, "<circle") == 12);
+  CHECK_THAT(svg, Catch::Contains("seconds of training steps") && Catch::Contains("training images seen"));
+  for (const std::string& text : {page, svg}) CHECK(text.find("nan") == std::string::npos);
+}
+
+TEST_CASE("tests in the midst of it change no bit of a training: train gets the same") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const std::string recipe =
+      " --lr 0.01 --schedule one-cycle --momentum 0.9 --weight-decay 0.0005 --device cpu "
+      "--initialization xavier-uniform";
+  const Outcome trained = run(folder.path(), "train --model googlenet_bn --epochs 2 --out run" + recipe + kSmall);
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  const Outcome outcome =
+      run(folder.path(), "compare_variants --models googlenet_bn --epochs 2 --tests 4 --json" + recipe + kSmall);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const Json tests = Json::parse(outcome.out)["models"][0]["tests"];
+  const auto epochs = minception::read_metrics(folder / "run/metrics.jsonl").epochs;
+  REQUIRE(epochs.size() == 2);
+  CHECK(tests[1]["loss"] == Approx(epochs[0].test_loss).epsilon(1e-9));
+  CHECK(tests[3]["loss"] == Approx(epochs[1].test_loss).epsilon(1e-9));
+  CHECK(tests[3]["accuracy"] == Approx(epochs[1].test_accuracy));
+}
+
+TEST_CASE("a budget of time becomes a number of steps by their measured time") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const Outcome outcome = run(folder.path(),
+                              "compare_variants --models googlenet_bn --minutes 0.005 --timed-steps 4 "
+                              "--tests 2 --json" +
+                                  kSmall);
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const Json model = Json::parse(outcome.out)["models"][0];
+  const double step_seconds = model["step_seconds_before"];
+  REQUIRE(step_seconds > 0.0);
+  CHECK(step_seconds < 10.0);
+  CHECK(model["tests"].back()["step"] == std::max<std::int64_t>(1, std::llround(0.3 / step_seconds)));
+}
+
+TEST_CASE("transfer learns other classes in three ways, from all images and from few") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const std::string rates = " --lr 0.01 --fine-tune-lr 0.01 --head-lr 0.01 --first 5,1,9 --tests 2";
+  const Outcome outcome = run(folder.path(), kTransfer + rates + " --out study");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  const Json json = Json::parse(text_of(folder / "study/transfer.json"));
+  CHECK(json["first"]["classes"] == Json({"Sandal", "Trouser", "Ankle boot"}));
+  CHECK(json["second"]["classes"].size() == 7);
+  const Json& trials = json["second"]["trials"];
+  REQUIRE(trials.size() == 2);
+  CHECK(trials[0]["images_per_class"] == 2);
+  CHECK(trials[0]["images"] == 14);
+  CHECK(trials[0]["epochs"] == 2);  // of two steps each: the four that are wanted at least
+  CHECK(trials[1]["images_per_class"] == "all");
+  CHECK(trials[1]["images"] == 31);
+  for (const Json& trial : trials) {
+    REQUIRE(trial["ways"].size() == 3);
+    for (const Json& way : trial["ways"]) {
+      CHECK(way["tests"].size() == 2);
+      CHECK(way["tests"][1]["images"] == 2 * trial["images"].get<std::int64_t>());
+      check_ascending(way["tests"], "seconds");
+    }
+    // The same seed, head and learning rate: only the weights below the head tell the first two apart.
+    CHECK(trial["ways"][0]["tests"][0]["loss"] != trial["ways"][1]["tests"][0]["loss"]);
+    CHECK(trial["ways"][1]["tests"][0]["loss"] != trial["ways"][2]["tests"][0]["loss"]);
+  }
+  const Json& costs = json["costs"];
+  CHECK(costs[0]["trained_parameters"] == 5984810 - 3 * 1025);
+  CHECK(costs[1]["trained_parameters"] == costs[0]["trained_parameters"]);
+  CHECK(costs[2]["trained_parameters"] == 7 * 1025);
+  CHECK(costs[2]["training_bytes"] < costs[0]["training_bytes"]);
+  for (const Json& cost : costs) CHECK(cost["step_seconds"] > 0.0);
+  const std::string page = text_of(folder / "study/transfer.md");
+  CHECK_THAT(page, Catch::Contains("--first 5,1,9") && Catch::Contains("--limit-per-class all,2") &&
+                       Catch::Contains("With 2 images per class (14, 2 epochs)") &&
+                       Catch::Contains("| 2 | 14 | 2 | 4 |") && Catch::Contains("## What a step costs"));
+  const std::string svg = text_of(folder / "study/transfer.svg");
+  CHECK(count_of(svg, "<polyline") == 9);  // two trials and the summary
+  for (const std::string& text : {page, svg}) CHECK(text.find("nan") == std::string::npos);
+}
+
+TEST_CASE("lines keep their colours over panels, and their labels apart") {
+  LinePlot plot = {.title = "a < b", .y_name = "accuracy", .panels = {{}, {}}, .order = {}};
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = "line" + std::to_string(i);
+    plot.order.push_back(name);
+    plot.panels[0].lines.push_back({name, {1.0, 2.0, 3.0}, {0.1, 0.9, 0.91 + 0.0001 * i}});
+  }
+  plot.panels[1].lines = {{"line3", {0.0, 10.0, 100.0}, {0.5, 0.5, std::nan("")}}, {"line5", {}, {}}};
+  plot.panels[1].logarithmic_x = true;
+  const std::string svg = line_plot_svg(plot);
+  CHECK(svg.find("a &lt; b") != std::string::npos);
+  CHECK(svg.find("null") == std::string::npos);
+  CHECK(count_of(svg, "<circle") == 9 * 3 + 1);
+  CHECK(count_of(svg, "line c3\"") == 2);
+  CHECK(count_of(svg, "line c0 dashed") == 1);  // the ninth
+  const std::regex pattern("<text class=\"end f[0-7]\" x=\"([0-9.]+)\" y=\"([0-9.]+)\"");
+  std::vector<double> first_panel;
+  for (std::sregex_iterator found(svg.begin(), svg.end(), pattern), end; found != end; ++found) {
+    if (first_panel.size() < 9) first_panel.push_back(std::stod((*found)[2]));
+  }
+  REQUIRE(first_panel.size() == 9);
+  std::sort(first_panel.begin(), first_panel.end());
+  for (std::size_t i = 1; i < 9; ++i) CHECK(first_panel[i] - first_panel[i - 1] >= 14.0);
+  // What the lines began with, far below where they end, stretches no axis: 90 % is near its foot.
+  CHECK_THAT(svg, Catch::Contains(">91.0\u00a0%<") || Catch::Contains(">91.00\u00a0%<"));
+  CHECK(svg.find(">10\u00a0%<") == std::string::npos);
+}
+
+TEST_CASE("studies that are stopped or fail leave nothing") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  for (const std::string& command :
+       {kVariants + " --epochs 100000 --out study", kTransfer + " --epochs 100000 --out study"}) {
+    Running running(folder.path(), command);
+    for (int i = 0; i < 600 && !fs::exists(folder / "study") && !running.over(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    REQUIRE(fs::exists(folder / "study"));
+    running.signal(SIGINT);
+    CHECK(running.wait() == 130);
+    CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("stopped; nothing was written"));
+    CHECK(!fs::exists(folder / "study"));
+  }
+  const Outcome outcome = run(folder.path(), kVariants + " --epochs 3 --lr 1e30 --schedule constant --out study");
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Catch::Contains("googlenet_bn (1/2): step ") && Catch::Contains("not finite"));
+  CHECK(!fs::exists(folder / "study"));
+}
+
+TEST_CASE("the studies that train say in one line what is wrong and write nothing") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  write(folder / "file", "x");
+  fs::create_directory(folder / "old");
+  write(folder / "old/compare_variants.svg", "x");
+  write(folder / "old/transfer.json", "x");
+  const auto before = snapshot(folder.path());
+  const std::string epochs = kVariants + " --epochs 1 ";
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {kVariants, "--minutes or --epochs is required"},
+      {kVariants + " --minutes 1 --epochs 1", "one of them alone"},
+      {kVariants + " --minutes 0", "--minutes"},
+      {kVariants + " --epochs -1", "--epochs"},
+      {epochs + "--models googlenot", "unknown model 'googlenot'"},
+      {epochs + "--models googlenet,googlenet", "named twice"},
+      {epochs + "--models alexnet", "maxpool"},
+      {epochs + "--lr fast", "--lr fast"},
+      {epochs + "--lr 0", "--lr 0"},
+      {epochs + "--lr nan", "--lr nan"},
+      {epochs + "--lr googlenot=1", "unknown model 'googlenot'"},
+      {epochs + "--lr googlenet_bn=0.1", "--lr: says nothing of googlenet_residual"},
+      {epochs + "--initialization zero", "zero"},
+      {epochs + "--schedule sometimes", "--schedule"},
+      {epochs + "--tests 0", "--tests"},
+      {epochs + "--device tpu --threads 0", "unknown device 'tpu'"},
+      {epochs + "--hold-out 44", "--hold-out: "},
+      {epochs + "--limit-train 45", "--limit-train 45"},
+      {epochs + "--data-dir nowhere", "nowhere"},
+      {epochs + "--image-size 17x17x17", "no image size"},
+      {epochs + "--out file", "file: is a file"},
+      {epochs + "--out old", "old/compare_variants.svg: is there already"},
+      {kTransfer + " --first 0,10", "--first: there is no class 10"},
+      {kTransfer + " --first 1,1", "--first: class 1 is named twice"},
+      {kTransfer + " --first 3", "--first: leaves 1 classes for the first task"},
+      {kTransfer + " --first 0,1,2,3,4,5,6,7,8", "and 1 for the second"},
+      {kTransfer + " --first 0,1 --limit-test 2", "no image is left"},
+      {kTransfer + " --limit-per-class few", "--limit-per-class few"},
+      {kTransfer + " --limit-per-class 0", "--limit-per-class 0"},
+      {kTransfer + " --limit-per-class 5", "--limit-per-class: cannot keep 5 images of each class"},
+      {kTransfer + " --model googlenot", "unknown model 'googlenot'"},
+      {kTransfer + " --head-lr 0", "--head-lr"},
+      {kTransfer + " --epochs 0", "--epochs"},
+      {kTransfer + " --out old", "old/transfer.json: is there already"}};
+  for (const auto& [command, says] : wrong) {
+    const Outcome outcome = run(folder.path(), command);
+    INFO(command << "\n" << outcome.err);
+    CHECK(outcome.code >= 1);
+    CHECK(outcome.code <= 2);
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK_THAT(outcome.err, Catch::Contains(says));
+    CHECK(snapshot(folder.path()) == before);
+  }
+}
