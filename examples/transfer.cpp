@@ -252,7 +252,7 @@ std::string conclusions(const Study& s, const Options& o) {
                    ", against training from scratch at ", accuracy_text(t.accuracy(scratch)), ": ",
                    compared(t.accuracy(fine_tuned), t.accuracy(scratch), tested), "; a new head alone reaches ",
                    accuracy_text(t.accuracy(head_only)), ": ",
-                   compared(t.accuracy(head_only), t.accuracy(scratch), tested), " against from scratch. ");
+                   compared(t.accuracy(head_only), t.accuracy(scratch), tested), ", compared with training from scratch. ");
   }
   const double head = s.costs[head_only].step_seconds / s.costs[scratch].step_seconds;
   text += concat("A step that trains the head alone takes ", report::percent(head, 0),
