@@ -18,10 +18,13 @@ enum class Decides : std::uint8_t {
   nothing,  ///< where files are, how often they are written
 };
 
-std::string recipe_names() {
-  std::string names;
-  for (const Recipe& recipe : recipes()) names += concat(names.empty() ? "" : ", ", recipe.name);
-  return names;
+std::string recipe_list() {
+  std::string list = "\nRecipes:\n";
+  for (const Recipe& recipe : recipes()) {
+    const std::string name = recipe.name;
+    list += concat("  ", name, std::string(name.size() < 12 ? 12 - name.size() : 1, ' '), recipe.about, '\n');
+  }
+  return list;
 }
 
 /// Every option once: f(name, member, what it decides, help).
@@ -29,8 +32,7 @@ template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
   f("recipe", o.recipe, result,
-    concat("options that are known to work, ", recipe_names(), ": docs/training.md; what is given beside it wins")
-        .c_str());
+    "options that are known to work, by one of the names at the end; what is given beside it wins");
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   f("data", o.data, result,
     "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
@@ -137,6 +139,7 @@ void declare(CLI::App& app, TrainOptions& options) {
   app.get_option("--folder-size")->default_str("");
   app.get_option("--freeze")->default_str("");
   app.get_option("--threads")->default_str("0");
+  app.footer(recipe_list());
   app.add_option("--out", options.out, "folder of the run, for instance runs/first");
   app.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
   app.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");

@@ -247,12 +247,13 @@ std::string conclusions(const Study& s, const Options& o) {
   const std::int64_t tested = s.second.test.size();
   std::string text;
   for (const Trial& t : s.trials) {
-    text += concat("With ", t.per_class ? grouped(*t.per_class) : "all", " images per class (", grouped(t.images), ", ",
-                   grouped(t.epochs), " epochs) fine-tuning ends at ", accuracy_text(t.accuracy(fine_tuned)),
-                   ", against training from scratch at ", accuracy_text(t.accuracy(scratch)), ": ",
-                   compared(t.accuracy(fine_tuned), t.accuracy(scratch), tested), "; a new head alone reaches ",
-                   accuracy_text(t.accuracy(head_only)), ": ",
-                   compared(t.accuracy(head_only), t.accuracy(scratch), tested), ", compared with training from scratch. ");
+    text +=
+        concat("With ", t.per_class ? grouped(*t.per_class) : "all", " images per class (", grouped(t.images), ", ",
+               grouped(t.epochs), " epochs) fine-tuning ends at ", accuracy_text(t.accuracy(fine_tuned)),
+               ", against training from scratch at ", accuracy_text(t.accuracy(scratch)), ": ",
+               compared(t.accuracy(fine_tuned), t.accuracy(scratch), tested), "; a new head alone reaches ",
+               accuracy_text(t.accuracy(head_only)), ": ", compared(t.accuracy(head_only), t.accuracy(scratch), tested),
+               ", compared with training from scratch. ");
   }
   const double head = s.costs[head_only].step_seconds / s.costs[scratch].step_seconds;
   text += concat("A step that trains the head alone takes ", report::percent(head, 0),
