@@ -158,10 +158,6 @@ std::string command(const Options& o) {
                 o.count_only ? " --count-only" : concat(" --seconds ", o.cost.seconds));
 }
 
-std::string machine(const Comparison& c) {
-  return concat(today(), ", ", machine_name(), "; ", c.device, "; ", compiler_name(), ".");
-}
-
 std::string ceilings_text(const Comparison& c, const Options& o) {
   const Ceilings& roof = *c.ceilings;
   std::string text = concat("Ceilings, measured in the same run: a copy of ", (o.cost.copied * 4) >> 20, " MiB moves ",
@@ -176,14 +172,15 @@ std::string ceilings_text(const Comparison& c, const Options& o) {
 }
 
 std::string text_of(const Comparison& c, const Options& o) {
-  std::string text = machine(c) + "\n\n" + count_table(c).text() + concat("\nMiB, batch ", o.cost.batch, "\n") +
-                     memory_table(c).text() + "\nFLOP per byte\n" + intensity_table(c).text();
+  std::string text = measured_on(c.device) + "\n\n" + count_table(c).text() +
+                     concat("\nMiB, batch ", o.cost.batch, "\n") + memory_table(c).text() + "\nFLOP per byte\n" +
+                     intensity_table(c).text();
   if (c.ceilings) text += "\n" + ceilings_text(c, o) + "\n" + time_table(c, o.cost.batch).text();
   return text;
 }
 
 std::string page_of(const Comparison& c, const Options& o) {
-  std::string page = "# What the models cost\n\n```sh\n" + command(o) + "\n```\n\n" + machine(c) + "\n\n";
+  std::string page = "# What the models cost\n\n```sh\n" + command(o) + "\n```\n\n" + measured_on(c.device) + "\n\n";
   if (c.ceilings) page += ceilings_text(c, o) + "\n\n";
   page +=
       "## Parameters and arithmetic\n\nMultiply-accumulates (MAC) of convolutions and fully connected layers for one "

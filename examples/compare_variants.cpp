@@ -204,10 +204,6 @@ std::string command(const Options& o) {
                 " --lr ", rates, " --tests ", o.tests, words_of(o));
 }
 
-std::string machine(const Comparison& c) {
-  return concat(today(), ", ", machine_name(), "; ", c.device, "; ", compiler_name(), ".");
-}
-
 std::string setting(const Comparison& c, const Options& o) {
   return concat(c.dataset, ", ", grouped(c.train_size), " training images at ", c.variants.front().config.input[1], "x",
                 c.variants.front().config.input[2], ", tested on ", grouped(c.test_size),
@@ -215,13 +211,13 @@ std::string setting(const Comparison& c, const Options& o) {
 }
 
 std::string text_of(const Comparison& c, const Options& o) {
-  return concat(machine(c), "\n", setting(c, o), "\n\n", model_table(c).text(),
+  return concat(measured_on(c.device), "\n", setting(c, o), "\n\n", model_table(c).text(),
                 "\nTest accuracy after parts of the budget\n", accuracy_table(c).text(), "\n", conclusions(c, o));
 }
 
 std::string page_of(const Comparison& c, const Options& o) {
-  std::string page = concat("# Variants side by side under one budget\n\n```sh\n", command(o), "\n```\n\n", machine(c),
-                            "\n\n", setting(c, o), "\n\n", recipe_text(o),
+  std::string page = concat("# Variants side by side under one budget\n\n```sh\n", command(o), "\n```\n\n",
+                            measured_on(c.device), "\n\n", setting(c, o), "\n\n", recipe_text(o),
                             "; the same for all models but for the learning rate in the table. ");
   page += o.minutes > 0.0
               ? concat(

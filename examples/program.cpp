@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/data/subset.h>
 #include <minception/examples/program.h>
 #include <minception/training/progress.h>
 
@@ -146,6 +147,18 @@ void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {
   require(count <= dataset.size(), option, " ", count, ": there are only ", dataset.size(), " images");
   dataset.labels.resize(static_cast<std::size_t>(count));
   dataset.pixels.resize(static_cast<std::size_t>(count * dataset.image.elements()));
+}
+
+void keep_parts(Dataset& dataset, std::int64_t held_out, std::int64_t train, std::int64_t test) {
+  if (held_out > 0) {
+    try {
+      hold_out(dataset, held_out);
+    } catch (const Error& error) {
+      fail("--hold-out: ", error.what());
+    }
+  }
+  keep_first(dataset.train, train, "--limit-train");
+  keep_first(dataset.test, test, "--limit-test");
 }
 
 }  // namespace minception

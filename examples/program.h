@@ -66,4 +66,8 @@ std::function<void(std::int64_t done, std::int64_t total)> loading_bar();
 /// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);
 
+/// The parts that --hold-out, --limit-train and --limit-test ask for, in this order; 0 asks for nothing. Throws Error that
+/// names the option.
+void keep_parts(Dataset& dataset, std::int64_t held_out, std::int64_t train, std::int64_t test);
+
 }  // namespace minception

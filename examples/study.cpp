@@ -113,4 +113,8 @@ std::string machine_name() {
   return concat(processor_name(), ", ", cores, cores == 1 ? " core" : " cores");
 }
 
+std::string measured_on(const std::string& device) {
+  return concat(today(), ", ", machine_name(), "; ", device, "; ", compiler_name(), ".");
+}
+
 }  // namespace minception

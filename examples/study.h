@@ -58,4 +58,8 @@ std::string today();
 /// "AMD EPYC 9654 96-Core Processor, 2 cores": the machine that this runs on.
 std::string machine_name();
 
+/// "2026-11-25, AMD EPYC 9654 96-Core Processor, 2 cores; oneDNN 2.6.3; GCC 12.2.0.": when, where and on which backend
+/// (its description) a study is made.
+std::string measured_on(const std::string& device);
+
 }  // namespace minception

@@ -1,6 +1,5 @@
 #include <minception/core/error.h>
 #include <minception/data/registry.h>
-#include <minception/data/subset.h>
 #include <minception/examples/program.h>
 #include <minception/examples/study_training.h>
 #include <minception/models/registry.h>
@@ -117,15 +116,7 @@ int exit_code(int code) { return code != 0 && stop_signal() != 0 ? 128 + stop_si
 
 Dataset load_dataset(const StudyOptions& o) {
   Dataset dataset = load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size)});
-  if (o.hold_out > 0) {
-    try {
-      hold_out(dataset, o.hold_out);
-    } catch (const Error& error) {
-      fail("--hold-out: ", error.what());
-    }
-  }
-  keep_first(dataset.train, o.limit_train, "--limit-train");
-  keep_first(dataset.test, o.limit_test, "--limit-test");
+  keep_parts(dataset, o.hold_out, o.limit_train, o.limit_test);
   return dataset;
 }
 

@@ -3,7 +3,6 @@
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
 #include <minception/data/registry.h>
-#include <minception/data/subset.h>
 #include <minception/examples/program.h>
 #include <minception/examples/train_options.h>
 #include <minception/models/registry.h>
@@ -354,15 +353,7 @@ bool train(const CLI::App& app, TrainOptions o) {
                                   .test_fraction = o.test_fraction,
                                   .split_seed = static_cast<std::uint64_t>(o.split_seed),
                                   .progress = loading_bar()});
-  if (o.hold_out > 0) {
-    try {
-      hold_out(dataset, o.hold_out);
-    } catch (const Error& error) {
-      fail("--hold-out: ", error.what());
-    }
-  }
-  keep_first(dataset.train, o.limit_train, "--limit-train");
-  keep_first(dataset.test, o.limit_test, "--limit-test");
+  keep_parts(dataset, o.hold_out, o.limit_train, o.limit_test);
   const Shape& image = dataset.train.image;
   Json recorded = to_json(o);
   recorded["data_checksum"] = {checksum(dataset.train), checksum(dataset.test)};

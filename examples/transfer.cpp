@@ -285,10 +285,6 @@ std::string command(const Options& o) {
                 " --timed-steps ", o.timed_steps, words_of(o));
 }
 
-std::string machine(const Study& s) {
-  return concat(today(), ", ", machine_name(), "; ", s.device, "; ", compiler_name(), ".");
-}
-
 std::string setting(const Study& s, const Options& o) {
   const Shape size = parse_image_size(o.image_size);
   const TestPoint& end = s.pretraining.back();
@@ -301,8 +297,8 @@ std::string setting(const Study& s, const Options& o) {
 }
 
 std::string text_of(const Study& s, const Options& o) {
-  std::string text =
-      concat(machine(s), "\n", setting(s, o), "\n\nTest accuracy on the second task\n", result_table(s).text());
+  std::string text = concat(measured_on(s.device), "\n", setting(s, o), "\n\nTest accuracy on the second task\n",
+                            result_table(s).text());
   for (const Trial& t : s.trials) {
     text += concat("\nTest accuracy by epoch, ", limit_name(t), " images per class\n", epoch_table(t).text());
   }
@@ -311,8 +307,8 @@ std::string text_of(const Study& s, const Options& o) {
 
 std::string page_of(const Study& s, const Options& o) {
   std::string page = concat(
-      "# Transfer: what weights for some classes are worth for others\n\n```sh\n", command(o), "\n```\n\n", machine(s),
-      "\n\n", setting(s, o),
+      "# Transfer: what weights for some classes are worth for others\n\n```sh\n", command(o), "\n```\n\n",
+      measured_on(s.device), "\n\n", setting(s, o),
       "\n\nThe second task is learned in three ways: from scratch; fine-tuned, that is all of the "
       "network is trained on from the weights of the first task, with a new last layer; and head only, where that new "
       "layer alone is trained, on features and running statistics that stay. ",

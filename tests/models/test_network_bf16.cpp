@@ -6,6 +6,7 @@
 #include <minception/models/weights.h>
 #include <minception/tests/kernels/forwarding_backend.h>
 #include <minception/tests/kernels/precision.h>
+#include <minception/tests/models/handed_on.h>
 #include <minception/tests/models/networks.h>
 
 #include <catch2/catch.hpp>
@@ -61,35 +62,6 @@ std::vector<double> read(const Tensor& tensor) {
   return values;
 }
 
-void write(const Tensor& tensor, const std::vector<double>& values) {
-  const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
-  const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
-  for (std::int64_t k = 0; k < tensor.elements(); ++k) {
-    const std::int64_t i = k / row * stride + k % row;
-    const double value = values[static_cast<std::size_t>(k)];
-    if (tensor.dtype == DType::f64) {
-      tensor.as<double>()[i] = value;
-    } else {
-      tensor.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(value);
-    }
-  }
-}
-
-double distance(const std::vector<double>& x, const std::vector<double>& y) {
-  double difference = 0.0, norm = 0.0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    difference += (x[i] - y[i]) * (x[i] - y[i]);
-    norm += y[i] * y[i];
-  }
-  return std::sqrt(difference / norm);
-}
-
-/// What the forward pass hands to the backward pass: activations, choices of pools, statistics of batches.
-bool is_handed_on(std::string_view role, const Tensor& tensor, Access access) {
-  return access != Access::read && (role == "y" || role == "argmax" || role == "mean" || role == "rstd") &&
-         tensor.dtype != DType::i32;
-}
-
 /// The tensors that every step of the forward pass hands on.
 std::vector<Tensor> handed_on(const Network& network, std::int64_t batch) {
   std::vector<Tensor> tensors;
@@ -107,7 +79,7 @@ struct Comparison {
 
   void add(const std::string& what, const std::vector<double>& ours, const std::vector<double>& rounded,
            const std::vector<double>& exact) {
-    const double difference = distance(ours, exact), rounding = distance(rounded, exact);
+    const double difference = relative_difference(ours, exact), rounding = relative_difference(rounded, exact);
     INFO(what << ": " << difference << " off; rounding alone " << rounding);
     CHECK(difference <= 3.0 * rounding);
     worst = std::max(worst, difference / rounding);

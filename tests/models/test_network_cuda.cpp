@@ -7,6 +7,7 @@
 #include <minception/models/weights.h>
 #include <minception/tests/kernels/emulation.h>
 #include <minception/tests/models/drift.h>
+#include <minception/tests/models/handed_on.h>
 #include <minception/tests/models/networks.h>
 
 #include <catch2/catch.hpp>
@@ -79,36 +80,6 @@ std::vector<double> read(Backend& backend, const Tensor& tensor) {
     }
   }
   return values;
-}
-
-/// Writes them into a tensor of the reference backend, whose memory is the host's.
-void write(const Tensor& tensor, const std::vector<double>& values) {
-  const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
-  const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
-  for (std::int64_t k = 0; k < tensor.elements(); ++k) {
-    const std::int64_t i = k / row * stride + k % row;
-    const double value = values[static_cast<std::size_t>(k)];
-    if (tensor.dtype == DType::f64) {
-      tensor.as<double>()[i] = value;
-    } else {
-      tensor.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(value);
-    }
-  }
-}
-
-double relative_difference(const std::vector<double>& x, const std::vector<double>& y) {
-  double difference = 0.0, norm = 0.0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    difference += (x[i] - y[i]) * (x[i] - y[i]);
-    norm += y[i] * y[i];
-  }
-  return std::sqrt(difference / norm);
-}
-
-/// What the forward pass hands to the backward pass: activations, choices of pools, statistics of batches.
-bool is_handed_on(std::string_view role, const Tensor& tensor, Access access) {
-  return access != Access::read && (role == "y" || role == "argmax" || role == "mean" || role == "rstd") &&
-         tensor.dtype != DType::i32;
 }
 
 /// One training step in f32 against `reference` in double: every tensor of the forward pass, the loss, every gradient.
