@@ -128,6 +128,14 @@ class CpuBackend final : public Backend {
   Requirements small_image_needs(const Conv2dForward&) const;
   Requirements small_image_needs(const Conv2dBackwardData&) const;
 
+  // 3x3 convolutions in tiles (conv2d_winograd.cpp).
+  void winograd_forward(const Conv2dForward&, cpu::Scratch scratch);
+  void winograd_backward_data(const Conv2dBackwardData&, cpu::Scratch scratch);
+  void winograd_backward_weights(const Conv2dBackwardWeights&, cpu::Scratch scratch);
+  Requirements winograd_needs(const Conv2dForward&) const;
+  Requirements winograd_needs(const Conv2dBackwardData&) const;
+  Requirements winograd_needs(const Conv2dBackwardWeights&) const;
+
   int threads_;
   cpu::OneDnn onednn_;
 };

@@ -1,8 +1,9 @@
-/// Convolution. Three ways, chosen by shape alone:
+/// Convolution. Four ways, chosen by shape alone:
 /// - a 1x1 filter of stride 1 is one matrix product over all pixels (conv2d_1x1_group.cpp), in bf16 only for the weight
 ///   gradient: of GoogLeNet's at batch 128 forward and data gradient take two thirds of that with a primitive, which rounds
 ///   its sums without a pass through f32;
 /// - an image so small that half of the filter sees only padding is a few products (conv2d_small_image.cpp);
+/// - a 3x3 filter of stride 1 on many pixels goes tile by tile, with a quarter of the multiplications (conv2d_winograd.cpp);
 /// - everything else is a oneDNN primitive.
 ///
 /// A primitive gets dense images (on a channel slice oneDNN 2.6 runs its reference loops): slices go through
@@ -11,6 +12,7 @@
 
 #include <minception/kernels/cpu/backend.h>
 #include <minception/kernels/cpu/conv2d_small_image.h>
+#include <minception/kernels/cpu/conv2d_winograd.h>
 #include <minception/kernels/cpu/reduce.h>
 #include <minception/kernels/cpu/view.h>
 
@@ -78,6 +80,7 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
     return pointwise_forward({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed, op.refresh_packed,
                              scratch);
   }
+  if (suits_winograd(op.attributes, op.w, op.y)) return winograd_forward(op, scratch);
   Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr) return small_image_forward(op, scratch);
 
@@ -104,6 +107,7 @@ Requirements CpuBackend::needs(const Conv2dForward& op) {
   if (is_product(op.attributes, op.w, op.x.dtype)) {
     return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed);
   }
+  if (suits_winograd(op.attributes, op.w, op.y)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr) return small_image_needs(op);
@@ -122,6 +126,7 @@ Requirements CpuBackend::needs(const Conv2dForward& op) {
 void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
   Scratch scratch(workspace);
   if (is_product(op.attributes, op.w, op.dy.dtype)) return pointwise_backward_data(&op.dy, 1, op.w, op.target, scratch);
+  if (suits_winograd(op.attributes, op.w, op.target.dx)) return winograd_backward_data(op, scratch);
   Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
   if (primitive == nullptr) return small_image_backward_data(op, scratch);
@@ -154,6 +159,7 @@ void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace wo
 
 Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
   if (is_product(op.attributes, op.w, op.dy.dtype)) return pointwise_backward_data_needs(op.w, op.target.dx);
+  if (suits_winograd(op.attributes, op.w, op.target.dx)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
   if (primitive == nullptr) return small_image_needs(op);
@@ -174,6 +180,7 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
   if (is_pointwise(op.attributes, op.dw)) {
     return pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, scratch);
   }
+  if (suits_winograd(op.attributes, op.dw, op.dy)) return winograd_backward_weights(op, scratch);
   Convolution* primitive = find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
   if (primitive == nullptr) return small_image_backward_weights(op, scratch);
 
@@ -208,6 +215,7 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
 
 Requirements CpuBackend::needs(const Conv2dBackwardWeights& op) {
   if (is_pointwise(op.attributes, op.dw)) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);
+  if (suits_winograd(op.attributes, op.dw, op.dy)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
   if (primitive == nullptr) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);

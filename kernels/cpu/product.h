@@ -45,11 +45,11 @@ const T* factors(int threads, const Tensor& w, const Tensor& packed, bool refres
   }
 }
 
-/// y = sums + bias, then ReLU if asked, for `count` pixels from `first` on. `sums` may be y itself.
+/// y = sums + bias, then ReLU if asked, for `count` pixels from `first` on. `sums` may lie in y itself.
 template <class T>
 void finish(const float* sums, std::int64_t stride, const View<T>& y, std::int64_t first, std::int64_t count,
             const float* bias, bool relu) {
-  if (!kRounds<T> && bias == nullptr && !relu) return;
+  if (static_cast<const void*>(sums) == y.pixel(first) && bias == nullptr && !relu) return;
   for (std::int64_t pixel = 0; pixel < count; ++pixel) {
     const float* sum = sums + pixel * stride;
     T* out = y.pixel(first + pixel);

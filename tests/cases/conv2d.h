@@ -43,6 +43,9 @@ inline const std::vector<ConvShape>& conv_shapes() {
       {"padding wider than needed", {2, 5, 4, 4}, 7, {3, 3}, {1, 1}, {2, 2}},
       {"kernel as large as the image", {2, 24, 5, 5}, 40, {5, 5}, {1, 1}, {0, 0}},
       {"batch 1", {1, 32, 8, 8}, 32, {3, 3}, {1, 1}, {1, 1}},
+      {"3x3 on many pixels, no padding", {1, 32, 25, 27}, 32, {3, 3}, {1, 1}, {0, 0}},
+      {"3x3 on many pixels, wide padding", {2, 16, 18, 15}, 48, {3, 3}, {1, 1}, {2, 2}},
+      {"3x3 on many pixels of large images", {2, 16, 50, 46}, 16, {3, 3}, {1, 1}, {1, 1}},  // more tiles than at a time
   };
   return shapes;
 }
@@ -54,6 +57,7 @@ inline std::vector<ConvShape> varied_conv_shapes() {
       {"1x1", {3, 16, 5, 5}, 40, {1, 1}, {1, 1}, {0, 0}},
       {"3x3, odd channels", {2, 10, 5, 4}, 9, {3, 3}, {2, 2}, {1, 1}},
       {"5x5 on one pixel", {4, 16, 1, 1}, 24, {5, 5}, {1, 1}, {2, 2}},
+      {"3x3 on many pixels", {2, 32, 17, 16}, 48, {3, 3}, {1, 1}, {1, 1}},  // in tiles on the cpu
   };
 }
 

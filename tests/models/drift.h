@@ -1,5 +1,5 @@
 #pragma once
-/// How far two trainings have come apart.
+/// How far two trainings that began from the same have come apart.
 
 #include <minception/models/network.h>
 #include <minception/models/weights.h>
@@ -9,6 +9,12 @@
 #include <string>
 
 namespace minception {
+
+/// A state for a network in double.
+inline std::map<std::string, FileTensor> in_double(std::map<std::string, FileTensor> state) {
+  for (auto& [name, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
+  return state;
+}
 
 /// How far two states lie apart, against how far the second has gone from where it was.
 inline double drift(const Network& a, const Network& b, const std::map<std::string, FileTensor>& before) {

@@ -6,6 +6,7 @@
 #include <minception/models/weights.h>
 #include <minception/tests/kernels/forwarding_backend.h>
 #include <minception/tests/kernels/precision.h>
+#include <minception/tests/models/drift.h>
 #include <minception/tests/models/handed_on.h>
 #include <minception/tests/models/networks.h>
 
@@ -105,8 +106,7 @@ TEST_CASE("the cpu backend's training step in bf16 is as close to reference as r
     options.compute = DType::f64;
     Network exact(make_model(config), *reference, options), narrow(make_model(config), rounding, options);
     fast.initialize(Initialization::xavier_uniform, 1);
-    auto state = fast.state();
-    for (auto& [key, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
+    const auto state = in_double(fast.state());
     exact.load_state(state);
     narrow.load_state(state);
     RandomBatch data = random_batch(config, batch);

@@ -1,0 +1,419 @@
+/// 3x3 convolutions of stride 1 by Winograd's minimal filtering: F(4x4, 3x3) of Lavin and Gray, "Fast Algorithms for
+/// Convolutional Neural Networks" (CVPR 2016). A tile of 4x4 outputs is computed from 6x6 pixels with 36 multiplications
+/// per pair of channels, where the filter takes 144:
+///     y = A^T [ (G w G^T) * (B^T x B) ] A        * element by element, then summed over input channels
+/// so that for each of the 36 places of a transformed tile there is one matrix product, (tiles, I) x (I, O). The gradient
+/// of x is the same convolution of dy with the filter turned by 180 degrees; that of w is the transpose,
+///     dw = G^T [ (A dy A^T) * (B^T x B) ] G      summed over tiles: 36 products (O, tiles) x (tiles, I)
+/// Transforms and products are f32 with bf16 images, too, since transforms subtract numbers of like size; a quarter of the
+/// multiplications in f32 is faster than all of them in bf16.
+///
+/// Rounding is that of differences, about five times that of direct sums (64 channels: 7e-7 and 1e-7), and shared by the
+/// outputs of a tile: pixels of a flat background, equal in direct sums, come out nearly equal, and a pool behind may choose
+/// another of them.
+///
+/// Images are read and written where they lie, slices included. A thread takes a block of tiles through all steps while
+/// they are in its cache.
+
+#include <minception/kernels/cpu/conv2d_winograd.h>
+
+#include <minception/kernels/cpu/backend.h>
+#include <minception/kernels/cpu/product.h>
+#include <minception/kernels/cpu/reduce.h>
+#include <minception/kernels/cpu/view.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace minception {
+namespace {
+
+using namespace cpu;
+
+constexpr int kTile = kWinogradTile;
+constexpr int kPixels = kTile + 2;  // of a tile's input, along an axis
+constexpr std::int64_t kPlaces = kPixels * kPixels;
+constexpr std::int64_t kLanes = kWinogradLanes;
+constexpr std::int64_t kBlockTiles = 64;         // of a thread
+constexpr std::int64_t kSharedBlockTiles = 256;  // of all threads, for the gradient of weights
+
+// ---- transforms ---------------------------------------------------------------------------------------------------
+
+/// Neighbouring channels. A vector type of GCC and Clang, for any instruction set: loops over arrays of floats are not
+/// vectorised across steps this long.
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+
+inline void load(const float* from, Lanes& to) { std::memcpy(&to, from, sizeof to); }
+inline void load(const bf16* from, Lanes& to) {
+  using Words = std::uint32_t __attribute__((vector_size(sizeof(Lanes))));
+  std::uint16_t __attribute__((vector_size(sizeof(Lanes) / 2))) bits;
+  std::memcpy(&bits, from, sizeof bits);
+  const Words words = __builtin_convertvector(bits, Words) << 16;
+  std::memcpy(&to, &words, sizeof to);
+}
+inline void store(const Lanes& from, float* to) { std::memcpy(to, &from, sizeof from); }
+
+// Along one axis, with the points 0, a, -a, b, -b and infinity. 1 and 2 would save multiplications, but with
+// them the loss of a whole step of googlenet_bn was off by 1.05e-5, where its test allows 1e-5.
+constexpr float a = 0.625f, b = 1.5f;
+constexpr float aa = a * a, bb = b * b;
+constexpr float at_zero = 1.0f / (aa * bb), at_a = 1.0f / (2.0f * aa * (aa - bb)),
+                at_b = 1.0f / (2.0f * bb * (bb - aa));
+
+struct PixelTransform {  // B^T
+  static void apply(const Lanes (&d)[6], Lanes (&v)[6]) {
+    const Lanes even = d[4] - bb * d[2], odd = a * (d[3] - bb * d[1]);
+    const Lanes even2 = d[4] - aa * d[2], odd2 = b * (d[3] - aa * d[1]);
+    v[0] = aa * bb * d[0] - (aa + bb) * d[2] + d[4];
+    v[1] = even + odd;
+    v[2] = even - odd;
+    v[3] = even2 + odd2;
+    v[4] = even2 - odd2;
+    v[5] = aa * bb * d[1] - (aa + bb) * d[3] + d[5];
+  }
+};
+struct FilterTransform {  // G
+  static void apply(const Lanes (&g)[3], Lanes (&u)[6]) {
+    const Lanes even = at_a * (g[0] + aa * g[2]), odd = at_a * a * g[1];
+    const Lanes even2 = at_b * (g[0] + bb * g[2]), odd2 = at_b * b * g[1];
+    u[0] = at_zero * g[0];
+    u[1] = even + odd;
+    u[2] = even - odd;
+    u[3] = even2 + odd2;
+    u[4] = even2 - odd2;
+    u[5] = g[2];
+  }
+};
+struct OutputTransform {  // A^T
+  static void apply(const Lanes (&m)[6], Lanes (&y)[4]) {
+    const Lanes even = m[1] + m[2], odd = a * (m[1] - m[2]);
+    const Lanes even2 = m[3] + m[4], odd2 = b * (m[3] - m[4]);
+    y[0] = m[0] + even + even2;
+    y[1] = odd + odd2;
+    y[2] = aa * even + bb * even2;
+    y[3] = aa * odd + bb * odd2 + m[5];
+  }
+};
+struct OutputGradientTransform {  // A
+  static void apply(const Lanes (&y)[4], Lanes (&m)[6]) {
+    const Lanes even = y[0] + aa * y[2], odd = a * (y[1] + aa * y[3]);
+    const Lanes even2 = y[0] + bb * y[2], odd2 = b * (y[1] + bb * y[3]);
+    m[0] = y[0];
+    m[1] = even + odd;
+    m[2] = even - odd;
+    m[3] = even2 + odd2;
+    m[4] = even2 - odd2;
+    m[5] = y[3];
+  }
+};
+struct FilterGradientTransform {  // G^T
+  static void apply(const Lanes (&u)[6], Lanes (&g)[3]) {
+    const Lanes even = at_a * (u[1] + u[2]), odd = at_a * a * (u[1] - u[2]);
+    const Lanes even2 = at_b * (u[3] + u[4]), odd2 = at_b * b * (u[3] - u[4]);
+    g[0] = at_zero * u[0] + even + even2;
+    g[1] = odd + odd2;
+    g[2] = aa * even + bb * even2 + u[5];
+  }
+};
+
+/// Along both axes.
+template <class Transform, int kFrom, int kTo>
+inline void transform(const Lanes (&from)[kFrom][kFrom], Lanes (&to)[kTo][kTo]) {
+  Lanes half[kFrom][kTo];
+  for (int i = 0; i < kFrom; ++i) Transform::apply(from[i], half[i]);
+  for (int j = 0; j < kTo; ++j) {
+    Lanes column[kFrom], transformed[kTo];
+    for (int i = 0; i < kFrom; ++i) column[i] = half[i][j];
+    Transform::apply(column, transformed);
+    for (int i = 0; i < kTo; ++i) to[i][j] = transformed[i];
+  }
+}
+
+// ---- tiles --------------------------------------------------------------------------------------------------------
+
+/// A tile's row in each of the 36 matrices of a block.
+struct Places {
+  float* first;
+  std::int64_t stride;  ///< from matrix to matrix
+
+  float* at(int i, int j) const { return first + (i * kPixels + j) * stride; }
+};
+
+/// The tiles of an image of outputs.
+struct Tiles {
+  std::int64_t n, h, w, rows, columns;
+
+  template <class T>
+  explicit Tiles(const View<T>& out)
+      : n(out.n), h(out.h), w(out.w), rows((h + kTile - 1) / kTile), columns((w + kTile - 1) / kTile) {}
+  std::int64_t count() const { return n * rows * columns; }
+
+  struct Position {
+    std::int64_t image, row, column;  ///< of its first output
+  };
+  Position at(std::int64_t tile) const {
+    return {tile / (rows * columns), tile / columns % rows * kTile, tile % columns * kTile};
+  }
+};
+
+/// Transforms the square of pixels that begins at `origin`; outside of the image there are `zeros`, one pixel of them.
+template <class Transform, int kExtent, class T>
+void transform_pixels(const View<const T>& image, const Tiles::Position& origin, const T* zeros, const Places& places) {
+  const T* pixels[kExtent][kExtent];
+  for (int i = 0; i < kExtent; ++i) {
+    for (int j = 0; j < kExtent; ++j) {
+      const std::int64_t h = origin.row + i, w = origin.column + j;
+      const bool inside = h >= 0 && h < image.h && w >= 0 && w < image.w;
+      pixels[i][j] = inside ? image.pixel(origin.image, h, w) : zeros;
+    }
+  }
+  for (std::int64_t c = 0; c < image.c; c += kLanes) {
+    Lanes from[kExtent][kExtent], to[kPixels][kPixels];
+    for (int i = 0; i < kExtent; ++i) {
+      for (int j = 0; j < kExtent; ++j) load(pixels[i][j] + c, from[i][j]);
+    }
+    transform<Transform>(from, to);
+    for (int i = 0; i < kPixels; ++i) {
+      for (int j = 0; j < kPixels; ++j) store(to[i][j], places.at(i, j) + c);
+    }
+  }
+}
+
+/// The 4x4 outputs of a tile, one dense pixel after the other, from its sums.
+void transform_sums(const Places& places, std::int64_t channels, float* outputs) {
+  for (std::int64_t c = 0; c < channels; c += kLanes) {
+    Lanes from[kPixels][kPixels], to[kTile][kTile];
+    for (int i = 0; i < kPixels; ++i) {
+      for (int j = 0; j < kPixels; ++j) load(places.at(i, j) + c, from[i][j]);
+    }
+    transform<OutputTransform>(from, to);
+    for (int i = 0; i < kTile; ++i) {
+      for (int j = 0; j < kTile; ++j) store(to[i][j], outputs + (i * kTile + j) * channels + c);
+    }
+  }
+}
+
+/// (O, 3, 3, I) into 36 matrices (O, I); turned by 180 degrees if asked.
+void transform_filter(int threads, const Tensor& w, bool turned, float* transformed) {
+  const std::int64_t outputs = w.shape[0], inputs = w.shape[1];
+  const float* const filters = values(w);
+  parallel(threads, outputs, w.elements(), [&](std::int64_t o, std::int64_t end, int) {
+    for (; o < end; ++o) {
+      for (std::int64_t c = 0; c < inputs; c += kLanes) {
+        Lanes from[3][3], to[kPixels][kPixels];
+        for (int i = 0; i < 9; ++i) {
+          load(filters + (o * 9 + (turned ? 8 - i : i)) * inputs + c, from[i / 3][i % 3]);
+        }
+        transform<FilterTransform>(from, to);
+        const Places places{transformed + o * inputs, outputs * inputs};
+        for (int i = 0; i < kPixels; ++i) {
+          for (int j = 0; j < kPixels; ++j) store(to[i][j], places.at(i, j) + c);
+        }
+      }
+    }
+  });
+}
+
+/// One pixel of zeros; nullptr while planning.
+template <class T>
+const T* zero_pixel(std::int64_t channels, Scratch& scratch) {
+  T* const zeros = scratch.take<T>(channels);
+  if (zeros != nullptr) std::fill_n(zeros, channels, T(0.0f));
+  return zeros;
+}
+
+/// How the tiles of an image are shared, and the memory of each thread.
+struct Blocks {
+  std::int64_t tiles, count, largest;  ///< tiles of all blocks; blocks; tiles of one
+  std::int64_t floats;                 ///< of one thread
+  float* data;
+
+  Blocks(int threads, const Tiles& image, std::int64_t in, std::int64_t out, Scratch& scratch)
+      : tiles(image.count()),
+        count(threads * ((tiles + threads * kBlockTiles - 1) / (threads * kBlockTiles))),
+        largest((tiles + count - 1) / count),
+        floats(kPlaces * largest * (in + out) + kTile * kTile * out),
+        data(scratch.take<float>(threads * floats)) {}
+};
+
+/// out = x convolved with a filter that is transformed already: (O, I) per place, or its transpose. finish(pixel, count,
+/// sums) takes `count` dense pixels of `out` from there on.
+template <class T, class U, class Finish>
+void convolve(const OneDnn& onednn, int threads, const View<const T>& x, const View<U>& out, Extent2d padding,
+              const float* filter, bool transposed, const T* zeros, const Blocks& blocks, Finish&& finish_pixels) {
+  const Tiles tiles(out);
+  parallel(threads, blocks.count, x.elements(), [&](std::int64_t block, std::int64_t end, int thread) {
+    float* const transformed = blocks.data + thread * blocks.floats;
+    float* const sums = transformed + kPlaces * blocks.largest * x.c;
+    float* const outputs = sums + kPlaces * blocks.largest * out.c;
+    for (; block < end; ++block) {
+      const std::int64_t first = blocks.tiles * block / blocks.count;
+      const std::int64_t count = blocks.tiles * (block + 1) / blocks.count - first;
+      if (count == 0) continue;
+      for (std::int64_t tile = 0; tile < count; ++tile) {
+        Tiles::Position origin = tiles.at(first + tile);
+        origin.row -= padding.h;
+        origin.column -= padding.w;
+        transform_pixels<PixelTransform, kPixels>(x, origin, zeros, {transformed + tile * x.c, count * x.c});
+      }
+      for (std::int64_t place = 0; place < kPlaces; ++place) {
+        onednn.gemm(false, !transposed, count, out.c, x.c, transformed + place * count * x.c, x.c,
+                    filter + place * out.c * x.c, transposed ? out.c : x.c, 0.0f, sums + place * count * out.c, out.c);
+      }
+      for (std::int64_t tile = 0; tile < count; ++tile) {
+        transform_sums({sums + tile * out.c, count * out.c}, out.c, outputs);
+        const Tiles::Position at = tiles.at(first + tile);
+        const std::int64_t width = std::min<std::int64_t>(kTile, out.w - at.column);
+        for (std::int64_t i = 0; i < std::min<std::int64_t>(kTile, out.h - at.row); ++i) {
+          finish_pixels((at.image * out.h + at.row + i) * out.w + at.column, width, outputs + i * kTile * out.c);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+// ---- forward ------------------------------------------------------------------------------------------------------
+
+void CpuBackend::winograd_forward(const Conv2dForward& op, Scratch scratch) {
+  const std::int64_t filter_floats = kPlaces * op.w.shape[0] * op.w.shape[1];
+  float* filter;
+  if (op.packed.defined()) {
+    require(op.packed.bytes() >= filter_floats * sizeof(float), "conv2d_forward: packed holds ", op.packed.bytes(),
+            " bytes, ", filter_floats * sizeof(float), " are needed");
+    filter = static_cast<float*>(op.packed.data);
+  } else {
+    filter = scratch.take<float>(filter_floats);
+  }
+  if (!op.packed.defined() || op.refresh_packed) transform_filter(threads_, op.w, false, filter);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x);
+    const View<T> y = view<T>(op.y);
+    const T* zeros = zero_pixel<T>(x.c, scratch);
+    const Blocks blocks(threads_, Tiles(y), x.c, y.c, scratch);
+    convolve(onednn_, threads_, x, y, op.attributes.padding, filter, false, zeros, blocks,
+             [&](std::int64_t pixel, std::int64_t count, const float* sums) {
+               finish(sums, y.c, y, pixel, count, values(op.bias), op.attributes.relu);
+             });
+  });
+}
+
+Requirements CpuBackend::winograd_needs(const Conv2dForward& op) const {
+  const std::int64_t filter_floats = kPlaces * op.w.shape[0] * op.w.shape[1];
+  Scratch scratch;
+  if (!op.packed.defined()) scratch.take<float>(filter_floats);
+  in_dtype_of(op.x, [&]<class T>(T) {
+    zero_pixel<T>(op.x.c(), scratch);
+    Blocks(threads_, Tiles(view<T>(op.y)), op.x.c(), op.y.c(), scratch);
+  });
+  return {scratch.taken(), filter_floats * sizeof(float)};
+}
+
+// ---- backward: data -----------------------------------------------------------------------------------------------
+
+void CpuBackend::winograd_backward_data(const Conv2dBackwardData& op, Scratch scratch) {
+  float* const filter = scratch.take<float>(kPlaces * op.w.shape[0] * op.w.shape[1]);
+  transform_filter(threads_, op.w, true, filter);
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    const View<const T> dy = const_view<T>(op.dy);
+    const GradientStore<T> store(op.target);
+    const T* zeros = zero_pixel<T>(dy.c, scratch);
+    const Blocks blocks(threads_, Tiles(store.dx), dy.c, store.dx.c, scratch);
+    const Extent2d padding = {2 - op.attributes.padding.h, 2 - op.attributes.padding.w};
+    convolve(onednn_, threads_, dy, store.dx, padding, filter, true, zeros, blocks,
+             [&](std::int64_t pixel, std::int64_t count, const float* sums) {
+               for (std::int64_t i = 0; i < count; ++i, sums += store.dx.c) {
+                 store.put(Run{pixel + i, 0, store.dx.c}, [sums](std::int64_t c) { return sums[c]; });
+               }
+             });
+  });
+}
+
+Requirements CpuBackend::winograd_needs(const Conv2dBackwardData& op) const {
+  Scratch scratch;
+  scratch.take<float>(kPlaces * op.w.shape[0] * op.w.shape[1]);
+  in_dtype_of(op.dy, [&]<class T>(T) {
+    zero_pixel<T>(op.dy.c(), scratch);
+    Blocks(threads_, Tiles(view<T>(op.target.dx)), op.dy.c(), op.target.dx.c(), scratch);
+  });
+  return {scratch.taken(), 0};
+}
+
+// ---- backward: weights --------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Memory for the gradient of weights: transformed tiles of both images, and 36 matrices of sums (O, I).
+struct WeightSums {
+  std::int64_t tiles;  ///< at a time
+  float *x, *dy, *sums;
+
+  WeightSums(const Tiles& image, std::int64_t in, std::int64_t out, Scratch& scratch)
+      : tiles(std::min(image.count(), kSharedBlockTiles)),
+        x(scratch.take<float>(kPlaces * tiles * in)),
+        dy(scratch.take<float>(kPlaces * tiles * out)),
+        sums(scratch.take<float>(kPlaces * in * out)) {}
+};
+
+}  // namespace
+
+void CpuBackend::winograd_backward_weights(const Conv2dBackwardWeights& op, Scratch scratch) {
+  in_dtype_of(op.x, [&]<class T>(T) {
+    const View<const T> x = const_view<T>(op.x), dy = const_view<T>(op.dy);
+    if (op.dbias.defined()) sum_pixels(dy, ColumnSums(threads_, dy.c, scratch), values(op.dbias), op.accumulate);
+    const T* zeros = zero_pixel<T>(std::max(x.c, dy.c), scratch);
+    const Tiles tiles(dy);
+    const WeightSums block(tiles, x.c, dy.c, scratch);
+    for (std::int64_t first = 0; first < tiles.count(); first += block.tiles) {
+      const std::int64_t count = std::min(block.tiles, tiles.count() - first);
+      parallel(threads_, count, count * kPlaces * x.c, [&](std::int64_t tile, std::int64_t end, int) {
+        for (; tile < end; ++tile) {
+          Tiles::Position at = tiles.at(first + tile);
+          transform_pixels<OutputGradientTransform, kTile>(dy, at, zeros, {block.dy + tile * dy.c, count * dy.c});
+          at.row -= op.attributes.padding.h;
+          at.column -= op.attributes.padding.w;
+          transform_pixels<PixelTransform, kPixels>(x, at, zeros, {block.x + tile * x.c, count * x.c});
+        }
+      });
+      parallel(threads_, kPlaces, kPlaces * count * x.c, [&](std::int64_t place, std::int64_t end, int) {
+        for (; place < end; ++place) {
+          onednn_.gemm(true, false, dy.c, x.c, count, block.dy + place * count * dy.c, dy.c,
+                       block.x + place * count * x.c, x.c, first > 0 ? 1.0f : 0.0f, block.sums + place * dy.c * x.c,
+                       x.c);
+        }
+      });
+    }
+    float* const dw = values(op.dw);
+    parallel(threads_, dy.c, kPlaces * dy.c * x.c, [&](std::int64_t o, std::int64_t end, int) {
+      for (; o < end; ++o) {
+        const Places places{block.sums + o * x.c, dy.c * x.c};
+        for (std::int64_t c = 0; c < x.c; c += kLanes) {
+          Lanes from[kPixels][kPixels], to[3][3];
+          for (int i = 0; i < kPixels; ++i) {
+            for (int j = 0; j < kPixels; ++j) load(places.at(i, j) + c, from[i][j]);
+          }
+          transform<FilterGradientTransform>(from, to);
+          for (int i = 0; i < 9; ++i) {
+            float* const out = dw + (o * 9 + i) * x.c + c;
+            Lanes before = {};
+            if (op.accumulate) load(out, before);
+            store(before + to[i / 3][i % 3], out);
+          }
+        }
+      }
+    });
+  });
+}
+
+Requirements CpuBackend::winograd_needs(const Conv2dBackwardWeights& op) const {
+  Scratch scratch;
+  in_dtype_of(op.x, [&]<class T>(T) {
+    if (op.dbias.defined()) ColumnSums(threads_, op.dy.c(), scratch);
+    zero_pixel<T>(std::max(op.x.c(), op.dy.c()), scratch);
+    WeightSums(Tiles(view<T>(op.dy)), op.x.c(), op.dy.c(), scratch);
+  });
+  return {scratch.taken(), 0};
+}
+
+}  // namespace minception
