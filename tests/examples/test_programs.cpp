@@ -1,10 +1,14 @@
 /// The programs as a person uses them: what they print, what they refuse, and that a refusal changes nothing.
 
+#include <minception/models/registry.h>
 #include <minception/tests/examples/programs.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <regex>
+
+using minception::model_names;
 using namespace minception::testing;
 
 namespace {
@@ -66,6 +70,26 @@ TEST_CASE("a training that holds images out never sees the test images") {
   for (const char* file : {"evaluation.json", "model.safetensors"}) {
     CHECK(text_of(folder.path() / "runs/a" / file) == text_of(folder.path() / "runs/b" / file));
   }
+}
+
+TEST_CASE("summarize --all shows for every model that memory is shared") {
+  const TemporaryFolder folder;
+  const Outcome outcome = run(folder.path(), "summarize --all --batch 32");
+  INFO(outcome.err << outcome.out);
+  REQUIRE(outcome.code == 0);
+  const std::regex row(
+      R"(\| (\w+) +\| \S+ +\| (training|inference) +\| (f32|bf16) +\| +(\S+) \| +(\S+) \| +(\S+) \| +(\S+) \|)");
+  std::size_t f32 = 0, bf16 = 0;
+  for (std::sregex_iterator found(outcome.out.begin(), outcome.out.end(), row), end; found != end; ++found) {
+    ++((*found)[3] == "f32" ? f32 : bf16);
+    const double planned = std::stod((*found)[4]), live = std::stod((*found)[5]), sum = std::stod((*found)[6]);
+    CHECK(planned >= live);
+    CHECK(planned <= 1.2 * live);
+    CHECK(planned < 0.75 * sum);
+    CHECK(std::stod((*found)[7]) == Approx(planned / sum).margin(0.01));
+  }
+  CHECK(f32 == 2 * model_names().size());
+  CHECK((bf16 == f32 || outcome.err.find("rows of bf16 are missing") != std::string::npos));
 }
 
 TEST_CASE("without --image-size a model gets the input of its description") {
