@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Draws the learning curve of a run folder as SVG, for a document: loss and accuracy, of training and test.
 
-    scripts/draw_curve.py RUN [--published LOW:HIGH] > curve.svg
+    scripts/draw_curve.py RUN [--published ACCURACY|LOW:HIGH] > curve.svg
 
---published marks a range of test accuracies to compare with.
+--published marks a test accuracy, or a range of them, to compare with.
 """
 import argparse
 import json
@@ -32,7 +32,7 @@ def panel(x0, title, lines, high, epochs, band=None):
     x = lambda epoch: epoch / epochs * WIDTH
     y = lambda value: HEIGHT - min(value, high) / high * HEIGHT
     if band:
-        out.append(f'<rect x="0" y="{y(band[1]):.1f}" width="{WIDTH}" height="{max(y(band[0]) - y(band[1]), 1):.1f}" '
+        out.append(f'<rect x="0" y="{y(band[-1]):.1f}" width="{WIDTH}" height="{max(y(band[0]) - y(band[-1]), 2):.1f}" '
                    'fill="#00775a" opacity="0.25"/>')
     for value in ticks(0, high):
         out.append(f'<path d="M0 {y(value):.1f}H{WIDTH}" stroke="#ddd"/>'
@@ -52,7 +52,7 @@ def panel(x0, title, lines, high, epochs, band=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=pathlib.Path, help="a folder with metrics.jsonl")
-    parser.add_argument("--published", help="LOW:HIGH, test accuracies to mark")
+    parser.add_argument("--published", help="ACCURACY or LOW:HIGH, test accuracies to mark")
     options = parser.parse_args()
     try:
         lines = [json.loads(line) for line in (options.run / "metrics.jsonl").read_text().splitlines()]
@@ -66,6 +66,11 @@ def main():
     per_epoch = epochs[-1]["step"] / count
     of = lambda name: [(line["epoch"], line[name]) for line in epochs]
     band = tuple(float(part) for part in options.published.split(":")) if options.published else None
+    mark = ""
+    if band:
+        mark = f" (line: published, {options.published})"
+        if len(band) > 1:
+            mark = f" (band: published, {options.published.replace(':', ' to ')})"
     every_step = lambda name: [(line["step"] / per_epoch, line[name]) for line in steps]
     width = LEFT + 2 * WIDTH + GAP + 16
     test, train = epochs[-1]["test_accuracy"], epochs[-1]["train_accuracy"]
@@ -78,8 +83,7 @@ def main():
     svg += panel(LEFT + WIDTH + GAP, "Accuracy", [
         ("", "#9cc3df", 1, every_step("accuracy")),
         (f"training, {train:.3f}", TRAIN, 2, of("train_accuracy")),
-        (f"test, {test:.4f}" + (f" (band: published, {options.published.replace(':', ' to ')})" if band else ""), TEST, 2,
-         of("test_accuracy"))], 1.0, count, band)
+        (f"test, {test:.4f}{mark}", TEST, 2, of("test_accuracy"))], 1.0, count, band)
     print("\n".join(svg + ["</svg>"]))
 
 
