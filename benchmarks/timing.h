@@ -52,7 +52,7 @@ double median_microseconds(Backend& backend, std::vector<Staged>& copies, double
 
 /// Bytes read and written per second by a copy that no cache holds, in 1e9.
 double copy_gigabytes_per_second(Backend& backend);
-/// Of a large matrix product or a large 3x3 convolution, whichever is faster, in 1e12 operations per second.
+/// Of a large matrix product or a large 5x5 convolution (a 3x3 one may take fewer multiplications than are counted), whichever is faster, in 1e12 operations per second.
 double product_teraflops(Backend& backend, DType storage);
 
 }  // namespace minception

@@ -164,9 +164,9 @@ std::string ceilings_text(const Comparison& c, const Options& o) {
                             giga(roof.copy), " GB/s (read and written); an f32 product of ", o.cost.extent, "x",
                             o.cost.extent, " matrices runs at ", giga(roof.product), " GFLOP/s");
   if (roof.convolution > 0.0) {
-    text += concat(", a 3x3 convolution of ", kConvolution.images, "x", kConvolution.channels, "x", kConvolution.size,
-                   "x", kConvolution.size, " to as many channels at ", giga(roof.convolution),
-                   " GFLOP/s, and the faster of them is the roof");
+    text += concat(", a ", kConvolution.kernel, "x", kConvolution.kernel, " convolution of ", kConvolution.images, "x",
+                   kConvolution.channels, "x", kConvolution.size, "x", kConvolution.size, " to as many channels at ",
+                   giga(roof.convolution), " GFLOP/s, and the faster of them is the roof");
   }
   return text + concat("; the ridge is at ", fixed(roof.ridge(), 1), " FLOP per byte.");
 }
@@ -203,15 +203,16 @@ std::string page_of(const Comparison& c, const Options& o) {
                              : "") +
       "\n\n" + intensity_table(c).markdown();
   if (c.ceilings) {
-    page +=
-        concat("\n## Time\n\nWhole steps with a batch of ", o.cost.batch,
-               ", medians. \"Roof\": what the step would take if each operation ran at the ceiling above it; GB/s "
-               "counts bytes as above.\n\n",
-               time_table(c, o.cost.batch).markdown(),
-               "\n## Rooflines\n\nEach point is a layer, with all operations of it together.\n\n![Layers of the models "
-               "in inference under the roofline of this machine](",
-               kInferencePicture, ")\n\n![Layers of the models in training under the roofline of this machine](",
-               kTrainingPicture, ")\n");
+    page += concat(
+        "\n## Time\n\nWhole steps with a batch of ", o.cost.batch,
+        ", medians. \"Roof\": what the step would take if each operation ran at the ceiling above it; GB/s "
+        "counts bytes as above.\n\n",
+        time_table(c, o.cost.batch).markdown(),
+        "\n## Rooflines\n\nEach point is a layer, with all operations of it together. Arithmetic is counted as that "
+        "of direct convolutions: where 3x3 filters go in tiles, with fewer multiplications, a layer can lie above "
+        "the roof.\n\n![Layers of the models in inference under the roofline of this machine](",
+        kInferencePicture, ")\n\n![Layers of the models in training under the roofline of this machine](",
+        kTrainingPicture, ")\n");
   }
   page += "\n## What it means for a chip\n\n" + conclusions(c.models, c.ceilings, o.cost.batch) + "\n## By layer\n\n" +
           concat("Batch ", o.cost.batch, ".\n");

@@ -168,9 +168,9 @@ Ceilings measure_ceilings(Backend& backend, const CostOptions& options) {
   product.w = f32(square);
   product.y = f32(square);
   Conv2dForward convolution;
-  convolution.attributes.padding = {1, 1};
+  convolution.attributes.padding = {kConvolution.kernel / 2, kConvolution.kernel / 2};
   convolution.x = f32({kConvolution.images, kConvolution.channels, kConvolution.size, kConvolution.size});
-  convolution.w = f32({kConvolution.channels, kConvolution.channels, 3, 3});
+  convolution.w = f32({kConvolution.channels, kConvolution.channels, kConvolution.kernel, kConvolution.kernel});
   convolution.y = convolution.x;
   return {.copy = rate(Cast{f32({options.copied}), f32({options.copied})}, &Work::bytes),
           .product = rate(product, &Work::flops),
