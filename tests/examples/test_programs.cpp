@@ -2,6 +2,7 @@
 
 #include <minception/models/registry.h>
 #include <minception/tests/examples/programs.h>
+#include <minception/tests/examples/refusals.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -180,11 +181,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
     write(in / images, big_endian(0x803) + big_endian(0xffffffff) + big_endian(0xffff) + big_endian(0xffff));
   });
 
-  struct Bad {
-    std::string command;
-    std::string says;
-  };
-  const std::vector<Bad> inputs = {
+  const std::vector<Refusal> refusals = {
       {"train", "--out is required"},
       {kTrain + "--out runs/x --no-such-option", "--no-such-option"},
       {kTrain + "--out runs/x --model googlenot", "unknown model 'googlenot'"},
@@ -265,16 +262,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {"summarize --classes 9223372036854775807", "1,000,000"},
       {"summarize extra", "extra"},
   };
-  const auto before = snapshot(folder.path());
-  for (const Bad& bad : inputs) {
-    const Outcome outcome = run(folder.path(), bad.command);
-    INFO(bad.command << "\n" << outcome.err);
-    CHECK(outcome.code >= 1);
-    CHECK(outcome.code <= 2);
-    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-    CHECK(outcome.err.find(bad.says) != std::string::npos);
-    CHECK(snapshot(folder.path()) == before);
-  }
+  check_refused(folder.path(), refusals);
 }
 
 TEST_CASE("a full disk is one line, and the last good weights stay") {

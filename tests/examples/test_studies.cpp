@@ -2,6 +2,7 @@
 
 #include <minception/examples/roofline.h>
 #include <minception/tests/examples/programs.h>
+#include <minception/tests/examples/refusals.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -153,8 +154,7 @@ TEST_CASE("the studies say in one line what is wrong and write nothing") {
   fs::create_directory(folder / "old");
   write(folder / "old/minimum_size.json", "x");
   write(folder / "old/compare_models_training.svg", "x");
-  const auto before = snapshot(folder.path());
-  const std::vector<std::pair<std::string, std::string>> wrong = {
+  const std::vector<Refusal> refusals = {
       {"minimum_size --no-such-option", "--no-such-option"},
       {"minimum_size --model googlenot", "unknown model 'googlenot'"},
       {"minimum_size --largest 0", "--largest"},
@@ -171,15 +171,7 @@ TEST_CASE("the studies say in one line what is wrong and write nothing") {
       {kCompare + "--threads -1", "--threads -1"},
       {kCompare + "--out old", "old/compare_models_training.svg: is there already"},
       {kCompare + "--count-only --out file", "file: is a file"}};
-  for (const auto& [command, says] : wrong) {
-    const Outcome outcome = run(folder.path(), command);
-    INFO(command << "\n" << outcome.err);
-    CHECK(outcome.code >= 1);
-    CHECK(outcome.code <= 2);
-    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-    CHECK_THAT(outcome.err, Catch::Contains(says));
-    CHECK(snapshot(folder.path()) == before);
-  }
+  check_refused(folder.path(), refusals);
   const Outcome replaced = run(folder.path(), "minimum_size --model nin --largest 2 --out old --overwrite");
   CHECK(replaced.code == 0);
   CHECK(text_of(folder / "old/minimum_size.json") != "x");

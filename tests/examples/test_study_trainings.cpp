@@ -1,6 +1,7 @@
 /// compare_variants and transfer on a few tiny images: what they train, what they write, what they refuse.
 
 #include <minception/examples/line_plot.h>
+#include <minception/tests/examples/refusals.h>
 #include <minception/tests/examples/runs.h>
 
 #include <nlohmann/json.hpp>
@@ -209,9 +210,8 @@ TEST_CASE("the studies that train say in one line what is wrong and write nothin
   fs::create_directory(folder / "old");
   write(folder / "old/compare_variants.svg", "x");
   write(folder / "old/transfer.json", "x");
-  const auto before = snapshot(folder.path());
   const std::string epochs = kVariants + " --epochs 1 ";
-  const std::vector<std::pair<std::string, std::string>> wrong = {
+  const std::vector<Refusal> refusals = {
       {kVariants, "--minutes or --epochs is required"},
       {kVariants + " --minutes 1 --epochs 1", "one of them alone"},
       {kVariants + " --minutes 0", "--minutes"},
@@ -246,13 +246,5 @@ TEST_CASE("the studies that train say in one line what is wrong and write nothin
       {kTransfer + " --head-lr 0", "--head-lr"},
       {kTransfer + " --epochs 0", "--epochs"},
       {kTransfer + " --out old", "old/transfer.json: is there already"}};
-  for (const auto& [command, says] : wrong) {
-    const Outcome outcome = run(folder.path(), command);
-    INFO(command << "\n" << outcome.err);
-    CHECK(outcome.code >= 1);
-    CHECK(outcome.code <= 2);
-    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-    CHECK_THAT(outcome.err, Catch::Contains(says));
-    CHECK(snapshot(folder.path()) == before);
-  }
+  check_refused(folder.path(), refusals);
 }
