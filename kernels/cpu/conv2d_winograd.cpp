@@ -10,7 +10,7 @@
 ///
 /// Rounding is that of differences, about five times that of direct sums (64 channels: 7e-7 and 1e-7), and shared by the
 /// outputs of a tile: pixels of a flat background, equal in direct sums, come out nearly equal, and a pool behind may choose
-/// another of them.
+/// another of them. For the same reason a NaN or an infinity reaches all outputs of its tiles, as NaN.
 ///
 /// Images are read and written where they lie, slices included. A thread takes a block of tiles through all steps while
 /// they are in its cache.
