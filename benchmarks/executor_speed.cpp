@@ -4,8 +4,10 @@
 #include <minception/core/error.h>
 #include <minception/examples/program.h>
 #include <minception/kernels/cuda/launch.h>
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/staged_case.h>
+
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>

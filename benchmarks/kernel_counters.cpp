@@ -7,8 +7,10 @@
 #include <minception/kernels/simt/counters_table.h>
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/staged_case.h>
+
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cinttypes>

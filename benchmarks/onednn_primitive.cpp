@@ -1,10 +1,9 @@
-/// Bare primitives other than convolutions. Written for oneDNN 2: version 3 builds them from other arguments.
+/// Bare primitives other than convolutions.
 
 #include <minception/benchmarks/onednn_peer.h>
+#include <minception/benchmarks/onednn_versions.h>
 #include <minception/core/error.h>
 #include <minception/tests/kernels/precision.h>
-
-#include <dnnl.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -78,11 +77,11 @@ class Bare final : public OneDnnPeer {
     const bool biased = op.bias.defined();
     const auto x = plain("x"), y = plain("y");
     auto w = plain("w");
-    w = memory::desc(w.dims(), data(op), Tag::any);
+    w = memory::desc(onednn::dims_of(w), data(op), Tag::any);
     using Forward = dnnl::inner_product_forward;
     const auto kind = dnnl::prop_kind::forward_inference;
-    const Forward::primitive_desc d(biased ? Forward::desc(kind, x, w, plain("bias"), y) : Forward::desc(kind, x, w, y),
-                                    engine_);
+    const auto d = biased ? onednn::describe<Forward>(engine_, kind, x, w, plain("bias"), y)
+                          : onednn::describe<Forward>(engine_, kind, x, w, y);
     std::unordered_map<int, memory> arguments = {
         {DNNL_ARG_SRC, in("x")}, {DNNL_ARG_WEIGHTS, in("w", d.weights_desc())}, {DNNL_ARG_DST, out("y")}};
     if (biased) arguments[DNNL_ARG_BIAS] = in("bias");
@@ -90,21 +89,23 @@ class Bare final : public OneDnnPeer {
   }
   void operator()(const LinearBackwardData& op) {
     const auto dx = plain("dx"), dy = plain("dy");
-    const memory::desc w(plain("w").dims(), data(op), Tag::any);
-    const dnnl::inner_product_forward::primitive_desc hint({dnnl::prop_kind::forward_training, dx, w, dy}, engine_);
-    const dnnl::inner_product_backward_data::primitive_desc d({dx, w, dy}, engine_, hint);
+    const memory::desc w(onednn::dims_of(plain("w")), data(op), Tag::any);
+    const auto hint =
+        onednn::describe<dnnl::inner_product_forward>(engine_, dnnl::prop_kind::forward_training, dx, w, dy);
+    const auto d = onednn::describe_backward<dnnl::inner_product_backward_data>(engine_, hint, dx, w, dy);
     add(d, dnnl::inner_product_backward_data(d),
         {{DNNL_ARG_DIFF_DST, in("dy")}, {DNNL_ARG_WEIGHTS, in("w", d.weights_desc())}, {DNNL_ARG_DIFF_SRC, out("dx")}});
   }
   void operator()(const LinearBackwardWeights& op) {
     const bool biased = op.dbias.defined();
     const auto x = plain("x"), dy = plain("dy");
-    const memory::desc dw(plain("dw").dims(), Type::f32, Tag::any);
-    const memory::desc w(plain("dw").dims(), data(op), Tag::any);
-    const dnnl::inner_product_forward::primitive_desc hint({dnnl::prop_kind::forward_training, x, w, dy}, engine_);
+    const memory::desc dw(onednn::dims_of(plain("dw")), Type::f32, Tag::any);
+    const memory::desc w(onednn::dims_of(plain("dw")), data(op), Tag::any);
+    const auto hint =
+        onednn::describe<dnnl::inner_product_forward>(engine_, dnnl::prop_kind::forward_training, x, w, dy);
     using Backward = dnnl::inner_product_backward_weights;
-    const Backward::primitive_desc d(biased ? Backward::desc(x, dw, plain("dbias"), dy) : Backward::desc(x, dw, dy),
-                                     engine_, hint);
+    const auto d = biased ? onednn::describe_backward<Backward>(engine_, hint, x, dw, plain("dbias"), dy)
+                          : onednn::describe_backward<Backward>(engine_, hint, x, dw, dy);
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, in("x")},
                                                  {DNNL_ARG_DIFF_DST, in("dy")},
                                                  {DNNL_ARG_DIFF_WEIGHTS, out("dw", d.diff_weights_desc())}};
@@ -115,16 +116,14 @@ class Bare final : public OneDnnPeer {
   // ---- activation ----
 
   void operator()(const ReluForward&) {
-    const dnnl::eltwise_forward::primitive_desc d(
-        {dnnl::prop_kind::forward_training, dnnl::algorithm::eltwise_relu, plain("x"), 0.0f, 0.0f}, engine_);
+    const auto d = onednn::relu_forward(engine_, dnnl::algorithm::eltwise_relu, plain("x"));
     add(d, dnnl::eltwise_forward(d), {{DNNL_ARG_SRC, in("x")}, {DNNL_ARG_DST, out("y")}});
   }
   void operator()(const ReluBackward&) {
     const auto image = plain("y");
     const auto relu = dnnl::algorithm::eltwise_relu_use_dst_for_bwd;
-    const dnnl::eltwise_forward::primitive_desc hint({dnnl::prop_kind::forward_training, relu, image, 0.0f, 0.0f},
-                                                     engine_);
-    const dnnl::eltwise_backward::primitive_desc d({relu, image, image, 0.0f, 0.0f}, engine_, hint);
+    const auto hint = onednn::relu_forward(engine_, relu, image);
+    const auto d = onednn::relu_backward(engine_, hint, relu, image);
     add(d, dnnl::eltwise_backward(d),
         {{DNNL_ARG_DST, in("y")}, {DNNL_ARG_DIFF_DST, in("dy")}, {DNNL_ARG_DIFF_SRC, out("dx")}});
   }
@@ -167,7 +166,7 @@ class Bare final : public OneDnnPeer {
       parts.push_back(plain("x", j));
       arguments[DNNL_ARG_MULTIPLE_SRC + static_cast<int>(j)] = in("x", parts[j], j);
     }
-    const dnnl::concat::primitive_desc d(plain("y"), 1, parts, engine_);
+    const auto d = onednn::concat(engine_, plain("y"), 1, parts);
     add(d, dnnl::concat(d), arguments);
   }
   void operator()(const Split& op) {
@@ -175,10 +174,11 @@ class Bare final : public OneDnnPeer {
     std::int64_t begin = 0;
     for (std::size_t j = 0; j < op.targets.size(); ++j) {
       const memory dx = out("dx", plain("dx", j));
-      memory::dims offsets(dx.get_desc().dims().size(), 0);
+      const memory::dims dims = onednn::dims_of(dx.get_desc());
+      memory::dims offsets(dims.size(), 0);
       offsets[1] = begin;
       begin += op.targets[j].dx.c();
-      const memory part(dy.get_desc().submemory_desc(dx.get_desc().dims(), offsets), engine_, dy.get_data_handle());
+      const memory part(dy.get_desc().submemory_desc(dims, offsets), engine_, dy.get_data_handle());
       reorder(part, dx);
     }
     kept_.push_back(dy);
@@ -195,19 +195,17 @@ class Bare final : public OneDnnPeer {
   }
   void operator()(const AddForward& op) {
     if (op.scale != 1.0) {
-      const dnnl::sum::primitive_desc d(plain("y"), {1.0f, static_cast<float>(op.scale)}, {plain("a"), plain("b")},
-                                        engine_);
+      const auto d = onednn::sum(engine_, plain("y"), {1.0f, static_cast<float>(op.scale)}, {plain("a"), plain("b")});
       return add(d, dnnl::sum(d),
                  {{DNNL_ARG_MULTIPLE_SRC, in("a")}, {DNNL_ARG_MULTIPLE_SRC + 1, in("b")}, {DNNL_ARG_DST, out("y")}});
     }
     dnnl::primitive_attr attributes;
     if (op.relu) {
       dnnl::post_ops after;
-      after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+      onednn::append_relu(after);
       attributes.set_post_ops(after);
     }
-    const dnnl::binary::primitive_desc d({dnnl::algorithm::binary_add, plain("a"), plain("b"), plain("y")}, attributes,
-                                         engine_);
+    const auto d = onednn::add(engine_, plain("a"), plain("b"), plain("y"), attributes);
     add(d, dnnl::binary(d), {{DNNL_ARG_SRC_0, in("a")}, {DNNL_ARG_SRC_1, in("b")}, {DNNL_ARG_DST, out("y")}});
   }
   void operator()(const Cast&) { reorder(in("x"), out("y")); }
@@ -217,8 +215,8 @@ class Bare final : public OneDnnPeer {
   void operator()(const BatchNormForwardTraining& op) {
     auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
     if (op.attributes.relu) flags = flags | dnnl::normalization_flags::fuse_norm_relu;
-    const dnnl::batch_normalization_forward::primitive_desc d(
-        {dnnl::prop_kind::forward_training, plain("x"), static_cast<float>(op.attributes.epsilon), flags}, engine_);
+    const auto d = onednn::batch_norm_forward(engine_, dnnl::prop_kind::forward_training, plain("x"),
+                                              static_cast<float>(op.attributes.epsilon), flags);
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, in("x")},
                                                  {DNNL_ARG_SCALE, in("gamma")},
                                                  {DNNL_ARG_SHIFT, in("beta")},
@@ -232,8 +230,8 @@ class Bare final : public OneDnnPeer {
     auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift |
                  dnnl::normalization_flags::use_global_stats;
     if (op.attributes.relu) flags = flags | dnnl::normalization_flags::fuse_norm_relu;
-    const dnnl::batch_normalization_forward::primitive_desc d(
-        {dnnl::prop_kind::forward_inference, plain("x"), static_cast<float>(op.attributes.epsilon), flags}, engine_);
+    const auto d = onednn::batch_norm_forward(engine_, dnnl::prop_kind::forward_inference, plain("x"),
+                                              static_cast<float>(op.attributes.epsilon), flags);
     add(d, dnnl::batch_normalization_forward(d),
         {{DNNL_ARG_SRC, in("x")},
          {DNNL_ARG_SCALE, in("gamma")},
@@ -245,14 +243,27 @@ class Bare final : public OneDnnPeer {
   void operator()(const BatchNormBackward&) {
     constexpr float kEpsilon = 1e-5f;
     const auto image = plain("x");
-    // Scale and shift as two tensors are refused by the backward pass of 2.6: here they are rows of one.
-    const auto flags = dnnl::normalization_flags::use_scale_shift;
-    const dnnl::batch_normalization_forward::primitive_desc hint(
-        {dnnl::prop_kind::forward_training, image, kEpsilon, flags}, engine_);
-    const dnnl::batch_normalization_backward::primitive_desc d(
-        {dnnl::prop_kind::backward, image, image, kEpsilon, flags}, engine_, hint);
-    std::vector<float> variance = find("rstd", 0).values, scale_shift = find("gamma", 0).values;
+    std::vector<float> variance = find("rstd", 0).values;
     for (float& v : variance) v = 1.0f / (v * v) - kEpsilon;
+#if DNNL_VERSION_MAJOR >= 3
+    const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+#else  // 2.6 refuses scale and shift as two tensors in its backward pass: they are rows of one.
+    const auto flags = dnnl::normalization_flags::use_scale_shift;
+#endif
+    const auto hint = onednn::batch_norm_forward(engine_, dnnl::prop_kind::forward_training, image, kEpsilon, flags);
+    const auto d = onednn::batch_norm_backward(engine_, hint, image, kEpsilon, flags);
+    std::unordered_map<int, memory> arguments = {
+        {DNNL_ARG_SRC, in("x")},
+        {DNNL_ARG_MEAN, in("mean")},
+        {DNNL_ARG_VARIANCE, fill(d.variance_desc(), d.variance_desc(), variance)},
+        {DNNL_ARG_DIFF_DST, in("dy")},
+        {DNNL_ARG_DIFF_SRC, out("dx")}};
+#if DNNL_VERSION_MAJOR >= 3
+    arguments[DNNL_ARG_SCALE] = in("gamma");
+    arguments[DNNL_ARG_DIFF_SCALE] = out("dgamma");
+    arguments[DNNL_ARG_DIFF_SHIFT] = out("dbeta");
+#else
+    std::vector<float> scale_shift = find("gamma", 0).values;
     const auto channels = static_cast<std::int64_t>(scale_shift.size());
     scale_shift.resize(2 * scale_shift.size());
     const memory gradients(d.diff_weights_desc(), engine_);
@@ -266,14 +277,10 @@ class Bare final : public OneDnnPeer {
     row("dgamma", 0);
     row("dbeta", 1);
     kept_.push_back(gradients);
-    add(d, dnnl::batch_normalization_backward(d),
-        {{DNNL_ARG_SRC, in("x")},
-         {DNNL_ARG_SCALE_SHIFT, fill(d.weights_desc(), d.weights_desc(), scale_shift)},
-         {DNNL_ARG_MEAN, in("mean")},
-         {DNNL_ARG_VARIANCE, fill(d.variance_desc(), d.variance_desc(), variance)},
-         {DNNL_ARG_DIFF_DST, in("dy")},
-         {DNNL_ARG_DIFF_SCALE_SHIFT, gradients},
-         {DNNL_ARG_DIFF_SRC, out("dx")}});
+    arguments[DNNL_ARG_SCALE_SHIFT] = fill(d.weights_desc(), d.weights_desc(), scale_shift);
+    arguments[DNNL_ARG_DIFF_SCALE_SHIFT] = gradients;
+#endif
+    add(d, dnnl::batch_normalization_backward(d), arguments);
   }
   void operator()(const LocalResponseNormForward& op) {
     const auto d = lrn_descriptor(op.attributes, dnnl::prop_kind::forward_inference);
@@ -282,10 +289,8 @@ class Bare final : public OneDnnPeer {
   void operator()(const LocalResponseNormBackward& op) {
     const auto hint = lrn_descriptor(op.attributes, dnnl::prop_kind::forward_training);
     const auto& [size, alpha, beta, k] = op.attributes;
-    const dnnl::lrn_backward::primitive_desc d(
-        {dnnl::algorithm::lrn_across_channels, plain("x"), plain("x"), size, static_cast<float>(alpha),
-         static_cast<float>(beta), static_cast<float>(k)},
-        engine_, hint);
+    const auto d = onednn::lrn_backward(engine_, hint, plain("x"), size, static_cast<float>(alpha),
+                                        static_cast<float>(beta), static_cast<float>(k));
     std::unordered_map<int, memory> forward = {{DNNL_ARG_SRC, in("x")},
                                                {DNNL_ARG_DST, memory(hint.dst_desc(), engine_)}};
     std::unordered_map<int, memory> arguments = {
@@ -301,7 +306,7 @@ class Bare final : public OneDnnPeer {
   /// The softmax alone: neither loss nor gradient.
   void operator()(const SoftmaxCrossEntropy&) {
     const auto logits = plain("logits");
-    const dnnl::softmax_forward::primitive_desc d({dnnl::prop_kind::forward_inference, logits, 1}, engine_);
+    const auto d = onednn::softmax_forward(engine_, logits);
     add(d, dnnl::softmax_forward(d), {{DNNL_ARG_SRC, in("logits")}, {DNNL_ARG_DST, memory(logits, engine_)}});
   }
 
@@ -360,7 +365,7 @@ class Bare final : public OneDnnPeer {
   memory in(std::string_view role) { return in(role, plain(role)); }
   memory out(std::string_view role, const memory::desc& desc) {
     memory target(desc, engine_);
-    const memory::dims dims = desc.dims();
+    const memory::dims dims = onednn::dims_of(desc);
     outputs_.push_back({std::string(role), dims, tag_of(dims.size()), target});
     return target;
   }
@@ -392,16 +397,11 @@ class Bare final : public OneDnnPeer {
     // With as much padding on the far side as the last window needs, where that is more.
     const auto far = [](std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
                         std::int64_t padding) { return std::max(padding, (out - 1) * stride + kernel - in - padding); };
-    return {{kind,
-             algorithm,
-             {dims_of(x.shape), type, Tag::nhwc},
-             {dims_of(y.shape), type, Tag::nhwc},
-             {a.stride.h, a.stride.w},
-             {a.kernel.h, a.kernel.w},
-             {a.padding.h, a.padding.w},
-             {far(x.h(), y.h(), a.kernel.h, a.stride.h, a.padding.h),
-              far(x.w(), y.w(), a.kernel.w, a.stride.w, a.padding.w)}},
-            engine_};
+    return onednn::pooling_forward(engine_, kind, algorithm, {dims_of(x.shape), type, Tag::nhwc},
+                                   {dims_of(y.shape), type, Tag::nhwc}, {a.stride.h, a.stride.w},
+                                   {a.kernel.h, a.kernel.w}, {a.padding.h, a.padding.w},
+                                   {far(x.h(), y.h(), a.kernel.h, a.stride.h, a.padding.h),
+                                    far(x.w(), y.w(), a.kernel.w, a.stride.w, a.padding.w)});
   }
   void pool_forward(dnnl::algorithm algorithm, const Pool2dAttributes& a, const Tensor& x, const Tensor& y,
                     bool argmax) {
@@ -413,16 +413,10 @@ class Bare final : public OneDnnPeer {
   }
   void pool_backward(dnnl::algorithm algorithm, const Pool2dAttributes& a, const Tensor& dx, const Tensor& dy) {
     const auto hint = pool_descriptor(algorithm, dnnl::prop_kind::forward_training, a, dx, dy, data(dx));
-    const dnnl::pooling_backward::primitive_desc d(
-        {algorithm,
-         hint.src_desc(),
-         hint.dst_desc(),
-         {a.stride.h, a.stride.w},
-         {a.kernel.h, a.kernel.w},
-         {a.padding.h, a.padding.w},
-         {std::max(a.padding.h, (dy.h() - 1) * a.stride.h + a.kernel.h - dx.h() - a.padding.h),
-          std::max(a.padding.w, (dy.w() - 1) * a.stride.w + a.kernel.w - dx.w() - a.padding.w)}},
-        engine_, hint);
+    const auto d = onednn::pooling_backward(
+        engine_, hint, algorithm, {a.stride.h, a.stride.w}, {a.kernel.h, a.kernel.w}, {a.padding.h, a.padding.w},
+        {std::max(a.padding.h, (dy.h() - 1) * a.stride.h + a.kernel.h - dx.h() - a.padding.h),
+         std::max(a.padding.w, (dy.w() - 1) * a.stride.w + a.kernel.w - dx.w() - a.padding.w)});
     const Shape image = {dy.n(), dy.c(), dy.h(), dy.w()};
     const memory::desc values(dims_of(image), Type::f32, Tag::nhwc);
     std::unordered_map<int, memory> arguments = {
@@ -440,9 +434,8 @@ class Bare final : public OneDnnPeer {
     add(d, dnnl::pooling_backward(d), arguments);
   }
   dnnl::lrn_forward::primitive_desc lrn_descriptor(const LocalResponseNormAttributes& a, dnnl::prop_kind kind) {
-    return {{kind, dnnl::algorithm::lrn_across_channels, plain("x"), a.size, static_cast<float>(a.alpha),
-             static_cast<float>(a.beta), static_cast<float>(a.k)},
-            engine_};
+    return onednn::lrn_forward(engine_, kind, plain("x"), a.size, static_cast<float>(a.alpha),
+                               static_cast<float>(a.beta), static_cast<float>(a.k));
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};

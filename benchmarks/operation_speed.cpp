@@ -14,11 +14,12 @@
 #include <minception/benchmarks/verify_parts.h>
 #include <minception/core/error.h>
 #include <minception/examples/program.h>
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/staged_case.h>
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -187,6 +188,16 @@ class Pairs {
   std::unique_ptr<Pair> pair_;
 };
 
+/// Why a run failed, or "". Google Benchmark 1.8 renamed the members.
+template <class Run>
+std::string error_of(const Run& run) {
+  if constexpr (requires { run.error_occurred; }) {
+    return run.error_occurred ? run.error_message : "";
+  } else {
+    return static_cast<unsigned>(run.skipped) != 0 ? run.skip_message : "";
+  }
+}
+
 /// Keeps what was measured, beside printing it as Base does.
 template <class Base>
 class Collecting final : public Base {
@@ -194,8 +205,8 @@ class Collecting final : public Base {
   void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
     for (const auto& run : runs) {
       if (run.run_type != benchmark::BenchmarkReporter::Run::RT_Iteration) continue;
-      if (run.error_occurred) {
-        errors.push_back(concat(run.run_name.function_name, ": ", run.error_message));
+      if (const std::string error = error_of(run); !error.empty()) {
+        errors.push_back(concat(run.run_name.function_name, ": ", error));
       } else {
         microseconds[run.run_name.function_name].push_back(run.GetAdjustedRealTime());
       }

@@ -13,6 +13,7 @@
 #include <minception/models/registry.h>
 #include <minception/training/feed.h>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -254,6 +255,10 @@ void measure(Options o) {
                        {"loss", loss},
                        {"processor", processor_name()},
                        {"compiler", compiler_name()}};
+  if (!o.json.empty()) {
+    const std::string text = result.dump(1) + "\n";
+    write_file_atomically(o.json, std::as_bytes(std::span<const char>(text.data(), text.size())));
+  }
   std::printf("%s %lldx%lldx%lld, %s, batch %lld, %s%s on %s: %s\n", o.model.c_str(),
               static_cast<long long>(images.image[0]), static_cast<long long>(size[0]), static_cast<long long>(size[1]),
               o.mode.c_str(), static_cast<long long>(o.batch), o.compute.c_str(), replayed ? ", replayed" : "",
@@ -265,10 +270,6 @@ void measure(Options o) {
   std::printf("  memory     planned %.1f MiB; the process at most %.1f MiB\n",
               static_cast<double>(network.memory().total) / (1 << 20),
               static_cast<double>(host_peak_bytes()) / (1 << 20));
-  if (!o.json.empty()) {
-    const std::string text = result.dump(1) + "\n";
-    write_file_atomically(o.json, std::as_bytes(std::span<const char>(text.data(), text.size())));
-  }
 }
 
 }  // namespace
@@ -277,5 +278,6 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times whole training steps or inferences of a model.", "step_speed");
   declare(app, options);
+  ignore_output_signals();
   return run_program(app, argc, argv, [&] { measure(options); });
 }

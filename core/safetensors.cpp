@@ -50,6 +50,21 @@ std::size_t file_rank(DType dtype) {
 /// Text from a file, fit for a line on a terminal.
 std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', true, json::error_handler_t::replace); }
 
+/// Whether a file that begins with these bytes is a zip file or a pickle: torch.save writes both, by version.
+bool is_torch_file(std::string_view first) {
+  return first.starts_with("PK\3\4") || (first.size() > 1 && first[0] == '\x80' && first[1] >= 2 && first[1] <= 5);
+}
+
+/// The command that makes a safetensors file of one that torch.save wrote. Names that a shell would change are left out.
+std::string conversion_command(const std::filesystem::path& path) {
+  const bool plain = path.string().find_first_of("'\"\\$`!\n") == std::string::npos;
+  const std::string from = plain ? path.string() : "weights.pth";
+  std::filesystem::path to = from;
+  to.replace_extension(to.extension() == ".safetensors" ? ".converted.safetensors" : ".safetensors");
+  return concat("python3 -c \"import torch; from safetensors.torch import save_file; save_file(torch.load('", from,
+                "', map_location='cpu'), '", to.string(), "')\"");
+}
+
 /// Bytes of a tensor, or nothing where a product does not fit into 63 bits.
 std::optional<std::uint64_t> bytes_of(DType dtype, const Shape& shape) {
   std::int64_t bytes = 1;
@@ -121,6 +136,10 @@ class Reader {
           " bytes, too few for a safetensors file; copy or download it again");
     std::uint64_t length = 0;
     read_bytes(&length, kLengthBytes);
+    // A header of 67 MB has the length "PK\3\4", but a header begins with '{'.
+    check(!is_torch_file({reinterpret_cast<const char*>(&length), kLengthBytes}) || file_.peek() == '{',
+          "was written by torch.save; convert its state dict with ", conversion_command(name_));
+    file_.clear();
     check(length <= kMaxHeaderBytes, "its header would have ", length, " bytes, the limit is ", kMaxHeaderBytes,
           ": this is no safetensors file");
     check(length <= file_bytes_ - kLengthBytes, "the header should have ", length, " bytes but the file has ",

@@ -30,7 +30,8 @@ struct Safetensors {
 
 /// Reads a whole file. Throws Error with the file name and the reason for anything that the format does not allow:
 /// a header longer than the file or than 100 MB, no valid JSON, a duplicate name, an unknown dtype, byte ranges that
-/// are reversed, overlap, leave gaps, run past the end or do not match the shape, metadata that is not text.
+/// are reversed, overlap, leave gaps, run past the end or do not match the shape, metadata that is not text. For a file
+/// of torch.save the Error holds the command that converts it.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
 /// Writes beside `path`, syncs and renames: `path` holds either what it held before or the whole new content. Tensors

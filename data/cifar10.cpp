@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,9 +32,13 @@ constexpr const char* kHowToGet =
 constexpr const char* kRemedy = "; copy or download it again";
 
 struct Batch {
-  Bytes pixels;  // (N, H, W, C)
+  std::size_t count = 0;  // of images in the file
+  Bytes pixels;           // (N, H, W, C) of those that were wanted: the first N
   std::vector<std::int32_t> labels;
 };
+
+/// How many of the images of a file that holds `count` are wanted.
+using Wanted = std::function<std::size_t(std::size_t count)>;
 
 /// Appends an image of three planes, pixel by pixel. `stride` is the distance of its bytes from each other.
 void append_image(Bytes& pixels, const std::uint8_t* planes, std::size_t stride) {
@@ -44,14 +49,16 @@ void append_image(Bytes& pixels, const std::uint8_t* planes, std::size_t stride)
   }
 }
 
-Batch read_binary_batch(const std::string& name, std::span<const std::uint8_t> file) {
+Batch read_binary_batch(const std::string& name, std::span<const std::uint8_t> file, const Wanted& wanted) {
   constexpr std::size_t kRecord = 1 + kImage;
   require(!file.empty() && file.size() % kRecord == 0, name, ": ", file.size(),
           " bytes are no whole number of records of ", kRecord,
           " bytes (a label and 3x32x32 pixels): the file is truncated or none of CIFAR-10", kRemedy);
   Batch batch;
-  batch.pixels.reserve(file.size() / kRecord * kImage);
-  for (std::size_t at = 0; at < file.size(); at += kRecord) {
+  batch.count = file.size() / kRecord;
+  const std::size_t first = wanted(batch.count);
+  batch.pixels.reserve(first * kImage);
+  for (std::size_t at = 0; at < first * kRecord; at += kRecord) {
     require(file[at] < kClasses, name, ": offset ", at, ": label ", int{file[at]}, " of image ", at / kRecord,
             ": the classes are 0 to ", kClasses - 1);
     batch.labels.push_back(file[at]);
@@ -75,7 +82,7 @@ std::vector<std::string> read_binary_names(const std::string&, std::span<const s
 
 /// The array in 'data', as numpy pickles it: _reconstruct(ndarray, (0,), 'b') with the state (version, shape, dtype,
 /// whether columns come first, bytes).
-Batch read_python_batch(const std::string& name, std::span<const std::uint8_t> file) {
+Batch read_python_batch(const std::string& name, std::span<const std::uint8_t> file, const Wanted& wanted) {
   using Kind = PickleValue::Kind;
   const Pickle pickle(file, name);
   const PickleValue& labels = pickle.expect(pickle.member(pickle.root(), "labels"), Kind::list, "'labels'");
@@ -100,8 +107,10 @@ Batch read_python_batch(const std::string& name, std::span<const std::uint8_t> f
     pickle.fail_at(bytes.offset, concat("the array has ", bytes.bytes.size(), " bytes, not ", count, " x ", kImage));
   }
   Batch batch;
-  batch.pixels.reserve(count * kImage);
-  for (std::size_t i = 0; i < count; ++i) {
+  batch.count = count;
+  const std::size_t first = wanted(count);
+  batch.pixels.reserve(first * kImage);
+  for (std::size_t i = 0; i < first; ++i) {
     const PickleValue& label = pickle.expect(*labels.items[i], Kind::integer, "a label");
     if (label.integer < 0 || label.integer >= static_cast<std::int64_t>(kClasses)) {
       pickle.fail_at(label.offset, concat("label ", label.integer, " of image ", i, ": the classes are 0 to 9"));
@@ -130,7 +139,7 @@ struct Form {
   const char* folder;
   std::array<const char*, kBatches> batches;
   const char* meta;
-  Batch (*read_batch)(const std::string& name, std::span<const std::uint8_t> file);
+  Batch (*read_batch)(const std::string& name, std::span<const std::uint8_t> file, const Wanted& wanted);
   std::vector<std::string> (*read_names)(const std::string& name, std::span<const std::uint8_t> file);
 
   bool knows(const std::string& file) const {
@@ -157,12 +166,23 @@ constexpr Form kForms[] = {
 /// What has been found of one form.
 struct Parts {
   const Form& form;
+  const Selection& selection;
   std::array<std::optional<Batch>, kBatches> batches{};
   std::vector<std::string> class_names;
   bool has_meta = false;
 
   bool found_any() const {
     return has_meta || std::any_of(batches.begin(), batches.end(), [](const auto& batch) { return batch.has_value(); });
+  }
+
+  /// How many images of a batch are wanted. All batches hold as many, or are refused in the end.
+  std::size_t wanted(std::size_t place, std::size_t count) const {
+    const auto each = static_cast<std::int64_t>(count);
+    if (place + 1 == kBatches) return static_cast<std::size_t>(leading_test(selection, each));
+    constexpr auto kTrainBatches = static_cast<std::int64_t>(kBatches) - 1;
+    const std::int64_t before = static_cast<std::int64_t>(place) * each;
+    return static_cast<std::size_t>(
+        std::clamp<std::int64_t>(leading_train(selection, kTrainBatches * each) - before, 0, each));
   }
 
   /// `file` is one that the form knows; `name` is for messages.
@@ -172,7 +192,7 @@ struct Parts {
     const bool is_meta = place == kBatches;
     require(is_meta ? !has_meta : !batches[place], name, ": is in the archive twice", kRemedy);
     if (!is_meta) {
-      batches[place] = form.read_batch(name, content);
+      batches[place] = form.read_batch(name, content, [&](std::size_t count) { return wanted(place, count); });
       return;
     }
     has_meta = true;
@@ -190,8 +210,8 @@ struct Parts {
   Dataset dataset(const std::string& where) {
     for (std::size_t i = 0; i < kBatches; ++i) {
       require(batches[i].has_value(), where, ": ", form.batches[i], " is missing", kRemedy);
-      require(batches[i]->labels.size() == batches[0]->labels.size(), where, ": ", form.batches[i], " holds ",
-              batches[i]->labels.size(), " images but ", form.batches[0], " ", batches[0]->labels.size(),
+      require(batches[i]->count == batches[0]->count, where, ": ", form.batches[i], " holds ", batches[i]->count,
+              " images but ", form.batches[0], " ", batches[0]->count,
               ": all have as many as published, or one is truncated", kRemedy);
     }
     require(has_meta, where, ": ", form.meta, " is missing", kRemedy);
@@ -200,7 +220,9 @@ struct Parts {
       part->image = Shape{3, 32, 32};
       part->class_names = class_names;
     }
-    result.train.pixels.reserve((kBatches - 1) * batches[0]->pixels.size());
+    const auto each = static_cast<std::int64_t>(batches[0]->count);
+    const std::int64_t all = each * (static_cast<std::int64_t>(kBatches) - 1);
+    result.train.pixels.reserve(static_cast<std::size_t>(leading_train(selection, all)) * kImage);
     for (std::size_t i = 0; i + 1 < kBatches; ++i) {
       const Batch batch = std::move(*batches[i]);
       result.train.pixels.insert(result.train.pixels.end(), batch.pixels.begin(), batch.pixels.end());
@@ -208,6 +230,7 @@ struct Parts {
     }
     result.test.pixels = std::move(batches.back()->pixels);
     result.test.labels = std::move(batches.back()->labels);
+    keep_selected(result, selection, all, each);
     return result;
   }
 };
@@ -216,9 +239,9 @@ void check_size(const std::string& name, std::uint64_t bytes) {
   require(bytes <= kMostBytes, name, ": is larger than ", kMostBytes, " bytes: this is no file of CIFAR-10");
 }
 
-Dataset load_archive(const fs::path& path) {
+Dataset load_archive(const fs::path& path, const Selection& selection) {
   TarReader archive(path);
-  std::array<Parts, 2> found{{{kForms[0]}, {kForms[1]}}};
+  std::array<Parts, 2> found{{{kForms[0], selection}, {kForms[1], selection}}};
   while (const std::optional<TarMember> member = archive.next()) {
     const std::string file = fs::path(member->name).filename().string();
     for (Parts& parts : found) {
@@ -240,8 +263,8 @@ bool is_file(const fs::path& path) {
 }
 
 /// Reads the files that lie in `dir`, if there are any of this form.
-std::optional<Dataset> load_folder(const Form& form, const fs::path& dir) {
-  Parts parts{form};
+std::optional<Dataset> load_folder(const Form& form, const fs::path& dir, const Selection& selection) {
+  Parts parts{form, selection};
   std::vector<const char*> files(form.batches.begin(), form.batches.end());
   files.push_back(form.meta);
   if (std::none_of(files.begin(), files.end(), [&](const char* file) { return is_file(dir / file); })) {
@@ -259,17 +282,17 @@ std::optional<Dataset> load_folder(const Form& form, const fs::path& dir) {
 
 }  // namespace
 
-Dataset load_cifar10(const fs::path& path) {
-  if (is_file(path)) return load_archive(path);
+Dataset load_cifar10(const fs::path& path, const Selection& selection) {
+  if (is_file(path)) return load_archive(path, selection);
   std::error_code error;
   require(fs::is_directory(path, error), path.string(), ": there is no such file or folder", kHowToGet);
   for (const Form& form : kForms) {
     for (const fs::path& dir : {path, path / form.folder}) {
-      if (std::optional<Dataset> dataset = load_folder(form, dir)) return std::move(*dataset);
+      if (std::optional<Dataset> dataset = load_folder(form, dir, selection)) return std::move(*dataset);
     }
   }
   for (const Form& form : kForms) {
-    if (is_file(path / form.archive)) return load_archive(path / form.archive);
+    if (is_file(path / form.archive)) return load_archive(path / form.archive, selection);
   }
   fail(path.string(), ": neither the files of CIFAR-10 nor ", kForms[0].archive, " or ", kForms[1].archive,
        " are there", kHowToGet);

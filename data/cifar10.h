@@ -8,6 +8,7 @@
 ///            (N, 3072) bytes, and 'labels'; batches.meta: one with 'label_names'
 
 #include <minception/data/image_dataset.h>
+#include <minception/data/subset.h>
 
 #include <filesystem>
 
@@ -16,7 +17,8 @@ namespace minception {
 /// Reads CIFAR-10 from `path`: the archive (cifar-10-binary.tar.gz or cifar-10-python.tar.gz, under any name), the
 /// unpacked folder, or a folder that holds either of them. Throws Error, with the name of the file, for a part that is
 /// missing, twice in an archive, damaged or cut short, for labels outside of the classes, and for batches of different
-/// lengths: they are published with the same number of images each.
-Dataset load_cifar10(const std::filesystem::path& path);
+/// lengths: they are published with the same number of images each. Labels and pixels behind those that the selection
+/// takes are not looked at.
+Dataset load_cifar10(const std::filesystem::path& path, const Selection& selection = {});
 
 }  // namespace minception

@@ -11,6 +11,8 @@ constexpr MnistFamily kFashionMnist = {
 
 }  // namespace
 
-Dataset load_fashion_mnist(const std::filesystem::path& dir) { return load_mnist_family(kFashionMnist, dir); }
+Dataset load_fashion_mnist(const std::filesystem::path& dir, const Selection& selection) {
+  return load_mnist_family(kFashionMnist, dir, selection);
+}
 
 }  // namespace minception

@@ -3,6 +3,7 @@
 /// learning algorithms"): 60,000 + 10,000 grey images of 28x28 in ten classes.
 
 #include <minception/data/image_dataset.h>
+#include <minception/data/subset.h>
 
 #include <filesystem>
 
@@ -10,6 +11,6 @@ namespace minception {
 
 /// Reads the four IDX files, each with or without ".gz", from `dir`. Throws Error for a missing file, counts
 /// of images and labels that differ, and labels outside of the ten classes.
-Dataset load_fashion_mnist(const std::filesystem::path& dir);
+Dataset load_fashion_mnist(const std::filesystem::path& dir, const Selection& selection = {});
 
 }  // namespace minception

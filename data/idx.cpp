@@ -2,6 +2,7 @@
 #include <minception/data/byte_stream.h>
 #include <minception/data/idx.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -39,9 +40,10 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
   return extents;
 }
 
-/// Reads exactly `expected` bytes and the end of the file.
-std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected) {
-  std::vector<std::uint8_t> bytes = stream.read_up_to(expected);
+/// Reads the `expected` bytes of a file and its end, or the first `wanted` of them.
+std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected, std::uint64_t wanted) {
+  std::vector<std::uint8_t> bytes = stream.read_up_to(wanted);
+  if (wanted < expected && bytes.size() == wanted) return bytes;
   require(bytes.size() == expected, stream.name(), ": the header says ", expected, " bytes of data but there are ",
           bytes.size(), ": the file is truncated; ", ByteStream::kRemedy);
   // Reading on also makes zlib compare the checksum.
@@ -53,20 +55,27 @@ std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected) 
 
 }  // namespace
 
-IdxImages read_idx_images(const std::filesystem::path& path) {
+IdxImages read_idx_images(const std::filesystem::path& path, std::int64_t most) {
   ByteStream stream(path);
   const auto [count, height, width] = read_header<3>(stream, kImageMagic, "images");
   std::int64_t bytes = 0;
   require(!__builtin_mul_overflow(count, height, &bytes) && !__builtin_mul_overflow(bytes, width, &bytes),
           stream.name(), ": the header says ", count, " images of ", height, 'x', width,
           ", which is too much for any file; ", ByteStream::kRemedy);
-  return {count, height, width, read_body(stream, static_cast<std::uint64_t>(bytes))};
+  const std::int64_t wanted = std::min(count, most) * height * width;
+  return {count, height, width,
+          read_body(stream, static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(wanted))};
 }
 
-std::vector<std::uint8_t> read_idx_labels(const std::filesystem::path& path) {
+std::vector<std::uint8_t> read_idx_labels(const std::filesystem::path& path, std::int64_t most) {
   ByteStream stream(path);
   const auto [count] = read_header<1>(stream, kLabelMagic, "labels");
-  return read_body(stream, static_cast<std::uint64_t>(count));
+  return read_body(stream, static_cast<std::uint64_t>(count), static_cast<std::uint64_t>(std::min(count, most)));
+}
+
+std::int64_t count_idx_labels(const std::filesystem::path& path) {
+  ByteStream stream(path);
+  return read_header<1>(stream, kLabelMagic, "labels")[0];
 }
 
 }  // namespace minception

@@ -151,6 +151,12 @@ std::vector<Sample> in_turn(const std::vector<ClassFolder>& classes) {
   return samples;
 }
 
+std::vector<Sample> chosen(const std::vector<Sample>& samples, const std::vector<std::int64_t>& indices) {
+  std::vector<Sample> result;
+  for (const std::int64_t i : indices) result.push_back(samples[static_cast<std::size_t>(i)]);
+  return result;
+}
+
 /// Calls `work` once for each index in [0, count), from several threads. If some calls throw, what the lowest of their
 /// indices threw is thrown here, however the threads ran; the calls for higher indices may be left out then.
 template <class Work>
@@ -243,7 +249,7 @@ void decode(const fs::path& folder, const std::vector<Sample>& train, const std:
 
 }  // namespace
 
-Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& options) {
+Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection) {
   require(options.size.rank() == 2, path.string(), ": images of a folder need a size to be loaded in; give it as ",
           "--folder-size, for instance 96 or 96x64");
   require(options.channels == 0 || options.channels == 1 || options.channels == 3, path.string(),
@@ -271,8 +277,11 @@ Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& option
   Dataset dataset{"folder", {}, {}};
   for (const ClassFolder& one : train.empty() ? test : train) dataset.train.class_names.push_back(one.name);
   dataset.test.class_names = dataset.train.class_names;
-  decode(path, options.train ? in_turn(train) : std::vector<Sample>(),
-         options.test ? in_turn(test) : std::vector<Sample>(), options, dataset);
+  const std::vector<Sample> of_train = options.train ? in_turn(train) : std::vector<Sample>();
+  const std::vector<Sample> of_test = options.test ? in_turn(test) : std::vector<Sample>();
+  const SelectedSamples selected = select(selection, std::ssize(of_train), std::ssize(of_test));
+  decode(path, chosen(of_train, selected.train), chosen(selected.held_out ? of_train : of_test, selected.test), options,
+         dataset);
   return dataset;
 }
 

@@ -10,6 +10,7 @@
 
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
+#include <minception/data/subset.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -37,7 +38,9 @@ struct ImageFolderOptions {
 /// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot
 /// be read, holds fewer than two classes, or a class without images; if `train` and `test` hold different classes; for a
 /// folder inside a class, what is no image or a damaged one (of several the first), class names that are no text, and more
-/// pixels than memory.
-Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options);
+/// pixels than memory. Images that the selection does not take are not opened: it chooses from the order above, and
+/// `channels` follow from those that it takes.
+Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,
+                          const Selection& selection = {});
 
 }  // namespace minception

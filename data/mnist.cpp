@@ -13,6 +13,8 @@ constexpr MnistFamily kMnist = {
 
 }  // namespace
 
-Dataset load_mnist(const std::filesystem::path& dir) { return load_mnist_family(kMnist, dir); }
+Dataset load_mnist(const std::filesystem::path& dir, const Selection& selection) {
+  return load_mnist_family(kMnist, dir, selection);
+}
 
 }  // namespace minception

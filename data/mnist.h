@@ -3,6 +3,7 @@
 /// 10,000 grey images of 28x28, handwritten digits.
 
 #include <minception/data/image_dataset.h>
+#include <minception/data/subset.h>
 
 #include <filesystem>
 
@@ -10,6 +11,6 @@ namespace minception {
 
 /// Reads the four IDX files, each with or without ".gz", from `dir`; the names may have a dot before "idx"
 /// ("train-images.idx3-ubyte"), as some mirrors write them. Throws Error like load_fashion_mnist.
-Dataset load_mnist(const std::filesystem::path& dir);
+Dataset load_mnist(const std::filesystem::path& dir, const Selection& selection = {});
 
 }  // namespace minception

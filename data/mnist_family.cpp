@@ -22,16 +22,27 @@ std::filesystem::path find(const MnistFamily& family, const std::filesystem::pat
   fail(dir.string(), ": neither ", name, " nor ", name, ".gz is there; ", family.how_to_get);
 }
 
-ImageDataset load_part(const MnistFamily& family, const std::filesystem::path& dir, const std::string& part_name) {
-  const std::filesystem::path image_path = find(family, dir, part_name + "-images", "idx3-ubyte");
-  const std::filesystem::path label_path = find(family, dir, part_name + "-labels", "idx1-ubyte");
-  IdxImages images = read_idx_images(image_path);
-  const std::vector<std::uint8_t> labels = read_idx_labels(label_path);
-  const auto label_count = static_cast<std::int64_t>(labels.size());
-  require(images.count == label_count, image_path.string(), " holds ", images.count, " images but ",
-          label_path.string(), " holds ", label_count, " labels; take both from the same data set");
+/// The files of a part, and how many images they say to hold.
+struct Part {
+  std::filesystem::path images, labels;
+  std::int64_t count = 0;
+};
+
+Part find_part(const MnistFamily& family, const std::filesystem::path& dir, const std::string& part_name) {
+  Part part = {.images = find(family, dir, part_name + "-images", "idx3-ubyte"),
+               .labels = find(family, dir, part_name + "-labels", "idx1-ubyte")};
+  part.count = read_idx_images(part.images, 0).count;
+  const std::int64_t label_count = count_idx_labels(part.labels);
+  require(part.count == label_count, part.images.string(), " holds ", part.count, " images but ", part.labels.string(),
+          " holds ", label_count, " labels; take both from the same data set");
+  return part;
+}
+
+ImageDataset load_part(const MnistFamily& family, const Part& files, std::int64_t count) {
+  IdxImages images = read_idx_images(files.images, count);
+  const std::vector<std::uint8_t> labels = read_idx_labels(files.labels, count);
   for (std::size_t index = 0; index < labels.size(); ++index) {
-    require(labels[index] < family.class_names.size(), label_path.string(), ": label ", int{labels[index]},
+    require(labels[index] < family.class_names.size(), files.labels.string(), ": label ", int{labels[index]},
             " at index ", index, ": the classes are 0 to ", family.class_names.size() - 1);
   }
   ImageDataset part;
@@ -44,13 +55,16 @@ ImageDataset load_part(const MnistFamily& family, const std::filesystem::path& d
 
 }  // namespace
 
-Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path& dir) {
+Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path& dir, const Selection& selection) {
   std::error_code error;
   require(std::filesystem::is_directory(dir, error), dir.string(), ": there is no such folder; ", family.how_to_get);
-  Dataset dataset{family.name, load_part(family, dir, "train"), load_part(family, dir, "t10k")};
+  const Part train = find_part(family, dir, "train"), test = find_part(family, dir, "t10k");
+  Dataset dataset{family.name, load_part(family, train, leading_train(selection, train.count)),
+                  load_part(family, test, leading_test(selection, test.count))};
   require(dataset.train.image == dataset.test.image, dir.string(), ": the images for training are ",
           dataset.train.image, ", those for testing ", dataset.test.image,
           "; take all four files from the same data set");
+  keep_selected(dataset, selection, train.count, test.count);
   return dataset;
 }
 

@@ -14,7 +14,7 @@ constexpr std::string_view kFolder = "folder:";
 struct Entry {
   const char* name;
   const char* default_dir;
-  Dataset (*load)(const std::filesystem::path& dir);
+  Dataset (*load)(const std::filesystem::path& dir, const Selection& selection);
 };
 
 constexpr Entry kEntries[] = {
@@ -46,17 +46,18 @@ std::filesystem::path default_data_dir(const std::string& name) { return find(na
 
 bool is_image_folder(const std::string& name) { return name == "folder" || name.starts_with(kFolder); }
 
-Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, const ImageFolderOptions& options) {
+Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, const ImageFolderOptions& options,
+                     const Selection& selection) {
   if (is_image_folder(name)) {
     const bool named = dir.empty() && name != "folder";
     const std::filesystem::path path = named ? std::filesystem::path(name.substr(kFolder.size())) : dir;
     require(!path.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
-    Dataset dataset = load_image_folder(path, options);
+    Dataset dataset = load_image_folder(path, options, selection);
     dataset.name = name;
     return dataset;
   }
   const Entry& entry = find(name);
-  return entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir);
+  return entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir, selection);
 }
 
 }  // namespace minception

@@ -3,6 +3,7 @@
 
 #include <minception/data/image_dataset.h>
 #include <minception/data/image_folder.h>
+#include <minception/data/subset.h>
 
 #include <filesystem>
 #include <string>
@@ -21,8 +22,8 @@ std::filesystem::path default_data_dir(const std::string& name);
 bool is_image_folder(const std::string& name);
 
 /// Loads a data set from `dir`. Where that is empty, from default_data_dir or the PATH of "folder:PATH". `options` are for
-/// such folders alone. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.
+/// such folders alone. What the selection does not take is not decoded. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.
 Dataset load_dataset(const std::string& name, const std::filesystem::path& dir = {},
-                     const ImageFolderOptions& options = {});
+                     const ImageFolderOptions& options = {}, const Selection& selection = {});
 
 }  // namespace minception

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace minception {
 namespace {
@@ -14,22 +15,67 @@ void append(ImageDataset& to, const ImageDataset& from, std::int64_t index, std:
   to.labels.push_back(label);
 }
 
+/// The first `limit`, all of them if it is 0.
+void keep_first(std::vector<std::int64_t>& indices, std::int64_t limit, const char* option) {
+  require(limit >= 0, option, " ", limit, ": must be 0 or more");
+  const auto count = static_cast<std::int64_t>(indices.size());
+  require(limit <= count, option, " ", limit, ": there are only ", count, " images");
+  if (limit > 0) indices.resize(static_cast<std::size_t>(limit));
+}
+
+ImageDataset taken(const ImageDataset& part, const std::vector<std::int64_t>& indices) {
+  ImageDataset kept = {.image = part.image, .pixels = {}, .labels = {}, .class_names = part.class_names};
+  kept.pixels.reserve(indices.size() * static_cast<std::size_t>(part.image.elements()));
+  for (const std::int64_t i : indices) append(kept, part, i, part.labels[static_cast<std::size_t>(i)]);
+  return kept;
+}
+
+void keep(ImageDataset& part, const std::vector<std::int64_t>& indices) {
+  // Ascending and distinct: as many as there are is all of them.
+  if (static_cast<std::int64_t>(indices.size()) < part.size()) part = taken(part, indices);
+}
+
 }  // namespace
 
-void hold_out(Dataset& dataset, std::int64_t count) {
-  const ImageDataset& all = dataset.train;
-  const std::int64_t n = all.size();
-  require(count >= 1 && count < n, "cannot hold out ", count, " of ", n, " training images: 1 to ", n - 1, " can be");
-  ImageDataset train = {.image = all.image, .pixels = {}, .labels = {}, .class_names = all.class_names};
-  ImageDataset held = train;
-  train.pixels.reserve(static_cast<std::size_t>((n - count) * all.image.elements()));
-  held.pixels.reserve(static_cast<std::size_t>(count * all.image.elements()));
+SelectedSamples select(const Selection& selection, std::int64_t train_count, std::int64_t test_count) {
+  const std::int64_t held = selection.hold_out, n = train_count;
+  require(held == 0 || (held >= 1 && held < n), "--hold-out: cannot hold out ", held, " of ", n,
+          " training images: 1 to ", n - 1, " can be");
+  SelectedSamples selected;
+  selected.held_out = held > 0;
   for (std::int64_t i = 0; i < n; ++i) {
-    const bool goes = (i + 1) * count / n > i * count / n;
-    append(goes ? held : train, all, i, all.labels[static_cast<std::size_t>(i)]);
+    const bool goes = held > 0 && (i + 1) * held / n > i * held / n;
+    (goes ? selected.test : selected.train).push_back(i);
   }
-  dataset.train = std::move(train);
-  dataset.test = std::move(held);
+  for (std::int64_t i = 0; i < test_count && !selected.held_out; ++i) selected.test.push_back(i);
+  keep_first(selected.train, selection.train, selection.train_option);
+  keep_first(selected.test, selection.test, selection.test_option);
+  return selected;
+}
+
+std::int64_t leading_train(const Selection& selection, std::int64_t count) {
+  return selection.train > 0 && selection.hold_out == 0 ? std::min(selection.train, count) : count;
+}
+
+std::int64_t leading_test(const Selection& selection, std::int64_t count) {
+  if (selection.hold_out > 0) return 0;
+  return selection.test > 0 ? std::min(selection.test, count) : count;
+}
+
+void keep_selected(Dataset& dataset, const Selection& selection, std::int64_t train_count, std::int64_t test_count) {
+  const SelectedSamples selected = select(selection, train_count, test_count);
+  if (selected.held_out) {
+    dataset.test = taken(dataset.train, selected.test);
+  } else {
+    keep(dataset.test, selected.test);
+  }
+  keep(dataset.train, selected.train);
+}
+
+void hold_out(Dataset& dataset, std::int64_t count) {
+  const std::int64_t n = dataset.train.size();
+  require(count >= 1 && count < n, "cannot hold out ", count, " of ", n, " training images: 1 to ", n - 1, " can be");
+  keep_selected(dataset, {.hold_out = count}, n, dataset.test.size());
 }
 
 ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int32_t> classes) {

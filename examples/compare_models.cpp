@@ -10,6 +10,7 @@
 #include <minception/models/registry.h>
 #include <minception/training/report/text.h>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -315,13 +316,12 @@ void run(const Options& o) {
     if (comparison.ceilings) measure_costs(comparison.models.back(), *backend, *comparison.ceilings, o.cost);
   }
   const std::string json = json_of(comparison, o).dump(1) + "\n";
-  std::printf("%s", o.json ? json.c_str() : text_of(comparison, o).c_str());
-  if (!folder) return;
-  folder->write(kPage, page_of(comparison, o));
-  folder->write(kNumbers, json);
-  if (!comparison.ceilings) return;
-  folder->write(kInferencePicture, picture(comparison, o, &LayerCosts::inference, "inference"));
-  folder->write(kTrainingPicture, picture(comparison, o, &LayerCosts::training, "training"));
+  std::vector<ResultFile> files = {{kPage, page_of(comparison, o)}, {kNumbers, json}};
+  if (comparison.ceilings) {
+    files.push_back({kInferencePicture, picture(comparison, o, &LayerCosts::inference, "inference")});
+    files.push_back({kTrainingPicture, picture(comparison, o, &LayerCosts::training, "training")});
+  }
+  deliver(folder ? &*folder : nullptr, files, o.json ? json : text_of(comparison, o));
 }
 
 }  // namespace
@@ -352,5 +352,6 @@ int main(int argc, char** argv) {
   app.add_option("--out", o.out, "folder for tables (Markdown), numbers (JSON) and, with times, pictures (SVG)")
       ->default_str("");
   app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  ignore_output_signals();
   return run_program(app, argc, argv, [&] { run(o); });
 }

@@ -9,6 +9,8 @@
 #include <minception/models/registry.h>
 #include <minception/training/report/text.h>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -204,10 +206,17 @@ std::string command(const Options& o) {
                 " --lr ", rates, " --tests ", o.tests, words_of(o));
 }
 
+/// Models that were asked for and are not in the results, "" if there are none.
+std::string missing(const Comparison& c, const Options& o) {
+  std::string names;
+  for (std::size_t i = c.variants.size(); i < o.models.size(); ++i) names += (names.empty() ? "" : ", ") + o.models[i];
+  return names.empty() ? "" : concat(" Unfinished: ", names, " are missing.");
+}
+
 std::string setting(const Comparison& c, const Options& o) {
   return concat(c.dataset, ", ", grouped(c.train_size), " training images at ", c.variants.front().config.input[1], "x",
                 c.variants.front().config.input[2], ", tested on ", grouped(c.test_size),
-                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.");
+                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.", missing(c, o));
 }
 
 std::string text_of(const Comparison& c, const Options& o) {
@@ -258,6 +267,7 @@ Json json_of(const Comparison& c, const Options& o) {
           {"machine", machine_name()},
           {"device", c.device},
           {"compiler", compiler_name()},
+          {"complete", c.variants.size() == o.models.size()},
           {"budget", o.minutes > 0.0 ? Json({{"minutes", o.minutes}}) : Json({{"epochs", o.epochs}})},
           {"recipe", to_json(static_cast<const StudyOptions&>(o))},
           {"train_images", c.train_size},
@@ -286,6 +296,12 @@ std::string picture(const Comparison& c, const Options& o) {
                         .order = o.models});
 }
 
+std::string json_text(const Comparison& c, const Options& o) { return json_of(c, o).dump(1) + "\n"; }
+
+std::vector<ResultFile> files_of(const Comparison& c, const Options& o) {
+  return {{kPage, page_of(c, o)}, {kNumbers, json_text(c, o)}, {kPicture, picture(c, o)}};
+}
+
 void run(const Options& o) {
   require((o.minutes > 0.0) != (o.epochs > 0.0), "--minutes or --epochs is required, above 0, and one of them alone");
   require(std::set<std::string>(o.models.begin(), o.models.end()).size() == o.models.size(),
@@ -299,23 +315,33 @@ void run(const Options& o) {
                   .device = backend->description(),
                   .train_size = dataset.train.size(),
                   .test_size = dataset.test.size()};
+  std::vector<Variant> variants;
   for (const std::string& model : o.models) {
-    c.variants.push_back(describe(o, model_config(o, model, dataset), rates.at(model), dataset.train.image, *backend));
+    variants.push_back(describe(o, model_config(o, model, dataset), rates.at(model), dataset.train.image, *backend));
   }
   stop_between_steps();
   std::optional<ResultFolder> folder;
   if (!o.out.empty()) folder.emplace(o.out, std::vector<std::string>{kPage, kNumbers, kPicture}, o.overwrite);
+  const ResultFolder* const out = folder ? &*folder : nullptr;
   const StudyData data(*backend, dataset.train, dataset.test);
-  for (std::size_t i = 0; i < c.variants.size(); ++i) {
-    Variant& v = c.variants[i];
-    train(v, concat(v.config.name, " (", i + 1, "/", c.variants.size(), ")"), o, *backend, data);
+  std::string problem;
+  for (Variant& v : variants) {
+    const std::string name = concat(v.config.name, " (", c.variants.size() + 1, "/", variants.size(), ")");
+    try {
+      train(v, name, o, *backend, data);
+    } catch (const Error& error) {
+      problem = error.what();
+      break;
+    }
+    c.variants.push_back(std::move(v));
+    // What is finished is saved, whatever becomes of the others; if it cannot be, the end says so.
+    if (folder && c.variants.size() < variants.size()) folder->write(files_of(c, o));
   }
-  const std::string json = json_of(c, o).dump(1) + "\n";
-  std::printf("%s", o.json ? json.c_str() : text_of(c, o).c_str());
-  if (!folder) return;
-  folder->write(kPage, page_of(c, o));
-  folder->write(kNumbers, json);
-  folder->write(kPicture, picture(c, o));
+  if (!c.variants.empty()) deliver(out, files_of(c, o), o.json ? json_text(c, o) : text_of(c, o));
+  if (problem.empty()) return;
+  std::string left;
+  for (std::size_t i = c.variants.size(); i < o.models.size(); ++i) left += (left.empty() ? "" : ",") + o.models[i];
+  fail_unfinished(problem, c.variants.size(), "models", out, "--models " + left);
 }
 
 }  // namespace
@@ -325,6 +351,7 @@ int main(int argc, char** argv) {
   o.program = argv[0];
   CLI::App app("Trains models side by side under one budget and compares how far they come.", "compare_variants");
   declare(app, o);
+  ignore_output_signals();
   app.add_option("--models", o.models, "names, separated by commas: docs/models.md")
       ->delimiter(',')
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -3,11 +3,13 @@
 #include <minception/core/error.h>
 #include <minception/data/registry.h>
 #include <minception/examples/program.h>
+#include <minception/models/finite.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights_file.h>
 #include <minception/training/evaluation.h>
 #include <minception/training/progress.h>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -53,16 +55,6 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--threads", o.threads, "threads (0: all cores)");
   app.add_option("--limit", o.limit, "use the first N images (0: all)");
   app.add_flag("--json", o.json, "print one JSON document instead of text");
-}
-
-void check_class_names(const std::string& weights, const std::vector<std::string>& of_weights, const std::string& data,
-                       const std::vector<std::string>& of_data) {
-  require(of_weights.size() == of_data.size(), weights, ": was trained for ", of_weights.size(), " classes, ", data,
-          " has ", of_data.size());
-  for (std::size_t i = 0; i < of_data.size(); ++i) {
-    require(of_weights[i] == of_data[i], weights, ": class ", i, " is '", of_weights[i], "', in ", data, " it is '",
-            of_data[i], "': the model was trained on other classes");
-  }
 }
 
 nlohmann::ordered_json to_json(const Options& o, const std::string& model, const Evaluation& evaluation,
@@ -111,14 +103,17 @@ void run(const Options& o) {
                                  .split_seed = static_cast<std::uint64_t>(o.split_seed),
                                  .train = o.split == "train",
                                  .test = o.split == "test",
-                                 .progress = loading_bar()});
+                                 .progress = loading_bar()},
+                                {.train = o.split == "train" ? o.limit : 0,
+                                 .test = o.split == "test" ? o.limit : 0,
+                                 .train_option = "--limit",
+                                 .test_option = "--limit"});
   ImageDataset& dataset = o.split == "test" ? splits.test : splits.train;
   // Without names of its own a model's classes are taken to be the data set's, as far as their number allows it.
   if (!o.described.model.empty() && weights.class_names.size() == dataset.class_names.size()) {
     weights.class_names = dataset.class_names;
   }
   check_class_names(o.weights, weights.class_names, o.data, dataset.class_names);
-  keep_first(dataset, o.limit, "--limit");
 
   Network network(make_model(weights.config), *backend,
                   {.max_batch = std::min(o.batch_size, dataset.size()),
@@ -129,6 +124,10 @@ void run(const Options& o) {
   load_weights(network, weights, o.weights);
   const ResidentDataset resident = make_resident(*backend, dataset.image, dataset.pixels, dataset.labels);
   ResidentFeed feed(resident);
+  feed.start(network, Mode::inference, {.batch_size = 1});
+  feed.next(1);
+  const std::string overflow = find_overflow(network, 1);
+  require(overflow.empty(), o.weights, ": these weights overflow, first in ", overflow);
 
   const auto start = std::chrono::steady_clock::now();
   Evaluation evaluation;
@@ -141,6 +140,9 @@ void run(const Options& o) {
       return true;
     });
   }
+  require(evaluation.not_finite == 0, o.weights, ": ", evaluation.not_finite, " of ", evaluation.samples,
+          " images have logits that are not finite, the first is image ", evaluation.first_not_finite, " of the ",
+          o.split, " images: these weights overflow, and answer nothing");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double images_per_second = static_cast<double>(evaluation.samples) / seconds;
 

@@ -6,6 +6,8 @@
 #include <minception/data/registry.h>
 #include <minception/examples/program.h>
 
+#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <filesystem>
 #include <span>
@@ -90,5 +92,6 @@ int main(int argc, char** argv) {
   app.add_option("--out", o.out, "folder for the files, which are named by index and class: 0_Ankle-boot.png")
       ->required();
   app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  ignore_output_signals();
   return run_program(app, argc, argv, [&] { export_images(o); });
 }

@@ -8,6 +8,8 @@
 #include <minception/layers/linear.h>
 #include <minception/training/evaluation.h>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cstdio>
 

@@ -8,6 +8,7 @@
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -276,11 +277,7 @@ void run(const Options& o) {
   for (const std::string& name : names) studies.push_back(study(name, o.largest, *backend));
   const std::string json = json_of(studies, o).dump(1) + "\n";
   const std::string text = o.json ? json : o.markdown ? markdown_of(studies, o) : text_of(studies, o);
-  std::printf("%s", text.c_str());
-  if (folder) {
-    folder->write(files[0], markdown_of(studies, o));
-    folder->write(files[1], json);
-  }
+  deliver(folder ? &*folder : nullptr, {{files[0], markdown_of(studies, o)}, {files[1], json}}, text);
 }
 
 }  // namespace
@@ -302,5 +299,6 @@ int main(int argc, char** argv) {
   app.add_flag("--markdown", o.markdown, "print Markdown instead of tables")->excludes(json);
   app.add_option("--out", o.out, "folder for minimum_size.md and minimum_size.json")->default_str("");
   app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  ignore_output_signals();
   return run_program(app, argc, argv, [&] { run(o); });
 }

@@ -4,9 +4,11 @@
 #include <minception/examples/program.h>
 #include <minception/models/classifier.h>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <numeric>
 
@@ -83,6 +85,14 @@ void print_text(const Options& o, const std::vector<Prediction>& predictions,
   }
 }
 
+/// Finite weights may still overflow.
+void check_finite(const Options& o, const std::string& file, const Prediction& prediction) {
+  const std::vector<double>& logits = prediction.logits;
+  const auto not_finite = std::count_if(logits.begin(), logits.end(), [](double v) { return !std::isfinite(v); });
+  require(not_finite == 0, file, ": ", not_finite, " of ", logits.size(), " logits are not finite: the weights of ",
+          o.weights, " overflow, and answer nothing");
+}
+
 void run(const Options& o) {
   require(o.top >= 1, "--top ", o.top, ": must be 1 or more");
   const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
@@ -93,6 +103,7 @@ void run(const Options& o) {
   std::vector<DecodedImage> images;
   for (const std::string& file : o.files) images.push_back(classifier.prepare(read_image(file)));
   const std::vector<Prediction> predictions = classifier.predict(images);
+  for (std::size_t i = 0; i < predictions.size(); ++i) check_finite(o, o.files[i], predictions[i]);
 
   if (!o.json) return print_text(o, predictions, classifier.class_names());
   nlohmann::ordered_json json = nlohmann::ordered_json::array();

@@ -1,8 +1,13 @@
 #include <minception/core/error.h>
-#include <minception/data/subset.h>
 #include <minception/examples/program.h>
 #include <minception/training/progress.h>
 
+#include <CLI/CLI.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -13,7 +18,9 @@
 namespace minception {
 namespace {
 
-volatile std::sig_atomic_t caught_signal = 0;
+/// Any thread may run the handler.
+std::atomic<int> caught_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void print_error(const CLI::App& app, std::string what) {
   for (char& letter : what) {
@@ -23,35 +30,81 @@ void print_error(const CLI::App& app, std::string what) {
   std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), what.c_str());
 }
 
+/// A file that is opened later would get the number of a standard stream that is closed (`train >&-`), and what is printed
+/// would land in it. These stand in for the streams, and refuse what the streams would be used for.
+void reserve_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+/// Flags may be repeated, and lists are added to.
+void check_given_once(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const bool single =
+        option->get_expected_max() == 1 && option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
+    require(!single || option->count() <= 1, option->get_name(), " is given ", option->count(),
+            " times; it takes one value");
+  }
+}
+
+int after_work(const CLI::App& app, const std::string& results) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  print_error(app, concat("what was printed could not be written: standard output is closed, or its disk is full",
+                          results.empty() ? "" : "; ", results));
+  return kOutputLost;
+}
+
 }  // namespace
 
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work, const std::string& results) {
+  reserve_standard_streams();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines come in their order beside stderr, in a file too
   try {
     app.parse(argc, argv);
+    check_given_once(app);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    if (error.get_exit_code() == 0) {  // --help
+      app.exit(error);
+      return after_work(app, results);
+    }
     print_error(app, std::string(error.what()) + " (--help lists the options)");
-    return 2;
+    return kWrongCommandLine;
+  } catch (const Error& error) {
+    print_error(app, error.what());
+    return kWrongCommandLine;
   }
   try {
     work();
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
-    print_error(app, "what was printed could not be written: the disk may be full");
-    return 1;
+    return after_work(app, results);
   } catch (const std::bad_alloc&) {
     print_error(app, "out of memory; use a smaller batch or image size");
   } catch (const std::exception& error) {
     print_error(app, error.what());
   }
-  return 1;
+  return kFailed;
+}
+
+void handle_signal(int signal, void (*handler)(int), int flags) {
+  struct sigaction action = {};
+  if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) return;
+  action = {};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigaction(signal, &action, nullptr);
+}
+
+void ignore_output_signals() {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) handle_signal(signal, SIG_IGN, 0);
 }
 
 void stop_between_steps() {
-  struct sigaction action = {};
-  action.sa_handler = [](int signal) { caught_signal = signal; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  const auto stop = [](int signal) { caught_signal = signal; };
+  constexpr int kOnce = static_cast<int>(SA_RESETHAND);
+  handle_signal(SIGINT, stop, SA_RESTART | kOnce);
+  handle_signal(SIGTERM, stop, SA_RESTART | kOnce);
+  handle_signal(SIGHUP, stop, SA_RESTART);
 }
 
 int stop_signal() { return caught_signal; }
@@ -92,19 +145,25 @@ void DescribedWeights::declare(CLI::App& app) {
   app.add_option("--deviation", deviation, "with --model: pixels are divided by it after that")
       ->delimiter(',')
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--no-transform-input", no_transform_input,
+               "with --model googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
 }
 
 WeightsDescription DescribedWeights::description() const {
   if (model.empty()) {
-    require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0},
-            "--image-size, --mean and --deviation go with --model: other weights say these themselves");
+    require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0} && !no_transform_input,
+            "--image-size, --mean, --deviation and --no-transform-input go with --model: other weights say these "
+            "themselves");
     return {};
   }
   for (const double m : mean) require(m >= 0.0 && m <= 1.0, "--mean ", m, ": must be in [0, 1]");
   for (const double d : deviation) {
     require(d > 0.0 && std::isfinite(static_cast<float>(1.0 / d)), "--deviation ", d, ": must be above 0");
   }
-  return {model, image_size.empty() ? Shape{} : parse_image_size(image_size), mean, deviation};
+  return {.model = model,
+          .size = image_size.empty() ? Shape{} : parse_image_size(image_size),
+          .normalization = {mean, deviation},
+          .transform_input = !no_transform_input};
 }
 
 DeviceChoice choose_device(const std::string& device) {
@@ -147,18 +206,6 @@ void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {
   require(count <= dataset.size(), option, " ", count, ": there are only ", dataset.size(), " images");
   dataset.labels.resize(static_cast<std::size_t>(count));
   dataset.pixels.resize(static_cast<std::size_t>(count * dataset.image.elements()));
-}
-
-void keep_parts(Dataset& dataset, std::int64_t held_out, std::int64_t train, std::int64_t test) {
-  if (held_out > 0) {
-    try {
-      hold_out(dataset, held_out);
-    } catch (const Error& error) {
-      fail("--hold-out: ", error.what());
-    }
-  }
-  keep_first(dataset.train, train, "--limit-train");
-  keep_first(dataset.test, test, "--limit-test");
 }
 
 }  // namespace minception

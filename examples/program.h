@@ -6,22 +6,37 @@
 #include <minception/kernels/backend.h>
 #include <minception/models/weights_file.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+namespace CLI {
+class App;
+}
+
 namespace minception {
 
-/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what", and exit
-/// code 2 for a wrong command line, 1 for everything else.
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
+/// Exit codes besides 0. With the last one the work was done, but standard output did not take all that was printed.
+inline constexpr int kFailed = 1, kWrongCommandLine = 2, kOutputLost = 3;
+
+/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what", and an exit
+/// code. An option that takes one value and is given twice is a wrong command line. `results`, filled in by `work`, says
+/// in the line about lost output where the results are.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
+                const std::string& results = {});
+
+/// Installs `handler`, unless the process was started ignoring the signal (nohup: SIGHUP; background jobs of scripts:
+/// SIGINT): then it is still ignored. All handlers of the programs are installed here.
+void handle_signal(int signal, void (*handler)(int), int flags);
+
+/// For programs that leave files: a pipe closed by its reader and a file beyond the limit on sizes are errors of the
+/// write, where SIGPIPE and SIGXFSZ would end the process.
+void ignore_output_signals();
 
 /// From now on the first Ctrl-C (SIGINT, SIGTERM, SIGHUP) only sets `stop_signal`, which the work looks at between steps; a
-/// second one ends the program at once.
+/// second SIGINT or SIGTERM ends the program at once. A closed terminal sends SIGHUP more than once.
 void stop_between_steps();
 /// 0, or the signal that asks the work to end.
 int stop_signal();
@@ -50,11 +65,12 @@ void check_kernels(const std::string& kernels, const std::string& device);
 std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
                                      const std::string& kernels = "ours");
 
-/// Options for weights that say nothing of themselves, such as a state dict of PyTorch's: --model, --image-size, --mean and
-/// --deviation, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
+/// Options for weights that say nothing of themselves, such as a state dict of PyTorch's: --model, --image-size, --mean,
+/// --deviation and --no-transform-input, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
 struct DescribedWeights {
   std::string model, image_size;
   std::vector<double> mean = {0.0}, deviation = {1.0};
+  bool no_transform_input = false;
 
   void declare(CLI::App& app);
   WeightsDescription description() const;
@@ -65,9 +81,5 @@ std::function<void(std::int64_t done, std::int64_t total)> loading_bar();
 
 /// Keeps the first `count` samples, all of them if it is 0. Throws Error, naming the option, if there are fewer.
 void keep_first(ImageDataset& dataset, std::int64_t count, const char* option);
-
-/// The parts that --hold-out, --limit-train and --limit-test ask for, in this order; 0 asks for nothing. Throws Error that
-/// names the option.
-void keep_parts(Dataset& dataset, std::int64_t held_out, std::int64_t train, std::int64_t test);
 
 }  // namespace minception

@@ -5,6 +5,8 @@
 #include <minception/examples/program.h>
 #include <minception/training/report.h>
 
+#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <filesystem>
 #include <span>
@@ -21,6 +23,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", out,
                  "file to write (default: report.html in the folder of the run; for several runs it must be named)")
       ->type_name("FILE");
+  ignore_output_signals();
   return run_program(app, argc, argv, [&] {
     require(!out.empty() || runs.size() == 1, "--out is needed for several runs: name the file to write");
     const std::vector<std::filesystem::path> folders(runs.begin(), runs.end());

@@ -6,7 +6,12 @@
 #include <minception/examples/study.h>
 #include <minception/training/report/text.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <span>
@@ -85,16 +90,35 @@ ResultFolder::ResultFolder(fs::path path, const std::vector<std::string>& files,
   made_ = fs::create_directories(path_, error);
   require(fs::is_directory(path_, ignored), path_.string(),
           ": this folder cannot be made: ", error ? error.message() : "something that is no folder has its name");
+  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  require(lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK, path_.string(),
+          ": another study works in this folder; wait for it, or choose another folder");
 }
 
 ResultFolder::~ResultFolder() {
   std::error_code ignored;
   if (made_ && fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
-void ResultFolder::write(const std::string& file, const std::string& text) const {
-  write_file_atomically(path_ / file, std::as_bytes(std::span<const char>(text.data(), text.size())));
-  std::printf("%s\n", (path_ / file).c_str());
+std::string ResultFolder::write(const std::vector<ResultFile>& files) const {
+  std::string problem;
+  for (const auto& [name, text] : files) {
+    try {
+      write_file_atomically(path_ / name, std::as_bytes(std::span<const char>(text.data(), text.size())));
+    } catch (const Error& error) {
+      if (problem.empty()) problem = error.what();
+    }
+  }
+  return problem;
+}
+
+void deliver(const ResultFolder* folder, const std::vector<ResultFile>& files, const std::string& text) {
+  const std::string problem = folder == nullptr ? "" : folder->write(files);
+  std::printf("%s", text.c_str());
+  require(problem.empty(), problem, "; the numbers were printed");
+  if (folder == nullptr) return;
+  for (const ResultFile& file : files) std::printf("%s\n", (folder->path() / file.name).c_str());
 }
 
 std::string mib(double bytes) { return report::fixed(bytes / (1 << 20), 1); }

@@ -29,24 +29,34 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// The folder of --out, where results go when all of them are there.
+struct ResultFile {
+  std::string name, text;
+};
+
+/// The folder of --out.
 class ResultFolder {
  public:
-  /// Makes the folder where needed, before the work begins. Throws Error if that fails, or if one of the files is there
-  /// already and `overwrite` is not set.
+  /// Makes the folder where needed, before the work begins, and locks it. Throws Error if that fails, if another study works
+  /// in it, or if one of the files is there already and `overwrite` is not set.
   ResultFolder(std::filesystem::path path, const std::vector<std::string>& files, bool overwrite);
   /// Takes an empty folder that it made away again: the work has failed.
   ~ResultFolder();
   ResultFolder(const ResultFolder&) = delete;
   ResultFolder& operator=(const ResultFolder&) = delete;
 
-  /// Writes a file as a whole and prints its name.
-  void write(const std::string& file, const std::string& text) const;
+  const std::filesystem::path& path() const { return path_; }
+  /// Writes the files, each as a whole, and tries all of them. Returns what was wrong with the first that failed, or "".
+  std::string write(const std::vector<ResultFile>& files) const;
 
  private:
   std::filesystem::path path_;
   bool made_ = false;
+  int lock_ = -1;
 };
+
+/// The end of a study: writes the files, then prints the text and the names of the files, then throws Error if one of them
+/// could not be written.
+void deliver(const ResultFolder* folder, const std::vector<ResultFile>& files, const std::string& text);
 
 /// In MiB, "1.5"; in units of 10^9, "230.2".
 std::string mib(double bytes);

@@ -7,6 +7,8 @@
 #include <minception/training/progress.h>
 #include <minception/training/report/text.h>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -19,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kWarmupSteps = 3;
 
-void check_not_stopped() { require(stop_signal() == 0, "stopped; nothing was written"); }
+void check_not_stopped() { require(stop_signal() == 0, "stopped"); }
 
 TrainerOptions trainer_options(const StudyOptions& o, std::int64_t train_size, std::int64_t steps,
                                double learning_rate) {
@@ -112,12 +114,18 @@ Json to_json(const StudyOptions& o) {
           {"limit_test", o.limit_test}};
 }
 
-int exit_code(int code) { return code != 0 && stop_signal() != 0 ? 128 + stop_signal() : code; }
+int exit_code(int code) { return code == kFailed && stop_signal() != 0 ? 128 + stop_signal() : code; }
+
+void fail_unfinished(const std::string& problem, std::size_t done, const std::string& parts, const ResultFolder* folder,
+                     const std::string& go_on) {
+  if (done == 0) fail(problem, "; nothing was written");
+  fail(problem, "; ", folder == nullptr ? "printed are" : folder->path().string() + " holds", " the results of ", done,
+       " ", parts, "; go on with: ", go_on, folder == nullptr ? "" : " and another --out");
+}
 
 Dataset load_dataset(const StudyOptions& o) {
-  Dataset dataset = load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size)});
-  keep_parts(dataset, o.hold_out, o.limit_train, o.limit_test);
-  return dataset;
+  return load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size)},
+                      {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
 }
 
 StudyData::StudyData(Backend& backend, const ImageDataset& train_images, const ImageDataset& test_images)

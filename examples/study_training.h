@@ -39,8 +39,13 @@ std::string words_of(const StudyOptions& options);
 std::string recipe_text(const StudyOptions& options);
 nlohmann::ordered_json to_json(const StudyOptions& options);
 
-/// A study that was asked to stop ends with 128 and the signal's number, like one that the signal ended.
+/// A study that was stopped ends with 128 and the signal's number, like one that the signal ended.
 int exit_code(int code);
+
+/// Throws Error: the study ends with `problem` when `done` of its parts, such as "models", were finished. What is left to
+/// do is done by `go_on`, options of the same program. `folder` holds the results of those parts.
+[[noreturn]] void fail_unfinished(const std::string& problem, std::size_t done, const std::string& parts,
+                                  const ResultFolder* folder, const std::string& go_on);
 
 /// The data set, cut as the options say.
 Dataset load_dataset(const StudyOptions& options);

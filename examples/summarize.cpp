@@ -6,6 +6,8 @@
 #include <minception/models/registry.h>
 #include <minception/models/summary.h>
 
+#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <memory>
 #include <optional>

@@ -3,19 +3,18 @@
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
 #include <minception/data/registry.h>
+#include <minception/examples/initial_weights.h>
 #include <minception/examples/program.h>
 #include <minception/examples/train_options.h>
+#include <minception/examples/train_session.h>
 #include <minception/models/registry.h>
 #include <minception/models/summary.h>
 #include <minception/models/weights_file.h>
 #include <minception/training/checkpoint.h>
-#include <minception/training/evaluation_record.h>
-#include <minception/training/profile.h>
-#include <minception/training/progress.h>
-#include <minception/training/report.h>
 #include <minception/training/run_folder.h>
-#include <minception/training/tensorboard.h>
 #include <minception/training/trainer.h>
+
+#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -73,64 +72,17 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
   }
   require(o.saturation == 0.0 || channels == 3, "--saturation needs colour images; these have ", channels,
           channels == 1 ? " channel" : " channels");
-  // (pixel / 255 - mean) / deviation
-  options.scale.resize(o.deviation.size());
-  options.shift.resize(std::max(o.mean.size(), o.deviation.size()));
-  for (std::size_t c = 0; c < options.scale.size(); ++c) {
-    options.scale[c] = static_cast<float>(1.0 / (255.0 * o.deviation[c]));
-  }
-  for (std::size_t c = 0; c < options.shift.size(); ++c) {
-    options.shift[c] = static_cast<float>((o.mean.size() == 1 ? -o.mean[0] : -o.mean[c]) /
-                                          (o.deviation.size() == 1 ? o.deviation[0] : o.deviation[c]));
-  }
+  const Normalization normalization = {o.mean, o.deviation};
+  options.scale = normalization.scale();
+  options.shift = normalization.shift();
   return options;
-}
-
-/// What the images are that a training is tested on.
-const char* part(const TrainOptions& o) { return o.hold_out > 0 ? "held-out" : "test"; }
-
-Json config_json(const TrainOptions& o, const Json& recorded, const Network& network, const Dataset& dataset) {
-  const Shape& input = network.model().config.input;
-  const Network::Memory& memory = network.memory();
-  return {
-      {"model", o.model},
-      {"input", {input[0], input[1], input[2]}},
-      {"classes", network.model().config.classes},
-      {"parameters", network.parameters().trained_values()},
-      {"data", o.data},
-      {"data_dir", o.data_dir},
-      {"train_images", dataset.train.size()},
-      {"test_images", dataset.test.size()},
-      {"epochs", o.epochs},
-      {"batch_size", o.batch_size},
-      {"options", recorded},
-      {"device", o.device},
-      {"backend", network.backend().description()},
-      {"compute", o.compute},
-      {"kernels", o.kernels},
-      {"processor", processor_name()},
-      {"compiler", compiler_name()},
-      {"memory",
-       {{"parameters", memory.parameters},
-        {"gradients", memory.gradients},
-        {"optimizer", memory.optimizer},
-        {"averages", memory.averages},
-        {"packed", memory.packed},
-        {"arena", memory.arena},
-        {"activations", memory.training.activations},
-        {"activation_gradients", memory.training.gradients},
-        {"largest_workspace", memory.training.largest_workspace},
-        {"without_reuse", memory.training.without_reuse},
-        {"live", memory.training.live},
-        {"total", memory.total},
-        {"available", memory.available}}},
-  };
 }
 
 /// What a run that is resumed was asked for, and where it stands.
 struct Resumed {
   Json options;
   std::optional<Checkpoint> checkpoint;  ///< none: it was stopped before its first one
+  std::int64_t channels = 0;             ///< of its images; 0: not said
 };
 
 Json parse_json(const std::string& text, const std::string& source) {
@@ -145,8 +97,10 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
   const fs::path config_path = run / "config.json";
   const Json config = parse_json(read_text(config_path), config_path.string());
   Resumed resumed{config.value("options", Json()), std::nullopt};
+  if (const Json input = config.value("input", Json()); input.size() == 3) resumed.channels = input[0];
   std::string source = config_path.string();
-  for (const fs::path& path : checkpoints_of(run)) {
+  const std::vector<fs::path> checkpoints = checkpoints_of(run);
+  for (const fs::path& path : checkpoints) {
     try {
       resumed.checkpoint = read_checkpoint(path);
     } catch (const Error& error) {
@@ -157,6 +111,11 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
     source = path.string();
     break;
   }
+  require(resumed.checkpoint || checkpoints.empty(), o.resume, ": none of its ", checkpoints.size(),
+          " checkpoints can be used; start a new run with --out");
+  // A run that was made longer, or shorter, and stopped before its next checkpoint has the number in config.json alone.
+  if (config.contains("options"))
+    resumed.options["epochs"] = config["options"].value("epochs", resumed.options["epochs"]);
   complete_from(app, o, resumed.options, source);
   if (o.data_dir.empty()) o.data_dir = config.value("data_dir", "");
   for (const auto& [key, now] : {std::pair{"processor", processor_name()}, std::pair{"compiler", compiler_name()}}) {
@@ -169,169 +128,8 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
   return resumed;
 }
 
-void load_initial_weights(Network& network, const TrainOptions& o) {
-  std::map<std::string, FileTensor> weights = weights_among(read_safetensors(o.init_file).tensors);
-  try {
-    if (o.reset_head > 0) {
-      load_all_but_heads(network, std::move(weights));
-    } else {
-      network.load_state(weights);
-    }
-  } catch (const Error& error) {
-    fail(o.init_file, ": ", error.what());
-  }
-}
-
-/// A training with its folder: what is printed, written and saved while it runs.
-class Session {
- public:
-  Session(const TrainOptions& o, Network& network, Trainer& trainer, const Dataset& dataset, Json recorded)
-      : o_(o),
-        network_(network),
-        trainer_(trainer),
-        dataset_(dataset),
-        recorded_(std::move(recorded)),
-        run_(o.resume.empty() ? o.out : o.resume,
-             o.resume.empty() ? (o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh)
-                              : RunFolder::Open::resume) {
-    run_.write("config.json",
-               config_json(o, recorded_, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-    const Metrics metrics = run_.cut_metrics(trainer.state());
-    if (!o.tensorboard) return;
-    if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
-    events_.emplace(run_.file("tensorboard"));
-  }
-
-  /// Returns false if it was stopped.
-  bool run(Feed& test) {
-    try {
-      while (!trainer_.finished()) {
-        if (stop_signal() != 0 || !train_epoch() || !test_epoch(test)) return stopped();
-      }
-    } catch (const Error&) {
-      write_report();
-      throw;
-    }
-    write_report();
-    std::printf("%s holds model.safetensors, checkpoints, metrics.jsonl and report.html\n", run_.path().c_str());
-    return true;
-  }
-
-  /// Instead of training: leaves profile.json in the folder.
-  void profile_steps(Feed& feed) {
-    const bool emulated = network_.backend().device().kind == DeviceKind::cuda && cuda_is_emulated();
-    const Profile found = profile(network_, feed,
-                                  {.batch_size = o_.batch_size,
-                                   .steps = o_.profile_steps > 0 ? o_.profile_steps : (emulated ? 1 : 10),
-                                   .seed = static_cast<std::uint64_t>(o_.seed),
-                                   .shuffle = !o_.no_shuffle});
-    run_.write("profile.json", to_json(found));
-    std::printf("%s%s holds all of it\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
-  }
-
- private:
-  bool train_epoch() {
-    const TrainerState start = trainer_.state();
-    std::optional<Progress> bar;
-    if (!trainer_.epoch_trained()) {
-      bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), dataset_.train.size(), "images", start.position);
-    }
-    TrainerHooks hooks;
-    hooks.progress = [&](const TrainerProgress& progress) {
-      char note[64];
-      std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
-      bar->update(progress.done, note);
-    };
-    hooks.line = [&](const StepMetrics& line) {
-      run_.append(to_json_line(line));
-      if (events_) events_->add(line);
-    };
-    hooks.notice = [&](const Notice& notice) {
-      run_.append(to_json_line(notice));
-      bar->clear();
-      std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
-    };
-    hooks.after_step = [&] {
-      if (stop_signal() != 0) return false;
-      const std::int64_t step = trainer_.step();
-      if (o_.checkpoint_every > 0 && step % o_.checkpoint_every == 0 && !trainer_.epoch_trained()) save();
-      return true;
-    };
-    return trainer_.train_epoch(hooks);
-  }
-
-  bool test_epoch(Feed& test) {
-    const auto start = std::chrono::steady_clock::now();
-    std::optional<Progress> bar(std::in_place, "test       ", dataset_.test.size(), "images");
-    Evaluation evaluation = evaluate(
-        network_, test, dataset_.test.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
-          char note[64];
-          std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
-          bar->update(progress.done, note);
-          return stop_signal() == 0;
-        });
-    bar.reset();
-    if (evaluation.samples < dataset_.test.size()) return false;
-    EpochMetrics metrics = trainer_.finish_epoch();
-    metrics.test_loss = evaluation.loss;
-    metrics.test_accuracy = evaluation.top1;
-    metrics.test_top5 = evaluation.top5;
-    metrics.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
-                static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
-                metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
-                clock_time(metrics.seconds).c_str());
-    std::fflush(stdout);
-
-    run_.append(to_json_line(metrics));
-    if (events_) events_->add(metrics);
-    const EvaluationRecord record = make_evaluation_record(concat(dataset_.name, ", ", part(o_)), metrics.epoch,
-                                                           metrics.step, std::move(evaluation), dataset_.test);
-    run_.write("evaluation.json", to_json(record));
-    write_safetensors(run_.file("model.safetensors"),
-                      {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)});
-    save();
-    if (!trainer_.finished()) write_report();
-    return true;
-  }
-
-  void save() {
-    const TrainerState state = trainer_.state();
-    write_checkpoint(run_.checkpoint_path(state.step), network_, state, recorded_.dump(), dataset_.train.class_names);
-    run_.keep_checkpoints(static_cast<std::size_t>(o_.keep_checkpoints));
-  }
-
-  bool stopped() {
-    save();
-    write_report();
-    std::printf("stopped after step %lld of %lld; go on with: train --resume %s\n",
-                static_cast<long long>(trainer_.step()), static_cast<long long>(trainer_.total_steps()),
-                run_.path().c_str());
-    return false;
-  }
-
-  void write_report() {
-    try {
-      const fs::path path = run_.path();
-      run_.write("report.html", report_html({&path, 1}));
-    } catch (const Error& error) {  // a picture is no reason to lose a training
-      std::fprintf(stderr, "warning: %s\n", error.what());
-    }
-  }
-
-  static constexpr std::size_t kMistakes = 36;
-
-  const TrainOptions& o_;
-  Network& network_;
-  Trainer& trainer_;
-  const Dataset& dataset_;
-  Json recorded_;
-  RunFolder run_;
-  std::optional<EventFile> events_;
-};
-
-/// Returns false if it was stopped.
-bool train(const CLI::App& app, TrainOptions o) {
+/// Returns false if it was stopped. `results` as in TrainSession::run.
+bool train(const CLI::App& app, TrainOptions o, std::string& results) {
   const DeviceChoice device = choose_device(o.device);
   o.device = device.name;
   set_defaults(app, o);
@@ -345,15 +143,19 @@ bool train(const CLI::App& app, TrainOptions o) {
   } else {
     RunFolder::check(o.out, o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh);
   }
+  std::optional<WeightsFile> initial;
+  if (!resumed.checkpoint) initial = read_initial_weights(app, o);
   const Shape size = parse_image_size(o.image_size);
   const Initialization initialization = parse_initialization(o.initialization);
 
   Dataset dataset = load_dataset(o.data, o.data_dir,
                                  {.size = o.folder_size.empty() ? size : parse_image_size(o.folder_size),
+                                  .channels = initial ? initial->config.input[0] : resumed.channels,
                                   .test_fraction = o.test_fraction,
                                   .split_seed = static_cast<std::uint64_t>(o.split_seed),
-                                  .progress = loading_bar()});
-  keep_parts(dataset, o.hold_out, o.limit_train, o.limit_test);
+                                  .progress = loading_bar()},
+                                 {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
+  if (initial) check_initial_weights(*initial, o, dataset);
   const Shape& image = dataset.train.image;
   Json recorded = to_json(o);
   recorded["data_checksum"] = {checksum(dataset.train), checksum(dataset.test)};
@@ -362,7 +164,7 @@ bool train(const CLI::App& app, TrainOptions o) {
           " are not those that the run was started with; name their folder with "
           "--data-dir");
   std::printf("%s: %lld training and %lld %s images, %lldx%lld\n", dataset.name.c_str(),
-              static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()), part(o),
+              static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()), test_part(o),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
   const auto classes = static_cast<std::int64_t>(dataset.train.class_names.size());
@@ -372,7 +174,8 @@ bool train(const CLI::App& app, TrainOptions o) {
   Model model = make_model({.name = o.model,
                             .input = {image[0], size[0], size[1]},
                             .classes = classes,
-                            .seed = static_cast<std::uint64_t>(o.seed)});
+                            .seed = static_cast<std::uint64_t>(o.seed),
+                            .transform_input = !o.no_transform_input});
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   Network network(std::move(model), *backend, network_options(o, image));
   std::printf("device: %s, %s%s\n%s", o.device.c_str(), backend->description().c_str(),
@@ -381,7 +184,7 @@ bool train(const CLI::App& app, TrainOptions o) {
     load_checkpoint(network, *resumed.checkpoint);
   } else {
     network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
-    if (!o.init_file.empty()) load_initial_weights(network, o);
+    if (initial) load_initial_weights(network, *initial, o);
   }
 
   // Where samples come from: the device, or host memory by way of threads. Either way gives the same batches.
@@ -418,6 +221,9 @@ bool train(const CLI::App& app, TrainOptions o) {
                    .steps_per_line = o.log_every,
                    .check_every_step = o.check_nan});
   if (resumed.checkpoint) trainer.set_state(resumed.checkpoint->state);
+  const TrainerState at = trainer.state();
+  require(!resuming || at.epoch <= o.epochs || (at.epoch == o.epochs + 1 && at.position == 0), o.resume, ": --epochs ",
+          o.epochs, ": the run is in epoch ", at.epoch, " already; resume it with that many or more");
   if (resuming && trainer.finished()) {
     std::printf("%s has run all of its %lld epochs; nothing is left to do\n", o.resume.c_str(),
                 static_cast<long long>(o.epochs));
@@ -427,13 +233,13 @@ bool train(const CLI::App& app, TrainOptions o) {
     std::printf("going on after step %lld of %lld\n", static_cast<long long>(trainer.step()),
                 static_cast<long long>(trainer.total_steps()));
   }
-  Session session(o, network, trainer, dataset, std::move(recorded));
+  TrainSession session(o, network, trainer, dataset, recorded);
   if (o.profile) {
     session.profile_steps(*train_feed);
     return true;
   }
   stop_between_steps();  // the first Ctrl-C lets the step end and saves
-  return session.run(*test_feed);
+  return session.run(*test_feed, results);
 }
 
 }  // namespace
@@ -442,7 +248,10 @@ int main(int argc, char** argv) {
   TrainOptions options;
   CLI::App app("Trains a model and leaves a run folder; goes on with one that was stopped.", "train");
   declare(app, options);
+  ignore_output_signals();
   bool complete = true;
-  const int code = run_program(app, argc, argv, [&] { complete = train(app, options); });
-  return code == 0 && !complete ? 128 + stop_signal() : code;
+  std::string results;
+  const int code = run_program(
+      app, argc, argv, [&] { complete = train(app, options, results); }, results);
+  return complete ? code : 128 + stop_signal();
 }

@@ -6,6 +6,8 @@
 #include <minception/models/registry.h>
 #include <minception/training/schedule.h>
 
+#include <CLI/CLI.hpp>
+
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -78,7 +80,11 @@ void each_option(Options& o, F&& f) {
   f("step-factor", o.step_factor, result, "step: what the learning rate is multiplied by");
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
   f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
-  f("init", o.init_file, result, "start from the weights in this safetensors file");
+  f("no-transform-input", o.no_transform_input, result,
+    "googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
+  f("init", o.init_file, result,
+    "start from the weights in this file of a run, and with its model, image size, mean and deviation; or with --model "
+    "from a state dict (docs/models.md)");
   f("reset-head", o.reset_head, result, "with --init: all but the last layer, which is new and has so many classes");
   f("freeze", o.freeze, result, "leave parameters as they are whose names begin so; several, or once for each");
   f("device", o.device, result, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
@@ -159,7 +165,7 @@ void set_defaults(const CLI::App& app, TrainOptions& options) {
     rate_known = rate_known || recipe.contains("lr");
   }
   if (options.optimizer != "sgd" && !rate_known) options.learning_rate = 1e-3;
-  if (options.image_size.empty() && options.resume.empty()) {
+  if (options.image_size.empty() && options.resume.empty() && options.init_file.empty()) {
     const Shape input = default_config(options.model).input;
     options.image_size = input[1] == input[2] ? concat(input[1]) : concat(input[1], "x", input[2]);
   }
@@ -265,8 +271,9 @@ nlohmann::ordered_json to_json(const TrainOptions& options) {
 void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
                    const std::string& source) {
   const std::string schedule = recorded.value("schedule", "");
-  const bool can_be_longer = schedule == "constant" || schedule == "step" || schedule == "paper";
+  const bool any_length = schedule == "constant" || schedule == "step" || schedule == "paper";
   std::string differences;
+  bool others = false;  // than the number of epochs
   each_option(options, [&](const std::string& name, auto& member, Decides decides, const char*) {
     if (decides == Decides::nothing) return;
     std::remove_reference_t<decltype(member)> was;
@@ -277,14 +284,20 @@ void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::o
     }
     if (app.get_option("--" + name)->count() == 0) {
       member = was;
-    } else if (member != was && !(name == "epochs" && can_be_longer)) {
+    } else if (member != was && !(name == "epochs" && any_length)) {
+      others = others || name != "epochs";
       const nlohmann::ordered_json given = member;
       differences += concat(differences.empty() ? "" : ", ", "--", name, " ", given.dump(), " (was ",
                             recorded.at(name).dump(), ")");
     }
   });
-  require(differences.empty(), source, ": the run was started with other options: ", differences,
-          "; leave them out to resume it, or start a new run with --out");
+  if (differences.empty()) return;
+  require(others || !source.ends_with(".safetensors"), source, ": the learning rates of --schedule ", schedule,
+          " depend on the number of epochs: ", differences,
+          "; leave it out to resume the run, or start a new schedule from these weights: train --init ", source,
+          " --out FOLDER");
+  fail(source, ": the run was started with other options: ", differences,
+       "; leave them out to resume it, or start a new run with --out");
 }
 
 }  // namespace minception

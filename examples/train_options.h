@@ -52,6 +52,7 @@ struct TrainOptions {
   std::string initialization = "xavier-uniform";
   std::string init_file;
   std::int64_t reset_head = 0;
+  bool no_transform_input = false;
   std::vector<std::string> freeze;
   std::string device = "auto";
   std::string compute = "f32";
@@ -94,7 +95,8 @@ nlohmann::ordered_json to_json(const TrainOptions& options);
 
 /// Completes the options of the command line by what the run that is resumed was asked for (`recorded`, what to_json
 /// made; `source` names the file that says it). Throws Error that lists every option that was given and says something
-/// else. More epochs are no contradiction where the schedule does not depend on their number.
+/// else. Another number of epochs is no contradiction where the schedule does not depend on it; where it does, the Error
+/// says how a new schedule starts from the run's weights.
 void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
                    const std::string& source);
 

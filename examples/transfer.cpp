@@ -12,6 +12,8 @@
 #include <minception/models/weights_file.h>
 #include <minception/training/report/text.h>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -78,6 +80,7 @@ struct Study {
   std::int64_t parameters = 0;
   std::vector<TestPoint> pretraining;
   std::array<Cost, 3> costs;
+  std::size_t planned = 0;  ///< trials
   std::vector<Trial> trials;
 
   std::int64_t classes() const { return static_cast<std::int64_t>(second.train.class_names.size()); }
@@ -293,7 +296,10 @@ std::string setting(const Study& s, const Options& o) {
                 o.pretrain_epochs, " epochs; ", accuracy_text(end.accuracy), " of ", grouped(s.first.test.size()),
                 o.hold_out > 0 ? " held-out" : " test",
                 " images right after them). Second task: ", listed(s.second.train.class_names), " (",
-                grouped(s.second.train.size()), " images, tested on ", grouped(s.second.test.size()), ").");
+                grouped(s.second.train.size()), " images, tested on ", grouped(s.second.test.size()), ").",
+                s.trials.size() < s.planned ? concat(" Unfinished: ", s.planned - s.trials.size(), " of ", s.planned,
+                                                     " numbers of images per class are missing.")
+                                            : "");
 }
 
 std::string text_of(const Study& s, const Options& o) {
@@ -353,6 +359,7 @@ Json json_of(const Study& s, const Options& o) {
           {"machine", machine_name()},
           {"device", s.device},
           {"compiler", compiler_name()},
+          {"complete", s.trials.size() == s.planned},
           {"model", o.model},
           {"recipe", to_json(static_cast<const StudyOptions&>(o))},
           {"first", {{"classes", s.first.train.class_names}, {"tests", to_json(s.pretraining)}}},
@@ -396,6 +403,12 @@ std::string picture(const Study& s, const Options& o) {
   return line_plot_svg(plot);
 }
 
+std::string json_text(const Study& s, const Options& o) { return json_of(s, o).dump(1) + "\n"; }
+
+std::vector<ResultFile> files_of(const Study& s, const Options& o) {
+  return {{kPage, page_of(s, o)}, {kNumbers, json_text(s, o)}, {kPicture, picture(s, o)}};
+}
+
 void run(const Options& o) {
   const Initialization initialization = parse_initialization(o.initialization);
   std::vector<std::optional<std::int64_t>> limits;
@@ -406,6 +419,7 @@ void run(const Options& o) {
   std::sort(limits.begin(), limits.end(), [](const auto& a, const auto& b) { return a && (!b || *a < *b); });
   limits.erase(std::unique(limits.begin(), limits.end()), limits.end());
   for (const auto& limit : limits) limited(study.second.train, limit);
+  study.planned = limits.size();
   const std::unique_ptr<Backend> backend = make_device(o.device, o.threads);
   study.device = backend->description();
   Model model = make_model(model_config(o, o.model, study.first));
@@ -414,25 +428,36 @@ void run(const Options& o) {
   std::optional<ResultFolder> folder;
   if (!o.out.empty()) folder.emplace(o.out, std::vector<std::string>{kPage, kNumbers, kPicture}, o.overwrite);
 
-  Weights pretrained;
-  {
-    Network network(std::move(model), *backend, network_options(o, study.first.train.image));
-    network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
-    // The time of steps first: it does not depend on the values of weights, and the machine is as idle as it was found.
-    measure_costs(study, o, network.state(), *backend);
-    const StudyData data(*backend, study.first.train, study.first.test);
-    study.pretraining =
-        train_and_test("first task", o, network, data,
-                       epoch_ends(o.pretrain_epochs, o.tests, steps_per_epoch(o, data.train_size)), o.rate);
-    pretrained = network.state();
+  const ResultFolder* const out = folder ? &*folder : nullptr;
+  std::string problem;
+  try {
+    Weights pretrained;
+    {
+      Network network(std::move(model), *backend, network_options(o, study.first.train.image));
+      network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
+      // The time of steps first: it does not depend on the values of weights, and the machine is as idle as it was found.
+      measure_costs(study, o, network.state(), *backend);
+      const StudyData data(*backend, study.first.train, study.first.test);
+      study.pretraining =
+          train_and_test("first task", o, network, data,
+                         epoch_ends(o.pretrain_epochs, o.tests, steps_per_epoch(o, data.train_size)), o.rate);
+      pretrained = network.state();
+    }
+    for (const auto& limit : limits) {
+      study.trials.push_back(try_ways(study, o, limit, pretrained, *backend));
+      // What is finished is saved, whatever becomes of the others; if it cannot be, the end says so.
+      if (folder && study.trials.size() < limits.size()) folder->write(files_of(study, o));
+    }
+  } catch (const Error& error) {
+    problem = error.what();
   }
-  for (const auto& limit : limits) study.trials.push_back(try_ways(study, o, limit, pretrained, *backend));
-  const std::string json = json_of(study, o).dump(1) + "\n";
-  std::printf("%s", o.json ? json.c_str() : text_of(study, o).c_str());
-  if (!folder) return;
-  folder->write(kPage, page_of(study, o));
-  folder->write(kNumbers, json);
-  folder->write(kPicture, picture(study, o));
+  if (!study.trials.empty()) deliver(out, files_of(study, o), o.json ? json_text(study, o) : text_of(study, o));
+  if (problem.empty()) return;
+  std::string left;
+  for (std::size_t i = study.trials.size(); i < limits.size(); ++i) {
+    left += concat(left.empty() ? "" : ",", limits[i] ? concat(*limits[i]) : "all");
+  }
+  fail_unfinished(problem, study.trials.size(), "numbers of images per class", out, "--limit-per-class " + left);
 }
 
 }  // namespace
@@ -443,6 +468,7 @@ int main(int argc, char** argv) {
   CLI::App app("Trains on some classes, then learns the others from scratch and in two ways from those weights.",
                "transfer");
   declare(app, o);
+  ignore_output_signals();
   const auto list = [&](const char* name, auto& member, const char* what, const char* default_text) {
     return app.add_option(name, member, what)
         ->delimiter(',')

@@ -63,6 +63,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
     void operator()(const SegmentNorms& op) { backend.segment_norms(op, workspace); }
   };
   validate(operation);
+  if (device().kind == DeviceKind::cpu) validate_values(operation);
   std::visit(Dispatch{*this, workspace}, operation);
 }
 

@@ -8,7 +8,8 @@
 /// - Floating operands of one operation share a dtype, the compute dtype, except where stated: parameters and their
 ///   gradients, batch-norm statistics and totals are f32 when computing in bf16 ("master" dtype below), else the
 ///   compute dtype.
-/// - `run` rejects a wrong shape, dtype or attribute with an Error that names the operation and the values.
+/// - `run` rejects a wrong shape, dtype or attribute with an Error that names the operation and the values: images and
+///   weights without elements and settings that are not finite, too.
 /// - Operands do not alias one another unless the operation says so. NaN and infinity propagate.
 /// - Gradients follow from  dL/dx = sum dL/dy * dy/dx;  `dy` is always dL/dy.
 ///
@@ -325,7 +326,8 @@ std::int64_t pooled_extent(std::int64_t in, std::int64_t kernel, std::int64_t st
                            bool ceil_mode);
 
 /// y[n,c,p,q] = max over the window; padding never wins; NaN wins.
-/// argmax[n,c,p,q] = r*kernel.w + s of the winning tap, the first one in (r, s) order if several are equal.
+/// argmax[n,c,p,q] = r*kernel.w + s of the winning tap, the first one in (r, s) order if several are equal or several are
+/// NaN (PyTorch names the last NaN). y is then some NaN, not bit for bit that of x.
 /// x: (N, C, H, W).  y: (N, C, P, Q).  argmax: y's shape, u8, dense, optional (inference). kernel.h*kernel.w <= 256.
 struct MaxPool2dForward {
   Pool2dAttributes attributes;
@@ -340,6 +342,8 @@ struct MaxPool2dForward {
 };
 
 /// dx[n,c,h,w] (GradTarget) = sum of dy[n,c,p,q] over the windows whose argmax is (h, w).
+/// `reference` rejects an argmax that names no pixel of its window, `cpu` one that is no tap of the kernel; on padding, and
+/// in `cuda`, dy of such an argmax reaches no pixel.
 struct MaxPool2dBackward {
   Pool2dAttributes attributes;
   Tensor dy, argmax;
@@ -539,7 +543,7 @@ struct BatchNormAttributes {
 ///   mean = sum x / m,   var = sum (x - mean)^2 / m,   rstd = 1 / sqrt(var + epsilon),
 ///   y = (x - mean) * rstd * gamma + beta, then ReLU if asked,
 ///   running_mean = (1 - momentum) * running_mean + momentum * mean,   likewise running_var with var * m / (m - 1).
-/// With m = 1 no unbiased variance exists and running_var keeps its value.
+/// m is at least 1. With m = 1 no unbiased variance exists and running_var keeps its value.
 /// x, y: (N, C, H, W).  gamma, beta, running_*, mean, rstd: (C), master. mean and rstd are saved for backward.
 struct BatchNormForwardTraining {
   BatchNormAttributes attributes;
@@ -680,7 +684,7 @@ struct DropoutAttributes {
   std::uint32_t stream = 0;  ///< one per dropout layer
 };
 
-/// y = x * mask / (1 - p). y may be x.
+/// y = x * mask / (1 - p): a NaN or infinity that is dropped gives NaN, as in PyTorch. y may be x.
 struct DropoutForward {
   DropoutAttributes attributes;
   Tensor position, x, y;
@@ -693,7 +697,7 @@ struct DropoutForward {
   }
 };
 
-/// dx (GradTarget) = dy * mask / (1 - p). dx may be dy.
+/// dx (GradTarget) = dy * mask / (1 - p), likewise. dx may be dy.
 struct DropoutBackward {
   DropoutAttributes attributes;
   Tensor position, dy;
@@ -744,7 +748,8 @@ struct ParameterSegment {
 ///   g' = f * g + weight_decay * w,   v = momentum * v + g',
 ///   w -= learning_rate * scale * (nesterov ? g' + momentum*v : v).
 /// w, g, v: one flat length, master; v starts at zero and is optional (momentum must then be 0).
-/// schedule: (2) f32 = {learning rate, momentum}, in device memory so that a captured step can be replayed with others.
+/// schedule: (2) f32 = {learning rate, momentum}, both 0 or more, in device memory so that a captured step can be replayed
+/// with others.
 /// factor: (1), master, optional.
 /// segments: ordered, disjoint, inside the buffer; what lies between them is left as it is.
 struct SgdStep {
@@ -765,11 +770,11 @@ struct SgdStep {
 /// One step of Adam (Kingma & Ba 2015, algorithm 1) over flat buffers or, with `decoupled`, of AdamW (Loshchilov & Hutter
 /// 2019, algorithm 2), as PyTorch's. With f as in SgdStep, t = step[0], r = learning_rate * scale and beta1 from `schedule`:
 ///   decoupled ?   g' = f * g,   w -= r * weight_decay * w   :   g' = f * g + weight_decay * w,
-///   m += (1 - beta1) * (g' - m),   v += (1 - beta2) * (g'^2 - v),
+///   m = beta1 * m + (1 - beta1) * g',   v = beta2 * v + (1 - beta2) * g'^2   (core/moving_average.h),
 ///   w -= r / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
 /// w, g, m, v: one flat length, master; m and v start at zero.
-/// step: (1) i64, the number of this step from 1.  schedule: (2) f32 = {learning rate, beta1}. Both in device memory, as in
-/// SgdStep; factor and segments, too, are as there.
+/// step: (1) i64, the number of this step from 1.  schedule: (2) f32 = {learning rate, 0 or more, beta1 in [0, 1)}.
+/// Both in device memory, as in SgdStep; factor and segments, too, are as there.
 struct AdamStep {
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -807,9 +812,9 @@ struct ClipFactor {
   }
 };
 
-/// The exponential moving average of weights (after Polyak & Juditsky 1992; so used by Szegedy et al. 2016, section 8), as
-/// PyTorch's AveragedModel with get_ema_multi_avg_fn. With t = step[0], the number of the update from 1:
-///   average = t <= 1 ? w : average + (1 - decay) * (w - average).
+/// The exponential moving average of weights (after Polyak & Juditsky 1992; so used by Szegedy et al. 2016, section 8), with
+/// TensorFlow's warm-up: decay_t = min(decay, (1 + t) / (10 + t)), t = step[0] being the number of the update from 1.
+///   average = t <= 1 ? w : decay_t * average + (1 - decay_t) * w   (core/moving_average.h).
 /// w, average: one flat length, master.  step: (1) i64, in device memory.
 struct EmaUpdate {
   double decay = 0.999;
@@ -881,5 +886,9 @@ std::int64_t multiply_accumulates(const Operation& operation);
 
 /// Throws an Error, naming the operation and the values, unless attributes, shapes and dtypes are as documented above.
 void validate(const Operation& operation);
+
+/// The same for settings that an operation reads from memory (number of the step, schedule, position), which must be the
+/// host's. Backends on the host check them in every run. `cuda` cannot: whoever writes them there calls this before.
+void validate_values(const Operation& operation);
 
 }  // namespace minception

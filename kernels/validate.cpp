@@ -30,6 +30,7 @@ class Validator {
     for (const auto* factors : {&op.scale, &op.shift}) {
       const auto count = static_cast<std::int64_t>(factors->size());
       check(count == 1 || count == op.y.c(), "scale and shift hold 1 or ", op.y.c(), " values, not ", count);
+      for (const float value : *factors) check(std::isfinite(value), "scale and shift must be finite, not ", value);
     }
     const Extent2d padding = op.augmentation.padding;
     check(padding.h >= 0 && padding.w >= 0 && (padding.h == 0 || padding.h < op.y.h()) &&
@@ -169,6 +170,7 @@ class Validator {
     flatten(op.target.dx, op.dy);
   }
   void operator()(const AddForward& op) const {
+    check(std::isfinite(op.scale), "the scale must be finite, not ", op.scale);
     alike(op.a, op.b, "a", "b");
     alike(op.a, op.y, "a", "y");
   }
@@ -177,6 +179,7 @@ class Validator {
     target(op.db, op.dy);
     alike(op.dy, op.da.dx, "dy", "da");
     alike(op.dy, op.db.dx, "dy", "db");
+    check(std::isfinite(op.scale), "the scale must be finite, not ", op.scale);
   }
 
   void operator()(const Fill& op) const {
@@ -232,11 +235,12 @@ class Validator {
   void operator()(const FoldBatchNorm& op) const {
     present(op.w, "w");
     present(op.folded_w, "folded_w");
-    check(op.w.is_image() && op.w.dense() && (op.w.dtype == DType::f32 || op.w.dtype == DType::f64),
+    check(op.w.is_image() && op.w.elements() > 0 && op.w.dense() &&
+              (op.w.dtype == DType::f32 || op.w.dtype == DType::f64),
           "w must be dense f32 or f64 (O, I, KH, KW), not ", name_of(op.w.dtype), " ", op.w.shape);
     check(op.folded_w.shape == op.w.shape && op.folded_w.dtype == op.w.dtype && op.folded_w.dense(), "folded_w ",
           op.folded_w.shape, " and w ", op.w.shape, " differ");
-    check(op.epsilon > 0.0, "an epsilon of ", op.epsilon, " must be above 0");
+    check(op.epsilon > 0.0 && std::isfinite(op.epsilon), "an epsilon of ", op.epsilon, " must be above 0");
     master_vector(op.gamma, "gamma", op.w.n(), op.w);
     master_vector(op.beta, "beta", op.w.n(), op.w);
     master_vector(op.running_mean, "running_mean", op.w.n(), op.w);
@@ -246,14 +250,14 @@ class Validator {
   void operator()(const LocalResponseNormForward& op) const {
     alike(op.x, op.y, "x", "y");
     image(op.x, "x");
-    check(op.attributes.size >= 1, "the window must hold at least one channel, not ", op.attributes.size);
+    local_response_norm(op.attributes);
   }
   void operator()(const LocalResponseNormBackward& op) const {
     alike(op.x, op.dy, "x", "dy");
     image(op.x, "x");
     target(op.target, op.dy);
     alike(op.dy, op.target.dx, "dy", "dx");
-    check(op.attributes.size >= 1, "the window must hold at least one channel, not ", op.attributes.size);
+    local_response_norm(op.attributes);
   }
   void operator()(const DropoutForward& op) const {
     dropout(op.attributes, op.position);
@@ -269,8 +273,9 @@ class Validator {
     present(op.logits, "logits");
     present(op.labels, "labels");
     present(op.totals, "totals");
-    check(op.logits.shape.rank() == 2 && op.logits.dense() && op.logits.c() >= 1, "logits must be dense (N, K), not ",
-          op.logits.shape);
+    check(op.logits.shape.rank() == 2 && op.logits.dense(), "logits must be dense (N, K), not ", op.logits.shape);
+    image(op.logits, "logits");
+    floating(op.logits, "logits");
     check(op.labels.dtype == DType::i32 && op.labels.shape == Shape{op.logits.n()}, "labels must be i32 ",
           Shape{op.logits.n()}, ", not ", op.labels.shape);
     check(op.totals.shape == Shape{2} && op.totals.dtype == master(op.logits), "totals must be ",
@@ -278,7 +283,8 @@ class Validator {
     if (op.dlogits.defined()) alike(op.logits, op.dlogits, "logits", "dlogits");
     check(op.label_smoothing >= 0.0 && op.label_smoothing <= 1.0, "label smoothing must be between 0 and 1, not ",
           op.label_smoothing);
-    check(op.divisor > 0.0, "the divisor must be positive, not ", op.divisor);
+    check(op.divisor > 0.0 && std::isfinite(op.divisor), "the divisor must be positive, not ", op.divisor);
+    check(std::isfinite(op.weight), "the weight must be finite, not ", op.weight);
   }
   void operator()(const SgdStep& op) const {
     schedule(op.schedule);
@@ -298,7 +304,7 @@ class Validator {
     factor(op.factor, op.w);
     segments(op.segments, op.w);
     check(op.beta2 >= 0.0 && op.beta2 < 1.0, "beta2 must be in [0, 1), not ", op.beta2);
-    check(op.epsilon >= 0.0, "epsilon must be 0 or more, not ", op.epsilon);
+    check(op.epsilon >= 0.0 && std::isfinite(op.epsilon), "epsilon must be 0 or more, not ", op.epsilon);
   }
   void operator()(const ClipFactor& op) const {
     flat(op.g, "g");
@@ -334,6 +340,7 @@ class Validator {
   }
   void image(const Tensor& tensor, const char* role) const {
     check(tensor.is_image(), role, " must be (N, C, H, W), not ", tensor.shape);
+    check(tensor.elements() > 0, role, " is empty: ", tensor.shape);
     check(tensor.pixel_stride >= tensor.c(), role, " has a pixel stride of ", tensor.pixel_stride, " for ", tensor.c(),
           " channels");
   }
@@ -366,7 +373,6 @@ class Validator {
     image(b, role_b);
     compute_dtype(a, b, role_a, role_b);
     check(a.n() == b.n() && a.c() == b.c(), role_a, " is ", a.shape, " but ", role_b, " is ", b.shape);
-    check(a.elements() > 0 && b.elements() > 0, role_a, " ", a.shape, " or ", role_b, " ", b.shape, " is empty");
   }
   /// The same N, H and W.
   void same_pixels(const Tensor& a, const Tensor& b, const char* role_a, const char* role_b) const {
@@ -400,6 +406,7 @@ class Validator {
     compute_dtype(x, y, "the input", "the output");
     check(w.shape.rank() == 4 && w.dense() && w.dtype == master(x), "weights must be dense ", name_of(master(x)),
           " (O, I, KH, KW), not ", name_of(w.dtype), " ", w.shape);
+    check(w.elements() > 0, "weights ", w.shape, " are empty");
     const auto [stride, padding, relu] = attributes;
     check(stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0, "stride ", stride.h, "x", stride.w,
           " or padding ", padding.h, "x", padding.w, " is not possible");
@@ -413,6 +420,7 @@ class Validator {
   }
   void group(const Tensor& x, const Tensor& w, const std::vector<Tensor>& ys) const {
     check(!ys.empty(), "there are no members");
+    image(x, "the input");
     check(w.shape.rank() == 4 && w.dense() && w.shape[1] == x.c() && w.shape[2] == 1 && w.shape[3] == 1 &&
               w.dtype == master(x),
           "weights ", w.shape, " do not fit an input ", x.shape);
@@ -430,6 +438,8 @@ class Validator {
     compute_dtype(x, y, "the input", "the output");
     check(x.shape.rank() == 2 && y.shape.rank() == 2 && x.dense() && y.dense(),
           "input and output must be dense (N, features), not ", x.shape, " and ", y.shape);
+    image(x, "the input");
+    image(y, "the output");
     check(w.shape == Shape({y.c(), x.c()}) && w.dense() && w.dtype == master(x) && x.n() == y.n(), "input ", x.shape,
           ", weights ", w.shape, " and output ", y.shape, " do not fit");
   }
@@ -461,8 +471,15 @@ class Validator {
           " must be dense ", Shape{x.n(), x.c() * x.h() * x.w()}, ", not ", y.shape);
   }
   void batch_norm(const BatchNormAttributes& attributes) const {
-    check(attributes.epsilon > 0.0 && attributes.momentum >= 0.0 && attributes.momentum <= 1.0, "epsilon ",
-          attributes.epsilon, " or momentum ", attributes.momentum, " is not possible");
+    check(attributes.epsilon > 0.0 && std::isfinite(attributes.epsilon) && attributes.momentum >= 0.0 &&
+              attributes.momentum <= 1.0,
+          "epsilon ", attributes.epsilon, " or momentum ", attributes.momentum, " is not possible");
+  }
+  void local_response_norm(const LocalResponseNormAttributes& a) const {
+    check(a.size >= 1, "the window must hold at least one channel, not ", a.size);
+    // Else the sum whose power is taken could be 0 or negative.
+    check(a.k > 0.0 && a.alpha >= 0.0 && std::isfinite(a.k) && std::isfinite(a.alpha) && std::isfinite(a.beta), "k ",
+          a.k, " must be above 0, alpha ", a.alpha, " 0 or more, beta ", a.beta, " finite");
   }
   void dropout(const DropoutAttributes& attributes, const Tensor& where) const {
     check(attributes.p >= 0.0 && attributes.p < 1.0, "the probability must be in [0, 1), not ", attributes.p);
@@ -500,6 +517,9 @@ class Validator {
       check(segment.begin >= end && segment.count >= 0, "segments must be ordered and disjoint");
       end = segment.begin + segment.count;
       check(end <= buffer.shape[0], "a segment ends at ", end, ", the buffer at ", buffer.shape[0]);
+      const auto [first, count, scale, decay, trains] = segment;
+      check(scale >= 0.0 && std::isfinite(scale) && decay >= 0.0 && std::isfinite(decay), "learning rate scale ", scale,
+            " and weight decay ", decay, " of a segment must be 0 or more");
     }
   }
 

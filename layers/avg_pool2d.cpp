@@ -3,6 +3,13 @@
 
 namespace minception {
 
+AvgPool2d::AvgPool2d(const Pool2dAttributes& windows) : windows_(windows) { check_windows(windows); }
+
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Extent2d output) : output_(output) {
+  require(output.h >= 1 && output.w >= 1, "an adaptive pool to ", output.h, "x", output.w,
+          " pixels: each extent must be at least 1");
+}
+
 Shape AvgPool2d::output_shape(const Shape& input) const { return pooled_shape(input, windows_, name()); }
 
 Tensor AvgPool2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {

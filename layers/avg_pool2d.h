@@ -9,7 +9,8 @@ namespace minception {
 /// Backward needs nothing of forward.
 class AvgPool2d final : public Layer {
  public:
-  explicit AvgPool2d(const Pool2dAttributes& windows) : windows_(windows) {}
+  /// Throws Error for a window or a stride below 1, and a negative padding.
+  explicit AvgPool2d(const Pool2dAttributes& windows);
 
   Shape output_shape(const Shape& input) const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
@@ -25,7 +26,8 @@ class AvgPool2d final : public Layer {
 ///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that hold (h, w)
 class AdaptiveAvgPool2d final : public Layer {
  public:
-  explicit AdaptiveAvgPool2d(Extent2d output) : output_(output) {}
+  /// Throws Error for an output without pixels.
+  explicit AdaptiveAvgPool2d(Extent2d output);
 
   Shape output_shape(const Shape& input) const override { return {input[0], input[1], output_.h, output_.w}; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

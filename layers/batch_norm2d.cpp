@@ -2,6 +2,12 @@
 
 namespace minception {
 
+BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
+  require(options.channels >= 1, "a BatchNorm of ", options.channels, " channels: at least 1 is needed");
+  require(options.epsilon >= 0.0 && options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with epsilon ",
+          options.epsilon, " and momentum ", options.momentum, ": epsilon must be at least 0, momentum in [0, 1]");
+}
+
 void BatchNorm2d::declare(ParameterTable& table, const std::string& name) {
   Layer::declare(table, name);
   const Shape shape = {options_.channels};

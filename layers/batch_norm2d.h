@@ -20,7 +20,8 @@ class BatchNorm2d final : public Layer {
     bool relu = false;
   };
 
-  explicit BatchNorm2d(const Options& options) : options_(options) {}
+  /// Throws Error for fewer than 1 channel, a negative epsilon, and a momentum outside of [0, 1].
+  explicit BatchNorm2d(const Options& options);
 
   void declare(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;

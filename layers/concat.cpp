@@ -38,6 +38,7 @@ Tensor Concat::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
 }
 
 void Concat::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  require(!outputs_.empty(), name(), ": backward was planned before forward");
   std::int64_t channel = dy.c();
   for (std::size_t j = branches_.size(); j-- > 0;) {
     channel -= outputs_[j].c();

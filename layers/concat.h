@@ -21,6 +21,7 @@ class Concat final : public Layer {
     return *this;
   }
   Concat& add(std::string name, std::unique_ptr<Layer> branch) {
+    require(branch != nullptr, "the branch '", name, "' of a Concat is null");
     names_.push_back(std::move(name));
     branches_.push_back(std::move(branch));
     return *this;

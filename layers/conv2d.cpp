@@ -2,6 +2,14 @@
 
 namespace minception {
 
+Conv2d::Conv2d(const Options& options) : options_(options) {
+  const auto& [in, out, kernel, stride, padding, bias, relu] = options_;
+  require(in >= 1 && out >= 1, "a convolution from ", in, " to ", out, " channels: each must be at least 1");
+  require(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
+          "a convolution with kernel ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, ", padding ",
+          padding.h, "x", padding.w, ": kernel and stride must be at least 1, padding at least 0");
+}
+
 Parameter Conv2d::weight_parameter(const Options& options, const std::string& name) {
   const std::int64_t taps = options.kernel.h * options.kernel.w;
   return {.name = name + ".weight",

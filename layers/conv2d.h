@@ -19,7 +19,8 @@ class Conv2d final : public Layer {
     bool relu = false;
   };
 
-  explicit Conv2d(const Options& options) : options_(options) {}
+  /// Throws Error for channels, a kernel or a stride below 1, and a negative padding.
+  explicit Conv2d(const Options& options);
 
   void declare(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;

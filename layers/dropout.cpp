@@ -4,6 +4,10 @@
 
 namespace minception {
 
+Dropout::Dropout(double p, std::uint64_t seed) : attributes_{.p = p, .seed = seed} {
+  require(p >= 0.0 && p < 1.0, "a dropout rate of ", p, ": it must be in [0, 1)");
+}
+
 void Dropout::declare(ParameterTable& table, const std::string& name) {
   Layer::declare(table, name);
   // The upper half of the 32-bit stream numbers belongs to others, such as the order of samples.

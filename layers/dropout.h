@@ -9,7 +9,8 @@ namespace minception {
 /// The mask is a function of (seed, epoch, position of the sample, element): backward draws it again.
 class Dropout final : public Layer {
  public:
-  Dropout(double p, std::uint64_t seed) : attributes_{.p = p, .seed = seed} {}
+  /// Throws Error unless 0 <= p < 1.
+  Dropout(double p, std::uint64_t seed);
 
   /// The stream of the mask is derived from the name, so that adding a layer elsewhere changes no mask.
   void declare(ParameterTable& table, const std::string& name) override;

@@ -77,13 +77,19 @@ Tensor rows(const Tensor& block, std::int64_t begin, std::int64_t count) {
 }  // namespace
 
 Inception::Inception(const Options& options)
-    : options_(options),
-      pool_({.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}),
-      branch4_(unit(options, options.channels.in, options.channels.branch4, {1, 1})) {
+    : options_(options), pool_({.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}) {
   require(options.factor >= 1 && options.factor % 2 == 1, "an Inception block cannot be factorised by ", options.factor,
           ": the factor must be odd");
+  const auto& [in, branch1, branch2_reduce, branch2, branch3_reduce, branch3, branch4] = options.channels;
+  require(std::min({in, branch1, branch2_reduce, branch2, branch3_reduce, branch3}) >= 1 && branch4 >= 0,
+          "an Inception block with channels {in ", in, ", branch1 ", branch1, ", branch2 ", branch2_reduce, " and ",
+          branch2, ", branch3 ", branch3_reduce, " and ", branch3, ", branch4 ", branch4,
+          "}: each must be at least 1, the last 0 or more");
+  require(options.branch3_kernel >= 1 && options.branch3_kernel % 2 == 1, "an Inception block with a third branch of ",
+          options.branch3_kernel, "x", options.branch3_kernel, " filters: their size must be odd");
   require(options.kind != InceptionKind::expanded || std::min(options.channels.branch2, options.channels.branch3) >= 2,
           "the branches of an expanded Inception block need at least 2 channels each");
+  if (branch4 > 0) branch4_.emplace(unit(options, in, branch4, {1, 1}));
   build_branch2(branch2_, options);
   build_branch3(branch3_, options);
   if (options.batch_norm) {
@@ -114,9 +120,9 @@ void Inception::declare(ParameterTable& table, const std::string& name) {
   }
   branch2_.declare(table, name + ".branch2");
   branch3_.declare(table, name + ".branch3");
-  if (options_.channels.branch4 == 0) return;
+  if (!branch4_) return;
   pool_.declare(table, name + ".branch4.0");
-  branch4_.declare(table, name + ".branch4.1");
+  branch4_->declare(table, name + ".branch4.1");
 }
 
 Shape Inception::output_shape(const Shape& input) const {
@@ -173,10 +179,10 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
   branch2_.forward(plan, outputs_[1], y.channels(channel, channels.branch2));
   channel += channels.branch2;
   branch3_.forward(plan, outputs_[2], y.channels(channel, channels.branch3));
-  if (channels.branch4 == 0) return y;
+  if (!branch4_) return y;
   channel += channels.branch3;
   pooled_ = pool_.forward(plan, x);
-  branch4_.forward(plan, pooled_, y.channels(channel, channels.branch4));
+  branch4_->forward(plan, pooled_, y.channels(channel, channels.branch4));
   return y;
 }
 
@@ -188,10 +194,10 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
   const std::int64_t branch3_at = branch2_at + channels.branch2;
   const std::int64_t branch4_at = branch3_at + channels.branch3;
 
-  if (channels.branch4 > 0) {
+  if (branch4_) {
     GradTarget dpooled;
     if (target.dx.defined()) dpooled.dx = plan.activation(pool_.name() + ": output gradient", pooled_.shape);
-    branch4_.backward(plan, dy.channels(branch4_at, channels.branch4), dpooled);
+    branch4_->backward(plan, dy.channels(branch4_at, channels.branch4), dpooled);
     GradTarget through_pool = target;
     through_pool.relu_output = {};  // the 1x1 convolutions complete the sum and apply the mask
     pool_.backward(plan, dpooled.dx, through_pool);
@@ -227,7 +233,7 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
   }
   if (target.dx.defined()) {
     GradTarget sum = target;
-    sum.accumulate = target.accumulate || channels.branch4 > 0;
+    sum.accumulate = target.accumulate || branch4_.has_value();
     plan.add(name(),
              Conv2d1x1GroupBackwardData{.dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
   }

@@ -50,7 +50,7 @@ class Inception final : public Layer {
     std::int64_t factor = 7;  ///< n of kind `factorised`, odd
   };
 
-  /// Throws Error if the kind does not go with the channels or the factor.
+  /// Throws Error for channels below 1 (branch4 apart), and if the kind does not go with channels, kernel or factor.
   explicit Inception(const Options& options);
 
   void declare(ParameterTable& table, const std::string& name) override;
@@ -68,7 +68,7 @@ class Inception final : public Layer {
   Sequential branch2_;  // what follows the member
   Sequential branch3_;
   MaxPool2d pool_;
-  BasicConv2d branch4_;
+  std::optional<BasicConv2d> branch4_;
   ParameterId weights_ = 0;  // of the three members, in one block
   ParameterId biases_ = 0;
 

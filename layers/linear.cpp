@@ -2,6 +2,11 @@
 
 namespace minception {
 
+Linear::Linear(const Options& options) : options_(options) {
+  require(options.in_features >= 1 && options.out_features >= 1, "a fully connected layer from ", options.in_features,
+          " to ", options.out_features, " features: each must be at least 1");
+}
+
 void Linear::declare(ParameterTable& table, const std::string& name) {
   Layer::declare(table, name);
   const Parameter weight = {.name = name + ".weight",

@@ -15,7 +15,8 @@ class Linear final : public Layer {
     bool bias = true;
   };
 
-  explicit Linear(const Options& options) : options_(options) {}
+  /// Throws Error for fewer than 1 feature on either side.
+  explicit Linear(const Options& options);
 
   void declare(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;

@@ -2,6 +2,13 @@
 
 namespace minception {
 
+void check_windows(const Pool2dAttributes& windows) {
+  const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = windows;
+  require(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
+          "a pool with a window of ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, ", padding ",
+          padding.h, "x", padding.w, ": window and stride must be at least 1, padding at least 0");
+}
+
 Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const std::string& layer) {
   const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = windows;
   const std::int64_t h = pooled_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h, ceil_mode);

@@ -3,6 +3,8 @@
 
 namespace minception {
 
+/// Throws Error for a window or a stride below 1, and a negative padding.
+void check_windows(const Pool2dAttributes& windows);
 /// The output shape of a pool with these windows. Throws Error, naming the layer, if it would be empty.
 Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const std::string& layer);
 
@@ -12,7 +14,7 @@ Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const st
 /// Backward needs argmax only (one byte per output).
 class MaxPool2d final : public Layer {
  public:
-  explicit MaxPool2d(const Pool2dAttributes& windows) : windows_(windows) {}
+  explicit MaxPool2d(const Pool2dAttributes& windows) : windows_(windows) { check_windows(windows); }
 
   Shape output_shape(const Shape& input) const override { return pooled_shape(input, windows_, name()); }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

@@ -5,6 +5,15 @@
 
 namespace minception {
 
+bool fits_memory(const Shape& shape) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;
+  std::int64_t count = 1;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (__builtin_mul_overflow(count, shape[axis], &count) || count >= kMost) return false;
+  }
+  return true;
+}
+
 ParameterId ParameterTable::add_block(std::vector<Parameter> members) {
   constexpr std::int64_t kAlignment = 64 / sizeof(float);
   const ParameterId first = parameters_.size();
@@ -12,6 +21,8 @@ ParameterId ParameterTable::add_block(std::vector<Parameter> members) {
     require(find(parameter.name) == nullptr, "two parameters are named ", parameter.name);
     std::int64_t& end = parameter.trained() ? flat_parameters_ : flat_statistics_;
     parameter.begin = end;
+    require(fits_memory(parameter.shape), "the parameter ", parameter.name, " of shape ", parameter.shape,
+            " is larger than any memory");
     end += parameter.shape.elements();
     parameters_.push_back(std::move(parameter));
   }

@@ -41,12 +41,15 @@ struct Parameter {
 
 using ParameterId = std::size_t;
 
+/// Whether the elements can be counted and addressed: fewer than 2^48.
+bool fits_memory(const Shape& shape);
+
 /// Physical order is separate from names: what one `add_block` call adds lies without gaps in the order given, so that
 /// several weights can run as one GEMM; every block starts at a multiple of 64 bytes (of f32).
 class ParameterTable {
  public:
   /// Adds parameters that must be contiguous; `begin` is set here. Returns the id of the first; ids are
-  /// consecutive. Throws Error if a name is taken.
+  /// consecutive. Throws Error if a name is taken, or for a shape that no memory holds.
   ParameterId add_block(std::vector<Parameter> members);
   ParameterId add(Parameter parameter) { return add_block({std::move(parameter)}); }
 

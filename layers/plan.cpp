@@ -27,6 +27,7 @@ Plan::Plan(Backend& backend, const ParameterTable& parameters, Mode mode, DType 
 }
 
 Tensor Plan::view_of(int storage, const Shape& shape, DType dtype) const {
+  require(fits_memory(shape), "a tensor of shape ", shape, " is larger than any memory");
   Tensor tensor(shape, dtype, nullptr, backend_.device());
   tensor.storage = storage;
   return tensor;
@@ -170,10 +171,23 @@ Tensor Plan::bind(const Tensor& tensor, std::int64_t batch) const {
   return storage.batched ? bound.first(batch) : bound;
 }
 
+void Plan::check_batch_norms(std::int64_t batch) const {
+  for (const Step& step : steps_) {
+    const auto* norm = std::get_if<BatchNormForwardTraining>(&step.operation);
+    if (norm == nullptr) continue;
+    Shape shape = norm->x.shape;
+    shape[0] = batch;
+    require(batch * shape.extent_or_1(2) * shape.extent_or_1(3) > 1, step.layer,
+            ": expected more than 1 value per channel when training, got an input of ", shape,
+            "; use a larger batch or image");
+  }
+}
+
 BoundSteps& Plan::bind(const BindOptions& options) {
   require(options.batch >= 1 && options.batch <= max_batch_, "a batch of ", options.batch,
           " samples: the network was planned for 1 to ", max_batch_);
   if (const auto found = bound_.find(options); found != bound_.end()) return found->second;
+  check_batch_norms(options.batch);
 
   BoundSteps bound;
   std::size_t extra_bytes = 0;

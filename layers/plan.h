@@ -134,12 +134,16 @@ class Plan {
   std::span<const Step> steps() const { return steps_; }
   std::span<const Storage> storages() const { return storages_; }
 
+  /// Throws Error, naming the layer and its input, where a batch of this size gives a BatchNorm that trains a single value
+  /// per channel, which has no variance.
+  void check_batch_norms(std::int64_t batch) const;
+
   /// Where the arena and the regions are. Forgets what was bound before.
   void set_memory(void* arena, const std::map<Region, void*>& regions);
   /// Replaces the operands of load_batch by this data set (with data) in all steps.
   void set_dataset(const Tensor& images, const Tensor& labels);
 
-  /// The steps for these options, made at the first call with them.
+  /// The steps for these options, made at the first call with them. Throws Error like check_batch_norms.
   BoundSteps& bind(const BindOptions& options);
   /// The tensor with its memory, for a batch of `batch` samples.
   Tensor bind(const Tensor& tensor, std::int64_t batch) const;

@@ -14,7 +14,9 @@ class Residual final : public Layer {
  public:
   /// The full name of `inner` will be "<name of this>.<inner_name>".
   Residual(std::string inner_name, std::unique_ptr<Layer> inner, double scale = 1.0, bool relu = false)
-      : inner_name_(std::move(inner_name)), inner_(std::move(inner)), scale_(scale), relu_(relu) {}
+      : inner_name_(std::move(inner_name)), inner_(std::move(inner)), scale_(scale), relu_(relu) {
+    require(inner_ != nullptr, "a residual connection around no layer ('", inner_name_, "' is null)");
+  }
 
   void declare(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;

@@ -27,6 +27,7 @@ Tensor Sequential::forward(Plan& plan, const Tensor& x, const Tensor& destinatio
 }
 
 void Sequential::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
+  require(!inputs_.empty(), name(), ": backward was planned before forward");
   Tensor gradient = dy;
   for (std::size_t i = layers_.size(); i-- > 0;) {
     if (i == 0) return layers_[0]->backward(plan, gradient, target);

@@ -17,6 +17,7 @@ class Sequential final : public Layer {
   /// Appends a layer; its full name will be "<name of this>.<name>".
   template <class L>
   Sequential& add(std::string name, std::unique_ptr<L> layer) {
+    require(layer != nullptr, "the layer '", name, "' of a Sequential is null");
     names_.push_back(std::move(name));
     layers_.push_back(std::move(layer));
     return *this;
@@ -39,10 +40,15 @@ class Sequential final : public Layer {
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
   std::size_t size() const { return layers_.size(); }
-  const std::string& name_of(std::size_t index) const { return names_[index]; }
-  Layer& operator[](std::size_t index) const { return *layers_[index]; }
+  const std::string& name_of(std::size_t index) const { return names_[checked(index)]; }
+  Layer& operator[](std::size_t index) const { return *layers_[checked(index)]; }
 
  private:
+  std::size_t checked(std::size_t index) const {
+    require(index < layers_.size(), "layer ", index, " of a Sequential of ", layers_.size(), " does not exist");
+    return index;
+  }
+
   std::vector<std::string> names_;
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<Tensor> inputs_;

@@ -1,5 +1,6 @@
 #include <minception/core/error.h>
 #include <minception/models/classifier.h>
+#include <minception/models/finite.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
 
@@ -27,7 +28,7 @@ Prediction make_prediction(std::span<const double> logits) {
 
 Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch,
                        const WeightsDescription& described)
-    : backend_(backend) {
+    : backend_(backend), weights_file_(weights.string()) {
   require(max_batch >= 1, "batches of ", max_batch, " images: at least 1 is needed");
   WeightsFile file = read_weights_file(weights, described);
   const std::int64_t channels = file.config.input[0];
@@ -87,7 +88,13 @@ std::vector<Prediction> Classifier::predict(std::span<const DecodedImage> images
     const std::size_t batch = std::min(images.size(), max_batch);
     load(images.first(batch));
     images = images.subspan(batch);
-    network_->infer(static_cast<std::int64_t>(batch));
+    if (looked_at_) {
+      network_->infer(static_cast<std::int64_t>(batch));
+    } else {
+      const std::string overflow = find_overflow(*network_, static_cast<std::int64_t>(batch));
+      require(overflow.empty(), weights_file_, ": these weights overflow, first in ", overflow);
+      looked_at_ = true;
+    }
     const std::vector<double> logits = network_->logits(Mode::inference, static_cast<std::int64_t>(batch));
     for (std::size_t i = 0; i < batch; ++i) {
       predictions.push_back(make_prediction(std::span(logits).subspan(i * classes, classes)));

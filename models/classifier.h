@@ -36,7 +36,8 @@ class Classifier {
   /// input. `predict` does this itself; who holds many large images does it early to save memory.
   DecodedImage prepare(DecodedImage image) const;
 
-  /// One prediction per image. Prepared images are resized to the model's input and scaled by the same operation as in
+  /// One prediction per image. With the first images every operation is looked at: throws Error, naming the file and the
+  /// layer, where the weights overflow (find_overflow). Prepared images are resized to the model's input and scaled by the same operation as in
   /// training: an image of the data set is seen as training saw it.
   std::vector<Prediction> predict(std::span<const DecodedImage> images);
 
@@ -44,6 +45,8 @@ class Classifier {
   void load(std::span<const DecodedImage> images);
 
   Backend& backend_;
+  std::string weights_file_;
+  bool looked_at_ = false;
   std::vector<std::string> class_names_;
   Shape image_;  // (C, H, W) of the images that training resized
   std::unique_ptr<Network> network_;

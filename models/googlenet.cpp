@@ -215,7 +215,7 @@ Model make_googlenet_torchvision(const ModelConfig& config) {
                                   .last_pool_kernel = 2,
                                   .dropout = 0.2,
                                   .auxiliary = Auxiliary::torchvision,
-                                  .transform_input = true});
+                                  .transform_input = config.transform_input});
 }
 
 Model make_googlenet_v2(const ModelConfig& config) {

@@ -56,7 +56,8 @@ Model make_googlenet_bn(const ModelConfig& config);
 /// parameters without the auxiliary classifiers, which exist in training only.
 Model make_googlenet_v1(const ModelConfig& config);
 
-/// torchvision.models.googlenet with aux_logits and, for 3 channels, transform_input: its names, its logits.
+/// torchvision.models.googlenet with aux_logits and, for 3 channels, transform_input unless the configuration says otherwise:
+/// its names, its logits.
 Model make_googlenet_torchvision(const ModelConfig& config);
 
 /// GoogLeNet's stages and channels with BatchNorm and the 5x5 as two 3x3.

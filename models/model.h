@@ -20,6 +20,8 @@ struct ModelConfig {
   std::uint64_t seed = 1;  ///< of dropout
   /// Of every dropout layer; not given: what the model's description says. 0 leaves dropout out.
   std::optional<double> dropout = std::nullopt;
+  /// false: without the transform of the input that the model's description has (Model::input_scale).
+  bool transform_input = true;
 };
 
 /// A named run of top-level layers: what papers draw as one box.
@@ -37,6 +39,8 @@ struct Head {
   double loss_weight = 1.0;
 };
 
+/// Network checks what it is given, and throws Error for a model without a body, stages and heads that name layers which are
+/// not there, and outputs that are not (N, classes).
 struct Model {
   ModelConfig config;
   std::unique_ptr<Sequential> body;  ///< from the image to the logits of the main head

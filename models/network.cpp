@@ -5,7 +5,7 @@
 #include <minception/models/weights.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 
 namespace minception {
 namespace {
@@ -28,6 +28,54 @@ std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model
   return {std::move(scale), std::move(shift)};
 }
 
+/// That everything is there which the rest of a network takes for granted.
+void check_parts(const Model& model) {
+  const std::string& name = model.config.name;
+  const Shape& input = model.config.input;
+  const std::int64_t classes = model.config.classes;
+  require(input.rank() == 3 && input.elements() > 0, "the input ", input, " of ", name,
+          " must be (channels, height, width), each at least 1");
+  require(classes >= 1, name, " has ", classes, " classes: at least 1 is needed");
+  require(model.body != nullptr && model.body->size() > 0, name, " has no body: give it layers that end in logits");
+  require(!model.body->ends_in_relu(), "the body of ", name, " must end in logits, not in a ReLU");
+  require(model.input_scale.size() == model.input_shift.size() &&
+              (model.input_scale.empty() || static_cast<std::int64_t>(model.input_scale.size()) == input[0]),
+          "the input transform of ", name, " must name a scale and a shift for each of ", input[0], " channels");
+  const std::size_t layers = model.body->size();
+  for (const Stage& stage : model.stages) {
+    require(stage.begin <= stage.end && stage.end <= layers, "the stage ", stage.name, " of ", name, " is layers ",
+            stage.begin, " to ", stage.end, " of ", layers, ": it must begin before it ends, and end with the last");
+  }
+  for (const Head& head : model.auxiliary) {
+    require(!head.name.empty(), "a head of ", name, " has no name");
+    require(head.after + 1 < layers, "the head ", head.name, " reads layer ", head.after, ": it must be one of the ",
+            layers, " layers of the body, and not the last");
+    require(head.layers != nullptr && head.layers->size() > 0, "the head ", head.name,
+            " has no layers: give it some that end in logits");
+    require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
+    require(std::isfinite(head.loss_weight) && head.loss_weight >= 0.0, "the head ", head.name,
+            " has a loss weight of ", head.loss_weight, ": it must be a finite number, 0 or more");
+  }
+}
+
+/// That body and heads yield logits of the model's classes. The layers have their names by now.
+void check_outputs(const Model& model) {
+  const Shape& input = model.config.input;
+  const Shape logits = {1, model.config.classes};
+  Shape shape = {1, input[0], input[1], input[2]};
+  const auto check = [&](const Shape& output, const std::string& what) {
+    require(output == logits, what, " yields ", output, " for one image: the logits of ", model.config.classes,
+            " classes are ", logits);
+  };
+  for (std::size_t i = 0; i < model.body->size(); ++i) {
+    shape = (*model.body)[i].output_shape(shape);
+    for (const Head& head : model.auxiliary) {
+      if (head.after == i) check(head.layers->output_shape(shape), "the head " + head.name);
+    }
+  }
+  check(shape, "the body of " + model.config.name);
+}
+
 [[noreturn]] void fail_to_freeze(const ParameterTable& parameters, const std::string& prefix) {
   std::string layers, last;
   for (const Parameter& parameter : parameters.all()) {
@@ -47,7 +95,10 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
   const auto count = static_cast<std::int64_t>(labels.size());
   require(count > 0 && static_cast<std::int64_t>(pixels.size()) == count * image.elements(), "a data set of ",
           pixels.size(), " bytes does not hold ", count, " images of ", image);
+  const auto [smallest, largest] = std::minmax_element(labels.begin(), labels.end());
+  require(*smallest >= 0, "a data set with the label ", *smallest, ": labels are 0 or more");
   ResidentDataset dataset;
+  dataset.largest_label = *largest;
   dataset.image_memory = backend.allocate(pixels.size());
   dataset.label_memory = backend.allocate(labels.size_bytes());
   backend.copy_to_device(dataset.image_memory.data(), pixels.data(), pixels.size());
@@ -60,19 +111,10 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
-  require(model_.input_scale.size() == model_.input_shift.size() &&
-              (model_.input_scale.empty() ||
-               static_cast<std::int64_t>(model_.input_scale.size()) == model_.config.input[0]),
-          "the input transform of ", model_.config.name, " must name a scale and a shift for each of ",
-          model_.config.input[0], " channels");
+  check_parts(model_);
   model_.body->declare(parameters_, "");
-  require(model_.body->size() > 0 && !model_.body->ends_in_relu(), "the body of a model must end in logits");
-  for (Head& head : model_.auxiliary) {
-    require(head.after + 1 < model_.body->size(), "the head ", head.name, " reads layer ", head.after,
-            ": it must be one of the ", model_.body->size(), " layers of the body, and not the last");
-    require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
-    head.layers->declare(parameters_, head.name);
-  }
+  for (Head& head : model_.auxiliary) head.layers->declare(parameters_, head.name);
+  check_outputs(model_);
   for (const std::string& prefix : options_.freeze) {
     if (!parameters_.freeze(prefix)) fail_to_freeze(parameters_, prefix);
   }
@@ -299,6 +341,9 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
   const Shape& image = *options_.dataset_image;
   require(dataset.images.shape == Shape({dataset.images.n(), image[0], image[1], image[2]}),
           "this network was made for images of ", image, ", the data set is ", dataset.images.shape);
+  require(dataset.largest_label < model_.config.classes, "the data set has the label ", dataset.largest_label, ", ",
+          model_.config.name, " the classes 0 to ", model_.config.classes - 1);
+  dataset_size_[static_cast<int>(mode)] = dataset.images.n();
   has_input_[static_cast<int>(mode)] = true;
   plan_of(mode).set_dataset(dataset.images, dataset.labels);
 }
@@ -306,13 +351,17 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
 void Network::set_indices(std::span<const std::int32_t> indices) {
   require(static_cast<std::int64_t>(indices.size()) <= options_.max_batch, indices.size(),
           " samples are more than the largest batch, ", options_.max_batch);
+  check_has_memory();
+  if (indices.empty()) return;
+  const auto [smallest, largest] = std::minmax_element(indices.begin(), indices.end());
+  require(*smallest >= 0, "sample ", *smallest, " does not exist: indices are 0 or more");
+  largest_index_ = *largest;
   backend_.upload(index_memory_.data(), indices.data(), indices.size_bytes());
 }
 
 void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
   require(!options_.dataset_image, "this network was made for data sets, not for set_input");
-  require(!options_.plan_only, "this network was only planned: it has no memory");
-  has_input_[static_cast<int>(mode)] = true;
+  check_has_memory();
   const Shape& image = model_.config.input;
   const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
   require(
@@ -320,6 +369,11 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
       images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
   require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
           " images");
+  for (const std::int32_t label : labels) {
+    require(label >= 0 && label < model_.config.classes, "the label ", label, " is none of the classes of ",
+            model_.config.name, ", 0 to ", model_.config.classes - 1);
+  }
+  has_input_[static_cast<int>(mode)] = true;
   const Plan& plan = plan_of(mode);
   const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
   std::vector<double> values(images.begin(), images.end());
@@ -341,15 +395,31 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
 
 void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum,
                           std::int64_t step) {
-  const ControlBlock block = {.position = {epoch, position}, .step = step, .schedule = {learning_rate, momentum}};
+  check_has_memory();
+  ControlBlock block = {.position = {epoch, position}, .step = step, .schedule = {learning_rate, momentum}};
+  // Here they are in host memory, whichever the device is.
+  const Tensor schedule({2}, DType::f32, block.schedule);
+  const Tensor number({1}, DType::i64, &block.step);
+  if (options_.adam) validate_values(AdamStep{.step = number, .schedule = schedule});
+  if (!options_.adam) validate_values(SgdStep{.schedule = schedule, .v = options_.sgd.momentum ? schedule : Tensor{}});
+  if (options_.ema_decay > 0.0) validate_values(EmaUpdate{.step = number});
+  validate_values(DropoutForward{.attributes = {}, .position = Tensor({2}, DType::i64, block.position)});
   backend_.upload(control_memory_.data(), &block, sizeof block);
 }
 
-Plan& Network::plan_to_run(Mode mode) const {
+void Network::check_has_memory() const {
   require(!options_.plan_only, "this network was only planned: it has no memory");
+}
+
+Plan& Network::plan_to_run(Mode mode) const {
+  Plan& plan = plan_of(mode);
+  check_has_memory();
   require(has_input_[static_cast<int>(mode)],
           "this network was given nothing to work on: call set_dataset or set_input first");
-  return plan_of(mode);
+  const std::int64_t samples = dataset_size_[static_cast<int>(mode)];
+  require(samples == 0 || largest_index_ < samples, "sample ", largest_index_, " does not exist: the data set has ",
+          samples);
+  return plan;
 }
 
 /// All that is bound, which without the update is less than the plan has. On a profiler's timeline a range per phase, layer
@@ -407,7 +477,7 @@ bool Network::run_watched(Phase phase, std::int64_t batch,
                           const std::function<bool(const Step&, const Operation&)>& after,
                           const TrainStepOptions& options) {
   const BoundSteps& bound =
-      training_->bind({.batch = batch, .accumulate = options.accumulate, .divisor = options.divisor});
+      plan_to_run(Mode::training).bind({.batch = batch, .accumulate = options.accumulate, .divisor = options.divisor});
   for (std::size_t i = 0; i < bound.operations.size(); ++i) {
     const Step& step = training_->steps()[i];
     if (step.phase != phase) continue;
@@ -417,11 +487,22 @@ bool Network::run_watched(Phase phase, std::int64_t batch,
   return true;
 }
 
+void Network::infer_watched(std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after) {
+  Plan& plan = plan_to_run(Mode::inference);
+  const BoundSteps& bound = plan.bind({.batch = batch, .refresh_packed = true});
+  packed_for_batch_ = 0;
+  for (std::size_t i = 0; i < bound.operations.size(); ++i) {
+    backend_.run(bound.operations[i], bound.workspaces[i]);
+    if (!after(plan.steps()[i], bound.operations[i])) return;
+  }
+  packed_for_batch_ = batch;
+}
+
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   const BindOptions options = {
       .batch = batch, .accumulate = step.accumulate, .update = step.update, .divisor = step.divisor};
-  if (options_.record && training_ && has_input_[static_cast<int>(Mode::training)]) {
-    run_whole(training_->bind(options));
+  if (options_.record) {
+    run_whole(plan_to_run(Mode::training).bind(options));
   } else {
     run_bound(Mode::training, options, std::nullopt);
   }
@@ -435,6 +516,7 @@ bool Network::replays(std::int64_t batch) {
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }
 
 std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
+  check_has_memory();
   const Tensor bound = plan_of(mode).bind(mode == Mode::training ? training_logits_ : inference_logits_, batch);
   std::vector<std::byte> memory(bound.bytes());
   backend_.synchronize();
@@ -443,6 +525,8 @@ std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
 }
 
 Totals Network::totals(std::size_t head) const {
+  check_has_memory();
+  require(head < heads(), "head ", head, " of ", model_.config.name, " does not exist: it has ", heads());
   const DType dtype = inference_->master_dtype();
   std::vector<std::byte> memory(2 * size_of(dtype));
   backend_.synchronize();
@@ -453,11 +537,13 @@ Totals Network::totals(std::size_t head) const {
 }
 
 void Network::reset_totals() {
+  check_has_memory();
   backend_.fill_zero(static_cast<std::byte*>(control_memory_.data()) + totals_offset(0),
                      totals_offset(heads()) - totals_offset(0));
 }
 
 void Network::set_totals(std::span<const Totals> totals) {
+  check_has_memory();
   require(totals.size() == heads(), totals.size(), " totals for ", heads(), " heads");
   for (std::size_t head = 0; head < totals.size(); ++head) {
     const double values[] = {totals[head].loss, totals[head].correct};

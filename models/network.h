@@ -24,9 +24,10 @@ struct ResidentDataset {
   Tensor images;  ///< (M, C, h, w) u8
   Tensor labels;  ///< (M) i32
   Buffer image_memory, label_memory;
+  std::int32_t largest_label = -1;  ///< -1: not known
 };
 
-/// Copies (M, h, w, C) bytes and M labels to the backend's device.
+/// Copies (M, h, w, C) bytes and M labels to the backend's device. Throws Error for negative labels.
 ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<const std::uint8_t> pixels,
                               std::span<const std::int32_t> labels);
 
@@ -90,8 +91,8 @@ struct TrainStepOptions {
 
 class Network {
  public:
-  /// Plans everything and allocates it. Throws Error if a layer is left without output, or if memory is short, with the
-  /// bytes needed and free. `backend` outlives the network.
+  /// Plans everything and allocates it. Throws Error for what is wrong with the model, if a layer is left without output, or
+  /// if memory is short, with the bytes needed and free. `backend` outlives the network.
   Network(Model model, Backend& backend, const NetworkOptions& options);
 
   const Model& model() const { return model_; }
@@ -122,7 +123,8 @@ class Network {
 
   // ---- running ------------------------------------------------------------------------------------------------------
 
-  /// Which samples the next batch is made of; `dataset` outlives the runs.
+  /// Which samples the next batch is made of; `dataset` outlives the runs. Throws Error for labels that are no classes of
+  /// the model; a run throws it for indices beyond the data set.
   void set_dataset(Mode mode, const ResidentDataset& dataset);
   void set_indices(std::span<const std::int32_t> indices);
   /// Without a data set: the images (N, C, H, W) in NCHW order, and labels.
@@ -143,7 +145,8 @@ class Network {
   /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes
   /// share memory.
   std::vector<double> logits(Mode mode, std::int64_t batch) const;
-  /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head.
+  /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head. Throws Error for a head that is
+  /// not there.
   Totals totals(std::size_t head = 0) const;
   void reset_totals();
   /// Goes on from these totals, one per head.
@@ -175,6 +178,8 @@ class Network {
   /// Runs the steps of one phase one by one and calls `after` behind each; returns false as soon as that does.
   bool run_watched(Phase phase, std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after,
                    const TrainStepOptions& options = {});
+  /// Infers step by step and calls `after` behind each; stops as soon as that returns false.
+  void infer_watched(std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after);
   /// Runs all steps, none of them from a recording, and says how long each took: one entry per step of `plan`.
   std::vector<OperationTime> run_timed(Mode mode, std::int64_t batch);
   /// The flat parameter and gradient buffers, on the device, in the order and places of `parameters()`; running statistics,
@@ -187,6 +192,7 @@ class Network {
 
  private:
   Plan& plan_of(Mode mode) const;
+  void check_has_memory() const;
   void run_steps(const Plan& plan, const BoundSteps& bound, std::optional<Phase> only = std::nullopt);
   void run_whole(BoundSteps& steps);
   Plan& plan_to_run(Mode mode) const;
@@ -211,8 +217,10 @@ class Network {
   Memory memory_;
   Buffer arena_, parameter_memory_, gradient_memory_, statistic_memory_, optimizer_memory_, average_memory_,
       packed_memory_, control_memory_, index_memory_;
-  bool has_input_[2] = {false, false};  ///< by mode
-  std::int64_t packed_for_batch_ = 0;   ///< the batch size that `packed` was refreshed for; 0: stale
+  bool has_input_[2] = {false, false};     ///< by mode
+  std::int64_t dataset_size_[2] = {0, 0};  ///< by mode; 0: none is set
+  std::int64_t largest_index_ = 0;         ///< of the samples that `set_indices` named
+  std::int64_t packed_for_batch_ = 0;      ///< the batch size that `packed` was refreshed for; 0: stale
 };
 
 }  // namespace minception

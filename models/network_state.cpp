@@ -2,6 +2,7 @@
 
 #include <minception/core/error.h>
 #include <minception/models/network.h>
+#include <minception/models/state_dict.h>
 #include <minception/models/weights.h>
 
 namespace minception {
@@ -108,21 +109,37 @@ void Network::load_averages(const std::map<std::string, FileTensor>& state) {
 void Network::check_values(const std::map<std::string, FileTensor>& values, bool with_statistics) const {
   require(!options_.plan_only, "this network was only planned: it has no memory");
   const DType dtype = inference_->master_dtype();
+  const std::string& model = model_.config.name;
   const auto wanted = [&](const Parameter& parameter) { return parameter.trained() || with_statistics; };
+  std::vector<std::string> unknown, missing, other_shape, other_type;
   for (const auto& [name, tensor] : values) {
     if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch counts batches; nothing here depends on it
     const Parameter* parameter = parameters_.find(name);
-    require(parameter != nullptr && wanted(*parameter), "the tensor ", name, " belongs to no layer of ",
-            model_.config.name);
-    require(tensor.shape == parameter->shape, "the tensor ", name, " is ", tensor.shape, ", ", model_.config.name,
-            " expects ", parameter->shape);
-    require(tensor.dtype == dtype, "the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
-            minception::name_of(dtype), " is expected");
+    if (parameter == nullptr || !wanted(*parameter)) {
+      unknown.push_back(name);
+    } else if (tensor.shape != parameter->shape) {
+      other_shape.push_back(
+          concat("the tensor ", name, " is ", tensor.shape, ", ", model, " expects ", parameter->shape));
+    } else if (tensor.dtype != dtype) {
+      other_type.push_back(concat("the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
+                                  minception::name_of(dtype), " is expected"));
+    }
   }
   for (const Parameter& parameter : parameters_.all()) {
-    require(!wanted(parameter) || values.contains(parameter.name), "the tensor ", parameter.name, " of ",
-            model_.config.name, " is missing");
+    if (wanted(parameter) && !values.contains(parameter.name)) missing.push_back(parameter.name);
   }
+  std::string what;
+  const auto add = [&](const std::string& sentence) { what += (what.empty() ? "" : "; ") + sentence; };
+  if (!unknown.empty())
+    add(concat(list_tensors(unknown), unknown.size() == 1 ? " belongs" : " belong", " to no layer of ", model));
+  if (!missing.empty())
+    add(concat(list_tensors(missing), " of ", model, missing.size() == 1 ? " is" : " are", " missing"));
+  for (const auto* of_kind : {&other_shape, &other_type}) {
+    if (of_kind->empty()) continue;
+    add(of_kind->front());
+    if (of_kind->size() > 1) what += concat(", and ", of_kind->size() - 1, " more do not fit likewise");
+  }
+  require(what.empty(), what);
 }
 
 void Network::import_values(const std::map<std::string, FileTensor>& values, std::byte* flat, std::byte* statistics) {

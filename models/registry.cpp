@@ -49,7 +49,10 @@ Model make_model(const ModelConfig& config) {
   require(!config.dropout || (*config.dropout >= 0.0 && *config.dropout < 1.0),
           "the dropout rate of a model must be at least 0 and below 1, not ", config.dropout.value_or(0.0));
   for (const Entry& entry : kModels) {
-    if (config.name == entry.name) return entry.make(config);
+    if (config.name != entry.name) continue;
+    require(config.transform_input || entry.make == make_googlenet_torchvision, config.name,
+            " has no transform of its input to leave out; googlenet_torchvision has one");
+    return entry.make(config);
   }
   fail_unknown(config.name);
 }

@@ -118,7 +118,9 @@ std::string memory_table(const Network& network) {
                   grouped(network.parameters().trained_values()).c_str());
   if (training) {
     table += format("  gradients    %8.1f MiB  of parameters\n", mib(memory.gradients));
-    table += format("  optimizer    %8.1f MiB\n", mib(memory.optimizer));
+    const NetworkOptions& options = network.options();
+    const char* state = options.adam ? "  Adam's two moments" : options.sgd.momentum ? "  momentum" : "";
+    table += format("  optimizer    %8.1f MiB%s\n", mib(memory.optimizer), state);
     if (memory.averages > 0) table += format("  averages     %8.1f MiB  of parameters\n", mib(memory.averages));
   }
   if (memory.packed > 0)

@@ -1,7 +1,10 @@
 #include <minception/core/error.h>
 #include <minception/models/weights.h>
 
+#include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 
 namespace minception {
 namespace {
@@ -17,6 +20,16 @@ void for_each_pair(const Shape& shape, F&& f) {  // f(index in channels-last ord
       }
     }
   }
+}
+
+/// IEEE binary16: sign, 5 bits of exponent with bias 15, 10 bits of mantissa.
+double from_f16(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  double value = std::numeric_limits<double>::infinity();
+  if (exponent == 31 && mantissa != 0) value = std::numeric_limits<double>::quiet_NaN();
+  if (exponent == 0) value = std::ldexp(mantissa, -24);
+  if (exponent > 0 && exponent < 31) value = std::ldexp(1024 + mantissa, exponent - 25);
+  return bits >> 15 ? -value : value;
 }
 
 template <class F>
@@ -74,6 +87,14 @@ FileTensor to_file_tensor(std::span<const double> values, const Shape& shape, DT
 
 std::vector<double> to_doubles(const FileTensor& tensor) {
   std::vector<double> values(tensor.bytes.size() / size_of(tensor.dtype));
+  if (tensor.dtype == DType::f16) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::uint16_t bits;
+      std::memcpy(&bits, tensor.bytes.data() + i * sizeof bits, sizeof bits);
+      values[i] = from_f16(bits);
+    }
+    return values;
+  }
   with_type(tensor.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -16,8 +16,9 @@ std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, 
 /// The inverse.
 std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape, DType dtype);
 
-/// Values to and from the floating dtypes that networks compute with (f32, f64, bf16).
+/// Values to the floating dtypes that networks compute with (f32, f64, bf16).
 FileTensor to_file_tensor(std::span<const double> values, const Shape& shape, DType dtype);
+/// Values of these and of f16, exactly.
 std::vector<double> to_doubles(const FileTensor& tensor);
 
 }  // namespace minception

@@ -1,5 +1,6 @@
 #include <minception/core/error.h>
 #include <minception/models/registry.h>
+#include <minception/models/state_dict.h>
 #include <minception/models/weights.h>
 #include <minception/models/weights_file.h>
 
@@ -7,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 namespace minception {
@@ -18,6 +21,7 @@ constexpr const char* kModel = "model";
 constexpr const char* kPreprocessing = "preprocessing";
 constexpr const char* kClassNames = "class_names";
 constexpr const char* kResize = "bilinear";
+constexpr const char* kTransformInput = "transform_input";
 
 /// Text from a file, fit for a line on a terminal.
 std::string printable(const std::string& text) {
@@ -113,6 +117,10 @@ void read_model(const Metadata& metadata, const std::string& file, ModelConfig& 
   require(found, file, ": its weights are of an unknown model ", printable(config.name), ": known are ", known);
   config.input = metadata.image(model, kModel, "input");
   config.classes = metadata.extent(metadata.member(model, kModel, "classes"), kModel, "classes");
+  if (!model.contains(kTransformInput)) return;
+  metadata.check(model[kTransformInput].is_boolean(), kModel, "has a '", kTransformInput,
+                 "' that is neither true nor false");
+  config.transform_input = model[kTransformInput].get<bool>();
 }
 
 void read_preprocessing(const Metadata& metadata, WeightsFile& weights) {
@@ -145,8 +153,12 @@ void read_class_names(const Metadata& metadata, WeightsFile& weights) {
 /// The tensor of that name, of at least two extents.
 const FileTensor& weight_named(const WeightsFile& weights, const std::string& name, const std::string& file) {
   const auto found = weights.tensors.find(name);
-  require(found != weights.tensors.end(), file, ": has no tensor ", name, ": these are no weights of ",
-          weights.config.name);
+  if (found == weights.tensors.end()) {
+    std::vector<std::string> names;
+    for (const auto& [key, tensor] : weights.tensors) names.push_back(key);
+    fail(file, ": has no tensor ", name, ": these are no weights of ", weights.config.name,
+         names.empty() ? "" : ", but " + list_tensors(names));
+  }
   require(found->second.shape.rank() >= 2, file, ": ", name, " has the shape ", found->second.shape,
           ": no weights of a layer of ", weights.config.name);
   return found->second;
@@ -154,54 +166,97 @@ const FileTensor& weight_named(const WeightsFile& weights, const std::string& na
 
 /// Everything but the tensors of a file that says nothing else.
 void describe(WeightsFile& weights, const WeightsDescription& described, const std::string& file) {
+  weights.described = true;
   weights.config = default_config(described.model);
+  weights.config.transform_input = described.transform_input;
   Shape& input = weights.config.input;
   if (described.size.rank() == 2) input = {input[0], described.size[0], described.size[1]};
   const auto backend = make_reference_backend();
-  const auto planned = [&] {
-    return Network(make_model(weights.config), *backend, {.max_batch = 1, .training = false, .plan_only = true});
-  };
-  {
-    const Network usual = planned();
-    const std::span<const Parameter> all = usual.parameters().all();
-    const std::vector<std::string> heads = head_parameters(usual);
-    // Those of the body come before those of auxiliary heads.
-    const auto last = std::find_if(all.begin(), all.end(), [&](const Parameter& parameter) {
-      return parameter.shape.rank() >= 2 && std::find(heads.begin(), heads.end(), parameter.name) != heads.end();
-    });
-    require(last != all.end(), described.model, " has no weights that make logits");
-    input[0] = weight_named(weights, all.front().name, file).shape[1];
-    weights.config.classes = weight_named(weights, last->name, file).shape[0];
+  const Network usual(make_model(weights.config), *backend, {.max_batch = 1, .training = false, .plan_only = true});
+  const std::span<const Parameter> all = usual.parameters().all();
+  const std::vector<std::string> heads = head_parameters(usual);
+  // Those of the body come before those of auxiliary heads.
+  const auto last = std::find_if(all.begin(), all.end(), [&](const Parameter& parameter) {
+    return parameter.shape.rank() >= 2 && std::find(heads.begin(), heads.end(), parameter.name) != heads.end();
+  });
+  require(last != all.end(), described.model, " has no weights that make logits");
+  try {
+    strip_prefix(weights.tensors, {all.front().name, last->name});
+  } catch (const Error& error) {
+    fail(file, ": ", error.what());
   }
-  const Network fitting = planned();
-  for (const Head& head : fitting.model().auxiliary) {
-    const auto of_head = [&](const std::string& name) { return name.starts_with(head.name + "."); };
-    if (std::any_of(weights.tensors.begin(), weights.tensors.end(),
-                    [&](const auto& item) { return of_head(item.first); })) {
-      continue;
-    }
-    for (const Parameter& parameter : fitting.parameters().all()) {
-      if (!of_head(parameter.name)) continue;
-      const auto count = static_cast<std::size_t>(parameter.shape.elements());
-      weights.tensors[parameter.name] = to_file_tensor(std::vector<double>(count), parameter.shape, DType::f32);
-    }
-  }
-  for (const auto& [what, values] : {std::pair{"means", &described.mean}, {"deviations", &described.deviation}}) {
+  input[0] = weight_named(weights, all.front().name, file).shape[1];
+  weights.config.classes = weight_named(weights, last->name, file).shape[0];
+
+  const Normalization& normalization = described.normalization;
+  for (const auto& [what, values] :
+       {std::pair{"means", &normalization.mean}, {"deviations", &normalization.deviation}}) {
     require(values->size() == 1 || static_cast<std::int64_t>(values->size()) == input[0], file, ": ", values->size(),
             " ", what, " are given; one is needed, or one for each of ", input[0], " channels");
   }
-  // (pixel / 255 - mean) / deviation
-  const std::vector<double>&mean = described.mean, &deviation = described.deviation;
-  for (const double d : deviation) weights.scale.push_back(static_cast<float>(1.0 / (255.0 * d)));
-  for (std::size_t c = 0; c < std::max(mean.size(), deviation.size()); ++c) {
-    weights.shift.push_back(
-        static_cast<float>(-mean[mean.size() == 1 ? 0 : c] / deviation[deviation.size() == 1 ? 0 : c]));
-  }
+  weights.scale = normalization.scale();
+  weights.shift = normalization.shift();
   weights.image = input;
   for (std::int64_t c = 0; c < weights.config.classes; ++c) weights.class_names.push_back(std::to_string(c));
 }
 
+/// The auxiliary heads without any tensor.
+std::vector<std::string> absent_heads(const Network& network, const std::map<std::string, FileTensor>& tensors) {
+  std::vector<std::string> absent;
+  for (const Head& head : network.model().auxiliary) {
+    const std::string prefix = head.name + ".";
+    const auto first = tensors.lower_bound(prefix);
+    if (first == tensors.end() || !first->first.starts_with(prefix)) absent.push_back(head.name);
+  }
+  return absent;
+}
+
+/// The fewest digits with which `same` holds, at most all.
+template <class F>
+double shortest_decimal(double value, F&& same) {
+  for (int digits = 1; digits < std::numeric_limits<double>::max_digits10; ++digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    const double candidate = std::strtod(text, nullptr);
+    if (same(candidate)) return candidate;
+  }
+  return value;
+}
+
 }  // namespace
+
+// (pixel / 255 - mean) / deviation
+std::vector<float> Normalization::scale() const {
+  std::vector<float> values;
+  for (const double d : deviation) values.push_back(static_cast<float>(1.0 / (255.0 * d)));
+  return values;
+}
+
+std::vector<float> Normalization::shift() const {
+  std::vector<float> values;
+  for (std::size_t c = 0; c < std::max(mean.size(), deviation.size()); ++c) {
+    values.push_back(static_cast<float>(-mean[mean.size() == 1 ? 0 : c] / deviation[deviation.size() == 1 ? 0 : c]));
+  }
+  return values;
+}
+
+std::optional<Normalization> normalization_of(std::span<const float> scale, std::span<const float> shift) {
+  Normalization found{{}, {}};
+  for (std::size_t c = 0; c < std::max(scale.size(), shift.size()); ++c) {
+    const float a = scale[scale.size() == 1 ? 0 : c], b = shift[shift.size() == 1 ? 0 : c];
+    const auto deviation_fits = [&](double d) { return static_cast<float>(1.0 / (255.0 * d)) == a; };
+    const double deviation = shortest_decimal(1.0 / (255.0 * static_cast<double>(a)), deviation_fits);
+    const auto mean_fits = [&](double m) { return static_cast<float>(-m / deviation) == b; };
+    const double mean = shortest_decimal(-static_cast<double>(b) * deviation, mean_fits);
+    if (!(deviation > 0.0) || !deviation_fits(deviation) || !mean_fits(mean)) return std::nullopt;
+    found.deviation.push_back(deviation);
+    found.mean.push_back(mean);
+  }
+  for (std::vector<double>* values : {&found.mean, &found.deviation}) {
+    if (std::equal(values->begin() + 1, values->end(), values->begin())) values->resize(1);
+  }
+  return found;
+}
 
 std::map<std::string, FileTensor> weights_among(std::map<std::string, FileTensor> tensors) {
   std::erase_if(tensors, [](const auto& item) { return item.first.starts_with(kOptimizerPrefix); });
@@ -248,7 +303,8 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   const NetworkOptions& options = network.options();
   require(static_cast<std::int64_t>(class_names.size()) == config.classes, class_names.size(), " class names for ",
           config.classes, " classes of ", config.name);
-  const Json model = {{"name", config.name}, {"input", to_json(config.input)}, {"classes", config.classes}};
+  Json model = {{"name", config.name}, {"input", to_json(config.input)}, {"classes", config.classes}};
+  if (!config.transform_input || !network.model().input_scale.empty()) model[kTransformInput] = config.transform_input;
   Json preprocessing = {{"resize", kResize}, {"scale", options.scale}, {"shift", options.shift}};
   if (options.dataset_image) preprocessing["image"] = to_json(*options.dataset_image);
   try {
@@ -260,30 +316,64 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
 
 WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDescription& described) {
   Safetensors content = read_safetensors(path);
-  WeightsFile weights;
-  if (!described.model.empty()) {
-    require(!content.metadata.contains(kModel), path.string(),
-            ": says itself which model its weights are of; leave out --model");
-    weights.tensors = weights_among(std::move(content.tensors));
-    describe(weights, described, path.string());
-    return weights;
-  }
-  require(content.metadata.contains(kModel), path.string(),
+  const std::string file = path.string();
+  const bool labelled = content.metadata.contains(kModel);
+  require(!labelled || described.model.empty() || described.if_needed, file,
+          ": says itself which model its weights are of; leave out --model");
+  require(labelled || !described.model.empty(), file,
           ": no model is named in its metadata: it was not written by train; name the model.safetensors or a "
           "checkpoint of a run, or say with --model whose weights it holds");
-  const Metadata metadata(path.string(), content.metadata);
-  read_model(metadata, path.string(), weights.config);
+  WeightsFile weights;
+  weights.tensors = weights_among(std::move(content.tensors));
+  try {
+    convert_to_f32(weights.tensors);
+    check_numbers(weights.tensors);
+  } catch (const Error& error) {
+    fail(file, ": ", error.what());
+  }
+  if (!labelled) {
+    describe(weights, described, file);
+    return weights;
+  }
+  const Metadata metadata(file, content.metadata);
+  read_model(metadata, file, weights.config);
   read_preprocessing(metadata, weights);
   read_class_names(metadata, weights);
-  weights.tensors = weights_among(std::move(content.tensors));
   return weights;
 }
 
-void load_weights(Network& network, const WeightsFile& weights, const std::filesystem::path& path) {
+std::vector<std::string> load_weights(Network& network, const WeightsFile& weights, const std::filesystem::path& path,
+                                      Heads heads) {
+  const std::vector<std::string> absent = absent_heads(network, weights.tensors);
   try {
-    network.load_state(weights.tensors);
+    if (absent.empty() && heads == Heads::load) {
+      network.load_state(weights.tensors);
+      return absent;
+    }
+    std::map<std::string, FileTensor> tensors = weights.tensors;
+    for (auto& [name, tensor] : network.state()) {
+      const bool is_absent = std::any_of(absent.begin(), absent.end(),
+                                         [&](const std::string& head) { return name.starts_with(head + "."); });
+      if (is_absent) tensors[name] = std::move(tensor);
+    }
+    if (heads == Heads::keep) {
+      load_all_but_heads(network, std::move(tensors));
+    } else {
+      network.load_state(tensors);
+    }
   } catch (const Error& error) {
     fail(path.string(), ": ", error.what());
+  }
+  return absent;
+}
+
+void check_class_names(const std::string& weights, const std::vector<std::string>& of_weights, const std::string& data,
+                       const std::vector<std::string>& of_data) {
+  require(of_weights.size() == of_data.size(), weights, ": was trained for ", of_weights.size(), " classes, ", data,
+          " has ", of_data.size());
+  for (std::size_t i = 0; i < of_data.size(); ++i) {
+    require(of_weights[i] == of_data[i], weights, ": class ", i, " is '", of_weights[i], "', in ", data, " it is '",
+            of_data[i], "': the model was trained on other classes");
   }
 }
 

@@ -46,7 +46,7 @@ pack() {
     -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
   quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (the lines above say why)"
-  quietly cmake --build build/gpu --target gpu_programs || die "the build failed (the lines above say why)"
+  build_tree build/gpu gpu_programs
   rm -rf "$packed" build/gpu-staged
   mkdir -p "$packed" build/gpu-staged/lib
   while read -r name; do
@@ -83,7 +83,7 @@ prepare() {
     for name in train step_speed kernel_speed; do
       [ -x "build/emulated/bin/$name" ] || die "build/emulated/bin/$name is not there: cmake --preset emulated, and build it"
     done
-    bin() { find build/emulated/bin build/emulated/tests -name "$1" -type f | head -n 1; }
+    bin() { find build/emulated/bin build/emulated/tests -name "$1" -type f -print -quit; }
     return
   fi
   [ -e "$packed/programs.tar.gz" ] || pack
@@ -99,8 +99,9 @@ prepare() {
   export LD_LIBRARY_PATH="$unpacked/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   [ ! -d "$packed/fashion-mnist" ] || data_dir=(--data-dir "$packed/fashion-mnist")
   if command -v nvidia-smi >/dev/null; then
-    device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)
-    driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)
+    device=$(nvidia-smi --query-gpu=name --format=csv,noheader)
+    driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader)
+    device=${device%%$'\n'*} driver=${driver%%$'\n'*}  # of the first GPU
   fi
 }
 

@@ -1,59 +1,66 @@
 # What the scripts share. Sourced by them, from any folder.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/scripts/packages.sh"
+. "$root/scripts/progress.sh"
 
-if [ -t 1 ]; then say() { printf '\033[1m== %s\033[0m\n' "$*"; }; else say() { printf '== %s\n' "$*"; }; fi
+# A standard output that has gone must not end the work.
+if [ -t 1 ]; then
+  say() { printf '\033[1m== %s\033[0m\n' "$*" 2>/dev/null || true; }
+else
+  say() { printf '== %s\n' "$*" 2>/dev/null || true; }
+fi
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+# On Ctrl-C the program in the foreground ends by itself and leaves whole files; then the script ends, too.
+trap 'printf "\n%s: interrupted\n" "$(basename "$0")" >&2; exit 130' INT
+
+logs=$root/build/logs
+
+# explain LOG: prints what of a log says why something failed.
+explain() {
+  local why
+  why=$(grep -E -A 20 'error:|CMake Error|^FAILED|^E: |fatal|#error|undefined reference' "$1" || tail -n 40 "$1")
+  head -n 60 <<<"$why" >&2
+  echo "The whole output is in $1" >&2
+}
 
 # quietly COMMAND...: runs it and prints its warnings only; if it fails, what says why.
 quietly() {
-  local log status=0
-  log=$(mktemp)
+  local log
+  mkdir -p "$logs" || die "$logs cannot be written"
+  log=$logs/$(basename "$0" .sh).log
   if "$@" >"$log" 2>&1; then
     grep 'warning:' "$log" || true
   else
-    status=1
-    { grep -E -A 20 'error|FAILED' "$log" || tail -n 40 "$log"; } >"$log.why"
-    head -n 60 "$log.why" >&2
-    rm -f "$log.why"
+    explain "$log"
+    return 1
   fi
-  rm -f "$log"
-  return $status
-}
-
-# install_packages NAME...: installs those Debian packages that are missing. Where there is no apt-get, names them.
-install_packages() {
-  local missing=() package
-  if ! command -v dpkg-query >/dev/null; then
-    printf 'This is no Debian system: make sure that what these packages hold is installed: %s\n' "$*"
-    return
-  fi
-  for package in "$@"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || die "please install as root: apt-get install ${missing[*]}"
-    as_root=(sudo)
-  fi
-  say "Installing ${missing[*]}"
-  quietly "${as_root[@]}" apt-get update && quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends "${missing[@]}" ||
-    die "apt-get could not install ${missing[*]} (the lines above say why)"
 }
 
 CMAKE_ARGS=()  # more options for the configuration
-# (Debian's oneDNN asks for OpenCL's headers at configuration, but only recommends them)
-build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev ocl-icd-opencl-dev
-  zlib1g-dev)
 
-# build PRESET [TARGET...]: configures and builds; prints only what matters.
+# build_tree FOLDER [TARGET...]: builds what is configured there; prints progress, warnings and errors.
+build_tree() {
+  local folder=$1 log
+  log=$logs/build-$(basename "$1").log
+  shift
+  mkdir -p "$logs" || die "$logs cannot be written"
+  fit_memory
+  NINJA_STATUS='[%f/%t] ' cmake --build "$folder" ${1:+--target "$@"} 2>&1 | follow ninja "$log" || {
+    explain "$log"
+    die "the build failed (the lines above say why)"
+  }
+}
+
+# build PRESET [TARGET...]: configures and builds.
 build() {
-  local preset=$1
+  local preset=$1 folder
   shift
   cd "$root"
+  check_tools
   say "Building (preset $preset)"
   quietly cmake -S "$root" --preset "$preset" "${CMAKE_ARGS[@]}" || die "CMake could not configure (the lines above say why)"
-  quietly cmake --build --preset "$preset" ${1:+--target "$@"} || die "the build failed (the lines above say why)"
+  folder=$preset
+  [ "$preset" != programs ] || folder=cpu
+  build_tree "build/$folder" "$@"
 }

@@ -1,42 +1,72 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained GoogLeNet: installs what is missing, builds, trains on Fashion-MNIST.
+# From a fresh clone to a trained GoogLeNet: installs what is missing, builds, trains on Fashion-MNIST. Where a GPU answers and
+# nvcc is there, it builds for that GPU and trains on it (docs/gpu.md).
 #
 #   scripts/quickstart.sh [OUT]        OUT is the folder of the run, runs/quickstart by default
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$root/scripts/gpu.sh"
+usual_time="5 to 8 minutes on 2 cores"  # of the whole command on a fresh machine
+build_mib=600                      # disk space that the build takes
 cd "$root"
 out=${1:-runs/quickstart}
 # Its own run is made anew each time; a folder of yours is never overwritten.
 overwrite=()
-[ $# -gt 0 ] || overwrite=(--overwrite)
+if [ $# -eq 0 ]; then
+  overwrite=(--overwrite)
+elif [ -e "$out/model.safetensors" ] || [ -s "$out/metrics.jsonl" ] || [ -e "$out/checkpoints" ]; then
+  die "$out holds a run already: name another folder"
+fi
+mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written: name another folder for the run"
 begin=$SECONDS
 
+# Everything that may be missing is asked for before the long build.
+say "Installing, building and training: usually $usual_time"
+check_disk "$build_mib"
 install_packages "${build_packages[@]}"
+# Without it the builds of scripts/test.sh, which installs it, would compile all of this once more.
+install_optional "builds compile everything anew" ccache
+check_tools
 
-# The data set: Debian packages it; elsewhere the four files come from where their authors publish them.
-data=/usr/share/datasets/fashion-mnist
-if [ ! -e "$data/train-images-idx3-ubyte.gz" ]; then
-  if command -v apt-get >/dev/null && apt-cache policy dataset-fashion-mnist 2>/dev/null | grep -q 'Candidate: [0-9]'; then
-    install_packages dataset-fashion-mnist
-  else
-    data=$root/build/fashion-mnist
-    scripts/download_fashion_mnist.sh "$data"
-  fi
+# The data set: Debian and Ubuntu package it; elsewhere the four files come from where their authors publish them.
+packaged=/usr/share/datasets/fashion-mnist
+data=$packaged
+if [ ! -e "$packaged/train-images-idx3-ubyte.gz" ]; then
+  install_optional "the data set is downloaded instead" dataset-fashion-mnist
 fi
+if [ ! -e "$packaged/train-images-idx3-ubyte.gz" ]; then
+  data=$root/build/fashion-mnist
+  command -v curl >/dev/null || install_packages curl ca-certificates
+  scripts/download_fashion_mnist.sh "$data"
+fi
+for file in {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz; do
+  gzip -t "$data/$file" 2>/dev/null ||
+    die "$data/$file is missing or damaged: remove it (or reinstall dataset-fashion-mnist) and start again"
+done
 
-build programs train summarize export_images predict report
+if choose_gpu; then
+  say "Building for the GPU ${gpu_name:-here} (compute capability ${gpu_architectures//-real/})"
+  bin=build/cuda/bin device=(--device cuda)
+  CMAKE_ARGS+=("-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=$gpu_architectures" -DMINCEPTION_TESTS=OFF)
+  preset=cuda
+else
+  [ -z "$gpu_problem" ] || say "The training is on the CPU: $gpu_problem"
+  bin=build/cpu/bin device=()
+  preset=programs
+fi
+build "$preset" train summarize export_images predict report
 
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
-build/cpu/bin/train --recipe quickstart --data-dir "$data" --out "$out" "${overwrite[@]}"
+"$bin/train" --recipe quickstart --data-dir "$data" --out "$out" "${device[@]}" "${overwrite[@]}"
 
 say "Predicting a few test images"
-build/cpu/bin/export_images --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null
-build/cpu/bin/predict --weights "$out/model.safetensors" "$out"/images/*.png
+"$bin/export_images" --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null
+"$bin/predict" --weights "$out/model.safetensors" "$out"/images/*.png
 
 say "Done in $((SECONDS - begin)) s. What now?"
-cat <<EOF
+cat <<TEXT
 $out/report.html    open it in a browser: curves, confusion matrix, worst mistakes
-build/cpu/bin/predict --weights $out/model.safetensors IMAGE...    your own images: PNG, JPEG, PGM
-build/cpu/bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
-build/cpu/bin/train --help    all options
-EOF
+$bin/predict --weights $out/model.safetensors IMAGE...    your own images: PNG, JPEG, PGM
+$bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
+$bin/train --help    all options
+TEXT

@@ -1,26 +1,44 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs every test: the CPU build, the build that runs the CUDA kernels on
-# the CPU and, where nvcc is, the build for GPUs. Ends with "N passed, N failed, N skipped".
+# the CPU and, where nvcc is, the build for GPUs, whose tests run where a GPU answers. Ends with
+# "N passed, N failed, N skipped".
 #
 #   scripts/test.sh [CTEST_OPTION...]       for instance: scripts/test.sh -R gradients
+#
+# OMP_NUM_THREADS, OMP_WAIT_POLICY and ONEDNN_MAX_CPU_ISA of the caller reach the tests.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$root/scripts/gpu.sh"
+usual_time="20 minutes on 2 cores"  # on a fresh machine without nvcc
+build_mib=2000                      # disk space that the builds take
 cd "$root"
 
-install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
-  python3-torch python3-venv
+say "Installing, building and testing: usually $usual_time"
+check_disk "$build_mib"
+install_packages "${build_packages[@]}" catch2 python3 python3-venv
+install_optional "what needs it is left out or skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
+  python3-torch python3-torchvision python3-pil shellcheck
 
-# The peers need Debian's PyTorch beside packages that Debian does not have. Of what tensorboard lists as its needs,
-# reading event files takes protobuf and absl-py alone.
+# The peers need Debian's PyTorch and packages that Debian does not have. Of what tensorboard lists as its needs, reading
+# event files takes protobuf and absl-py alone.
 python=$root/build/peers/bin/python3
 peers=(safetensors==0.8.0 tensorboard==2.20.0 protobuf==6.33.2 absl-py==2.3.1)
-if ! "$python" -c 'import torch, safetensors, tensorboard.backend.event_processing.event_accumulator' 2>/dev/null; then
+if ! "$python" -c 'import safetensors, tensorboard.backend.event_processing.event_accumulator' 2>/dev/null; then
   say "Making an environment for the comparisons with PyTorch and TensorBoard"
-  /usr/bin/python3 -m venv --system-site-packages build/peers
-  "$python" -m pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}" ||
-    die "pip could not install ${peers[*]}"
+  { /usr/bin/python3 -m venv --clear --system-site-packages build/peers &&
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}"; } ||
+    echo "pip could not install ${peers[*]}: the comparisons that need them are skipped"
 fi
-CMAKE_ARGS=("-DPython3_EXECUTABLE=$python")
+[ ! -x "$python" ] || CMAKE_ARGS=("-DPython3_EXECUTABLE=$python")
+
+# Which GPUs the CUDA build is for is said before the builds, too.
+gpu=
+if choose_gpu; then
+  gpu=1
+  say "The GPU tests run on ${gpu_name:-the GPU}"
+elif [ -n "$gpu_problem" ]; then
+  say "The GPU tests are skipped: $gpu_problem"
+fi
 
 passed=0 failed=0 skipped=0
 # run_tests PRESET [CTEST_OPTION...]: runs the tests of a build and adds to the three counts.
@@ -30,8 +48,8 @@ run_tests() {
   log=build/$preset/ctest.log
   say "Testing (preset $preset)"
   # Tests run side by side: threads that wait must not spin on a core that another test could use.
-  OMP_NUM_THREADS=$(nproc) OMP_WAIT_POLICY=passive ctest --test-dir "build/$preset" --parallel "$(nproc)" \
-    --output-on-failure "$@" 2>&1 | tee "$log" | grep -vE '^ *Start |  Passed |^Internal ctest|^Test project' || true
+  OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(nproc)} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} ctest --test-dir "build/$preset" \
+    --parallel "$(nproc)" --timeout 600 --output-on-failure "$@" 2>&1 | follow ctest "$log" || true
   grep -h '^SKIPPED' "build/$preset/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u || true
   count() { grep -cE "$1" "$log" || true; }
   local ran_passed ran_skipped
@@ -51,14 +69,16 @@ build emulated minception_cuda_tests minception_cuda_network_tests minception_cu
   step_speed executor_speed
 run_tests emulated --label-regex '^cuda$' "$@"
 
-if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+if nvcc=$(find_nvcc) && { release=$(cuda_version "$nvcc" --version) && at_least "$release" "$least_cuda"; }; then
+  architectures='80-real;90-real'
+  [ -z "$gpu" ] || architectures=$gpu_architectures
   # A kernel that spills registers makes ptxas warn; here that is an error.
-  CMAKE_ARGS+=("-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-80-real;90-real}"
+  CMAKE_ARGS+=("-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-$architectures}"
     -DCMAKE_CUDA_FLAGS=-Xptxas=--warning-as-error)
   build cuda gpu_programs
   run_tests cuda --label-regex '^gpu$' "$@"
 else
-  say "nvcc is not here: the CUDA kernels are not compiled for GPUs"
+  say "nvcc of CUDA $least_cuda or later is not here: the CUDA kernels are not compiled for GPUs"
 fi
 
 [ "$passed" -gt 0 ] || failed=$((failed + 1))

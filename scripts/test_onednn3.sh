@@ -22,10 +22,10 @@ if [ ! -e "$prefix/include" ]; then
 fi
 
 say "Building"
-cmake -S . -B build/onednn3/tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
-  -DMINCEPTION_EXAMPLES=OFF | grep oneDNN
-quietly cmake --build build/onednn3/tree --target minception_kernels_tests minception_models_tests ||
-  die "the build failed (the lines above say why)"
+quietly cmake -S . -B build/onednn3/tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
+  -DMINCEPTION_EXAMPLES=OFF || die "CMake could not configure (the lines above say why)"
+grep -h '^dnnl_DIR:' build/onednn3/tree/CMakeCache.txt
+build_tree build/onednn3/tree minception_kernels_tests minception_models_tests
 say "Testing"
 OMP_WAIT_POLICY=passive ctest --test-dir build/onednn3/tree --parallel "$(nproc)" --output-on-failure --no-tests=error \
   --tests-regex '^(kernels|models)/' "$@" | tail -n 5

@@ -1,11 +1,10 @@
 #pragma once
 /// For test programs that need the cuda backend: where no GPU answers (and nothing emulates one) they say so instead of
-/// failing. Included first, because it configures Catch2.
+/// failing.
 
-#define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include <minception/kernels/backend.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cstdlib>
 #include <iostream>
@@ -15,7 +14,7 @@ namespace {
 
 /// CTest takes the exit code 77 for a test that could not run.
 struct SkipWithoutGpu final : Catch::TestEventListenerBase {
-  using TestEventListenerBase::TestEventListenerBase;
+  using Catch::TestEventListenerBase::TestEventListenerBase;
   void testRunStarting(const Catch::TestRunInfo&) override {
     const std::string problem = why_no_cuda();
     if (problem.empty()) return;

@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/models/state_dict.h>
 #include <minception/models/weights_file.h>
 #include <minception/training/checkpoint.h>
 
@@ -72,6 +73,11 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
     } else {
       checkpoint.parameters[name] = std::move(tensor);
     }
+  }
+  try {
+    check_numbers(checkpoint.parameters, Numbers::trained);
+  } catch (const Error& error) {
+    fail(path.string(), ": ", error.what());
   }
   return checkpoint;
 }

@@ -25,7 +25,8 @@ struct Checkpoint {
 void write_checkpoint(const std::filesystem::path& path, const Network& network, const TrainerState& state,
                       const std::string& options, const std::vector<std::string>& class_names);
 
-/// Throws Error with the file name for a file that is damaged or no checkpoint.
+/// Throws Error with the file name for a file that is damaged or no checkpoint, and for weights that are not finite: a
+/// training that begins with them ends at its first step. Statistics and the optimizer's state may be what they are.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 /// Loads the tensors; an Error says which does not fit, or that the network averages and the checkpoint does not.

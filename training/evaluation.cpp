@@ -145,8 +145,12 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
     for (std::int64_t i = 0; i < batch; ++i) {
       const std::int64_t index = evaluation.samples + i;
       const std::int32_t label = labels[static_cast<std::size_t>(index)];
-      const Answer answer = judge(
-          std::span(logits).subspan(static_cast<std::size_t>(i * classes), static_cast<std::size_t>(classes)), label);
+      const auto row =
+          std::span(logits).subspan(static_cast<std::size_t>(i * classes), static_cast<std::size_t>(classes));
+      const Answer answer = judge(row, label);
+      if (!std::all_of(row.begin(), row.end(), [](double logit) { return std::isfinite(logit); })) {
+        if (evaluation.not_finite++ == 0) evaluation.first_not_finite = index;
+      }
       loss += answer.loss;
       const bool right = answer.label_is_a_number && answer.beaten_by == 0;
       if (right) ++top1;

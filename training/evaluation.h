@@ -29,6 +29,8 @@ struct Evaluation {
   std::int64_t classes = 0;
   std::vector<std::int64_t> confusion;  ///< (label, predicted): samples, classes x classes
   std::vector<Mistake> mistakes;        ///< most confident first
+  std::int64_t not_finite = 0;          ///< samples with a logit that is NaN or infinite
+  std::int64_t first_not_finite = -1;   ///< index of the first of them
 };
 
 struct EvaluationOptions {

@@ -42,6 +42,11 @@ void StreamedFeed::start(Network& network, Mode mode, const PassOrder& order) {
 void StreamedFeed::next(std::int64_t batch) {
   const LoadedBatch* loaded = loader_->next();
   require(loaded != nullptr && loaded->size() == batch, "the pass has no further batch of ", batch, " samples");
+  const std::int64_t classes = network_->model().config.classes;
+  for (const std::int32_t label : loaded->labels) {
+    require(label >= 0 && label < classes, "a sample has the label ", label, ", the model the classes 0 to ",
+            classes - 1);
+  }
   Backend& backend = network_->backend();
   backend.upload(slot_.images.data, loaded->pixels.data(), loaded->pixels.size());
   backend.upload(slot_.labels.data, loaded->labels.data(), loaded->labels.size() * sizeof(std::int32_t));

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,6 +71,41 @@ int try_lock(const fs::path& path) {
   return -1;
 }
 
+/// Whether this open file is the one of that name.
+bool is_same_file(int descriptor, const fs::path& path) {
+  struct stat opened = {}, named = {};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
+int open_metrics(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  require(descriptor >= 0, path.string(), ": cannot be opened: ", system_message());
+  return descriptor;
+}
+
+/// All of a file that is open, whether it still has a name or not.
+std::string content_of(int descriptor) {
+  std::string text;
+  char part[4096];
+  for (ssize_t count = 0; (count = ::pread(descriptor, part, sizeof part, static_cast<off_t>(text.size()))) > 0;) {
+    text.append(part, static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  write_file_atomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
+}
+
+/// The folder that is there, itself or above: where something would be made.
+fs::path existing_part(fs::path path) {
+  std::error_code error;
+  for (; !path.empty() && !fs::exists(path, error); path = path.parent_path()) {
+  }
+  return path.empty() ? fs::path(".") : path;
+}
+
 [[noreturn]] void fail_locked(const fs::path& run) {
   fail(run.string(), ": another process works in this run folder; wait for it, or choose another folder");
 }
@@ -79,6 +115,9 @@ int try_lock(const fs::path& path) {
 void RunFolder::check(const fs::path& path, Open how) {
   std::error_code error;
   if (is_there(path) && !fs::is_directory(path, error)) fail(path.string(), ": is a file; name a folder for the run");
+  const fs::path writable = existing_part(path);
+  require(::access(writable.c_str(), W_OK | X_OK) == 0, writable.string(),
+          ": a run cannot be written there: ", system_message(), "; choose another folder");
   for (const char* file : kFiles) {
     require(!fs::is_directory(path / file, error), (path / file).string(), ": is a folder, and in the way");
   }
@@ -113,8 +152,7 @@ RunFolder::RunFolder(fs::path path, Open how) : path_(std::move(path)) {
     for (const fs::path& events : files_in(path_ / kEventFolder)) remove_file(events);
     for (const char* file : kFiles) remove_file(path_ / file);
   }
-  metrics_ = ::open((path_ / kMetrics).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-  require(metrics_ >= 0, (path_ / kMetrics).string(), ": cannot be opened: ", system_message());
+  metrics_ = open_metrics(path_ / kMetrics);
 }
 
 RunFolder::~RunFolder() {
@@ -123,15 +161,55 @@ RunFolder::~RunFolder() {
 }
 
 void RunFolder::write(const char* name, const std::string& text) {
-  write_file_atomically(path_ / name, std::as_bytes(std::span<const char>(text.data(), text.size())));
+  check_in_place();
+  write_text(path_ / name, text);
+}
+
+bool RunFolder::in_place() const {
+  return is_same_file(lock_, path_ / kLock) && is_same_file(metrics_, path_ / kMetrics);
+}
+
+void RunFolder::check_in_place() const {
+  require(in_place(), path_.string(), ": the folder, or files in it, were removed or replaced while the run went on");
 }
 
 void RunFolder::append(const std::string& line) {
-  const std::string text = line + "\n";
-  const ssize_t written = ::write(metrics_, text.data(), text.size());
-  require(written == static_cast<ssize_t>(text.size()), (path_ / kMetrics).string(),
-          ": cannot add a line: ", written < 0 ? system_message() : std::string("the disk is full"),
-          "; free space, then --resume the run");
+  pending_ += line + "\n";
+  flush();
+}
+
+void RunFolder::flush() {
+  if (pending_.empty()) return;
+  check_in_place();
+  const ssize_t written = ::write(metrics_, pending_.data(), pending_.size());
+  if (written == static_cast<ssize_t>(pending_.size())) return pending_.clear();
+  const std::string reason = written < 0 ? system_message() : std::generic_category().message(ENOSPC);
+  // The part of a line that there was room for.
+  struct stat status = {};
+  if (written > 0 && ::fstat(metrics_, &status) == 0) {
+    [[maybe_unused]] const int ignored = ::ftruncate(metrics_, status.st_size - written);
+  }
+  fail((path_ / kMetrics).string(), ": cannot add a line: ", reason, "; free space on the disk");
+}
+
+bool RunFolder::restore(const std::string& config) {
+  if (in_place()) return false;
+  if (is_there(path_ / kLock)) {
+    require(is_same_file(lock_, path_ / kLock), path_.string(),
+            ": another run has taken the place of this one while it went on; nothing more was written");
+  } else {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    const int lock = try_lock(path_ / kLock);
+    if (lock < 0) fail_locked(path_);
+    ::close(std::exchange(lock_, lock));
+  }
+  if (!is_same_file(metrics_, path_ / kMetrics)) {
+    write_text(path_ / kMetrics, content_of(metrics_));
+    ::close(std::exchange(metrics_, open_metrics(path_ / kMetrics)));
+  }
+  if (!is_there(path_ / "config.json")) write_text(path_ / "config.json", config);
+  return true;
 }
 
 Metrics RunFolder::cut_metrics(const TrainerState& state) {
@@ -163,9 +241,7 @@ Metrics RunFolder::cut_metrics(const TrainerState& state) {
   }
   write_until(state.step + 1);
   write(kMetrics, text);
-  ::close(metrics_);
-  metrics_ = ::open((path_ / kMetrics).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  require(metrics_ >= 0, (path_ / kMetrics).string(), ": cannot be opened: ", system_message());
+  ::close(std::exchange(metrics_, open_metrics(path_ / kMetrics)));
   return metrics;
 }
 
@@ -173,6 +249,13 @@ fs::path RunFolder::checkpoint_path(std::int64_t step) const {
   char name[48];
   std::snprintf(name, sizeof name, "step-%09lld.safetensors", static_cast<long long>(step));
   return path_ / kCheckpointFolder / name;
+}
+
+fs::path RunFolder::new_checkpoint(std::int64_t step) {
+  check_in_place();
+  std::error_code ignored;  // what is wrong is said when the checkpoint is written
+  fs::create_directories(path_ / kCheckpointFolder, ignored);
+  return checkpoint_path(step);
 }
 
 void RunFolder::keep_checkpoints(std::size_t count) {

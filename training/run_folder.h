@@ -45,21 +45,33 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const char* name) const { return path_ / name; }
 
-  /// Replaces a file as a whole.
+  /// Replaces a file as a whole. Throws Error where that fails, also because the folder was removed or replaced since it was
+  /// opened.
   void write(const char* name, const std::string& text);
-  /// Adds a line to metrics.jsonl.
+  /// Adds a line to metrics.jsonl. Throws Error likewise; the line is kept then, and comes before the next one.
   void append(const std::string& line);
+  /// Adds the lines that `append` could not add.
+  void flush();
+  /// Where the folder, or metrics.jsonl in it, was removed or moved away, makes it again with all lines and this
+  /// config.json, and returns true. Throws Error where another process has taken its place.
+  bool restore(const std::string& config);
   /// Cuts metrics.jsonl back to what was known at this state, and returns what is left.
   Metrics cut_metrics(const TrainerState& state);
 
   /// Where a checkpoint of this step belongs; once it is there, `keep_checkpoints` removes all but the last `count`.
   std::filesystem::path checkpoint_path(std::int64_t step) const;
+  /// The same, to be written now. Throws Error where the folder was removed or replaced.
+  std::filesystem::path new_checkpoint(std::int64_t step);
   void keep_checkpoints(std::size_t count);
 
  private:
+  bool in_place() const;
+  void check_in_place() const;
+
   std::filesystem::path path_;
   int lock_ = -1;
   int metrics_ = -1;
+  std::string pending_;  // lines that could not be added yet
 };
 
 /// The checkpoints of a run, the newest first.

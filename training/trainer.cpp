@@ -26,6 +26,21 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
   options.schedule.at(0, total_steps());  // says what is wrong with it
+  check_batch_norms();
+}
+
+/// Passes hold as many samples as the batch size, but for the last one of an epoch, which holds what is left.
+void Trainer::check_batch_norms() const {
+  const Plan& plan = network_.plan(Mode::training);
+  const std::int64_t samples = feed_.size(), batch = options_.batch_size, left = samples % batch;
+  if (samples >= batch) plan.check_batch_norms(batch);
+  if (left == 0 || total_steps() < steps_per_epoch()) return;
+  try {
+    plan.check_batch_norms(left);
+  } catch (const Error& error) {
+    fail(samples, " images in batches of ", batch, " leave ", left,
+         " for the last batch of an epoch: choose another batch size or number of images; ", error.what());
+  }
 }
 
 std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + samples_per_step() - 1) / samples_per_step(); }

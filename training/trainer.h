@@ -60,7 +60,8 @@ struct TrainerHooks {
 class Trainer {
  public:
   /// The network was made with data sets in mind (NetworkOptions::dataset_image). `network` and `feed` outlive the
-  /// trainer.
+  /// trainer. Throws Error for options that cannot be, and where a batch, also the last one of an epoch, gives a BatchNorm
+  /// a single value per channel.
   Trainer(Network& network, Feed& feed, const TrainerOptions& options);
 
   std::int64_t steps_per_epoch() const;
@@ -89,6 +90,7 @@ class Trainer {
   struct Batch {
     std::int64_t epoch, position, size, step;
   };
+  void check_batch_norms() const;
   std::int64_t samples_per_step() const { return options_.batch_size * options_.accumulate; }
   bool steps_done() const { return options_.steps > 0 && state_.step >= options_.steps; }
   Batch next_batch() const;

@@ -1,4 +1,5 @@
 #include <minception/core/error.h>
+#include <minception/models/finite.h>
 #include <minception/models/weights.h>
 #include <minception/training/watch.h>
 
@@ -9,27 +10,6 @@ namespace minception {
 namespace {
 
 DType master_of(const Network& network) { return network.plan(Mode::inference).master_dtype(); }
-
-/// Elements of a floating tensor on a device that are not finite.
-std::int64_t count_not_finite(Backend& backend, const Tensor& tensor) {
-  if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::bf16) return 0;
-  const std::int64_t elements = tensor.shape.elements();
-  if (elements == 0) return 0;
-  const std::int64_t channels = tensor.dense() ? elements : tensor.shape[1];
-  const std::int64_t pixels = elements / channels;
-  const std::int64_t stride = tensor.dense() ? channels : tensor.pixel_stride;
-  FileTensor copy{tensor.dtype, tensor.shape, std::vector<std::byte>(tensor.bytes())};
-  backend.synchronize();
-  backend.copy_to_host(copy.bytes.data(), tensor.data, copy.bytes.size());
-  const std::vector<double> values = to_doubles(copy);
-  std::int64_t count = 0;
-  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-    for (std::int64_t channel = 0; channel < channels; ++channel) {
-      count += !std::isfinite(values[static_cast<std::size_t>(pixel * stride + channel)]);
-    }
-  }
-  return count;
-}
 
 }  // namespace
 
@@ -105,13 +85,8 @@ void NetworkWatch::copy_remembered(bool back) {
 std::string NetworkWatch::find_not_finite(std::int64_t batch, const TrainStepOptions& options) {
   std::string found;
   const auto look = [&](const Step& step, const Operation& operation) {
-    for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
-      if (access == Access::read || !found.empty() || !tensor.defined()) return;
-      const std::int64_t count = count_not_finite(network_.backend(), tensor);
-      if (count == 0) return;
-      found = concat(name_of(step.phase), " of ", step.layer, " (", name_of(operation), "): ", count, " of ",
-                     tensor.elements(), " values of ", role, " are not finite");
-    });
+    found = not_finite_output(network_.backend(), step, operation);
+    if (!found.empty()) found = concat(name_of(step.phase), " of ", found);
     return found.empty();
   };
   for (const Phase phase : {Phase::input, Phase::forward, Phase::loss, Phase::backward}) {

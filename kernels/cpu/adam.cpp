@@ -1,5 +1,6 @@
 /// Adam and AdamW over the flat parameter buffer, one pass for all parameters.
 
+#include <minception/core/moving_average.h>
 #include <minception/kernels/cpu/backend.h>
 #include <minception/kernels/cpu/parameter_runs.h>
 #include <minception/kernels/cpu/view.h>
@@ -10,11 +11,11 @@ namespace minception {
 namespace {
 
 struct Step {
-  float rate;    ///< learning rate over the first moment's bias correction
-  float factor;  ///< of the gradient
-  float decay;   ///< of the gradient, or with `decoupled` of the weight itself
-  float new1;    ///< 1 - beta1
-  float new2;    ///< 1 - beta2
+  float rate;         ///< learning rate over the first moment's bias correction
+  float factor;       ///< of the gradient
+  float decay;        ///< of the gradient, or with `decoupled` of the weight itself
+  float beta1, new1;  ///< new: 1 - beta
+  float beta2, new2;
   float spread;  ///< 1 / sqrt of the second moment's bias correction
   float epsilon;
 
@@ -24,8 +25,8 @@ struct Step {
 #pragma omp simd
     for (std::int64_t i = 0; i < count; ++i) {
       const float gradient = decoupled ? s.factor * g[i] : s.factor * g[i] + s.decay * w[i];
-      const float first = m[i] + s.new1 * (gradient - m[i]);
-      const float second = v[i] + s.new2 * (gradient * gradient - v[i]);
+      const float first = moving_average(m[i], gradient, s.beta1, s.new1);
+      const float second = moving_average(v[i], gradient * gradient, s.beta2, s.new2);
       m[i] = first;
       v[i] = second;
       const float weight = decoupled ? w[i] - s.decay * w[i] : w[i];
@@ -52,7 +53,9 @@ void CpuBackend::adam_step(const AdamStep& op, Workspace) {
     const Step step = {.rate = static_cast<float>(rate / correction1),
                        .factor = factor,
                        .decay = static_cast<float>((op.decoupled ? rate : 1.0) * segment.weight_decay),
+                       .beta1 = schedule[1],
                        .new1 = static_cast<float>(1.0 - beta1),
+                       .beta2 = static_cast<float>(op.beta2),
                        .new2 = static_cast<float>(1.0 - op.beta2),
                        .spread = static_cast<float>(1.0 / std::sqrt(correction2)),
                        .epsilon = static_cast<float>(op.epsilon)};

@@ -1,10 +1,10 @@
 /// Convolution. Four ways, chosen by shape alone:
-/// - a 1x1 filter of stride 1 is one matrix product over all pixels (conv2d_1x1_group.cpp), in bf16 only for the weight
+/// - a 1x1 filter of stride 1 is one matrix product over all pixels (conv2d_1x1_group.cpp), in bf16 mostly for the weight
 ///   gradient: of GoogLeNet's at batch 128 forward and data gradient take two thirds of that with a primitive, which rounds
 ///   its sums without a pass through f32;
 /// - an image so small that half of the filter sees only padding is a few products (conv2d_small_image.cpp);
 /// - a 3x3 filter of stride 1 on many pixels goes tile by tile, with a quarter of the multiplications (conv2d_winograd.cpp);
-/// - everything else is a oneDNN primitive.
+/// - everything else is a oneDNN primitive, or where oneDNN has none to use, products as in the first two.
 ///
 /// A primitive gets dense images (on a channel slice oneDNN 2.6 runs its reference loops): slices go through
 /// the workspace, and what is left to do (accumulate, mask) joins that copy. It wants weights in a layout of
@@ -24,19 +24,18 @@ using namespace cpu;
 // Measured on GoogLeNet's shapes at batch 128: products win below, primitives above.
 constexpr double kSmallImageFraction = 0.5;
 
+/// One matrix product over all pixels.
 bool is_pointwise(const Conv2dAttributes& attributes, const Tensor& w) {
   return w.shape[2] == 1 && w.shape[3] == 1 && attributes.stride == Extent2d{1, 1} &&
          attributes.padding == Extent2d{0, 0};
 }
 
-/// Whether a matrix product computes the image that is written, y or dx.
-bool is_product(const Conv2dAttributes& attributes, const Tensor& w, DType images) {
-  return images != DType::bf16 && is_pointwise(attributes, w);
-}
-
-/// The primitive that computes a pass, or nullptr when matrix products do.
+/// The primitive that computes a pass, or nullptr when matrix products do: those of conv2d_1x1_group.cpp where the
+/// convolution is pointwise, else those of conv2d_small_image.cpp.
 Convolution* find_primitive(OneDnn& onednn, Pass pass, const Conv2dAttributes& attributes, const Tensor& x,
                             const Tensor& w, const Tensor& y, bool bias) {
+  const bool is_product = x.dtype != DType::bf16 || pass == Pass::backward_weights;
+  if (is_product && is_pointwise(attributes, w)) return nullptr;
   if (live_fraction(attributes, x, w, y) <= kSmallImageFraction) return nullptr;
   return onednn.convolution({pass, x.dtype, bias, pass == Pass::forward && attributes.relu, x.n(), x.c(), x.h(), x.w(),
                              y.c(), y.h(), y.w(), w.shape[2], w.shape[3], attributes.stride.h, attributes.stride.w,
@@ -70,21 +69,25 @@ void* take_bytes(Scratch& scratch, std::size_t bytes) {
   return scratch.take<std::byte>(static_cast<std::int64_t>(bytes));
 }
 
+/// What a primitive needs for itself: the last part of the workspace, so that tests see it when it writes past that.
+void* own_scratch(const Convolution* primitive, Scratch& scratch) {
+  return take_bytes(scratch, primitive->scratch_bytes());
+}
+
 }  // namespace
 
 // ---- forward ----------------------------------------------------------------------------------------------
 
 void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
   Scratch scratch(workspace);
-  if (is_product(op.attributes, op.w, op.x.dtype)) {
+  if (suits_winograd(op.attributes, op.w, op.y)) return winograd_forward(op, scratch);
+  Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
+  if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
     return pointwise_forward({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed, op.refresh_packed,
                              scratch);
   }
-  if (suits_winograd(op.attributes, op.w, op.y)) return winograd_forward(op, scratch);
-  Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr) return small_image_forward(op, scratch);
 
-  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
   void* weights = values(op.w);
   if (primitive->packed_bytes() > 0) {
     if (op.packed.defined()) {
@@ -98,26 +101,26 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
     const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
     const View<T> y = view<T>(op.y);
     const View<T> result = dense_view(y, scratch);
-    primitive->run(const_cast<T*>(x.data), weights, values(op.bias), result.data, own_scratch);
+    primitive->run(const_cast<T*>(x.data), weights, values(op.bias), result.data, own_scratch(primitive, scratch));
     if (result.data != y.data) copy<T>(threads_, result, y);
   });
 }
 
 Requirements CpuBackend::needs(const Conv2dForward& op) {
-  if (is_product(op.attributes, op.w, op.x.dtype)) {
-    return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed);
-  }
   if (suits_winograd(op.attributes, op.w, op.y)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
+  if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
+    return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed);
+  }
   if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
-  take_bytes(scratch, primitive->scratch_bytes());
   if (!op.packed.defined()) take_bytes(scratch, primitive->packed_bytes());
   in_dtype_of(op.x, [&]<class T>(T) {
     dense_view(const_view<T>(op.x), scratch);
     dense_view(view<T>(op.y), scratch);
   });
+  own_scratch(primitive, scratch);
   return {scratch.taken(), primitive->packed_bytes()};
 }
 
@@ -125,13 +128,14 @@ Requirements CpuBackend::needs(const Conv2dForward& op) {
 
 void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
   Scratch scratch(workspace);
-  if (is_product(op.attributes, op.w, op.dy.dtype)) return pointwise_backward_data(&op.dy, 1, op.w, op.target, scratch);
   if (suits_winograd(op.attributes, op.w, op.target.dx)) return winograd_backward_data(op, scratch);
   Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
+  if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
+    return pointwise_backward_data(&op.dy, 1, op.w, op.target, scratch);
+  }
   if (primitive == nullptr) return small_image_backward_data(op, scratch);
 
-  void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
   void* weights = values(op.w);
   if (primitive->packed_bytes() > 0) {
     weights = take_bytes(scratch, primitive->packed_bytes());
@@ -145,7 +149,7 @@ void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace wo
       result.stride = result.c;
       result.data = scratch.take<T>(result.elements());
     }
-    primitive->run(result.data, weights, nullptr, const_cast<T*>(dy.data), own_scratch);
+    primitive->run(result.data, weights, nullptr, const_cast<T*>(dy.data), own_scratch(primitive, scratch));
     if (result.data == store.dx.data && !store.masked) return;
     for_each_run(
         threads_,
@@ -158,18 +162,20 @@ void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace wo
 }
 
 Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
-  if (is_product(op.attributes, op.w, op.dy.dtype)) return pointwise_backward_data_needs(op.w, op.target.dx);
   if (suits_winograd(op.attributes, op.w, op.target.dx)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_data, op.attributes, op.target.dx, op.w, op.dy, false);
+  if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
+    return pointwise_backward_data_needs(op.w, op.target.dx);
+  }
   if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
-  take_bytes(scratch, primitive->scratch_bytes());
   take_bytes(scratch, primitive->packed_bytes());
   in_dtype_of(op.dy, [&]<class T>(T) {
     dense_view(const_view<T>(op.dy), scratch);
     if (op.target.accumulate || !op.target.dx.dense()) scratch.take<T>(op.target.dx.elements());
   });
+  own_scratch(primitive, scratch);
   return {scratch.taken(), 0};
 }
 
@@ -177,11 +183,11 @@ Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
 
 void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Workspace workspace) {
   Scratch scratch(workspace);
-  if (is_pointwise(op.attributes, op.dw)) {
-    return pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, scratch);
-  }
   if (suits_winograd(op.attributes, op.dw, op.dy)) return winograd_backward_weights(op, scratch);
   Convolution* primitive = find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
+  if (primitive == nullptr && is_pointwise(op.attributes, op.dw)) {
+    return pointwise_backward_weights(op.x, &op.dy, 1, op.dw, op.dbias, op.accumulate, scratch);
+  }
   if (primitive == nullptr) return small_image_backward_weights(op, scratch);
 
   float* const dw = values(op.dw);
@@ -191,13 +197,13 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
     if (op.dbias.defined()) {
       sum_pixels(dy, ColumnSums(threads_, dy.c, scratch), values(op.dbias), op.accumulate);
     }
-    void* const own_scratch = take_bytes(scratch, primitive->scratch_bytes());
     const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
     const View<const T> gradient = dense_copy(threads_, dy, scratch);
     if (op.accumulate) plain = scratch.take<float>(op.dw.elements());
     const bool packs = primitive->packed_bytes() > 0;
     void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
-    primitive->run(const_cast<T*>(x.data), weights, nullptr, const_cast<T*>(gradient.data), own_scratch);
+    primitive->run(const_cast<T*>(x.data), weights, nullptr, const_cast<T*>(gradient.data),
+                   own_scratch(primitive, scratch));
     if (packs) primitive->unpack(weights, plain);
   });
   if (!op.accumulate) return;
@@ -214,20 +220,19 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
 }
 
 Requirements CpuBackend::needs(const Conv2dBackwardWeights& op) {
-  if (is_pointwise(op.attributes, op.dw)) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);
   if (suits_winograd(op.attributes, op.dw, op.dy)) return winograd_needs(op);
   const Convolution* primitive =
       find_primitive(onednn_, Pass::backward_weights, op.attributes, op.x, op.dw, op.dy, false);
   if (primitive == nullptr) return pointwise_backward_weights_needs(&op.dy, 1, op.dbias);
   Scratch scratch;
   if (op.dbias.defined()) ColumnSums(threads_, op.dy.c(), scratch);
-  take_bytes(scratch, primitive->scratch_bytes());
   in_dtype_of(op.x, [&]<class T>(T) {
     dense_view(const_view<T>(op.x), scratch);
     dense_view(const_view<T>(op.dy), scratch);
   });
   if (op.accumulate) scratch.take<float>(op.dw.elements());
   take_bytes(scratch, primitive->packed_bytes());
+  own_scratch(primitive, scratch);
   return {scratch.taken(), 0};
 }
 

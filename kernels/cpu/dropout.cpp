@@ -79,7 +79,7 @@ void CpuBackend::dropout_forward(const DropoutForward& op, Workspace) {
           const T* in = run.of(x);
           T* out = run.of(y);
 #pragma omp simd
-          for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], keeps[i] != 0 ? in[i] * scale : 0.0f);
+          for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], in[i] * (keeps[i] != 0 ? scale : 0.0f));
         },
         x, y);
   });
@@ -95,7 +95,7 @@ void CpuBackend::dropout_backward(const DropoutBackward& op, Workspace) {
         threads_, mask,
         [&](const Run& run, const std::uint8_t* keeps) {
           const T* gradient = run.of(dy);
-          store.put(run, [=](std::int64_t i) { return keeps[i] != 0 ? gradient[i] * scale : 0.0f; });
+          store.put(run, [=](std::int64_t i) { return gradient[i] * (keeps[i] != 0 ? scale : 0.0f); });
         },
         dy, store.dx, store.relu_output);
   });

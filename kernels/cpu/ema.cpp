@@ -1,5 +1,6 @@
 /// The moving average of weights.
 
+#include <minception/core/moving_average.h>
 #include <minception/kernels/cpu/backend.h>
 #include <minception/kernels/cpu/view.h>
 
@@ -8,8 +9,11 @@
 namespace minception {
 
 void CpuBackend::ema_update(const EmaUpdate& op, Workspace) {
-  const bool starts = op.step.as<const std::int64_t>()[0] <= 1;
-  const auto share = static_cast<float>(1.0 - op.decay);
+  const std::int64_t step = op.step.as<const std::int64_t>()[0];
+  const bool starts = step <= 1;
+  const auto t = static_cast<double>(step);
+  const auto kept = static_cast<float>(std::min(op.decay, (1.0 + t) / (10.0 + t)));
+  const auto taken = static_cast<float>(std::max(1.0 - op.decay, 9.0 / (10.0 + t)));
   const float* w = cpu::values(op.w);
   float* average = cpu::values(op.average);
   const std::int64_t length = op.w.elements();
@@ -19,7 +23,7 @@ void CpuBackend::ema_update(const EmaUpdate& op, Workspace) {
       return;
     }
 #pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) average[i] += share * (w[i] - average[i]);
+    for (std::int64_t i = begin; i < end; ++i) average[i] = moving_average(average[i], w[i], kept, taken);
   });
 }
 

@@ -34,6 +34,18 @@ inline void unrank(std::int16_t rank, bf16& value) {
   value.bits = rank < 0 ? negative : static_cast<std::uint16_t>(rank);
 }
 
+/// A tap on padding is not noticed: its gradient reaches no pixel.
+void require_taps(int threads, const std::uint8_t* argmax, std::int64_t count, const Extent2d& kernel) {
+  const std::int64_t taps = kernel.h * kernel.w;
+  parallel(threads, count, count, [&](std::int64_t begin, std::int64_t end, int) {
+    std::uint8_t largest = 0;
+#pragma omp simd reduction(max : largest)
+    for (std::int64_t i = begin; i < end; ++i) largest = argmax[i] > largest ? argmax[i] : largest;
+    require(largest < taps, "max_pool2d_backward: argmax ", static_cast<int>(largest), " is no tap of a kernel of ",
+            kernel.h, "x", kernel.w);
+  });
+}
+
 }  // namespace
 
 void CpuBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
@@ -96,6 +108,7 @@ void CpuBackend::max_pool2d_backward(const MaxPool2dBackward& op, Workspace) {
     const GradientStore<T> store(op.target);
     const View<T>& dx = store.dx;
     const Pool2dAttributes& pool = op.attributes;
+    require_taps(threads_, argmax, op.argmax.elements(), pool.kernel);
     const PoolAxis rows{dx.h, dy.h, pool.kernel.h, pool.stride.h, pool.padding.h, false};
     const PoolAxis columns{dx.w, dy.w, pool.kernel.w, pool.stride.w, pool.padding.w, false};
     parallel(threads_, dx.pixels(), dx.elements(), [&](std::int64_t begin, std::int64_t end, int) {

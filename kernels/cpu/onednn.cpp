@@ -2,12 +2,16 @@
 
 #include <minception/core/error.h>
 #include <minception/kernels/cpu/onednn.h>
+#include <minception/kernels/cpu/onednn_known_faults.h>
+#include <minception/kernels/cpu/signals.h>
 
 #include <omp.h>
 #include <dnnl.hpp>
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -61,35 +65,39 @@ Descriptors describe(const ConvolutionShape& shape, Type weights, Tag x_tag) {
           {shape.padding_h, shape.padding_w}};
 }
 
-// Version 3 merged the operation descriptor into the primitive descriptor.
-template <class Primitive, class... Args>
-auto make_descriptor(const dnnl::primitive_attr& attributes, const dnnl::engine& engine, const Args&... args) {
+/// A primitive descriptor, and what it looks at on the way to oneDNN's next implementation: version 2 keeps pointers to the
+/// operation descriptor, which version 3 merged into it, and to the hint, which is the caller's to keep.
+template <class Primitive>
+struct Described {
+  template <class... Hint, class... Args>
+  Described(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const std::tuple<Hint&...>& hint,
+            const Args&... args)
 #if DNNL_VERSION_MAJOR >= 3
-  return typename Primitive::primitive_desc(engine, args..., attributes);
+      : descriptor(std::make_from_tuple<typename Primitive::primitive_desc>(
+            std::tuple_cat(std::tie(engine, args...), hint, std::tie(attributes)))){}
 #else
-  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attributes, engine);
+      : operation(args...),
+        descriptor(std::make_from_tuple<typename Primitive::primitive_desc>(
+            std::tuple_cat(std::tie(operation, attributes, engine), hint))) {
+  }
+  typename Primitive::desc operation;
 #endif
-}
-template <class Primitive, class... Args>
-auto make_backward_descriptor(const dnnl::convolution_forward::primitive_desc& forward,
-                              const dnnl::primitive_attr& attributes, const dnnl::engine& engine, const Args&... args) {
-#if DNNL_VERSION_MAJOR >= 3
-  return typename Primitive::primitive_desc(engine, args..., forward, attributes);
-#else
-  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attributes, engine, forward);
-#endif
-}
+        typename Primitive::primitive_desc descriptor;
 
-dnnl::convolution_forward::primitive_desc forward_descriptor(const Descriptors& d, dnnl::prop_kind kind,
-                                                             const dnnl::primitive_attr& attributes,
-                                                             const dnnl::engine& engine) {
-  using Forward = dnnl::convolution_forward;
+  Described(const Described&) = delete;
+  Described& operator=(const Described&) = delete;
+};
+
+Described<dnnl::convolution_forward> describe_forward(const Descriptors& d, dnnl::prop_kind kind,
+                                                      const dnnl::primitive_attr& attributes,
+                                                      const dnnl::engine& engine) {
+  using Forward = Described<dnnl::convolution_forward>;
   const auto direct = dnnl::algorithm::convolution_direct;
   if (d.bias.get_size() > 0) {
-    return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.bias, d.y, d.strides, d.padding,
-                                    d.padding);
+    return Forward(engine, attributes, std::tie(), kind, direct, d.x, d.w, d.bias, d.y, d.strides, d.padding,
+                   d.padding);
   }
-  return make_descriptor<Forward>(attributes, engine, kind, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
+  return Forward(engine, attributes, std::tie(), kind, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
 }
 
 dnnl::primitive_attr attributes_for(bool relu) {
@@ -117,22 +125,29 @@ class OneDnnConvolution final : public Convolution {
     const auto attributes = attributes_for(shape.relu);
     const auto direct = dnnl::algorithm::convolution_direct;
     if (shape.pass == Pass::forward) {
-      const auto descriptor = forward_descriptor(d, dnnl::prop_kind::forward_inference, attributes, engine);
+      auto described = describe_forward(d, dnnl::prop_kind::forward_inference, attributes, engine);
+      auto& descriptor = described.descriptor;
+      if (!choose_implementation(descriptor, shape)) return;
       adopt<dnnl::convolution_forward>(descriptor, descriptor.src_desc(), descriptor.weights_desc(),
                                        descriptor.dst_desc(), {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST}, engine);
       if (shape.bias) arguments_[DNNL_ARG_BIAS] = memory(d.bias, engine, nullptr);
     } else {
-      const auto hint = forward_descriptor(d, dnnl::prop_kind::forward_training, attributes, engine);
+      const auto forward = describe_forward(d, dnnl::prop_kind::forward_training, attributes, engine);
+      const auto hint = std::tie(forward.descriptor);
       if (shape.pass == Pass::backward_data) {
-        const auto descriptor = make_backward_descriptor<dnnl::convolution_backward_data>(
-            hint, attributes, engine, direct, d.x, d.w, d.y, d.strides, d.padding, d.padding);
+        Described<dnnl::convolution_backward_data> described(engine, attributes, hint, direct, d.x, d.w, d.y, d.strides,
+                                                             d.padding, d.padding);
+        auto& descriptor = described.descriptor;
+        if (!choose_implementation(descriptor, shape)) return;
         adopt<dnnl::convolution_backward_data>(descriptor, descriptor.diff_src_desc(), descriptor.weights_desc(),
                                                descriptor.diff_dst_desc(),
                                                {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
       } else {
         const memory::desc dw = describe(shape, Type::f32, x_tag).w;
-        const auto descriptor = make_backward_descriptor<dnnl::convolution_backward_weights>(
-            hint, attributes, engine, direct, d.x, dw, d.y, d.strides, d.padding, d.padding);
+        Described<dnnl::convolution_backward_weights> described(engine, attributes, hint, direct, d.x, dw, d.y,
+                                                                d.strides, d.padding, d.padding);
+        auto& descriptor = described.descriptor;
+        if (!choose_implementation(descriptor, shape)) return;
         adopt<dnnl::convolution_backward_weights>(descriptor, descriptor.src_desc(), descriptor.diff_weights_desc(),
                                                   descriptor.diff_dst_desc(),
                                                   {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}, engine);
@@ -140,7 +155,10 @@ class OneDnnConvolution final : public Convolution {
     }
   }
 
+  /// "" where oneDNN has nothing to use, and nothing may be called.
   const std::string& implementation() const { return implementation_; }
+  /// What oneDNN would have used, but for onednn_known_faults.h; else "".
+  const std::string& ruled_out() const { return ruled_out_; }
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
   std::size_t packed_bytes() const override { return packed_bytes_; }
 
@@ -150,6 +168,8 @@ class OneDnnConvolution final : public Convolution {
   }
 
   void run(void* x, void* w, void* bias, void* y, void* scratch) override {
+    std::optional<SignalsBlocked> signals;
+    if (multiplies_matrices_) signals.emplace();
     const ThreadCount count(threads_);
     arguments_.at(roles_.x).set_data_handle(x);
     arguments_.at(roles_.w).set_data_handle(w);
@@ -165,11 +185,27 @@ class OneDnnConvolution final : public Convolution {
     int x = 0, w = 0, y = 0;
   };
 
+  /// Moves to the first implementation to use, in oneDNN's order; false if there is none.
+  template <class Descriptor>
+  bool choose_implementation(Descriptor& descriptor, const ConvolutionShape& shape) {
+    const dnnl_version_t& version = *dnnl::version();
+    do {
+      const std::string name = descriptor.impl_info_str();
+      if (name.find("ref") != std::string::npos) continue;
+      if (is_known_fault(onednn_version(version.major, version.minor), name, shape)) {
+        if (ruled_out_.empty()) ruled_out_ = name;
+        continue;
+      }
+      implementation_ = name;
+      multiplies_matrices_ = name.find("gemm") != std::string::npos;
+      return true;
+    } while (descriptor.next_impl());
+    return false;
+  }
+
   template <class Primitive, class Descriptor>
   void adopt(const Descriptor& descriptor, const memory::desc& x, const memory::desc& w, const memory::desc& y,
              Roles roles, const dnnl::engine& engine) {
-    implementation_ = descriptor.impl_info_str();
-    if (implementation_.find("ref") != std::string::npos) return;  // never run, so not worth building
     primitive_ = Primitive(descriptor);
     roles_ = roles;
     arguments_ = {{roles.x, memory(x, engine, nullptr)},
@@ -213,6 +249,8 @@ class OneDnnConvolution final : public Convolution {
   std::unordered_map<int, memory> arguments_;
   Roles roles_;
   std::string implementation_;
+  bool multiplies_matrices_ = false;  ///< in the kernels of OneDnn::gemm
+  std::string ruled_out_;
   std::size_t scratch_bytes_ = 0;
   std::size_t packed_bytes_ = 0;
   memory plain_, packed_;
@@ -237,29 +275,42 @@ bool has(dnnl::cpu_isa isa) {  // the values are sets of bits
 
 }  // namespace
 
+bool onednn_moves_stack() {
+  static const bool moves = onednn_version(dnnl::version()->major, dnnl::version()->minor) < onednn_version(3, 12);
+  return moves;
+}
+
 bool OneDnn::multiplies_bf16() { return has(dnnl::cpu_isa::avx512_core); }
 
 std::string OneDnn::instruction_set() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "SSE4.1";
-    case dnnl::cpu_isa::avx:
-      return "AVX";
-    case dnnl::cpu_isa::avx2:
-      return "AVX2";
-    case dnnl::cpu_isa::avx2_vnni:
-      return "AVX2 with VNNI";
-    case dnnl::cpu_isa::avx512_core:
-      return "AVX-512";
-    case dnnl::cpu_isa::avx512_core_vnni:
-      return "AVX-512 with VNNI";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "AVX-512 with bf16";
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "AVX-512 with AMX";
-    default:
-      return "an instruction set unknown to this build";
+  struct Named {
+    dnnl::cpu_isa isa;
+    const char* name;
+  };
+  // Richest first: a set newer than this list contains one of them and is named by it.
+  static constexpr Named kSets[] = {
+#if DNNL_VERSION_MAJOR >= 3
+    {dnnl::cpu_isa::avx512_core_amx_fp16, "AVX-512 with AMX and fp16"},
+    {dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
+    {dnnl::cpu_isa::avx512_core_fp16, "AVX-512 with fp16"},
+#else
+    {dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
+#endif
+    {dnnl::cpu_isa::avx512_core_bf16, "AVX-512 with bf16"},
+    {dnnl::cpu_isa::avx512_core_vnni, "AVX-512 with VNNI"},
+    {dnnl::cpu_isa::avx512_core, "AVX-512"},
+#if DNNL_VERSION_MAJOR >= 3
+    {dnnl::cpu_isa::avx2_vnni_2, "AVX2 with VNNI and bf16"},
+#endif
+    {dnnl::cpu_isa::avx2_vnni, "AVX2 with VNNI"},
+    {dnnl::cpu_isa::avx2, "AVX2"},
+    {dnnl::cpu_isa::avx, "AVX"},
+    {dnnl::cpu_isa::sse41, "SSE4.1"},
+  };
+  for (const Named& set : kSets) {
+    if (has(set.isa)) return set.name;
   }
+  return "no vector instructions";
 }
 
 std::string ConvolutionShape::to_string() const {
@@ -269,12 +320,19 @@ std::string ConvolutionShape::to_string() const {
 }
 
 struct OneDnn::Cache {
+  struct Entry {
+    std::unique_ptr<OneDnnConvolution> convolution;
+    std::string ruled_out;
+  };
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  std::unordered_map<ConvolutionShape, std::unique_ptr<OneDnnConvolution>, ShapeHash> convolutions;
+  std::unordered_map<ConvolutionShape, Entry, ShapeHash> convolutions;
 };
 
-OneDnn::OneDnn(int threads) : threads_(threads), cache_(std::make_unique<Cache>()) {}
+OneDnn::OneDnn(int threads) : threads_(threads), cache_(std::make_unique<Cache>()) {
+#pragma omp parallel num_threads(threads)
+  block_signals_in_worker();
+}
 OneDnn::~OneDnn() = default;
 
 std::string OneDnn::description() const {
@@ -286,17 +344,19 @@ std::string OneDnn::description() const {
 std::vector<std::string> OneDnn::implementations() const {
   static constexpr const char* kNames[] = {"conv2d_forward ", "conv2d_backward_data ", "conv2d_backward_weights "};
   std::vector<std::string> lines;
-  for (const auto& [shape, convolution] : cache_->convolutions) {
+  for (const auto& [shape, entry] : cache_->convolutions) {
     lines.push_back(concat(kNames[static_cast<int>(shape.pass)], shape.to_string(), ": ",
-                           convolution == nullptr ? "none, matrix products" : convolution->implementation()));
+                           entry.convolution == nullptr ? "none, matrix products" : entry.convolution->implementation(),
+                           entry.ruled_out.empty() ? "" : concat(", instead of the faulty ", entry.ruled_out)));
   }
   std::sort(lines.begin(), lines.end());
   return lines;
 }
 
 Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
-  const auto [entry, is_new] = cache_->convolutions.try_emplace(shape);
-  if (!is_new) return entry->second.get();
+  const auto [place, is_new] = cache_->convolutions.try_emplace(shape);
+  auto& [convolution, ruled_out] = place->second;
+  if (!is_new) return convolution.get();
   // One channel is the same memory either way, but as NHWC oneDNN 2.6 may know nothing but its reference
   // loops.
   std::vector<Tag> x_tags = {Tag::nhwc};
@@ -304,15 +364,16 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
   for (const Tag x_tag : x_tags) {
     try {
       auto candidate = std::make_unique<OneDnnConvolution>(shape, x_tag, threads_, cache_->engine, cache_->stream);
-      if (candidate->implementation().find("ref") != std::string::npos) continue;
-      entry->second = std::move(candidate);
+      if (ruled_out.empty()) ruled_out = candidate->ruled_out();
+      if (candidate->implementation().empty()) continue;
+      convolution = std::move(candidate);
       break;
     } catch (const dnnl::error& error) {
       // "Unimplemented" is an answer; anything else (out of memory) is not.
       if (error.status != dnnl_unimplemented) fail("oneDNN cannot build ", shape.to_string(), ": ", error.what());
     }
   }
-  return entry->second.get();
+  return convolution.get();
 }
 
 namespace {
@@ -320,6 +381,7 @@ namespace {
 /// product() with the threads that it may use; with one when called from inside a parallel region.
 template <class Product>
 void multiply(int threads, std::int64_t m, std::int64_t n, std::int64_t k, Product&& product) {
+  const SignalsBlocked signals;
   std::optional<ThreadCount> count;
   if (!omp_in_parallel()) count.emplace(threads);
   const dnnl_status_t status = product();

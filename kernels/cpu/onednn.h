@@ -60,12 +60,12 @@ class OneDnn {
   static bool multiplies_bf16();
   /// "AVX2": the instructions that oneDNN uses.
   static std::string instruction_set();
-  /// "conv2d_forward n128 ...: jit:avx512_core" for every convolution asked for so far, "none" where oneDNN
-  /// has nothing better than its reference loops.
+  /// "conv2d_forward n128 ...: jit:avx512_core" for every convolution asked for so far, "none" where convolution() answers
+  /// nullptr, and ", instead of the faulty jit_1x1:..." where a known fault stood in the way.
   std::vector<std::string> implementations() const;
 
-  /// The primitive for a shape, or nullptr where oneDNN has nothing but its reference loops (200 times
-  /// slower).
+  /// The primitive for a shape, or nullptr where oneDNN has nothing but its reference loops (200 times slower) and what
+  /// onednn_known_faults.h rules out.
   Convolution* convolution(const ConvolutionShape& shape);
 
   /// C = op(A) op(B) + beta C, row-major: C is (m, n), op(A) is (m, k), op(B) is (k, n); ld* from row to row.

@@ -2,6 +2,8 @@
 /// Work split over threads. Every split is a function of (count, threads) alone, so the same thread count
 /// gives the same bits.
 
+#include <minception/kernels/cpu/signals.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <exception>
@@ -23,6 +25,7 @@ void parallel(int threads, std::int64_t count, std::int64_t elements, F&& f) {
   std::exception_ptr failure;
 #pragma omp parallel for num_threads(parts) schedule(static, 1)
   for (int part = 0; part < parts; ++part) {
+    block_signals_in_worker();
     try {
       f(count * part / parts, count * (part + 1) / parts, part);
     } catch (...) {

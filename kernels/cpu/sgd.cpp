@@ -43,7 +43,6 @@ void CpuBackend::sgd_step(const SgdStep& op, Workspace) {
   float* v = cpu::values(op.v);
   const float momentum = schedule[1];
   const float factor = op.factor.defined() ? cpu::values(op.factor)[0] : 1.0f;
-  require(v != nullptr || momentum == 0.0f, "sgd_step: a momentum of ", momentum, " needs the operand v");
   const auto run = [&](const ParameterSegment& segment, std::int64_t first, std::int64_t count) {
     const Step step{static_cast<float>(schedule[0] * segment.learning_rate_scale), momentum,
                     static_cast<float>(segment.weight_decay), factor, op.nesterov};

@@ -1,6 +1,7 @@
 /// Adam and AdamW over the flat parameter buffer in one launch (parameter_runs.h). The number of the step, learning rate and
 /// beta1 are read from device memory, so that a captured step can be replayed with others.
 
+#include <minception/core/moving_average.h>
 #include <minception/kernels/cuda/backend.h>
 #include <minception/kernels/cuda/launch.h>
 #include <minception/kernels/cuda/parameter_runs.h>
@@ -16,7 +17,7 @@ namespace {
 /// three digits of 1 - 0.999.
 struct AdamConstants {
   float log_beta2;
-  float new2;  ///< 1 - beta2
+  float beta2, new2;  ///< new: 1 - beta
   float epsilon;
   bool decoupled;
 };
@@ -25,14 +26,14 @@ struct AdamSettings {
   float rate;    ///< learning rate over the first moment's bias correction
   float factor;  ///< of the gradient
   float decay;   ///< of the gradient, or with `decoupled` of the weight itself
-  float new1;    ///< 1 - beta1
+  float beta1, new1;
   float spread;  ///< 1 / sqrt of the second moment's bias correction
   AdamConstants constants;
 
   __device__ void update(float g, float& w, float& m, float& v) const {
     const float gradient = constants.decoupled ? factor * g : factor * g + decay * w;
-    m += new1 * (gradient - m);
-    v += constants.new2 * (gradient * gradient - v);
+    m = moving_average(m, gradient, beta1, new1);
+    v = moving_average(v, gradient * gradient, constants.beta2, constants.new2);
     if (constants.decoupled) w -= decay * w;
     w -= rate * m / (sqrtf(v) * spread + constants.epsilon);
   }
@@ -53,6 +54,7 @@ __global__ void __launch_bounds__(kParametersBlock)
   const AdamSettings settings = {rate / -expm1f(t * logf(schedule[1])),
                                  factor != nullptr ? factor[0] : 1.0f,
                                  constants.decoupled ? rate * place.weight_decay : place.weight_decay,
+                                 schedule[1],
                                  1.0f - schedule[1],
                                  1.0f / sqrtf(-expm1f(t * constants.log_beta2)),
                                  constants};
@@ -80,8 +82,8 @@ void CudaBackend::adam_step(const AdamStep& op, Workspace) {
   const View<const float> g = const_view<float>(op.g);
   const View<float> m = view<float>(op.m);
   const View<float> v = view<float>(op.v);
-  const AdamConstants constants = {static_cast<float>(std::log(op.beta2)), static_cast<float>(1.0 - op.beta2),
-                                   static_cast<float>(op.epsilon), op.decoupled};
+  const AdamConstants constants = {static_cast<float>(std::log(op.beta2)), static_cast<float>(op.beta2),
+                                   static_cast<float>(1.0 - op.beta2), static_cast<float>(op.epsilon), op.decoupled};
   for_alignment(
       [&]<int V>() {
         for_each_launch<V>(op.segments, [&](int blocks, const ParameterRuns& runs) {

@@ -56,11 +56,10 @@ DropoutMask dropout_mask(const DropoutAttributes& attributes, const Tensor& posi
           static_cast<float>(1.0 / (1.0 - attributes.p))};
 }
 
-/// What is dropped is 0, whatever it was.
 template <int V>
 __device__ Floats<V> dropped_out(Floats<V> values, const Floats<V>& factors) {
 #pragma unroll
-  for (int i = 0; i < V; ++i) values[i] = factors[i] == 0.0f ? 0.0f : values[i] * factors[i];
+  for (int i = 0; i < V; ++i) values[i] *= factors[i];
   return values;
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-/// m += (1 - beta1) * (g' - m),   v += (1 - beta2) * (g'^2 - v),
+/// m = beta1 * m + (1 - beta1) * g',   v = beta2 * v + (1 - beta2) * g'^2,
 /// w -= learning_rate * scale / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon), for every segment that trains;
 /// weight decay is added to the gradient, or taken from the weights beforehand (AdamW).
 
+#include <minception/core/moving_average.h>
 #include <minception/kernels/operations.h>
 
 #include <cmath>
@@ -28,9 +29,8 @@ void adam_step(const AdamStep& op) {
       const auto weight = static_cast<double>(w[i]);
       const double decay = segment.weight_decay * weight;
       const double gradient = factor * static_cast<double>(g[i]) + (op.decoupled ? 0.0 : decay);
-      const double first = static_cast<double>(m[i]) + (1.0 - beta1) * (gradient - static_cast<double>(m[i]));
-      const double second =
-          static_cast<double>(v[i]) + (1.0 - op.beta2) * (gradient * gradient - static_cast<double>(v[i]));
+      const double first = moving_average(static_cast<double>(m[i]), gradient, beta1, 1.0 - beta1);
+      const double second = moving_average(static_cast<double>(v[i]), gradient * gradient, op.beta2, 1.0 - op.beta2);
       m[i] = static_cast<T>(first);
       v[i] = static_cast<T>(second);
       w[i] = static_cast<T>(weight - (op.decoupled ? rate * decay : 0.0) -

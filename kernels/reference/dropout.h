@@ -1,7 +1,6 @@
 #pragma once
 /// y = x * mask / (1 - p);  dx = dy * mask / (1 - p). Element e of the sample at position s of the epoch is
-/// kept when Random{seed, stream << 32 | epoch}.uniform(s * E + e) >= p. What is dropped is 0, whatever it
-/// was.
+/// kept when Random{seed, stream << 32 | epoch}.uniform(s * E + e) >= p.
 
 #include <minception/core/random.h>
 #include <minception/kernels/reference/image.h>
@@ -32,7 +31,7 @@ void dropout_forward(const DropoutForward& op) {
   const Image<T> y(op.y);
   for_each_kept(op.attributes, op.position, op.x, [&](std::int64_t pixel, std::int64_t c, double factor) {
     const auto value = static_cast<double>(x.pixel(pixel)[c]);
-    y.pixel(pixel)[c] = static_cast<T>(factor == 0.0 ? 0.0 : value * factor);
+    y.pixel(pixel)[c] = static_cast<T>(value * factor);
   });
 }
 
@@ -42,7 +41,7 @@ void dropout_backward(const DropoutBackward& op) {
   const GradWriter<T> target(op.target);
   for_each_kept(op.attributes, op.position, op.dy, [&](std::int64_t pixel, std::int64_t c, double factor) {
     const auto gradient = static_cast<double>(dy.pixel(pixel)[c]);
-    target.write(pixel, c, factor == 0.0 ? 0.0 : gradient * factor);
+    target.write(pixel, c, gradient * factor);
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// y[n,c,p,q] = max over the window, and which tap won; backward, dy goes to that tap's pixel.
 
+#include <minception/core/error.h>
 #include <minception/kernels/reference/image.h>
 
 #include <cmath>
@@ -59,6 +60,9 @@ void max_pool2d_backward(const MaxPool2dBackward& op) {
           const std::int64_t winner = argmax[pixel * dy.c + c];
           const std::int64_t row = p * stride.h + winner / kernel.w - padding.h;
           const std::int64_t column = q * stride.w + winner % kernel.w - padding.w;
+          require(winner < kernel.h * kernel.w && row >= 0 && row < dx.h() && column >= 0 && column < dx.w(),
+                  "max_pool2d_backward: argmax ", winner, " of output pixel (", p, ", ", q,
+                  ") names no pixel of its window");
           const std::int64_t place = (row * dx.w() + column) * dy.c + c;
           sums[static_cast<std::size_t>(place)] += static_cast<double>(dy.pixel(pixel)[c]);
         }

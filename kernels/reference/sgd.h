@@ -10,7 +10,6 @@ template <class T>
 void sgd_step(const SgdStep& op) {
   const auto learning_rate = static_cast<double>(op.schedule.as<const float>()[0]);
   const auto momentum = static_cast<double>(op.schedule.as<const float>()[1]);
-  require(op.v.defined() || momentum == 0.0, "sgd_step: a momentum of ", momentum, " needs the operand v");
   const T* const g = op.g.as<const T>();
   T* const w = op.w.as<T>();
   T* const v = op.v.defined() ? op.v.as<T>() : nullptr;

@@ -25,13 +25,15 @@ struct Case {
   /// Carried out by oneDNN's fused ReLU, which turns NaN into 0 (measured): the cpu backend need not
   /// propagate it.
   bool cpu_swallows_nan = false;
+  /// The environment that runs it alone, where it is in no table: see MINCEPTION_CASE in choose_cases.h.
+  std::string alone = {};
 
   /// "relu_forward: one pixel", unique among all cases; the label under which tests re-run it.
   std::string label() const { return std::string(name_of(operation)) + ": " + name; }
 };
 
-/// The cases of all operations, in the order of operations.h. Defined in all_cases.h.
-inline std::vector<Case> all_cases();
+/// The cases of all operations, in the order of operations.h.
+std::vector<Case> all_cases();
 
 namespace cases {
 

@@ -46,6 +46,12 @@ inline const std::vector<ConvShape>& conv_shapes() {
       {"3x3 on many pixels, no padding", {1, 32, 25, 27}, 32, {3, 3}, {1, 1}, {0, 0}},
       {"3x3 on many pixels, wide padding", {2, 16, 18, 15}, 48, {3, 3}, {1, 1}, {2, 2}},
       {"3x3 on many pixels of large images", {2, 16, 50, 46}, 16, {3, 3}, {1, 1}, {1, 1}},  // more tiles than at a time
+      // What oneDNN 2.6 gets wrong (kernels/cpu/onednn_known_faults.h).
+      {"oneDNN fault: gathers one channel", {1, 1, 6, 11}, 1, {1, 1}, {2, 1}, {0, 0}},
+      {"oneDNN fault: gathers 7 channels", {3, 7, 28, 28}, 16, {1, 1}, {2, 2}, {0, 0}},
+      {"oneDNN fault: gathers 8 channels", {3, 8, 28, 28}, 16, {1, 1}, {2, 2}, {0, 0}},
+      {"oneDNN fault: 30 pixels of one channel", {1, 1, 1, 30}, 1, {1, 1}, {1, 1}, {0, 0}},
+      {"oneDNN fault: 90 pixels to odd channels", {2, 6, 9, 10}, 7, {1, 1}, {1, 1}, {0, 0}},
   };
   return shapes;
 }
@@ -58,6 +64,7 @@ inline std::vector<ConvShape> varied_conv_shapes() {
       {"3x3, odd channels", {2, 10, 5, 4}, 9, {3, 3}, {2, 2}, {1, 1}},
       {"5x5 on one pixel", {4, 16, 1, 1}, 24, {5, 5}, {1, 1}, {2, 2}},
       {"3x3 on many pixels", {2, 32, 17, 16}, 48, {3, 3}, {1, 1}, {1, 1}},  // in tiles on the cpu
+      {"oneDNN fault: one pixel, stride 1x2", {1, 1, 1, 1}, 1, {1, 1}, {1, 2}, {0, 0}},
   };
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// Cases of ema_update. The number of the update follows from the decay (tests/kernels/inputs.cpp): with 0.5 it is the
-/// first.
+/// first, with 0.9 one of the warm-up.
 
 #include <minception/tests/cases/case.h>
 
@@ -15,7 +15,7 @@ inline std::vector<Case> ema_cases() {
       op.decay = decay;
       op.step = dense(Shape{1}, DType::i64);
       op.w = op.average = dense(Shape{length});
-      const char* when = decay == 0.9 ? "" : decay == 0.5 ? ", first" : ", short memory";
+      const char* when = decay == 0.9 ? ", warming up" : decay == 0.5 ? ", first" : ", short memory";
       table.push_back({std::to_string(length) + " values" + when, op});
     }
   }

@@ -1,7 +1,7 @@
 #include <minception/core/buffer.h>
 #include <minception/core/error.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cstdint>

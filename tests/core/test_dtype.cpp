@@ -1,6 +1,6 @@
 #include <minception/core/dtype.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include <minception/core/memory_plan.h>
 #include <minception/core/random.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include <minception/core/random.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 #include <minception/core/safetensors.h>
 #include <minception/tests/core/temporary_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cstring>
 #include <string>

@@ -3,7 +3,7 @@
 #include <minception/core/safetensors.h>
 #include <minception/tests/core/temporary_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <string>
 #include <vector>
@@ -159,6 +159,37 @@ TEST_CASE("every malformed file is rejected in one line with its name and the re
     CHECK_THAT(message, Catch::StartsWith(path.string() + ": ") && Catch::Contains(malformed.reason));
     CHECK(message.find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("a file of torch.save is answered with the command that converts it") {
+  const TemporaryFolder folder;
+  const std::string zip = "PK\x03\x04" + std::string(60, '\0'), pickle =
+                                                                    "\x80\x02\x8a\nl\xfc\x9c"
+                                                                    "F\xf9 j\xa8P\x19.";
+  struct Saved {
+    const char *name, *converted;
+  };
+  for (const std::string& content : {zip, pickle, std::string("\x80\x04\x95\x10", 4) + std::string(20, '\0')}) {
+    for (const Saved& saved : {Saved{"sd.pth", "sd.safetensors"}, Saved{"model.pt", "model.safetensors"},
+                               Saved{"a.bin", "a.safetensors"}, Saved{"b.safetensors", "b.converted.safetensors"}}) {
+      write_file(folder / saved.name, content);
+      CHECK(message_of([&] { read_safetensors(folder / saved.name); }) ==
+            concat((folder / saved.name).string(),
+                   ": was written by torch.save; convert its state dict with python3 -c \"import torch; from "
+                   "safetensors.torch import save_file; save_file(torch.load('",
+                   (folder / saved.name).string(), "', map_location='cpu'), '", (folder / saved.converted).string(),
+                   "')\""));
+    }
+  }
+  // What a shell would take for its own is not in the command.
+  write_file(folder / "it's $5.pth", zip);
+  CHECK_THAT(message_of([&] { read_safetensors(folder / "it's $5.pth"); }),
+             Catch::Contains("torch.load('weights.pth', map_location='cpu'), 'weights.safetensors')"));
+  // A header of 0x280 bytes begins as a pickle does.
+  const std::string header = "{" + std::string(0x27e, ' ') + "}";
+  write_file(folder / "long", file_of(header, ""));
+  CHECK(read_file(folder / "long").starts_with(std::string("\x80\x02", 2)));
+  CHECK(read_safetensors(folder / "long").tensors.empty());
 }
 
 TEST_CASE("a file cut anywhere is rejected") {

@@ -1,7 +1,7 @@
 #include <minception/core/error.h>
 #include <minception/core/shape.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <limits>
 #include <vector>

@@ -1,6 +1,6 @@
 #include <minception/core/tensor.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <vector>
 

@@ -4,7 +4,7 @@
 #include <minception/tests/core/file_size_limit.h>
 #include <minception/tests/core/temporary_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <sys/stat.h>
 #include <unistd.h>

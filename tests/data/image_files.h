@@ -5,7 +5,7 @@
 #include <minception/data/image_formats.h>
 #include <minception/tests/core/temporary_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cstdint>
 #include <string>

@@ -3,7 +3,7 @@
 #include <minception/data/registry.h>
 #include <minception/tests/data/cifar10_files.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <functional>
 

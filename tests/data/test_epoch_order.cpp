@@ -1,7 +1,7 @@
 #include <minception/core/error.h>
 #include <minception/data/epoch_order.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cstdlib>

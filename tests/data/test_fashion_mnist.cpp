@@ -2,8 +2,12 @@
 #include <minception/data/registry.h>
 #include <minception/tests/data/idx_files.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
 #include <string>
 
 using namespace minception;
@@ -88,4 +92,24 @@ TEST_CASE("an unknown name gets the known ones as an answer") {
       message_of([] { load_dataset("fashion_mnist"); }),
       Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10, folder:PATH"));
   CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
+}
+
+TEST_CASE("fashion-mnist: the installed files hold 60,000 and 10,000 images, every class equally often") {
+  const std::filesystem::path dir = default_data_dir("fashion-mnist");
+  if (!std::filesystem::is_directory(dir)) SKIP(dir.string() + " is missing (Debian: dataset-fashion-mnist)");
+  const Dataset dataset = load_dataset("fashion-mnist");
+  const auto check = [](const ImageDataset& images, std::int64_t count) {
+    CHECK(images.size() == count);
+    CHECK(images.image == Shape{1, 28, 28});
+    CHECK(images.pixels.size() == static_cast<std::size_t>(count) * 28 * 28);
+    std::array<std::int64_t, 10> histogram{};
+    for (std::int32_t label : images.labels) ++histogram.at(static_cast<std::size_t>(label));
+    for (std::int64_t members : histogram) CHECK(members == count / 10);
+  };
+  check(dataset.train, 60000);
+  check(dataset.test, 10000);
+  // The mean that everyone normalises with, 0.2860 of the range; a wrong offset of the first image would show here.
+  const double sum = std::accumulate(dataset.train.pixels.begin(), dataset.train.pixels.end(), 0.0);
+  CHECK(std::abs(sum / static_cast<double>(dataset.train.pixels.size()) / 255.0 - 0.2860) <= 0.00005);
+  CHECK(dataset.train.labels[0] == 9);  // an ankle boot
 }

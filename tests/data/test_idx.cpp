@@ -1,7 +1,7 @@
 #include <minception/data/idx.h>
 #include <minception/tests/data/idx_files.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <sys/resource.h>
 

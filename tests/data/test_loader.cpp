@@ -3,7 +3,7 @@
 #include <minception/data/loader.h>
 #include <minception/tests/core/temporary_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <atomic>

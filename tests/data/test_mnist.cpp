@@ -2,7 +2,7 @@
 #include <minception/data/registry.h>
 #include <minception/tests/data/idx_files.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <string>
 

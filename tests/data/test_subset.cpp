@@ -1,7 +1,7 @@
 #include <minception/data/subset.h>
 #include <minception/tests/data/idx_files.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 using namespace minception::testing;

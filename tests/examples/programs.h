@@ -31,6 +31,47 @@ inline std::string text_of(const fs::path& path) {
   return text.str();
 }
 
+/// A command, or its options. What is added to it replaces options of the same name, since the programs take each once.
+class Command {
+ public:
+  Command(const char* text) : Command(std::string(text)) {}  // NOLINT: as good as its text
+  Command(const std::string& text) {                         // NOLINT
+    ends_in_space_ = text.ends_with(' ');
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      if (word.starts_with("--") || parts_.empty()) {
+        parts_.push_back(word);
+      } else {
+        parts_.back() += " " + word;
+      }
+    }
+  }
+  operator std::string() const {  // NOLINT
+    std::string text;
+    for (const std::string& part : parts_) text += (text.empty() ? "" : " ") + part;
+    return ends_in_space_ ? text + " " : text;
+  }
+  friend Command operator+(Command command, const std::string& options) {
+    const Command added(options);
+    std::erase_if(command.parts_, [&](const std::string& part) {
+      return part.starts_with("--") &&
+             std::any_of(added.parts_.begin(), added.parts_.end(), [&](const std::string& other) {
+               return part.substr(0, part.find(' ')) == other.substr(0, other.find(' '));
+             });
+    });
+    command.parts_.insert(command.parts_.end(), added.parts_.begin(), added.parts_.end());
+    command.ends_in_space_ = added.ends_in_space_;
+    return command;
+  }
+  friend Command operator+(const std::string& before, const Command& command) {
+    return Command(before) + std::string(command);
+  }
+
+ private:
+  bool ends_in_space_ = false;      // more text may follow
+  std::vector<std::string> parts_;  // an option with its values each; before the first, the program
+};
+
 /// Runs a program of ours by the shell, so that options are written as a person types them.
 inline Outcome run(const fs::path& folder, const std::string& command, const std::string& before = "true") {
   const fs::path out = folder / "stdout.txt", err = folder / "stderr.txt";

@@ -3,7 +3,7 @@
 
 #include <minception/tests/examples/programs.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <string>

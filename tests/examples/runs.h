@@ -5,7 +5,7 @@
 #include <minception/training/metrics.h>
 #include <minception/training/run_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <signal.h>
 #include <unistd.h>
@@ -17,9 +17,9 @@ namespace minception::testing {
 /// A program that runs beside the test. What it prints goes to stdout.txt and stderr.txt of the folder.
 class Running {
  public:
-  Running(const fs::path& folder, const std::string& command) {
-    const std::string line =
-        "cd '" + folder.string() + "' && exec " + PROGRAM_FOLDER + "/" + command + " > stdout.txt 2> stderr.txt";
+  Running(const fs::path& folder, const std::string& command, const std::string& before = "true") {
+    const std::string line = "cd '" + folder.string() + "' && " + before + " && exec " + PROGRAM_FOLDER + "/" +
+                             command + " > stdout.txt 2> stderr.txt";
     process_ = ::fork();
     if (process_ == 0) {
       ::execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));

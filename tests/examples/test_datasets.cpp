@@ -5,7 +5,7 @@
 #include <minception/tests/data/cifar10_files.h>
 #include <minception/tests/examples/programs.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>

@@ -9,7 +9,7 @@
 #include <minception/tests/examples/programs.h>
 #include <minception/training/evaluation.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
@@ -75,8 +75,8 @@ struct Workplace {
   Outcome run(const std::string& command) const { return testing::run(folder.path(), command); }
 };
 
-const std::string kEvaluate = "evaluate --weights model.safetensors --data-dir data ";
-const std::string kPredict = "predict --weights model.safetensors ";
+const Command kEvaluate = "evaluate --weights model.safetensors --data-dir data ";
+const Command kPredict = "predict --weights model.safetensors ";
 
 }  // namespace
 
@@ -282,7 +282,7 @@ TEST_CASE("evaluate and predict refuse what they cannot use - in one line and wi
       {kPredict + "good.pgm empty.png", "empty.png"},
       {kPredict + "good.pgm short.pgm --json", "short.pgm"},
   };
-  for (const std::string& program : {kEvaluate, kPredict + "good.pgm "}) {
+  for (const Command& program : {kEvaluate, kPredict + "good.pgm "}) {
     inputs.push_back({program + "--device tpu", "unknown device 'tpu'"});
     inputs.push_back({program + "--kernels vendor", "--kernels vendor: this build has no vendor backend"});
     inputs.push_back({program + "--threads -1", "--threads -1"});
@@ -374,6 +374,18 @@ TEST_CASE("weights without metadata are used when the model is named, and say th
     CHECK(found["probabilities"].contains(std::to_string(c)));
   }
   CHECK(found["class"] == expected["class"]);
+  const Outcome otherwise = place.run(
+      "predict --weights plain.safetensors --model googlenet_bn --image-size 20x17 --mean 0.25 --deviation "
+      "0.392156862745098 --json " +
+      image);
+  REQUIRE(otherwise.code == 0);
+  double change = 0.0, norm = 0.0;
+  for (std::size_t c = 0; c < 10; ++c) {
+    const double logit = found["logits"][c], other = json::parse(otherwise.out)[0]["logits"][c];
+    change += (logit - other) * (logit - other);
+    norm += logit * logit;
+  }
+  CHECK(change > 1e-5 * norm);  // more than 30 times what is allowed above
 
   const Outcome tested = place.run("evaluate --weights plain.safetensors " + described + "--data-dir data --json");
   INFO(tested.err);
@@ -383,7 +395,8 @@ TEST_CASE("weights without metadata are used when the model is named, and say th
 
   const std::pair<std::string, std::string> refused[] = {
       {"--weights plain.safetensors ", "no model is named in its metadata"},
-      {"--weights plain.safetensors --mean 0.5 ", "--image-size, --mean and --deviation go with --model"},
+      {"--weights plain.safetensors --mean 0.5 ",
+       "--image-size, --mean, --deviation and --no-transform-input go with --model"},
       {"--weights plain.safetensors --model lenet ", "lenet"},
       {"--weights plain.safetensors --model vgg11 ", "has no tensor "},
       {"--weights plain.safetensors --model googlenet ", "plain.safetensors: "},

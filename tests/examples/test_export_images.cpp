@@ -3,7 +3,7 @@
 #include <minception/data/image_file.h>
 #include <minception/tests/examples/programs.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 using namespace minception::testing;
@@ -25,17 +25,12 @@ struct Workplace : TemporaryFolder {
   }
 };
 
-bool skipped() {
-  if (!has_png()) WARN("SKIPPED: this build writes no PNG");
-  return !has_png();
-}
-
-const std::string kExport = "export_images --data-dir data ";
+const Command kExport = "export_images --data-dir data ";
 
 }  // namespace
 
 TEST_CASE("exported images are named by index and class and hold the pixels of the data set") {
-  if (skipped()) return;
+  if (!has_png()) SKIP("this build writes no PNG");
   const Workplace folder;
   const Outcome outcome = run(folder.path(), kExport + "--count 3 --first 8 --out a/b");
   INFO(outcome.err);
@@ -48,7 +43,7 @@ TEST_CASE("exported images are named by index and class and hold the pixels of t
 }
 
 TEST_CASE("by default the first eight test images are exported") {
-  if (skipped()) return;
+  if (!has_png()) SKIP("this build writes no PNG");
   const Workplace folder;
   std::string pixels = text_of(folder / "data/t10k-images-idx3-ubyte");
   pixels[16] = 77;  // behind the header: the first pixel of the first test image
@@ -62,7 +57,7 @@ TEST_CASE("by default the first eight test images are exported") {
 }
 
 TEST_CASE("digits of MNIST are exported too") {
-  if (skipped()) return;
+  if (!has_png()) SKIP("this build writes no PNG");
   const Workplace folder;
   const Outcome outcome = run(folder.path(), kExport + "--data mnist --count 2 --out digits");
   INFO(outcome.err);
@@ -71,7 +66,7 @@ TEST_CASE("digits of MNIST are exported too") {
 }
 
 TEST_CASE("exporting replaces files only where it is told to") {
-  if (skipped()) return;
+  if (!has_png()) SKIP("this build writes no PNG");
   const Workplace folder;
   fs::create_directory(folder / "out");
   write(folder / "out/2_Pullover.png", "mine");
@@ -91,7 +86,7 @@ TEST_CASE("exporting replaces files only where it is told to") {
 }
 
 TEST_CASE("what cannot be exported is refused with one line and leaves nothing") {
-  if (skipped()) return;
+  if (!has_png()) SKIP("this build writes no PNG");
   const Workplace folder;
   write(folder / "a_file", "x");
   const auto before = snapshot(folder.path());

@@ -4,7 +4,7 @@
 #include <minception/tests/examples/programs.h>
 #include <minception/tests/examples/refusals.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
 
 #include <regex>
@@ -14,7 +14,7 @@ using namespace minception::testing;
 
 namespace {
 
-const std::string kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
+const Command kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
 
 }  // namespace
 
@@ -226,7 +226,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --freeze ''", "--freeze ''"},
       {kTrain + "--out runs/x --freeze conv,inception,fc", "nothing is left to train"},
       {kTrain + "--out runs/x --reset-head 10", "--reset-head needs --init"},
-      {kTrain + "--out runs/x --init runs/plain/model.safetensors --reset-head 7", "has 10 classes"},
+      {kTrain + "--out runs/x --model googlenet --init runs/plain/model.safetensors --reset-head 7", "has 10 classes"},
       {kTrain + "--out runs/x --label-smoothing 1", "--label-smoothing 1"},
       {kTrain + "--out runs/x --one-cycle-rise 1", "--one-cycle-rise 1"},
       {kTrain + "--out runs/x --threads -1", "--threads -1"},
@@ -242,7 +242,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images: 1 to 19 can be"},
       {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
       {kTrain + "--out a_file", "a_file: is a file"},
-      {kTrain + "--out a_file/run", "a_file/run"},
+      {kTrain + "--out a_file/run", "a_file: a run cannot be written there: Not a directory"},
       {kTrain + "--out runs/x --data-dir nowhere", "nowhere"},
       {kTrain + "--out runs/x --data-dir missing", labels},
       {kTrain + "--out runs/x --data-dir truncated", images},
@@ -254,7 +254,8 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --init nowhere.safetensors", "nowhere.safetensors"},
       {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
       {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
-      {kTrain + "--out runs/x --init runs/plain/model.safetensors", "runs/plain/model.safetensors: the tensor"},
+      {kTrain + "--out runs/x --init runs/plain/model.safetensors",
+       "--model googlenet_bn: runs/plain/model.safetensors holds weights of googlenet"},
       {"summarize --model googlenot", "unknown model 'googlenot'"},
       {"summarize --input 96x96", "batch x channels x height x width"},
       {"summarize --input 1x0x96x96", "is no shape"},
@@ -288,7 +289,7 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
 TEST_CASE("threads that OpenMP does not give are not waited for") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
-  write_dataset(folder.path() / "data", 9);
+  write_dataset(folder.path() / "data", 10);
   for (const char* setting : {"export OMP_THREAD_LIMIT=1", "export OMP_DYNAMIC=true"}) {
     const Outcome outcome = run(folder.path(), kTrain + "--overwrite --out runs/a", setting);
     INFO(setting << ": " << outcome.err);
@@ -308,7 +309,7 @@ TEST_CASE("output that cannot be written is an error") {
 TEST_CASE("small images are warned about, and rectangles work") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
-  write_dataset(folder.path() / "data", 9);
+  write_dataset(folder.path() / "data", 10);
   const Outcome small = run(folder.path(), kTrain + "--image-size 16 --out runs/small");
   CHECK(small.code == 0);
   CHECK_THAT(small.err, Catch::Contains("nothing left to halve"));

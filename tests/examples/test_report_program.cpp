@@ -2,7 +2,7 @@
 
 #include <minception/tests/examples/programs.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception::testing;
 

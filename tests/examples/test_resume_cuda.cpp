@@ -2,7 +2,7 @@
 
 #include <minception/tests/examples/runs.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <chrono>
 #include <thread>

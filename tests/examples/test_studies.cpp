@@ -4,7 +4,7 @@
 #include <minception/tests/examples/programs.h>
 #include <minception/tests/examples/refusals.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
 
 #include <regex>
@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-const std::string kCompare = "compare_models --models nin,googlenet --image-size 67 --batch 2 --seconds 0 ";
+const Command kCompare = "compare_models --models nin,googlenet --image-size 67 --batch 2 --seconds 0 ";
 
 /// The places of all labels of a picture, as boxes of narrow letters.
 struct Label {

@@ -16,9 +16,9 @@ using Json = nlohmann::json;
 
 namespace {
 
-const std::string kSmall = " --data-dir data --image-size 17 --batch-size 8 --threads 1";
-const std::string kVariants = "compare_variants --models googlenet_bn,googlenet_residual" + kSmall;
-const std::string kTransfer =
+const Command kSmall = " --data-dir data --image-size 17 --batch-size 8 --threads 1";
+const Command kVariants = "compare_variants --models googlenet_bn,googlenet_residual" + kSmall;
+const Command kTransfer =
     "transfer --limit-per-class all,2 --least-steps 4 --epochs 2 --pretrain-epochs 2 --timed-steps 5" + kSmall;
 
 std::size_t count_of(const std::string& text, const std::string& part) {
@@ -185,7 +185,7 @@ TEST_CASE("lines keep their colours over panels, and their labels apart") {
 TEST_CASE("studies that are stopped or fail leave nothing") {
   const TemporaryFolder folder;
   make_data(folder.path());
-  for (const std::string& command :
+  for (const std::string command :
        {kVariants + " --epochs 100000 --out study", kTransfer + " --epochs 100000 --out study"}) {
     Running running(folder.path(), command);
     for (int i = 0; i < 600 && !fs::exists(folder / "study") && !running.over(); ++i) {
@@ -203,6 +203,87 @@ TEST_CASE("studies that are stopped or fail leave nothing") {
   CHECK(!fs::exists(folder / "study"));
 }
 
+TEST_CASE("what a study has finished stays, whatever becomes of the rest") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const auto models = [&] { return Json::parse(text_of(folder / "study/compare_variants.json"))["models"]; };
+  SECTION("a later training that diverges") {
+    const Outcome outcome = run(folder.path(), kVariants +
+                                                   " --epochs 3 --schedule constant --out study --lr 0.01,"
+                                                   "googlenet_residual=1e30");
+    CHECK(outcome.code == 1);
+    CHECK_THAT(outcome.err, Catch::Contains("googlenet_residual (2/2): step ") &&
+                                Catch::Contains("; study holds the results of 1 models; go on with: --models "
+                                                "googlenet_residual and another --out\n"));
+    REQUIRE(models().size() == 1);
+    CHECK(models()[0]["model"] == "googlenet_bn");
+    CHECK(Json::parse(text_of(folder / "study/compare_variants.json"))["complete"] == false);
+    CHECK_THAT(text_of(folder / "study/compare_variants.md"),
+               Catch::Contains("Unfinished: googlenet_residual are missing."));
+    CHECK(fs::exists(folder / "study/compare_variants.svg"));
+    // Without a folder it is printed.
+    const Outcome printed = run(folder.path(), kVariants +
+                                                   " --epochs 3 --schedule constant --lr 0.01,"
+                                                   "googlenet_residual=1e30 --json");
+    CHECK(printed.code == 1);
+    CHECK_THAT(printed.err, Catch::Contains("; printed are the results of 1 models; go on with: --models "
+                                            "googlenet_residual\n"));
+    CHECK(Json::parse(printed.out)["models"].size() == 1);
+  }
+  SECTION("a signal, and a kill") {
+    for (const int signal : {SIGTERM, SIGKILL}) {
+      fs::remove_all(folder / "study");
+      Running running(folder.path(), kVariants + " --epochs 5 --out study");
+      while (!running.over() && !fs::exists(folder / "study/compare_variants.svg")) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      running.signal(signal);
+      CHECK(running.wait() == 128 + signal);
+      CHECK(models().size() == 1);
+    }
+  }
+  SECTION("transfer, by the number of images") {
+    Running running(folder.path(), kTransfer + " --out study");
+    while (!running.over() && !fs::exists(folder / "study/transfer.svg")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    running.signal(SIGTERM);
+    CHECK(running.wait() == 128 + SIGTERM);
+    CHECK_THAT(text_of(folder / "stderr.txt"),
+               Catch::Contains("stopped; study holds the results of 1 numbers of images per class; go on with: "
+                               "--limit-per-class all and another --out\n"));
+    const Json trials = Json::parse(text_of(folder / "study/transfer.json"))["second"]["trials"];
+    REQUIRE(trials.size() == 1);
+    CHECK(trials[0]["images_per_class"] == 2);
+    CHECK_THAT(text_of(folder / "study/transfer.md"), Catch::Contains("Unfinished: 1 of 2 numbers of images"));
+  }
+}
+
+TEST_CASE("a study whose output is lost leaves its files, and one whose files are lost prints") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const std::string command = std::string("cd '") + folder.path().string() + "' && '" + PROGRAM_FOLDER + "'/" +
+                              std::string(kVariants + " --epochs 1 --overwrite --out study");
+  for (const char* output : {"> /dev/full", ">&-"}) {
+    fs::remove_all(folder / "study");
+    CHECK(WEXITSTATUS(std::system((command + output + " 2> stderr.txt").c_str())) == 3);
+    CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("what was printed could not be written"));
+    for (const char* file : {"compare_variants.json", "compare_variants.md", "compare_variants.svg"}) {
+      CHECK(fs::file_size(folder / "study" / file) > 0);
+    }
+  }
+  fs::remove_all(folder / "study");
+  Running running(folder.path(), kVariants + " --epochs 2 --json --out study");
+  while (!running.over() && !fs::exists(folder / "study")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(WEXITSTATUS(std::system((command + "> second_out.txt 2> second.txt").c_str())) == 1);
+  CHECK_THAT(text_of(folder / "second.txt"), Catch::Contains("study: another study works in this folder"));
+  fs::create_directory(folder / "study/compare_variants.md");
+  CHECK(running.wait() == 1);
+  CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("compare_variants.md: is no regular file"));
+  CHECK(fs::is_regular_file(folder / "study/compare_variants.json"));
+  CHECK(Json::parse(text_of(folder / "stdout.txt"))["models"].size() == 2);
+}
+
 TEST_CASE("the studies that train say in one line what is wrong and write nothing") {
   const TemporaryFolder folder;
   make_data(folder.path());
@@ -210,7 +291,7 @@ TEST_CASE("the studies that train say in one line what is wrong and write nothin
   fs::create_directory(folder / "old");
   write(folder / "old/compare_variants.svg", "x");
   write(folder / "old/transfer.json", "x");
-  const std::string epochs = kVariants + " --epochs 1 ";
+  const Command epochs = kVariants + " --epochs 1 ";
   const std::vector<Refusal> refusals = {
       {kVariants, "--minutes or --epochs is required"},
       {kVariants + " --minutes 1 --epochs 1", "one of them alone"},

@@ -3,7 +3,7 @@
 
 #include <minception/kernels/backend.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <cmath>

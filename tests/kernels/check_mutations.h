@@ -2,12 +2,12 @@
 /// The tests are tested, for any backend whose memory the host can reach: every planted fault must fail at least one
 /// case of its operation.
 
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/forwarding_backend.h>
 #include <minception/tests/kernels/harness.h>
 #include <minception/tests/kernels/mutations.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 /// Which cases a test runs.
 
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 
 #include <cstdlib>
 #include <map>

@@ -136,10 +136,13 @@ std::string check_packed(Backend& backend, const Case& test_case, StagedCase& st
                          const std::vector<Expectation>& expected, const Values& values) {
   const std::size_t bytes = backend.plan(stage.operation()).packed;
   if (bytes == 0) return "";
-  const Buffer memory = backend.allocate(bytes);
+  const bool allocated = stage.placement() == Placement::allocated;
+  const Buffer buffer = allocated ? backend.allocate(bytes) : Buffer();
+  const GuardedMemory guarded("packed", bytes, stage.placement(), 64);
+  void* const memory = allocated ? buffer.data() : guarded.data();
   const std::vector<std::byte> garbage(bytes, std::byte{0xff});
-  backend.copy_to_device(memory.data(), garbage.data(), bytes);
-  const Tensor packed(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory.data(), backend.device());
+  backend.copy_to_device(memory, garbage.data(), bytes);
+  const Tensor packed(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory, backend.device());
   for (const bool refresh : {true, false}) {
     Operation operation = stage.operation();
     if (!with_packed(operation, packed, refresh)) return "asks for packed weights but has no operand for them";
@@ -158,6 +161,7 @@ std::string check(Backend& backend, const Case& test_case, const Precision& prec
   for (const Way& way : ways) {
     way.arrange();
     const bool first = first_run.empty();
+    if (way.placement != stage.placement()) stage.place(way.placement);
     stage.run(stage.operation(), first ? 0xff : 0x00);
     if (first) {
       const std::string difference = compare_all(test_case, stage, expected, values);
@@ -187,9 +191,6 @@ struct Planting {
 };
 
 Planting planting(const Operation& operation, const std::string& role, std::size_t elements) {
-  if (std::holds_alternative<DropoutForward>(operation) || std::holds_alternative<DropoutBackward>(operation)) {
-    return {0, elements};  // a single one might be dropped
-  }
   const std::vector<ParameterSegment>* segments = std::visit(
       [](const auto& op) -> const std::vector<ParameterSegment>* {
         if constexpr (requires { op.segments, op.factor; }) return &op.segments;
@@ -257,7 +258,8 @@ std::string check_plantings(Backend& backend, const Case& test_case, double valu
   std::size_t k = 0;
   for_each_operand(test_case.operation, [&](std::string_view role, const Tensor& tensor, Access access) {
     const bool mask = role == "relu_output" || (role == "y" && access == Access::read);
-    if (difference.empty() && access != Access::write && tensor.dtype == DType::f32 && !mask) {
+    const bool refused = role == "schedule";  // by validate_values
+    if (difference.empty() && access != Access::write && tensor.dtype == DType::f32 && !mask && !refused) {
       difference = check_planted(backend, test_case, values, k, value, precision);
     }
     ++k;
@@ -267,10 +269,12 @@ std::string check_plantings(Backend& backend, const Case& test_case, double valu
 
 template <class Check>
 CheckResult report(Backend& backend, const Case& test_case, const Precision& precision, Check&& run_check) {
+  const std::string alone =
+      test_case.alone.empty() ? concat("MINCEPTION_CASE='", test_case.label(), "'") : test_case.alone;
   const auto line = [&](const std::string& problem) {
-    return concat(backend.name(), " in ", precision.name, ": ", problem, " (alone: MINCEPTION_CASE='",
-                  test_case.label(), "')");
+    return concat(backend.name(), " in ", precision.name, ": ", problem, " (alone: ", alone, ")");
   };
+  const StrayAccessReport stray_accesses(line(test_case.label()));
   try {
     const std::string problem = run_check();
     if (problem.empty()) return {};

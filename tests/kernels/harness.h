@@ -4,7 +4,8 @@
 /// A case is given real memory: every operand lies between guard values, slices lie in their wider tensor, outputs are
 /// filled with NaN, inputs with random values that are exact in the dtype they are stored in. Then these must hold:
 /// - every written operand agrees with `reference` in double, ||a - b|| <= tolerance * ||b||, integers exactly;
-/// - guards, the neighbours of slices and all inputs keep their bits;
+/// - guards, the neighbours of slices and all inputs keep their bits, and nothing beyond an operand or the workspace is
+///   touched (`against_pages`);
 /// - what the operation leaves as it is (frozen parameters) keeps its value;
 /// - further runs, with other garbage in the workspace, give the same bits, and so do runs with packed weights.
 ///
@@ -13,6 +14,7 @@
 
 #include <minception/kernels/backend.h>
 #include <minception/tests/cases/case.h>
+#include <minception/tests/kernels/guarded_memory.h>
 #include <minception/tests/kernels/precision.h>
 
 #include <functional>
@@ -31,8 +33,16 @@ struct CheckResult {
 struct Way {
   std::string name;
   std::function<void()> arrange = [] {};
+  Placement placement = Placement::allocated;
 };
 using Ways = std::vector<Way>;
+
+/// For backends in host memory: operands and workspace end at a page that must not be touched, then begin at one. An access
+/// past an end or before a beginning kills the process, which says in which case that was.
+inline Ways against_pages() {
+  return {{.name = "memory that ends at a page", .placement = Placement::ends_at_page},
+          {.name = "memory that begins at a page", .placement = Placement::begins_at_page}};
+}
 
 CheckResult check_case(Backend& backend, const Case& test_case, const Precision& precision = kF32,
                        const Ways& ways = {{"first"}, {"again"}});

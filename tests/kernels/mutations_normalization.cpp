@@ -285,6 +285,16 @@ void add_ema(std::vector<Mutation>& m) {
     op.step.data = &step;
     reference.run(op);
   }));
+  m.push_back(mutation<EmaUpdate>("no warm-up", [](EmaUpdate op, Backend& reference) {
+    std::int64_t step = op.step.as<std::int64_t>()[0] == 1 ? 1 : 1'000'000;
+    op.step.data = &step;
+    reference.run(op);
+  }));
+  m.push_back(mutation<EmaUpdate>("a warm-up that counts from 0", [](EmaUpdate op, Backend& reference) {
+    std::int64_t step = op.step.as<std::int64_t>()[0] - 1;
+    op.step.data = &step;
+    reference.run(op);
+  }));
   m.push_back(mutation<EmaUpdate>("always the weights", [](EmaUpdate op, Backend& reference) {
     std::int64_t step = 1;
     op.step.data = &step;

@@ -92,7 +92,6 @@ StagedCase::StagedCase(Backend& backend, const Operation& described, DType compu
   for (const std::size_t count : bytes) {
     initial_.emplace_back(count + 2 * kGuardBytes);
     for (std::size_t i = 0; i < initial_.back().size(); ++i) initial_.back()[i] = std::byte{kGuard[i % 2]};
-    buffers_.push_back(backend.allocate(initial_.back().size()));
   }
   // Outputs first: an output that is an input too (in place) holds the input's values.
   for (const Operand& operand : operands_) {
@@ -106,10 +105,34 @@ StagedCase::StagedCase(Backend& backend, const Operation& described, DType compu
   for (std::size_t k = 0; k < operands_.size(); ++k) {
     if (operands_[k].access != Access::write) write(operands_[k], values[k]);
   }
+  place(Placement::allocated);
+}
+
+void StagedCase::place(Placement placement) {
+  require(placement == Placement::allocated || backend_.device().kind == DeviceKind::cpu,
+          "only host memory can lie against a page that must not be touched");
+  placement_ = placement;
+  storages_.clear();
+  for (std::size_t s = 0; s < initial_.size(); ++s) {
+    const std::size_t whole = initial_[s].size();
+    if (placement == Placement::allocated) {
+      storages_.push_back({backend_.allocate(whole), nullptr, 0, whole});
+      continue;
+    }
+    // The guard values on the side of the page give way to it.
+    const std::size_t first = placement == Placement::begins_at_page ? kGuardBytes : 0;
+    std::string roles;
+    for (const Operand& operand : operands_) {
+      if (operand.storage == s) roles += (roles.empty() ? "" : ", ") + operand.role;
+    }
+    storages_.push_back(
+        {{}, std::make_unique<GuardedMemory>(roles, whole - kGuardBytes, placement), first, whole - kGuardBytes});
+  }
   std::size_t k = 0;
   for_each_operand(operation_, [&](std::string_view, Tensor& tensor, Access) {
     const Operand& operand = operands_[k++];
-    tensor.data = static_cast<std::byte*>(buffers_[operand.storage].data()) + byte_of(operand, 0);
+    const Storage& storage = storages_[operand.storage];
+    tensor.data = storage.data() + byte_of(operand, 0) - storage.first;
   });
 }
 
@@ -129,25 +152,33 @@ void StagedCase::write(const Operand& operand, const std::vector<double>& values
 }
 
 void StagedCase::run(const Operation& operation, unsigned char garbage) {
-  for (std::size_t i = 0; i < buffers_.size(); ++i) {
-    backend_.copy_to_device(buffers_[i].data(), initial_[i].data(), initial_[i].size());
+  for (std::size_t s = 0; s < storages_.size(); ++s) {
+    backend_.copy_to_device(storages_[s].data(), initial_[s].data() + storages_[s].first, storages_[s].bytes);
   }
-  const Requirements requirements = backend_.plan(operation);
-  std::vector<std::byte> scratch(requirements.workspace + kGuardBytes, std::byte{garbage});
-  const Buffer workspace = backend_.allocate(scratch.size());
-  backend_.copy_to_device(workspace.data(), scratch.data(), scratch.size());
+  const std::size_t needed = backend_.plan(operation).workspace;
+  Buffer allocated;
+  std::unique_ptr<GuardedMemory> guarded;
+  std::size_t behind = kGuardBytes;
+  if (placement_ == Placement::allocated) {
+    allocated = backend_.allocate(needed + behind);
+  } else {
+    behind = placement_ == Placement::begins_at_page ? kGuardBytes : (kGuardBytes - needed % kGuardBytes) % kGuardBytes;
+    guarded = std::make_unique<GuardedMemory>("workspace", needed + behind, placement_, kGuardBytes);
+  }
+  void* const workspace = guarded ? guarded->data() : allocated.data();
+  std::vector<std::byte> scratch(needed + behind, std::byte{garbage});
+  backend_.copy_to_device(workspace, scratch.data(), scratch.size());
 
-  backend_.run(operation, {workspace.data(), requirements.workspace});
+  backend_.run(operation, {workspace, needed});
 
   backend_.synchronize();
-  backend_.copy_to_host(scratch.data(), workspace.data(), scratch.size());
-  for (std::size_t i = requirements.workspace; i < scratch.size(); ++i) {
-    require(scratch[i] == std::byte{garbage}, "bytes behind the workspace of ", requirements.workspace,
-            " bytes were written");
+  backend_.copy_to_host(scratch.data(), workspace, scratch.size());
+  for (std::size_t i = needed; i < scratch.size(); ++i) {
+    require(scratch[i] == std::byte{garbage}, "bytes behind the workspace of ", needed, " bytes were written");
   }
   memory_ = initial_;
-  for (std::size_t i = 0; i < buffers_.size(); ++i) {
-    backend_.copy_to_host(memory_[i].data(), buffers_[i].data(), memory_[i].size());
+  for (std::size_t s = 0; s < storages_.size(); ++s) {
+    backend_.copy_to_host(memory_[s].data() + storages_[s].first, storages_[s].data(), storages_[s].bytes);
   }
 }
 

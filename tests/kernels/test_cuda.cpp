@@ -1,14 +1,14 @@
 /// The cuda backend against `reference`: in every precision, by every rung of the ladder, and, where it is emulated, in
 /// every order that the emulation may choose.
 
-#include <minception/tests/skip_without_gpu.h>
-// (first, because it configures Catch2)
 #include <minception/tests/kernels/check_conversions.h>
+#include <minception/tests/kernels/check_values.h>
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/emulation.h>
 #include <minception/tests/kernels/harness.h>
+#include <minception/tests/skip_without_gpu.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
@@ -111,6 +111,8 @@ TEST_CASE("cuda: NaN and infinity propagate in bf16") { check_all_propagations(k
 TEST_CASE("cuda: conversions between f32 and bf16 and counts of what is not finite") {
   check_conversions(*make_cuda_backend());
 }
+
+TEST_CASE("cuda: moving averages, NaN in pools and dropout") { check_values(*make_cuda_backend(), true); }
 
 TEST_CASE("cuda: computes in f32 and bf16 and says so") {
   const auto cuda = make_cuda_backend();

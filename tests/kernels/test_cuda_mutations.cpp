@@ -2,7 +2,7 @@
 
 #include <minception/tests/kernels/check_mutations.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 namespace minception {
 namespace {

@@ -3,7 +3,7 @@
 #include <minception/kernels/backend.h>
 #include <minception/kernels/cuda/machine.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 using minception::cuda::Machine;

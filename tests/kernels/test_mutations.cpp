@@ -1,10 +1,10 @@
 /// The tests are tested: every planted fault must fail at least one case of its operation.
 
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/check_mutations.h>
 #include <minception/tests/kernels/harness.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <map>
 #include <set>
 

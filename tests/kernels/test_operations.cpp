@@ -1,8 +1,11 @@
 /// The interface: what validate rejects and in which words, output extents, arithmetic counts.
 
-#include <minception/tests/cases/all_cases.h>
+#include <minception/tests/cases/case.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
+
+#include <cmath>
+#include <limits>
 
 namespace minception {
 namespace {
@@ -264,6 +267,83 @@ TEST_CASE("Adam, clipping and averages say what does not fit") {
         "ema_update: average [2] and w [1] differ");
   CHECK(rejection_of<BatchNormBackwardInference>([](BatchNormBackwardInference& op) { op.gamma = dense(Shape{3}); }) ==
         "batch_norm_backward_inference: gamma must be f32 [64], not f32 [3]");
+}
+
+TEST_CASE("nothing is computed of images or weights without elements") {
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
+          op.images = dense({9, 1, 0, 28}, DType::u8);
+        }) == "load_batch: images is empty: [9,1,0,28]");
+  CHECK(rejection_of<BatchNormForwardTraining>([](auto& op) {
+          op.x = op.y = dense({0, 64, 4, 4});
+        }) == "batch_norm_forward_training: x is empty: [0,64,4,4]");
+  CHECK(rejection_of<Conv2dForward>([](Conv2dForward& op) {
+          op.w = dense({64, 1, 0, 0});
+          op.y = dense({2, 64, 20, 20});
+        }) == "conv2d_forward: weights [64,1,0,0] are empty");
+  CHECK(rejection_of<Conv2dBackwardWeights>([](Conv2dBackwardWeights& op) {
+          op.x = dense({2, 0, 32, 32});
+          op.dw = dense({64, 0, 7, 7});
+        }) == "conv2d_backward_weights: the input is empty: [2,0,32,32]");
+  CHECK(rejection_of<LinearForward>([](LinearForward& op) {
+          op.x = dense({4, 0});
+          op.w = dense({10, 0});
+        }) == "linear_forward: the input is empty: [4,0]");
+  CHECK(rejection_of<Conv2d1x1GroupForward>([](auto& op) {
+          op.y.push_back(dense({2, 0, 4, 4}));
+        }) == "conv2d_1x1_group_forward: a member is empty: [2,0,4,4]");
+  CHECK(rejection_of<DropoutForward>([](DropoutForward& op) {
+          op.x = op.y = dense({0, 4});
+        }) == "dropout_forward: x is empty: [0,4]");
+
+  // Whatever an operation takes as an image: each in turn loses its batch, and there is none that goes unnoticed.
+  for (const Case& test_case : all_cases()) {
+    std::size_t operands = 0;
+    for_each_operand(test_case.operation, [&](std::string_view, const Tensor&, Access) { ++operands; });
+    for (std::size_t k = 0; k < operands; ++k) {
+      Operation operation = test_case.operation;
+      std::string emptied;
+      std::size_t index = 0;
+      for_each_operand(operation, [&](std::string_view role, Tensor& tensor, Access) {
+        if (index++ != k || !tensor.is_image()) return;
+        emptied = role;
+        tensor.shape = tensor.shape.rank() == 2 ? Shape{0, tensor.shape[1]}
+                                                : Shape{0, tensor.shape[1], tensor.shape[2], tensor.shape[3]};
+      });
+      INFO(test_case.label() << " with an empty " << emptied);
+      CHECK((emptied.empty() || rejection(operation) != "accepted"));
+    }
+  }
+}
+
+TEST_CASE("settings that are not finite are rejected") {
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.beta2 = nan; }) == "adam_step: beta2 must be in [0, 1), not nan");
+  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.epsilon = nan; }) ==
+        "adam_step: epsilon must be 0 or more, not nan");
+  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.epsilon = infinity; }) ==
+        "adam_step: epsilon must be 0 or more, not inf");
+  CHECK(rejection_of<SgdStep>([=](SgdStep& op) { op.segments[0].weight_decay = nan; }) ==
+        "sgd_step: learning rate scale 1 and weight decay nan of a segment must be 0 or more");
+  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.segments[0].learning_rate_scale = -1.0; }) ==
+        "adam_step: learning rate scale -1 and weight decay 0 of a segment must be 0 or more");
+  CHECK(rejection_of<EmaUpdate>([=](EmaUpdate& op) { op.decay = nan; }) ==
+        "ema_update: the decay must be between 0 and 1, not nan");
+  CHECK(rejection_of<ClipFactor>([=](ClipFactor& op) { op.max_norm = nan; }) ==
+        "clip_factor: the largest norm must be positive, not nan");
+  CHECK(rejection_of<DropoutForward>([=](DropoutForward& op) { op.attributes.p = nan; }) ==
+        "dropout_forward: the probability must be in [0, 1), not nan");
+  CHECK(rejection_of<BatchNormForwardTraining>([=](auto& op) { op.attributes.epsilon = infinity; }) ==
+        "batch_norm_forward_training: epsilon inf or momentum 0.1 is not possible");
+  CHECK(rejection_of<LocalResponseNormForward>([=](auto& op) { op.attributes.k = 0.0; }) ==
+        "local_response_norm_forward: k 0 must be above 0, alpha 0.0001 0 or more, beta 0.75 finite");
+  CHECK(rejection_of<AddForward>([=](AddForward& op) { op.scale = nan; }) ==
+        "add_forward: the scale must be finite, not nan");
+  CHECK(rejection_of<SoftmaxCrossEntropy>([=](SoftmaxCrossEntropy& op) { op.divisor = nan; }) ==
+        "softmax_cross_entropy: the divisor must be positive, not nan");
+  CHECK(rejection_of<LoadBatch>([=](LoadBatch& op) { op.scale = {std::nanf("")}; }) ==
+        "load_batch: scale and shift must be finite, not nan");
+  CHECK(rejection_of<FoldBatchNorm>([=](FoldBatchNorm& op) { op.epsilon = nan; }) ==
+        "fold_batch_norm: an epsilon of nan must be above 0");
 }
 
 TEST_CASE("a batch is loaded from dense u8 images of as many channels") {

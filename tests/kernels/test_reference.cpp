@@ -1,10 +1,11 @@
 /// The reference backend against itself: float against double, non-finite values, and what it refuses.
 
 #include <minception/tests/kernels/check_conversions.h>
+#include <minception/tests/kernels/check_values.h>
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/harness.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -38,6 +39,13 @@ TEST_CASE("NaN and infinity propagate through every operation of reference") {
 
 TEST_CASE("reference converts between f32 and bf16 and counts what is not finite") {
   check_conversions(*make_reference_backend());
+}
+
+TEST_CASE("reference: moving averages, NaN in pools and dropout, refused settings") {
+  const auto reference = make_reference_backend();
+  check_values(*reference, false);
+  check_refused_settings(*reference);
+  check_refused_argmax(*reference, "max_pool2d_backward: argmax 4 of output pixel (0, 0) names no pixel of its window");
 }
 
 TEST_CASE("reference rounds f64 once") {

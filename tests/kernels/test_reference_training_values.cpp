@@ -232,10 +232,14 @@ TEST_CASE("ema_update by hand") {
   op.average = view(average, Shape{2});
   run(op);
   CHECK_THAT(average, is({3, 5}));
-  step[0] = 2;
+  step[0] = 2;  // 9 / 12 of the way, as long as that is more than 1 - decay
   w = {7, 1};
   run(op);
-  CHECK_THAT(average, is({4, 4}));
+  CHECK_THAT(average, is({6, 2}));
+  step[0] = 90;
+  w = {2, 10};
+  run(op);
+  CHECK_THAT(average, is({5, 4}));
 }
 
 TEST_CASE("batch_norm_backward_inference by hand") {

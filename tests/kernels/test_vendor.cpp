@@ -1,12 +1,11 @@
 /// The vendor backend against `reference`: cuDNN and cuBLAS as a second opinion on the case tables, and the dense stand-ins,
 /// strides and accumulations around them.
 
-#include <minception/tests/skip_without_gpu.h>
-// (first, because it configures Catch2)
 #include <minception/tests/kernels/choose_cases.h>
 #include <minception/tests/kernels/harness.h>
+#include <minception/tests/skip_without_gpu.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <limits>

@@ -4,7 +4,7 @@
 #include <minception/kernels/backend.h>
 #include <minception/kernels/vendor/libraries.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <iostream>
 #include <string>

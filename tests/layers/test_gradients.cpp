@@ -14,7 +14,7 @@
 #include <minception/layers/sequential.h>
 #include <minception/tests/layers/gradient_check.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 

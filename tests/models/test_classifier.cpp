@@ -3,10 +3,11 @@
 #include <minception/core/error.h>
 #include <minception/models/classifier.h>
 #include <minception/models/registry.h>
+#include <minception/models/weights.h>
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -93,6 +94,10 @@ TEST_CASE("an image of the data set has the logits that the trained network give
       for (std::uint64_t i = 0; i < 5; ++i) images.push_back(noise(sizes.image, i));
       const std::vector<double> expected = trained.logits(images);
       REQUIRE(std::all_of(expected.begin(), expected.end(), [](double v) { return std::isfinite(v) && v != 0.0; }));
+      // Images differ in their logits by far more than what is allowed below.
+      for (std::size_t i = 3; i < expected.size(); ++i) {
+        REQUIRE(std::abs(expected[i] - expected[i - 3]) > 1e-3 * std::abs(expected[i]));
+      }
 
       Classifier classifier(trained.path(), *trained.backend, 5);
       CHECK(classifier.class_names() == kNames);
@@ -152,13 +157,23 @@ TEST_CASE("probabilities are the softmax of the logits and the class has the lar
   const Prediction equal = Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)})[0];
   CHECK(equal.class_index == 0);
   CHECK(equal.probabilities[2] == Approx(1.0 / 3.0));
-  // NaN weights: an answer that can be seen to be none.
+  // Weights that overflow give no answer.
+  std::vector<double> biases = {0.0, 3e38, 0.0};
+  state.at("fc.bias") = to_file_tensor(biases, Shape{3}, DType::f32);
+  std::vector<double> weights(static_cast<std::size_t>(state.at("fc.weight").shape.elements()), 0.0);
+  state.at("inception5b.branch1.conv.bias") = to_file_tensor(std::vector<double>(384, 1e38), Shape{384}, DType::f32);
+  std::fill_n(weights.begin() + 1024, 384, 1.0);
+  state.at("fc.weight") = to_file_tensor(weights, {3, 1024}, DType::f32);
+  write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
+  CHECK_THROWS_WITH(Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)}),
+                    Catch::Contains("model.safetensors: these weights overflow, first in fc (linear_forward): 1 of 3 "
+                                    "values of y are not finite"));
+  // Weights that are NaN are refused.
   const float nan = std::nanf("");
   std::memcpy(state.at("fc.bias").bytes.data() + sizeof(float), &nan, sizeof nan);
   write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
-  const Prediction none = Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)})[0];
-  CHECK(none.class_index == 1);
-  CHECK(std::isnan(none.probabilities[1]));
+  CHECK_THAT(message_of([&] { Classifier(trained.path(), *trained.backend); }),
+             Catch::StartsWith(trained.path().string() + ": NaN or infinity in the tensor fc.bias (1 of 3 values)"));
 }
 
 TEST_CASE("a classifier refuses what it cannot load - by the name of the file") {

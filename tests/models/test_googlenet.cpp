@@ -6,7 +6,7 @@
 #include <minception/models/summary.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 

@@ -11,7 +11,7 @@
 #include <minception/tests/models/drift.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -146,7 +146,8 @@ TEST_CASE("a partial batch gives what a network of that size gives", "[partial b
 
 TEST_CASE("the last step of a batch of one works", "[partial batch]") {
   const auto backend = make_reference_backend();
-  Network network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), *backend, {.max_batch = 2});
+  // The smallest images of which BatchNorm sees more than one value per channel in the end: 2x2.
+  Network network(make_model({.name = "googlenet_bn", .input = {1, 33, 33}}), *backend, {.max_batch = 2});
   network.initialize(Initialization::xavier_uniform, 1);
   const RandomBatch data = random_batch(network.model().config, 1);
   network.set_input(Mode::training, data.images, data.labels);
@@ -175,12 +176,20 @@ TEST_CASE("state round-trips through files' shapes, and what does not fit change
   auto missing = state;
   missing.erase("fc.bias");
   CHECK_THROWS_WITH(other.load_state(missing), Catch::Contains("fc.bias") && Catch::Contains("missing"));
+  missing.erase("conv1.conv.weight");
+  missing["stem.weight"] = missing["stem.bias"] = missing["top.weight"] = missing["top.bias"] = state.at("fc.weight");
+  CHECK_THROWS_WITH(
+      other.load_state(missing),
+      Catch::Equals("the tensors stem.bias, stem.weight, top.bias and 1 more belong to no layer of small; the "
+                    "tensors conv1.conv.weight, fc.bias of small are missing"));
   auto extra = state;
   extra["fc.extra"] = state.at("fc.bias");
   CHECK_THROWS_WITH(other.load_state(extra), Catch::Contains("fc.extra"));
   auto wrong = state;
   wrong["fc.bias"].shape = {2, 2};
   CHECK_THROWS_WITH(other.load_state(wrong), Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
+  wrong["fc.weight"].shape = {66, 4};
+  CHECK_THROWS_WITH(other.load_state(wrong), Catch::EndsWith("expects [4], and 1 more do not fit likewise"));
   auto half = state;
   half["fc.bias"].dtype = DType::bf16;
   CHECK_THROWS_WITH(other.load_state(half), Catch::Contains("fc.bias is bf16"));
@@ -325,6 +334,7 @@ TEST_CASE("every convolution of the models has a fast oneDNN primitive or is a m
     INFO(line);
     CHECK(line.find(": ref") == std::string::npos);
     CHECK(line.find(": none") == std::string::npos);
+    CHECK(line.find("instead of") == std::string::npos);
   }
 }
 
@@ -356,7 +366,9 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
       }
       INFO(name << " " << input);
       REQUIRE(same_decisions);
-      CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(1e-5));
+      // Without BatchNorm it is near ln(10) whatever the images are, which change it by 2e-5.
+      const double tolerance = config.name == "googlenet" ? 1e-6 : 1e-5;
+      CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(tolerance));
       const auto expected = exact.gradients();
       for (const auto& [key, gradient] : fast.gradients()) {
         const double difference = relative_difference(gradient, expected.at(key));

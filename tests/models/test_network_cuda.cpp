@@ -1,7 +1,5 @@
 /// Whole networks on the cuda backend: training steps against reference in double, and beside the cpu backend.
 
-#include <minception/tests/skip_without_gpu.h>
-// (first, because it configures Catch2)
 #include <minception/data/registry.h>
 #include <minception/models/registry.h>
 #include <minception/models/weights.h>
@@ -9,8 +7,9 @@
 #include <minception/tests/models/drift.h>
 #include <minception/tests/models/handed_on.h>
 #include <minception/tests/models/networks.h>
+#include <minception/tests/skip_without_gpu.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <cstdio>
@@ -241,7 +240,7 @@ TEST_CASE("cuda: a replayed training step gives the bits of one that runs operat
 TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages and frozen layers, keep their bits",
           "[network]") {
   const auto backend = make_cuda_backend();
-  NetworkOptions options = {.max_batch = 2,
+  NetworkOptions options = {.max_batch = 3,
                             .adam = AdamOptions{.weight_decay = 0.01, .decoupled = true},
                             .clip_norm = 0.5,
                             .ema_decay = 0.8,
@@ -254,8 +253,8 @@ TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages
   const auto before = recorded.network.state();
   for (std::int64_t number = 1; number <= 3; ++number) {
     for (Trained* trained : {&recorded, &plain}) {
-      trained->step(4 * number, 2, {.update = false, .divisor = 3.0}, 1e-3f, number);
-      trained->step(4 * number + 2, 1, {.accumulate = true, .divisor = 3.0}, 1e-3f, number);
+      trained->step(4 * number, 3, {.update = false, .divisor = 5.0}, 1e-3f, number);
+      trained->step(4 * number + 2, 2, {.accumulate = true, .divisor = 5.0}, 1e-3f, number);
     }
   }
   CHECK(recorded.network.state() == plain.network.state());

@@ -8,7 +8,7 @@
 #include <minception/tests/models/drift.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -147,7 +147,9 @@ TEST_CASE("a network infers with the averages of its weights and statistics", "[
   for (std::int64_t step = 1; step <= 3; ++step) {
     run.step(step, 0.2f, 0.0f);
     const State now = run.network.state();
-    average = step == 1 ? now : combined(average, now, [](double a, double w) { return a + 0.25 * (w - a); });
+    average = step == 1 ? now : combined(average, now, [&](double a, double w) {
+      return a + 9.0 / (10.0 + static_cast<double>(step)) * (w - a);  // the warm-up: above 1 - decay until step 26
+    });
     CHECK(distance(run.network.averaged_state(), average) < 1e-14);
     CHECK((step == 1) == (run.network.averaged_state() == now));
   }
@@ -320,6 +322,19 @@ TEST_CASE("the parameters of all heads are found, and the averages among the ten
   const auto tensor = [](double value) { return to_file_tensor(std::vector<double>{value}, Shape{1}, DType::f32); };
   CHECK(weights_among({{"a", tensor(1)}, {"average.a", tensor(2)}, {"optimizer.a", tensor(3)}, {"b", tensor(4)}}) ==
         State{{"a", tensor(2)}, {"b", tensor(4)}});
+}
+
+TEST_CASE("settings of a step are refused before they reach the device", "[update]") {
+  Trained sgd({.max_batch = 4});
+  CHECK_THROWS_WITH(sgd.step(1, std::nanf("")), "sgd_step: the learning rate must be 0 or more, not nan");
+  CHECK_THROWS_WITH(sgd.step(1, 0.1f, -1.0f), "sgd_step: the momentum must be 0 or more, not -1");
+  CHECK_THROWS_WITH(sgd.network.set_control(-1, 0, 0.1f, 0.0f),
+                    "dropout_forward: epoch and position must be 0 or more, not -1 and 0");
+  Trained adam({.max_batch = 4, .adam = AdamOptions{}});
+  CHECK_THROWS_WITH(adam.step(0), "adam_step: steps are numbered from 1, this one is 0");
+  CHECK_THROWS_WITH(adam.step(1, 0.1f, 1.0f), "adam_step: beta1 must be in [0, 1), not 1");
+  Trained averaged({.max_batch = 4, .ema_decay = 0.9});
+  CHECK_THROWS_WITH(averaged.step(0, 0.1f, 0.0f), "ema_update: steps are numbered from 1, this one is 0");
 }
 
 TEST_CASE("weights of other classes are taken but for the heads", "[update]") {

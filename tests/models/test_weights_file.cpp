@@ -7,7 +7,7 @@
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <limits>

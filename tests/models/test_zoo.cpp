@@ -8,7 +8,7 @@
 #include <minception/tests/layers/gradient_check.h>
 #include <minception/tests/models/networks.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 
@@ -234,6 +234,12 @@ TEST_CASE("the input transform reaches given batches and resident images alike",
   Network plain(make(false), *backend, {.max_batch = 1, .training = false});
   plain.set_input(Mode::inference, by_hand.images, by_hand.labels);
   const std::vector<double> expected = logits(plain);
+  // Without the transform the logits are others, by far more than what is allowed below.
+  plain.set_input(Mode::inference, batch.images, batch.labels);
+  const std::vector<double> untransformed = logits(plain);
+  for (std::size_t i = 0; i < 4; ++i) {
+    REQUIRE(std::abs(untransformed[i] - expected[i]) > 1e-3 * std::abs(expected[i]));
+  }
   Network given(make(true), *backend, {.max_batch = 1, .training = false});
   given.set_input(Mode::inference, batch.images, batch.labels);
   Network resident(make(true), *backend, {.max_batch = 1, .training = false, .dataset_image = Shape{2, 12, 10}});

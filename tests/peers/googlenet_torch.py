@@ -22,6 +22,43 @@ def state_of(network, prefix=""):
             if not key.endswith("num_batches_tracked")}
 
 
+def sensitive(network, images, affine=True):
+    """Gives a network weights with which its logits depend on the image, and returns it.
+
+    BatchNorm has the statistics of `images`, and what layers with biases make of them has mean 0 per channel and variance 1.
+    With other values biases alone decide: every image has nearly the same logits, half of the units are dead, and a
+    comparison can hardly fail. `affine`: no two weights or biases of a BatchNorm are alike, so that a mistaken place shows.
+    """
+    momenta, hooks = {}, []
+
+    def normalize(module, _, output):
+        mean = output.mean([axis for axis in range(output.dim()) if axis != 1], keepdim=True)
+        deviation = (output - mean).square().mean().sqrt()
+        module.weight /= deviation
+        module.bias -= mean.flatten()
+        module.bias /= deviation
+        return (output - mean) / deviation
+
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight)
+                if module.bias is not None:
+                    hooks.append(module.register_forward_hook(normalize))
+            if isinstance(module, nn.BatchNorm2d):
+                if affine:
+                    module.weight.uniform_(0.5, 1.5)
+                    module.bias.normal_(0.0, 0.3)
+                module.reset_running_stats()
+                momenta[module], module.momentum = module.momentum, None  # the mean of all that it sees
+        network.train()(images)
+    for hook in hooks:
+        hook.remove()
+    for module, momentum in momenta.items():
+        module.momentum = momentum
+    return network
+
+
 def relative(ours, theirs):
     """Relative norm of the difference; NaN counts as infinitely far."""
     ours, theirs = numpy.asarray(ours, numpy.float64), numpy.asarray(theirs, numpy.float64)
@@ -31,22 +68,49 @@ def relative(ours, theirs):
     return float(difference) if numpy.isfinite(difference) else float("inf")
 
 
+def zeros(values):
+    """The part of the values that is 0; of weights, the part of outputs or of inputs for which all are 0."""
+    nonzero = numpy.asarray(values) != 0
+    if nonzero.ndim < 2:
+        return 1.0 - float(nonzero.mean())
+    nonzero = nonzero.reshape(*nonzero.shape[:2], -1).any(2)
+    return 1.0 - float(min(nonzero.any(0).mean(), nonzero.any(1).mean()))
+
+
 class Checks:
     """Counts comparisons and remembers the worst of each kind."""
+
+    SENSITIVITY = 30  # what other images change, in tolerances
 
     def __init__(self):
         self.failed = 0
         self.worst = {}
+        self.least = {}
 
-    def close(self, kind, name, ours, theirs, tolerance):
+    def fail(self, text):
+        self.failed += 1
+        print("FAILED: " + text)
+
+    def close(self, kind, name, ours, theirs, tolerance, of_other_images=None):
+        """`of_other_images`: what theirs would be for other images; a comparison that cannot tell them apart has failed."""
         difference = relative(ours, theirs)
         if not self.worst.get(kind, (-1, ""))[0] > difference:
             self.worst[kind] = (difference, name)
         if not difference <= tolerance:
-            self.failed += 1
-            print(f"FAILED: {kind} {name}: relative difference {difference:.2e}, allowed {tolerance:.0e}")
+            self.fail(f"{kind} {name}: relative difference {difference:.2e}, allowed {tolerance:.0e}")
+        if of_other_images is None:
+            return
+        change = relative(of_other_images, theirs) / tolerance
+        if not change >= self.least.get(kind, (float("inf"), ""))[0]:
+            self.least[kind] = (change, name)
+        if not change >= self.SENSITIVITY:
+            self.fail(f"{kind} {name}: other images change it by only {change:.1f} times what is allowed")
+        if not zeros(theirs) <= 0.5:
+            self.fail(f"{kind} {name}: {100 * zeros(theirs):.0f} % of the expected values are 0")
 
     def finish(self):
         for kind, (difference, name) in self.worst.items():
-            print(f"{kind}: at most {difference:.2e} ({name})")
+            sensitivity = f"; other images change it by {self.least[kind][0]:.0f} times what is allowed or more" \
+                if kind in self.least else ""
+            print(f"{kind}: at most {difference:.2e} ({name}){sensitivity}")
         sys.exit(1 if self.failed else 0)

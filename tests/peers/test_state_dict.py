@@ -1,86 +1,147 @@
-"""predict on a state dict of torchvision's googlenet beside torchvision itself: logits of the same images.
+"""State dicts of torchvision's googlenet in predict and train, beside torchvision itself.
 
-    test_state_dict.py PREDICT      PREDICT is the program
+    test_state_dict.py PREDICT      PREDICT is the program; train lies in the same folder
 
-The weights are random; the file that holds them is written here, with nothing in it but tensors, as the package safetensors
-writes a state dict.
+The weights are random, but their logits depend on the image (`sensitive`), which the test checks. Logits of predict are
+compared for both values of transform_input, with and without auxiliary classifiers, in several precisions, with prefixes,
+and after the conversion of a file of torch.save by the command that predict answers it with. train begins with such weights.
 """
 
+import itertools
 import json
 import pathlib
-import struct
+import re
 import subprocess
 import sys
 import tempfile
+import warnings
+
+from googlenet_torch import Checks, numpy, sensitive, torch
 
 try:
-    import numpy
-    import torch
     import torchvision
+    from safetensors.torch import load_file, save_file
 except ImportError as error:
     print(f"SKIPPED: {error}; install python3-torchvision")
     sys.exit(77)
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MODEL = ["--model", "googlenet_torchvision", "--mean", ",".join(map(str, MEAN)), "--deviation",
+         ",".join(map(str, DEVIATION))]
 
 
-def write_tensors(path, tensors):
-    names = {torch.float32: "F32", torch.int64: "I64"}
-    header, data = {}, b""
-    for name, tensor in tensors.items():
-        raw = tensor.contiguous().numpy().tobytes()
-        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def random_googlenet(classes, auxiliary):
+def googlenet(classes, auxiliary, transform, size):
     torch.manual_seed(classes)
-    model = torchvision.models.googlenet(num_classes=classes, aux_logits=auxiliary, transform_input=True,
-                                         init_weights=False)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.normal_(0.0, 0.3)
-                module.running_mean.normal_(0.0, 0.3)
-                module.running_var.uniform_(0.5, 1.5)
-    return model.eval()
+    network = torchvision.models.googlenet(num_classes=classes, aux_logits=auxiliary, transform_input=transform,
+                                           init_weights=False)
+    return sensitive(network, normalized(random_pixels(1, 8, size)).float()).eval()
+
+
+def random_pixels(seed, count, size):
+    return numpy.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=numpy.uint8)
+
+
+def normalized(pixels):
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).double() / 255.0
+    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+
+
+def write_images(folder, pixels):
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for i, image in enumerate(pixels):
+        files.append(str(folder / f"{i}.ppm"))
+        pathlib.Path(files[-1]).write_bytes(b"P6 %d %d 255\n" % image.shape[1::-1] + image.tobytes())
+    return files
+
+
+def run(*command):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+
+
+class Comparison:
+    def __init__(self, predict, folder, checks):
+        self.predict, self.folder, self.checks = predict, folder, checks
+        self.file = folder / "googlenet.safetensors"
+
+    def logits(self, name, network, size, *options, dtype=torch.float32):
+        """Compares those of the weights in `file`, which are `network`'s rounded to `dtype`."""
+        pixels = random_pixels(size, 2, size)
+        done = run(self.predict, "--weights", self.file, *MODEL, "--json", "--device", "cpu", "--image-size", size,
+                   *options, *write_images(self.folder, pixels))
+        if done.returncode != 0:
+            return self.checks.fail(f"{name}: predict: {done.stderr}")
+        ours = numpy.array([entry["logits"] for entry in json.loads(done.stdout)])
+        network = network.to(dtype).double()
+        with torch.no_grad():
+            theirs, of_others = (network(normalized(x)).numpy() for x in (pixels, random_pixels(size + 1, 2, size)))
+        self.checks.close("logits", name, ours, theirs, 1e-4, of_others)
+
+
+def check_prefixes_and_precisions(compare, network):
+    tensors = network.state_dict()
+    for prefix in ("module.", "_orig_mod.", "model.net."):
+        save_file({prefix + name: tensor for name, tensor in tensors.items()}, compare.file)
+        compare.logits(f"prefix {prefix}", network, 96)
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        rounded = googlenet(7, False, True, 96).to(dtype)
+        save_file(rounded.state_dict(), compare.file)
+        compare.logits(str(dtype), rounded, 96, dtype=dtype)
+
+
+def check_conversion(compare, network):
+    """A file of torch.save is refused with a command, and what that makes is taken."""
+    for old in (False, True):
+        saved = compare.folder / "googlenet.pth"
+        compare.file.unlink()
+        torch.save(network.state_dict(), saved, _use_new_zipfile_serialization=not old)
+        done = run(compare.predict, "--weights", saved, *MODEL, saved)
+        command = re.search(r'python3 -c "(.*)"$', done.stderr.strip())
+        if done.returncode != 1 or done.stderr.count("\n") != 1 or not command:
+            return compare.checks.fail(f"a file of torch.save is answered with {done.stderr}")
+        run(sys.executable, "-c", command[1])
+        compare.logits("converted from " + ("a pickle" if old else "a zip file"), network, 96)
+
+
+def check_training(compare, network):
+    """Frozen weights come out as they went in; auxiliary classifiers that the file lacks are new, and not zero."""
+    given = network.state_dict()
+    save_file(given, compare.file)
+    for part, count in (("train", 4), ("test", 2)):
+        for label, name in enumerate(("cat", "dog")):
+            write_images(compare.folder / "pets" / part / name, random_pixels(label, count, 64))
+    done = run(compare.predict.with_name("train"), "--init", compare.file, "--reset-head", 2, *MODEL, "--image-size", 64,
+               "--data", f"folder:{compare.folder / 'pets'}", "--freeze", "conv,inception", "--epochs", 1, "--batch-size", 8,
+               "--lr", 0.01, "--out", compare.folder / "run")
+    if done.returncode != 0:
+        return compare.checks.fail(f"train --init: {done.stderr}")
+    trained = load_file(compare.folder / "run" / "model.safetensors")
+    for name, tensor in given.items():
+        frozen = not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+        if frozen and not torch.equal(trained[name], tensor):
+            compare.checks.fail(f"train --init: {name} is not that of the file")
+    if trained["fc.weight"].shape != (2, 1024) or not all(trained[f"aux{i}.conv.conv.weight"].std() > 0.01 for i in (1, 2)):
+        compare.checks.fail("train --init: the heads are not new ones")
 
 
 def main(predict):
-    failed = False
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(2)
+    checks = Checks()
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        for classes, auxiliary, size in ((1000, True, 224), (7, False, 96)):
-            model = random_googlenet(classes, auxiliary)
-            write_tensors(folder / "googlenet.safetensors", model.state_dict())
-            pixels = numpy.random.default_rng(size).integers(0, 256, (2, size, size, 3), dtype=numpy.uint8)
-            files = []
-            for i, image in enumerate(pixels):
-                files.append(str(folder / f"{i}.ppm"))
-                pathlib.Path(files[-1]).write_bytes(f"P6 {size} {size} 255\n".encode() + image.tobytes())
-            command = [predict, "--weights", str(folder / "googlenet.safetensors"), "--model", "googlenet_torchvision",
-                       "--mean", ",".join(map(str, MEAN)), "--deviation", ",".join(map(str, DEVIATION)), "--json",
-                       "--device", "cpu"]
-            if size != 224:  # the model's own
-                command += ["--image-size", str(size)]
-            run = subprocess.run(command + files, capture_output=True, text=True)
-            if run.returncode != 0:
-                sys.exit(f"predict failed: {run.stderr}")
-            ours = numpy.array([entry["logits"] for entry in json.loads(run.stdout)])
-            with torch.no_grad():
-                images = torch.from_numpy(pixels).permute(0, 3, 1, 2).double() / 255.0
-                images = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
-                theirs = model.double()(images).numpy()
-            off = numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)
-            good = ours.shape == theirs.shape and off < 1e-4  # False for NaN
-            failed = failed or not good
-            print(f"{'' if good else 'FAILED: '}{classes} classes, auxiliary classifiers "
-                  f"{'in the file' if auxiliary else 'missing'}, {size}x{size}: logits differ by {off:.1e}")
-    sys.exit(1 if failed else 0)
+        compare = Comparison(pathlib.Path(predict), pathlib.Path(name), checks)
+        for transform, auxiliary in itertools.product((True, False), (True, False)):
+            size, classes = (224, 1000) if transform and auxiliary else (96, 7)
+            network = googlenet(classes, auxiliary, transform, size)
+            save_file(network.state_dict(), compare.file)
+            compare.logits(f"transform_input={transform}, aux_logits={auxiliary}, {size}x{size}", network, size,
+                           *([] if transform else ["--no-transform-input"]))
+        network = googlenet(7, False, True, 96)
+        check_prefixes_and_precisions(compare, network)
+        check_conversion(compare, network.float())
+        check_training(compare, network.float())
+    checks.finish()
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

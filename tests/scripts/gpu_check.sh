@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # gpu_check.sh FOLDER: goes through scripts/gpu_check.sh without a GPU; what must be in its results is there.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/stand_ins.sh"
+test_folder "$1"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-export GPU_CHECK=dry RESULTS=$1
-rm -rf "$RESULTS"
+export GPU_CHECK=dry RESULTS=$folder
 
 if scripts/gpu_check.sh table 2>"$RESULTS.err"; then echo "a table of nothing was made" >&2; exit 1; fi
 grep -q 'holds no gpu-STAGE.json' "$RESULTS.err"

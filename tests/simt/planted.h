@@ -5,7 +5,7 @@
 
 #include "emulation.h"
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cctype>
 #include <cstddef>

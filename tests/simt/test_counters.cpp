@@ -3,7 +3,7 @@
 
 #include <minception/kernels/cuda/ptx.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include "emulation.h"
 

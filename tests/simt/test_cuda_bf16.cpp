@@ -3,7 +3,7 @@
 #include <minception/core/dtype.h>
 
 #include <cuda_bf16.h>
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <cmath>

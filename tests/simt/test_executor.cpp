@@ -2,7 +2,7 @@
 
 #include "emulation.h"
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <pthread.h>
 

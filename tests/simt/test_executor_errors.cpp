@@ -3,7 +3,7 @@
 
 #include "emulation.h"
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <chrono>
 #include <stdexcept>

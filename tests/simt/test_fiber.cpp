@@ -2,7 +2,7 @@
 
 #include <minception/kernels/simt/fiber.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <cstdint>

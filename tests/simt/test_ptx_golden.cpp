@@ -2,7 +2,7 @@
 
 #include "ptx_outputs.h"
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
 
 #include <fstream>

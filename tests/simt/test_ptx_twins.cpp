@@ -6,7 +6,7 @@
 #include <minception/core/random.h>
 #include <minception/kernels/cuda/ptx.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <cmath>

@@ -4,7 +4,7 @@
 
 #include <minception/kernels/cuda/ptx.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <cmath>

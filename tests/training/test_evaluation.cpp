@@ -7,7 +7,7 @@
 #include <minception/tests/models/networks.h>
 #include <minception/training/evaluation.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cmath>

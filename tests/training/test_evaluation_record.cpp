@@ -5,7 +5,7 @@
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/training/evaluation_record.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <limits>

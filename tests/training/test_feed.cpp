@@ -5,7 +5,7 @@
 #include <minception/training/feed.h>
 #include <minception/training/trainer.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <chrono>
 #include <optional>

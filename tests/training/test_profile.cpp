@@ -4,7 +4,7 @@
 #include <minception/tests/models/networks.h>
 #include <minception/training/profile.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <nlohmann/json.hpp>
 
@@ -71,7 +71,7 @@ TEST_CASE("a profile lists every operation of the plan and adds up", "[profile]"
   // By hand. Gathering: 8 images of 128 bytes, 8 labels and indices of 4; writes 8 x (2, 12, 10) f32 and 8 labels.
   CHECK(find(found, "input", "load_batch").bytes == 8 * 128 + 8 * 4 + 8 * 4 + 8 * 240 * 4 + 8 * 4);
   // conv1 3x3, 2 to 9 channels on 12x10: its x, w and y; two operations per multiply-accumulate.
-  const ProfiledOperation& conv = find(found, "conv1.conv", "conv2d_forward");
+  const ProfiledOperation conv = find(found, "conv1.conv", "conv2d_forward");
   CHECK(conv.flops == 2.0 * 8 * 120 * 9 * 2 * 9);
   CHECK(conv.bytes == 4.0 * (8 * 2 * 120 + 9 * 2 * 9 + 8 * 9 * 120));
   CHECK(conv.kind == "convolution, forward");

@@ -1,11 +1,10 @@
 /// A profile on the cuda backend: kernels within their operations, recorded steps beside those that are not.
 
-#include <minception/tests/skip_without_gpu.h>
-// (first, because it configures Catch2)
 #include <minception/tests/models/networks.h>
+#include <minception/tests/skip_without_gpu.h>
 #include <minception/training/profile.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 using namespace minception;
 

@@ -6,7 +6,7 @@
 #include <minception/training/metrics.h>
 #include <minception/training/report.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cctype>

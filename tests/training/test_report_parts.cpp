@@ -5,7 +5,7 @@
 #include <minception/training/report/scale.h>
 #include <minception/training/report/text.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,12 @@
 #include <minception/core/error.h>
 #include <minception/models/weights_file.h>
+#include <minception/tests/core/file_size_limit.h>
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/tests/models/networks.h>
 #include <minception/training/checkpoint.h>
 #include <minception/training/run_folder.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,6 +160,62 @@ TEST_CASE("metrics are cut back to what a checkpoint knows") {
   CHECK(early.epochs.size() == 1);
   run.append(to_json_line(StepMetrics{.epoch = 2, .step = 20}));
   CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{10, 20});
+}
+
+TEST_CASE("a line that does not fit is kept for later, and no part of it stays in the file") {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path(), Open::fresh);
+  run.write("config.json", "{}");
+  const auto line = [](std::int64_t step) { return to_json_line(StepMetrics{.epoch = 1, .step = step}); };
+  run.append(line(1));
+  const std::string first = read_file(folder / "metrics.jsonl");
+  {
+    const FileSizeLimit full(first.size() + 10);
+    for (const std::int64_t step : {2, 3}) {
+      CHECK_THROWS_WITH(run.append(line(step)), Catch::Contains("metrics.jsonl: cannot add a line: ") &&
+                                                    Catch::EndsWith("; free space on the disk"));
+      CHECK(read_file(folder / "metrics.jsonl") == first);
+    }
+    CHECK_THROWS_WITH(run.flush(), Catch::Contains("cannot add a line"));
+  }
+  run.append(line(4));
+  run.flush();
+  CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("a run folder that is gone is made again, one that is another's is left alone") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run";
+  const auto line = [](std::int64_t step) { return to_json_line(StepMetrics{.epoch = 1, .step = step}); };
+  RunFolder run(path, Open::fresh);
+  run.write("config.json", "{}");
+  run.append(line(1));
+  CHECK(!run.restore("{}"));
+  fs::remove_all(path);
+  const char* says = "were removed or replaced while the run went on";
+  CHECK_THROWS_WITH(run.append(line(2)), Catch::Contains(says));
+  CHECK_THROWS_WITH(run.write("report.html", "x"), Catch::Contains(says));
+  CHECK_THROWS_WITH(run.new_checkpoint(3), Catch::Contains(says));
+  CHECK(!fs::exists(path));
+  CHECK(run.restore("{\"a\":1}"));
+  run.flush();
+  CHECK(read_file(path / "config.json") == "{\"a\":1}");
+  CHECK(steps_of(read_metrics(path / "metrics.jsonl")) == std::vector<std::int64_t>{1, 2});
+  CHECK_THROWS_WITH(RunFolder::check(path, Open::resume), Catch::Contains("another process"));  // it is locked again
+  CHECK(fs::is_directory(run.new_checkpoint(3).parent_path()));
+
+  fs::remove(path / "metrics.jsonl");
+  CHECK_THROWS_WITH(run.append(line(3)), Catch::Contains(says));
+  CHECK(run.restore("{}"));
+  run.flush();
+  CHECK(steps_of(read_metrics(path / "metrics.jsonl")) == std::vector<std::int64_t>{1, 2, 3});
+  CHECK(read_file(path / "config.json") == "{\"a\":1}");
+
+  fs::rename(path, folder / "moved");
+  RunFolder other(path, Open::fresh);
+  CHECK_THROWS_WITH(run.restore("{}"), Catch::Contains("another run has taken the place"));
+  CHECK_THROWS_WITH(run.append(line(4)), Catch::Contains(says));
+  CHECK(read_file(path / "metrics.jsonl").empty());
 }
 
 TEST_CASE("the last checkpoints stay, and what a kill left behind goes") {

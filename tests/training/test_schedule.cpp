@@ -2,7 +2,7 @@
 #include <minception/training/progress.h>
 #include <minception/training/schedule.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 

@@ -4,7 +4,7 @@
 #include <minception/tests/core/temporary_folder.h>
 #include <minception/training/tensorboard.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <bit>
 #include <chrono>

@@ -6,7 +6,7 @@
 #include <minception/training/evaluation.h>
 #include <minception/training/trainer.h>
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cmath>
 #include <limits>
@@ -17,10 +17,10 @@ using namespace minception;
 namespace {
 
 struct Run {
-  explicit Run(bool augmented = false)
+  explicit Run(bool augmented = false, double weight_decay = 0.0)
       : network(small_googlenet(true), *backend,
                 {.max_batch = 8,
-                 .sgd = {.momentum = true},
+                 .sgd = {.momentum = true, .weight_decay = weight_decay},
                  .dataset_image = Shape{2, 8, 8},
                  .crop_padding = {augmented ? 2 : 0, augmented ? 1 : 0},
                  .flip = augmented}) {
@@ -227,8 +227,9 @@ TEST_CASE("numbers that are not finite are traced to their step and layer, and t
     CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("first in forward of inception3b.branch2.0"));
   }
   SECTION("an update") {
-    options.schedule = {.learning_rate = 1e39, .momentum = 0.9};  // infinite as a float
-    Trainer trainer(run.network, run.feed, options);
+    Run decayed(false, 1e4);
+    options.schedule = {.learning_rate = 1e38, .momentum = 0.9};
+    Trainer trainer(decayed.network, decayed.feed, options);
     CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("step 1 (epoch 1, samples 0 to 7)") &&
                                                       Catch::Contains("the new weights are not finite"));
   }

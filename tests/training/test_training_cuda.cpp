@@ -1,10 +1,9 @@
 /// A training on the cuda backend, as `train --device cuda` does it: whole steps replayed, stopped and resumed.
 
-#include <minception/tests/skip_without_gpu.h>
-// (first, because it configures Catch2)
 #include <minception/data/registry.h>
 #include <minception/models/registry.h>
 #include <minception/tests/models/drift.h>
+#include <minception/tests/skip_without_gpu.h>
 #include <minception/training/evaluation.h>
 #include <minception/training/trainer.h>
 
@@ -12,7 +11,7 @@
 #include <minception/kernels/simt/runtime.h>
 #endif
 
-#include <catch2/catch.hpp>
+#include <minception/tests/catch.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -99,8 +98,7 @@ class Follower {
 TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes on with the same bits when resumed",
           "[network]") {
   if (!std::filesystem::is_directory(default_data_dir("fashion-mnist"))) {
-    WARN("SKIPPED: Fashion-MNIST is not installed");
-    return;
+    SKIP("Fashion-MNIST is not installed (Debian: dataset-fashion-mnist)");
   }
   const ImageDataset images = real_images();
   const auto backend = make_cuda_backend();

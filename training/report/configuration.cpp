@@ -73,10 +73,13 @@ struct Part {
 /// What the plan holds, in the order of the bar; what is not listed is the rest of the total.
 std::vector<Part> parts_of(const Run& run) {
   const auto bytes = [&](const char* key) { return run.number(std::string("memory.") + key); };
+  const std::string optimizer = run.text("options.optimizer");
   std::vector<Part> parts = {
       {"c0", "parameters", bytes("parameters"), "weights, with the running statistics of BatchNorm"},
       {"c3", "gradients", bytes("gradients"), "one per weight"},
-      {"c4", "optimizer", bytes("optimizer"), "momentum"},
+      {"c4", "optimizer", bytes("optimizer"),
+       optimizer == "adam" || optimizer == "adamw" ? "Adam's two moments" : "momentum"},
+      {"c6", "averages", bytes("averages"), "moving averages of weights and running statistics"},
       {"c2", "packed weights", bytes("packed"), "copies in the layout that the kernels like"},
       {"c1", "arena", bytes("arena"), "activations, their gradients and workspaces, which share places"}};
   std::erase_if(parts, [](const Part& part) { return !(part.bytes > 0.0); });

@@ -1,5 +1,4 @@
-#pragma once
-/// The cases of all operations, in the order of operations.h.
+/// The cases of all operations, in the order of operations.h. Compiled once: the tables are long.
 
 #include <minception/tests/cases/adam.h>
 #include <minception/tests/cases/adaptive_avg_pool2d.h>
@@ -28,7 +27,7 @@
 
 namespace minception {
 
-inline std::vector<Case> all_cases() {
+std::vector<Case> all_cases() {
   std::vector<Case> all;
   for (auto* cases_of : {load_batch_cases,
                          conv2d_cases,

@@ -1,0 +1,239 @@
+#include <minception/core/error.h>
+#include <minception/core/safetensors.h>
+#include <minception/examples/program.h>
+#include <minception/examples/train_session.h>
+#include <minception/models/weights_file.h>
+#include <minception/training/checkpoint.h>
+#include <minception/training/evaluation_record.h>
+#include <minception/training/profile.h>
+#include <minception/training/progress.h>
+#include <minception/training/report.h>
+
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+namespace minception {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMistakes = 36;
+
+Json config_json(const TrainOptions& o, const Json& recorded, const Network& network, const Dataset& dataset) {
+  const Shape& input = network.model().config.input;
+  const Network::Memory& memory = network.memory();
+  return {
+      {"model", o.model},
+      {"input", {input[0], input[1], input[2]}},
+      {"classes", network.model().config.classes},
+      {"parameters", network.parameters().trained_values()},
+      {"data", o.data},
+      {"data_dir", o.data_dir},
+      {"train_images", dataset.train.size()},
+      {"test_images", dataset.test.size()},
+      {"epochs", o.epochs},
+      {"batch_size", o.batch_size},
+      {"options", recorded},
+      {"device", o.device},
+      {"backend", network.backend().description()},
+      {"compute", o.compute},
+      {"kernels", o.kernels},
+      {"processor", processor_name()},
+      {"compiler", compiler_name()},
+      {"memory",
+       {{"parameters", memory.parameters},
+        {"gradients", memory.gradients},
+        {"optimizer", memory.optimizer},
+        {"averages", memory.averages},
+        {"packed", memory.packed},
+        {"arena", memory.arena},
+        {"activations", memory.training.activations},
+        {"activation_gradients", memory.training.gradients},
+        {"largest_workspace", memory.training.largest_workspace},
+        {"without_reuse", memory.training.without_reuse},
+        {"live", memory.training.live},
+        {"total", memory.total},
+        {"available", memory.available}}},
+  };
+}
+
+}  // namespace
+
+const char* test_part(const TrainOptions& o) { return o.hold_out > 0 ? "held-out" : "test"; }
+
+TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& trainer, const Dataset& dataset,
+                           const Json& recorded)
+    : o_(o),
+      network_(network),
+      trainer_(trainer),
+      dataset_(dataset),
+      recorded_(recorded.dump()),
+      config_(config_json(o, recorded, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"),
+      run_(o.resume.empty() ? o.out : o.resume,
+           o.resume.empty() ? (o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh)
+                            : RunFolder::Open::resume) {
+  run_.write("config.json", config_);
+  const Metrics metrics = run_.cut_metrics(trainer.state());
+  if (!o.tensorboard) return;
+  if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
+  events_.emplace(run_.file("tensorboard"));
+}
+
+bool TrainSession::run(Feed& test, std::string& results) {
+  try {
+    while (!trainer_.finished()) {
+      if (stop_signal() != 0 || !train_epoch() || !test_epoch(test)) return stopped(results);
+    }
+  } catch (const Error&) {
+    report_problem();
+    throw;
+  }
+  const std::string problem = report_problem();
+  require(problem.empty(), problem, "; the training is complete and saved: make its report with: report ",
+          run_.path().string());
+  results = concat(run_.path().string(), " holds model.safetensors, checkpoints, metrics.jsonl and report.html");
+  std::printf("%s\n", results.c_str());
+  return true;
+}
+
+void TrainSession::profile_steps(Feed& feed) {
+  const bool emulated = network_.backend().device().kind == DeviceKind::cuda && cuda_is_emulated();
+  const Profile found = profile(network_, feed,
+                                {.batch_size = o_.batch_size,
+                                 .steps = o_.profile_steps > 0 ? o_.profile_steps : (emulated ? 1 : 10),
+                                 .seed = static_cast<std::uint64_t>(o_.seed),
+                                 .shuffle = !o_.no_shuffle});
+  run_.write("profile.json", to_json(found));
+  std::printf("%s%s holds all of it\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
+}
+
+/// Carries out a part of saving. The first Error is kept, and ends the training.
+template <class F>
+void TrainSession::saving(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    if (failure_.empty()) failure_ = error.what();
+  }
+}
+
+bool TrainSession::goes_on() const { return failure_.empty() && stop_signal() == 0; }
+
+bool TrainSession::train_epoch() {
+  const TrainerState start = trainer_.state();
+  std::optional<Progress> bar;
+  if (!trainer_.epoch_trained()) {
+    bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), dataset_.train.size(), "images", start.position);
+  }
+  TrainerHooks hooks;
+  hooks.progress = [&](const TrainerProgress& progress) {
+    char note[64];
+    std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
+    bar->update(progress.done, note);
+  };
+  hooks.line = [&](const StepMetrics& line) {
+    saving([&] { run_.append(to_json_line(line)); });
+    if (events_) saving([&] { events_->add(line); });
+  };
+  hooks.notice = [&](const Notice& notice) {
+    saving([&] { run_.append(to_json_line(notice)); });
+    bar->clear();
+    std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
+  };
+  hooks.after_step = [&] {
+    if (!goes_on()) return false;
+    const std::int64_t step = trainer_.step();
+    if (o_.checkpoint_every > 0 && step % o_.checkpoint_every == 0 && !trainer_.epoch_trained()) {
+      save(trainer_.state());
+    }
+    return goes_on();
+  };
+  return trainer_.train_epoch(hooks);
+}
+
+bool TrainSession::test_epoch(Feed& test) {
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<Progress> bar(std::in_place, "test       ", dataset_.test.size(), "images");
+  Evaluation evaluation = evaluate(
+      network_, test, dataset_.test.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
+        char note[64];
+        std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
+        bar->update(progress.done, note);
+        return stop_signal() == 0;
+      });
+  bar.reset();
+  if (evaluation.samples < dataset_.test.size()) return false;
+  const TrainerState trained = trainer_.state();
+  EpochMetrics metrics = trainer_.finish_epoch();
+  metrics.test_loss = evaluation.loss;
+  metrics.test_accuracy = evaluation.top1;
+  metrics.test_top5 = evaluation.top5;
+  metrics.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  saving([&] { run_.append(to_json_line(metrics)); });
+  if (events_) saving([&] { events_->add(metrics); });
+  saving([&] {
+    run_.write("evaluation.json",
+               to_json(make_evaluation_record(concat(dataset_.name, ", ", test_part(o_)), metrics.epoch, metrics.step,
+                                              std::move(evaluation), dataset_.test)));
+  });
+  saving([&] {
+    write_safetensors(run_.file("model.safetensors"),
+                      {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)});
+  });
+  // Where one of these is missing the epoch is not over: a resumed run tests again, and writes all of them.
+  save(failure_.empty() ? trainer_.state() : trained);
+  if (!trainer_.finished() && failure_.empty()) {
+    const std::string problem = report_problem();
+    if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
+  }
+  std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
+              static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
+              metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
+              clock_time(metrics.seconds).c_str());
+  std::fflush(stdout);
+  return failure_.empty();
+}
+
+void TrainSession::save(const TrainerState& state) {
+  unsaved_ = state;
+  saving([&] {
+    write_checkpoint(run_.new_checkpoint(state.step), network_, state, recorded_, dataset_.train.class_names);
+    saved_step_ = state.step;
+    unsaved_.reset();
+    run_.keep_checkpoints(static_cast<std::size_t>(o_.keep_checkpoints));
+  });
+}
+
+/// Saves where the training stands, as far as that goes.
+bool TrainSession::stopped(std::string& results) {
+  bool ours = false, again = false;
+  saving([&] {
+    again = run_.restore(config_);
+    ours = true;
+  });
+  saving([&] { run_.flush(); });
+  // A checkpoint that could not be written is not tried again, unless it was for lack of the folder.
+  if (ours && (again || (!unsaved_ && saved_step_ != trainer_.step()))) save(unsaved_.value_or(trainer_.state()));
+  if (ours) report_problem();
+  const std::string go_on = concat("go on with: train --resume ", run_.path().string());
+  require(failure_.empty(), failure_, ours ? "; " + go_on : "");
+  results = concat("stopped after step ", trainer_.step(), " of ", trainer_.total_steps(), "; ", go_on);
+  std::printf("%s\n", results.c_str());
+  return false;
+}
+
+/// Writes the report. Returns what was wrong: a picture is no reason to lose a training.
+std::string TrainSession::report_problem() {
+  try {
+    const fs::path path = run_.path();
+    run_.write("report.html", report_html({&path, 1}));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace minception

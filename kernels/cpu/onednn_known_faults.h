@@ -1,0 +1,53 @@
+#pragma once
+/// Implementations inside oneDNN that compute wrong numbers or leave their memory, and for which convolutions. These are
+/// not used: OneDnn::convolution takes oneDNN's next implementation, or matrix products serve. Every fault has cases in
+/// tests/cases/conv2d.h ("oneDNN fault: ..."), which fail without its line here.
+
+#include <minception/kernels/cpu/onednn.h>
+
+#include <string_view>
+
+namespace minception::cpu {
+
+/// A version of oneDNN as one number: 2.6 is 206.
+constexpr int onednn_version(int major, int minor) { return 100 * major + minor; }
+
+struct KnownFault {
+  std::string_view implementation;  ///< how oneDNN's name for it begins
+  int fixed_in;                     ///< the first onednn_version without the fault, or 0 where none is known
+  bool (*affects)(const ConvolutionShape&);
+};
+
+/// oneDNN's 1x1 kernels first gather the pixels of a strided convolution, when the stride divides the image.
+inline bool gathers_pixels(const ConvolutionShape& s) {
+  return s.kh == 1 && s.kw == 1 && (s.stride_h > 1 || s.stride_w > 1);
+}
+
+inline constexpr KnownFault kKnownFaults[] = {
+    // 2.6.3, f32 and bf16: with fewer input channels than a vector holds (8 with AVX2, 16 with AVX-512) the weight gradient
+    // gathers its pixels at distances of a whole vector into a scratchpad of distances of `i` channels, and writes past its
+    // end: wrong numbers, or threads that wait for each other for ever; in bf16 it also reads past the pixels. Smallest:
+    // 1 -> 1 channels, 6x11 pixels, stride 2x1; bf16: 1x1 pixels, stride 1x2.
+    {"jit_1x1:avx512", 0,
+     [](const ConvolutionShape& s) { return s.pass == Pass::backward_weights && gathers_pixels(s) && s.i < 16; }},
+    {"jit_1x1:", 0,
+     [](const ConvolutionShape& s) { return s.pass == Pass::backward_weights && gathers_pixels(s) && s.i < 8; }},
+    {"jit_bf16_1x1:", 0,
+     [](const ConvolutionShape& s) { return s.pass == Pass::backward_weights && gathers_pixels(s); }},
+    // 2.6.3: with an odd number of output channels some numbers of pixels (30, 59, 60, 89, ...) give wrong data gradients.
+    // Smallest: 1 -> 1 channels, 1x30 pixels.
+    {"jit_bf16_1x1:", 0, [](const ConvolutionShape& s) { return s.pass == Pass::backward_data && s.o % 2 != 0; }},
+};
+
+inline bool is_known_fault(int version, std::string_view implementation, const ConvolutionShape& shape) {
+  for (const KnownFault& fault : kKnownFaults) {
+    const bool present = fault.fixed_in == 0 || version < fault.fixed_in;
+    if (present && implementation.substr(0, fault.implementation.size()) == fault.implementation &&
+        fault.affects(shape)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace minception::cpu

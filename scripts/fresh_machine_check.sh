@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Both commands of the README on a fresh machine: makes a minimal system with debootstrap, clones the committed HEAD into it
+# and runs them there as a user would. Needs root, debootstrap and a mirror, which is that of this machine.
+#
+#   scripts/fresh_machine_check.sh [--user] [--quickstart] [--keep] [SUITE]
+#       SUITE         bookworm unless given; trixie, or another suite of this machine's distribution
+#       --user        as a user who is not root and has sudo
+#       --quickstart  the first command alone
+#       --keep        leaves the system in build/fresh/SUITE; otherwise it is removed in the end
+#
+# Prints what the commands print and how long they took; build/fresh/logs keeps it.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+usage() { die "usage: $0 [--user] [--quickstart] [--keep] [SUITE]"; }
+user=root commands=(quickstart test) keep='' suite=bookworm
+for argument in "$@"; do
+  case $argument in
+    --user) user=tester ;;
+    --quickstart) commands=(quickstart) ;;
+    --keep) keep=1 ;;
+    [a-z]*) suite=$argument ;;
+    *) usage ;;
+  esac
+done
+[ "$(id -u)" -eq 0 ] || die "making a system needs root"
+command -v debootstrap >/dev/null || die "debootstrap is not here: apt-get install debootstrap"
+
+# Mounts and processes live in namespaces of their own: they end with this script, whatever happens.
+if [ -z "${FRESH_NAMESPACES:-}" ]; then
+  FRESH_NAMESPACES=1 exec unshare --mount --propagation private --pid --fork --kill-child -- "$0" "$@"
+fi
+trap 'exit 143' TERM
+check_disk 6000
+
+# apt_sources: URI and suite of every source of this machine, one pair a line, in both formats.
+apt_sources() {
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+    awk '$1 == "deb" {sub(/\[[^]]*\]/, ""); print $2, $3}'
+  cat /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    awk 'tolower($1) == "types:" {uris = ""}
+         tolower($1) == "uris:" {uris = $2}
+         tolower($1) == "suites:" {for (i = 2; i <= NF; ++i) print uris, $i}'
+}
+
+# mirror_of SUFFIX: the mirror that has this machine's suite with that suffix.
+mirror_of() { apt_sources | awk -v suite="$codename$1" '$2 == suite && !seen {print $1; seen = 1}'; }
+
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mirror=$(mirror_of '')
+[ -n "$mirror" ] || die "no mirror of $codename is in /etc/apt/sources.list or sources.list.d"
+if [ -z "${http_proxy:-}" ]; then
+  proxy=''
+  eval "$(apt-config shell proxy Acquire::http::Proxy)"
+  [ -z "$proxy" ] || export http_proxy=$proxy
+fi
+
+system=$root/build/fresh/$suite
+fresh_logs=$root/build/fresh/logs
+[[ $(cat /proc/self/mounts) != *" $system/"* ]] || die "something is mounted in $system: unmount it first"
+mkdir -p "$fresh_logs"
+rm -rf "$system"
+remove_system() {
+  # Lazily: what an interrupted command leaves running keeps files in there open until this script ends.
+  umount --recursive --lazy "$system/dev" "$system/proc" 2>/dev/null || true
+  if [[ $(cat /proc/self/mounts) == *" $system/"* ]]; then
+    echo "$system is still mounted and stays" >&2
+  elif [ -z "$keep" ]; then
+    rm -rf "$system"
+  fi
+}
+trap remove_system EXIT
+
+say "Making a minimal $suite from $mirror"
+begin=$SECONDS
+quietly debootstrap --variant=minbase "$suite" "$system" "$mirror" || die "debootstrap could not make $suite"
+mount -t proc proc "$system/proc"
+mount --bind /dev "$system/dev"
+mkdir -p "$system/dev/shm" "$system/dev/pts"
+mount -t tmpfs tmpfs "$system/dev/shm"
+mount --bind /dev/pts "$system/dev/pts"
+
+# The same mirrors, the same way to them.
+for suffix in '' -updates -security; do
+  uri=$(mirror_of "$suffix")
+  [ -z "$uri" ] || echo "deb $uri $suite$suffix main"
+done >"$system/etc/apt/sources.list"
+apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)[^ ]* "' | grep -v CaInfo >"$system/etc/apt/apt.conf.d/99host" || true
+cp -L /etc/resolv.conf /etc/hosts "$system/etc/"
+certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+variables=("HOME=/root" "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "TERM=${TERM:-dumb}")
+if [ -r "$certificates" ]; then
+  cp -L "$certificates" "$system/etc/host-certificates.crt"
+  echo 'Acquire::https::CaInfo "/etc/host-certificates.crt";' >>"$system/etc/apt/apt.conf.d/99host"
+  variables+=({SSL_CERT_FILE,PIP_CERT,CURL_CA_BUNDLE}"=/etc/host-certificates.crt")
+fi
+for name in http_proxy https_proxy no_proxy PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST PIP_PROXY PIP_DEFAULT_TIMEOUT \
+  CMAKE_BUILD_PARALLEL_LEVEL; do
+  [ -z "${!name:-}" ] || variables+=("$name=${!name}")
+done
+for settings in "${PIP_CONFIG_FILE:-}" ~/.config/pip/pip.conf ~/.pip/pip.conf /etc/pip.conf; do
+  if [ -f "$settings" ]; then
+    cp "$settings" "$system/etc/pip.conf"
+    break
+  fi
+done
+
+home=/root
+if [ "$user" != root ]; then
+  home=/home/$user
+  quietly chroot "$system" env -i "${variables[@]}" DEBIAN_FRONTEND=noninteractive sh -c \
+    "apt-get update && apt-get install -y --no-install-recommends sudo && useradd --create-home --shell /bin/bash $user" ||
+    die "the user could not be made"
+  echo "$user ALL=(ALL) NOPASSWD: ALL" >"$system/etc/sudoers.d/$user"
+  variables[0]="HOME=$home"
+fi
+git clone --quiet --no-hardlinks "$root" "$system$home/minception"
+chroot "$system" chown -R "$user:" "$home/minception"
+commit=$(git -C "$root" rev-parse --short HEAD)
+summary=("minimal system: $((SECONDS - begin)) s")
+
+failed=0
+for command in "${commands[@]}"; do
+  say "$suite, as $user: scripts/$command.sh"
+  begin=$SECONDS status=0
+  chroot --userspec="$user:$user" "$system" env -i "${variables[@]}" bash -c "cd $home/minception && scripts/$command.sh" \
+    2>&1 </dev/null | tee "$fresh_logs/$suite-$user-$command.log" || status=$?
+  [ $status -eq 0 ] || failed=1
+  summary+=("scripts/$command.sh: $((SECONDS - begin)) s, exit code $status, $(tail -n 1 "$fresh_logs/$suite-$user-$command.log")")
+done
+say "$suite, as $user, commit $commit, $(nproc) cores; the output is in $fresh_logs"
+printf '%s\n' "${summary[@]}"
+exit $failed

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The suites that take too long for scripts/test.sh, each a stage that can be run alone.
+#
+#   scripts/long_tests.sh [STAGE]...     all of them unless some are named:
+#       threads      every CPU test with 1 and with 3 OpenMP threads
+#       avx2         every CPU test with oneDNN held to AVX2 (ONEDNN_MAX_CPU_ISA)
+#       x86-64-v3    every CPU test in a build for any processor with AVX2
+#       onednn3      kernels and models on oneDNN 3 (scripts/test_onednn3.sh)
+#       kernels      the CUDA kernels under the memory checker and the sanitizers (scripts/check_kernels.sh)
+#       random       random shapes of every operation on the cpu backend, against reference in double: MINCEPTION_RANDOM_SEED
+#                    (1), MINCEPTION_RANDOM_COUNT (3000) of all operations and as many of convolutions alone
+#       kills        a training killed at 200 random instants
+#       sanitize     everything under AddressSanitizer and UndefinedBehaviorSanitizer (scripts/sanitize.sh)
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+# run_ctest FOLDER: the tests of a build but for those that measure nothing new in another environment.
+run_ctest() {
+  OMP_WAIT_POLICY=passive ctest --test-dir "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error \
+    --exclude-regex '^(docs|consumer|scripts)/' 2>&1 | follow ctest "$1/ctest.log"
+}
+
+stage() {
+  case $1 in
+    threads)
+      build cpu
+      for threads in 1 3; do
+        say "$threads OpenMP threads"
+        OMP_NUM_THREADS=$threads run_ctest build/cpu || return 1
+      done
+      ;;
+    avx2)
+      build cpu
+      ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} run_ctest build/cpu
+      ;;
+    x86-64-v3)
+      quietly cmake -S . -B build/x86-64-v3 -G Ninja -DCMAKE_BUILD_TYPE=Release -DMINCEPTION_NATIVE=OFF \
+        -DCMAKE_CXX_FLAGS=-march=x86-64-v3 || die "CMake could not configure (the lines above say why)"
+      build_tree build/x86-64-v3
+      run_ctest build/x86-64-v3
+      ;;
+    onednn3) scripts/test_onednn3.sh ;;
+    kernels) scripts/check_kernels.sh ;;
+    random)
+      build cpu minception_kernels_tests
+      for operation in "" conv2d; do
+        MINCEPTION_RANDOM_OPERATION=$operation MINCEPTION_RANDOM_COUNT=${MINCEPTION_RANDOM_COUNT:-3000} \
+          OMP_WAIT_POLICY=passive build/cpu/tests/kernels/minception_kernels_tests '[.random]' || return 1
+      done
+      ;;
+    kills)
+      build cpu minception_examples_tests
+      MINCEPTION_KILLS=200 OMP_WAIT_POLICY=passive build/cpu/tests/examples/minception_examples_tests 'killed at random*'
+      ;;
+    sanitize) scripts/sanitize.sh ;;
+    *) die "'$1' is no stage; there are: ${stages[*]}" ;;
+  esac
+}
+
+stages=(threads avx2 x86-64-v3 onednn3 kernels random kills sanitize)
+[ $# -gt 0 ] || set -- "${stages[@]}"
+for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is no stage; there are: ${stages[*]}"; done
+install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist
+failures=()
+for name in "$@"; do
+  say "Stage $name"
+  begin=$SECONDS
+  (stage "$name") || failures+=("$name")
+  say "Stage $name took $((SECONDS - begin)) s"
+done
+[ ${#failures[@]} -eq 0 ] || die "failed: ${failures[*]}"

@@ -1,0 +1,136 @@
+# Debian and Ubuntu packages, and what else a build needs from the machine. Sourced by lib.sh.
+
+# Debian's oneDNN needs OpenCL's headers at configuration, but only recommends them.
+build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev ocl-icd-opencl-dev
+  zlib1g-dev)
+
+least_gcc=11 least_cmake=3.22
+compiler_mib=900  # what the largest source takes the compiler, with a reserve
+
+as_root=()
+apt_lists=/var/lib/apt/lists
+apt_refreshed=
+
+# become_root FOR: sets as_root, or says what an administrator has to run.
+become_root() {
+  [ "$(id -u)" -ne 0 ] && [ ${#as_root[@]} -eq 0 ] || return 0
+  local hint="ask an administrator to run 'apt-get install -y --no-install-recommends $1', then start again"
+  command -v sudo >/dev/null || die "installing packages needs root, and sudo is not here: $hint"
+  # Asks for the password here, where the user sees it.
+  sudo -n true 2>/dev/null || sudo -v || die "sudo refuses: $hint"
+  as_root=(sudo)
+}
+
+# missing_packages NAME...: sets missing to those that are not installed.
+missing_packages() {
+  local package
+  missing=()
+  for package in "$@"; do
+    # Several architectures print several lines; reading them all into a variable leaves no pipe to break.
+    [[ $(dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null) == *"ok installed"* ]] || missing+=("$package")
+  done
+}
+
+# apt_offers NAME: whether apt can install the package, by its lists as they are.
+apt_offers() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [0-9] ]]; }
+
+# refresh_apt FOR: makes apt's lists current, once.
+refresh_apt() {
+  [ -z "$apt_refreshed" ] || return 0
+  become_root "$1"
+  quietly "${as_root[@]}" apt-get update || die "apt-get update failed (the lines above say why): check the network and /etc/apt"
+  apt_refreshed=1
+}
+
+# install_packages NAME...: installs those packages that are missing. Where there is no apt-get, names them.
+install_packages() {
+  local missing package unknown=()
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    printf 'This is neither Debian nor Ubuntu: make sure that the contents of these packages are installed: %s\n' "$*"
+    return
+  fi
+  missing_packages "$@"
+  [ ${#missing[@]} -gt 0 ] || return 0
+  refresh_apt "${missing[*]}"
+  for package in "${missing[@]}"; do apt_offers "$package" || unknown+=("$package"); done
+  [ ${#unknown[@]} -eq 0 ] ||
+    die "apt does not offer ${unknown[*]}: Debian 12 and later have them in main, Ubuntu 22.04 and later in universe (add-apt-repository universe)"
+  say "Installing ${missing[*]}"
+  become_root "${missing[*]}"
+  quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" ||
+    die "apt-get could not install ${missing[*]} (the lines above say why)"
+}
+
+# install_optional WITHOUT NAME...: the same for packages that not every system has and that are not worth an error; WITHOUT
+# says what is left out then.
+install_optional() {
+  local without=$1 missing package offered=() unknown=()
+  shift
+  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
+  missing_packages "$@"
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    echo "This user can install no packages, and ${missing[*]} is missing: $without"
+    return
+  fi
+  # A package that a system does not have must not cost an update in every run.
+  compgen -G "$apt_lists/*_Packages*" >/dev/null || refresh_apt "${missing[*]}"
+  for package in "${missing[@]}"; do
+    if apt_offers "$package"; then offered+=("$package"); else unknown+=("$package"); fi
+  done
+  [ ${#unknown[@]} -eq 0 ] || echo "This system has no package ${unknown[*]}: $without"
+  [ ${#offered[@]} -eq 0 ] || install_packages "${offered[@]}"
+}
+
+# at_least VERSION LEAST: whether a version is new enough.
+at_least() { sort -V -C <<<"$2"$'\n'"$1"; }
+
+# check_tools: whether compiler and CMake are new enough; dies before a build that could not succeed.
+check_tools() {
+  local compiler=${CXX:-c++} macros version
+  # CXX may hold options as well.
+  # shellcheck disable=SC2086
+  macros=$($compiler -dM -E -x c++ /dev/null 2>/dev/null) ||
+    die "the compiler '$compiler' does not run: install g++, or set CXX to a C++20 compiler"
+  if [[ $macros != *__clang__* && $macros =~ __GNUC__\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -lt "$least_gcc" ]; then
+    die "$compiler is GCC ${BASH_REMATCH[1]}, and C++20 needs GCC $least_gcc or later: install one and set CXX, for instance CXX=g++-12"
+  fi
+  command -v cmake >/dev/null || die "cmake is not here: install CMake $least_cmake or later"
+  command -v ninja >/dev/null || die "ninja is not here: install it (Debian: ninja-build)"
+  version=$(cmake --version)
+  version=${version#cmake version }
+  version=${version%%[!0-9.]*}
+  at_least "$version" "$least_cmake" || die "cmake is version $version, and this project needs $least_cmake or later"
+}
+
+# check_disk MIB: dies if the folder of the builds has less space than that.
+check_disk() {
+  local free
+  mkdir -p "$root/build" || die "$root/build cannot be written"
+  free=$(($(df -Pk "$root/build" | awk 'NR == 2 {print $4}') / 1024))
+  [ "$free" -ge "$1" ] || die "$root/build has $free MiB of disk space left, and the build needs $1 MiB"
+}
+
+# free_memory: MiB that processes may still take, by the kernel and by the limit of a container.
+free_memory() {
+  local free limit=max
+  free=$(awk '$1 == "MemAvailable:" {print int($2 / 1024)}' /proc/meminfo 2>/dev/null || true)
+  free=${free:-1048576}
+  [ ! -r /sys/fs/cgroup/memory.max ] || limit=$(cat /sys/fs/cgroup/memory.max)
+  [ "$limit" = max ] || [ $((limit / 1048576)) -ge "$free" ] || free=$((limit / 1048576))
+  echo "$free"
+}
+
+# fit_memory: fewer compilers side by side where memory is short.
+fit_memory() {
+  [ -z "${CMAKE_BUILD_PARALLEL_LEVEL:-}" ] || return 0
+  local free jobs
+  free=$(free_memory)
+  jobs=$((free / compiler_mib))
+  [ "$jobs" -ge 1 ] ||
+    echo "Only $free MiB of memory are free, and the compiler takes up to $compiler_mib MiB: it may not suffice"
+  if [ "$jobs" -lt $(($(nproc) + 2)) ]; then
+    export CMAKE_BUILD_PARALLEL_LEVEL=$((jobs > 1 ? jobs : 1))
+    echo "$free MiB of memory are free: compiling $CMAKE_BUILD_PARALLEL_LEVEL at a time"
+  fi
+}

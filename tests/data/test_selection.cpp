@@ -1,0 +1,146 @@
+/// Parts of data sets are the same whether the rest was read or not, and the rest is not looked at.
+
+#include <minception/data/registry.h>
+#include <minception/tests/data/cifar10_files.h>
+#include <minception/tests/data/idx_files.h>
+
+#include <minception/tests/catch.h>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The whole data set, cut down afterwards.
+Dataset cut(Dataset dataset, const Selection& selection) {
+  if (selection.hold_out > 0) hold_out(dataset, selection.hold_out);
+  for (const auto& [part, count] : {std::pair{&dataset.train, selection.train}, {&dataset.test, selection.test}}) {
+    if (count == 0) continue;
+    part->labels.resize(static_cast<std::size_t>(count));
+    part->pixels.resize(static_cast<std::size_t>(count * part->image.elements()));
+  }
+  return dataset;
+}
+
+void check_same(const Dataset& a, const Dataset& b) {
+  for (const auto& [x, y] : {std::pair{&a.train, &b.train}, {&a.test, &b.test}}) {
+    CHECK(x->image == y->image);
+    CHECK(x->pixels == y->pixels);
+    CHECK(x->labels == y->labels);
+    CHECK(x->class_names == y->class_names);
+  }
+}
+
+const std::vector<Selection> kSelections = {{},
+                                            {.train = 1},
+                                            {.train = 7, .test = 2},
+                                            {.test = 3},
+                                            {.hold_out = 4},
+                                            {.hold_out = 5, .train = 6, .test = 2},
+                                            {.train = 15, .test = 3}};
+
+/// 15 images for training and 3 for testing in MNIST's files, all different.
+void write_mnist(const fs::path& folder) {
+  fs::create_directories(folder);
+  for (const auto& [name, count, first] : {std::tuple{"train", 15u, 0}, {"t10k", 3u, 100}}) {
+    std::string pixels, labels;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      pixels += std::string(6, static_cast<char>(first + static_cast<int>(i)));
+      labels += static_cast<char>(i * 7 % 10);
+    }
+    write_file(folder / (std::string(name) + "-images-idx3-ubyte.gz"), gzipped(idx_images(count, 2, 3, pixels)));
+    write_file(folder / (std::string(name) + "-labels-idx1-ubyte"), idx_labels(count, labels));
+  }
+}
+
+std::string grey_file(int value) { return "P5 1 1 255\n" + std::string(1, static_cast<char>(value)); }
+
+/// 15 images for training, the classes in turn, and 3 for testing.
+void write_folder(const fs::path& folder) {
+  for (const char* part : {"train", "test"}) {
+    for (const char* name : {"a", "b", "c"}) fs::create_directories(folder / part / name);
+  }
+  for (int i = 0; i < 15; ++i) {
+    write_file(folder / "train" / std::string(1, static_cast<char>('a' + i % 3)) / std::to_string(i / 3),
+               grey_file(10 * i));
+  }
+  for (int i = 0; i < 3; ++i) {
+    write_file(folder / "test" / std::string(1, static_cast<char>('a' + i)) / "0", grey_file(200 + i));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a selection is the whole data set cut down") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "mnist");
+  write_files(folder / "cifar-binary", cifar10_binary());
+  write_files(folder / "cifar-python", cifar10_python());
+  write_folder(folder / "images");
+  for (const auto& [name, place] :
+       {std::pair{"mnist", "mnist"}, {"cifar10", "cifar-binary"}, {"cifar10", "cifar-python"}, {"folder", "images"}}) {
+    const ImageFolderOptions options = {.size = {1, 1}};
+    const Dataset whole = load_dataset(name, folder / place, options);
+    REQUIRE(whole.train.size() == 15);
+    REQUIRE(whole.test.size() == 3);
+    for (const Selection& selection : kSelections) {
+      INFO(place << ": hold out " << selection.hold_out << ", " << selection.train << " and " << selection.test);
+      check_same(load_dataset(name, folder / place, options, selection), cut(whole, selection));
+    }
+    const auto refusal = [&](const Selection& selection) {
+      return message_of([&] { load_dataset(name, folder / place, options, selection); });
+    };
+    CHECK(refusal({.train = 16}) == "--limit-train 16: there are only 15 images");
+    CHECK(refusal({.hold_out = 5, .train = 11}) == "--limit-train 11: there are only 10 images");
+    CHECK(refusal({.test = 4, .test_option = "--limit"}) == "--limit 4: there are only 3 images");
+    CHECK(refusal({.train = -1}) == "--limit-train -1: must be 0 or more");
+    CHECK(refusal({.hold_out = 15}) == "--hold-out: cannot hold out 15 of 15 training images: 1 to 14 can be");
+  }
+}
+
+TEST_CASE("images of a folder that are not used are not decoded") {
+  const TemporaryFolder folder;
+  write_folder(folder.path());
+  std::int64_t decoded = 0;
+  const ImageFolderOptions options = {.size = {1, 1}, .progress = [&](std::int64_t, std::int64_t) { ++decoded; }};
+  const auto count = [&](const Selection& selection) {
+    decoded = 0;
+    load_image_folder(folder.path(), options, selection);
+    return decoded;
+  };
+  CHECK(count({}) == 18);
+  CHECK(count({.train = 5}) == 5 + 3);
+  CHECK(count({.train = 5, .test = 1}) == 5 + 1);
+  CHECK(count({.hold_out = 4}) == 11 + 4);
+  CHECK(count({.hold_out = 4, .train = 2, .test = 3}) == 2 + 3);
+  write_file(folder / "train/c/1", "no image");  // the sixth
+  CHECK(count({.train = 5}) == 8);
+  CHECK_THAT(message_of([&] { count({.train = 6}); }), Catch::Contains("train/c/1: this is no image"));
+  write_file(folder / "test/a/0", "no image");
+  CHECK(count({.hold_out = 2, .train = 4, .test = 1}) == 5);
+}
+
+TEST_CASE("images and labels of published data sets that are not used are not looked at") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "mnist");
+  const fs::path labels = folder / "mnist/train-labels-idx1-ubyte";
+  std::string content = read_file(labels);
+  content[8 + 5] = 99;
+  write_file(labels, content);
+  CHECK(load_dataset("mnist", folder / "mnist", {}, {.train = 5}).train.size() == 5);
+  CHECK_THAT(message_of([&] { load_dataset("mnist", folder / "mnist", {}, {.train = 6}); }),
+             Catch::Contains("label 99 at index 5"));
+  write_file(labels, content.substr(0, 8 + 5));
+  CHECK(load_dataset("mnist", folder / "mnist", {}, {.train = 5}).train.size() == 5);
+  CHECK_THAT(message_of([&] { load_dataset("mnist", folder / "mnist", {}, {.train = 6}); }),
+             Catch::Contains("the file is truncated"));
+
+  Files files = cifar10_binary();
+  content_of(files, "data_batch_2.bin")[3073] = 10;  // the label of the fifth image
+  write_files(folder / "cifar", files);
+  CHECK(load_dataset("cifar10", folder / "cifar", {}, {.train = 4}).train.size() == 4);
+  CHECK_THAT(message_of([&] { load_dataset("cifar10", folder / "cifar", {}, {.train = 5}); }),
+             Catch::Contains("label 10 of image 1"));
+}

@@ -1,0 +1,260 @@
+/// What can be wrong with a model that somebody puts together, and with the use of a network: an Error with a line, never a
+/// crash.
+
+#include <minception/layers/concat.h>
+#include <minception/models/summary.h>
+#include <minception/tests/core/temporary_folder.h>
+#include <minception/tests/models/networks.h>
+
+#include <minception/tests/catch.h>
+
+#include <cmath>
+#include <functional>
+
+using namespace minception;
+using namespace minception::testing;
+
+namespace {
+
+/// What a network says of small_googlenet with this change.
+std::string refusal(const std::function<void(Model&)>& change, const NetworkOptions& options = {.max_batch = 2}) {
+  const auto backend = make_reference_backend();
+  Model model = small_googlenet(false, true);
+  change(model);
+  const std::string message = message_of([&] { Network(std::move(model), *backend, options); });
+  CHECK(message.find('\n') == std::string::npos);
+  return message;
+}
+
+std::unique_ptr<Sequential> head(std::int64_t classes) {
+  auto layers = std::make_unique<Sequential>();
+  layers->add<GlobalAvgPool>("avgpool");
+  layers->add<Linear>("fc", Linear::Options{.in_features = 67, .out_features = classes});
+  return layers;
+}
+
+Network small_network(Backend& backend, const NetworkOptions& options) {
+  return Network(small_googlenet(true, true), backend, options);
+}
+
+}  // namespace
+
+TEST_CASE("a model that lacks a part is refused") {
+  CHECK(refusal([](Model&) {}).empty());
+  CHECK(refusal([](Model& m) { m.body = nullptr; }) == "small has no body: give it layers that end in logits");
+  CHECK(refusal([](Model& m) { m.body = std::make_unique<Sequential>(); }) ==
+        "small has no body: give it layers that end in logits");
+  CHECK(refusal([](Model& m) { m.auxiliary[0].layers = nullptr; }) ==
+        "the head aux1 has no layers: give it some that end in logits");
+  CHECK(refusal([](Model& m) { m.auxiliary[0].layers = std::make_unique<Sequential>(); }) ==
+        "the head aux1 has no layers: give it some that end in logits");
+  CHECK(refusal([](Model& m) { m.auxiliary[0].name = ""; }) == "a head of small has no name");
+  CHECK(refusal([](Model& m) { m = Model{}; }) == "googlenet has no body: give it layers that end in logits");
+}
+
+TEST_CASE("outputs that are not the logits of the classes are refused") {
+  CHECK(refusal([](Model& m) { m.config.classes = 5; }) ==
+        "the head aux1 yields [1,4] for one image: the logits of 5 classes are [1,5]");
+  CHECK(refusal([](Model& m) { m.auxiliary[0].layers = head(3); }) ==
+        "the head aux1 yields [1,3] for one image: the logits of 4 classes are [1,4]");
+  CHECK(refusal([](Model& m) {
+          m.auxiliary.clear();
+          m.config.classes = 10;
+        }) == "the body of small yields [1,4] for one image: the logits of 10 classes are [1,10]");
+  CHECK(refusal([](Model& m) {
+          m.auxiliary.clear();
+          m.body = std::make_unique<Sequential>();
+          m.stages.clear();
+          m.body->add<Conv2d>("conv", Conv2d::Options{.in_channels = 2, .out_channels = 4});
+        }) == "the body of small yields [1,4,12,10] for one image: the logits of 4 classes are [1,4]");
+  for (const std::int64_t classes : {0, -3}) {
+    CHECK(refusal([&](Model& m) { m.config.classes = classes; }) ==
+          concat("small has ", classes, " classes: at least 1 is needed"));
+  }
+}
+
+TEST_CASE("heads, stages and transforms that name what is not there are refused") {
+  CHECK_THAT(refusal([](Model& m) { m.auxiliary[0].after = 6; }), Catch::Contains("reads layer 6"));
+  CHECK_THAT(refusal([](Model& m) { m.auxiliary[0].after = 1'000'000; }), Catch::Contains("reads layer 1000000"));
+  CHECK(refusal([](Model& m) { m.auxiliary[0].name = "inception3a.branch2"; }).empty());
+  CHECK_THAT(refusal([](Model& m) {
+               m.auxiliary.push_back({"aux1", 3, head(4), 0.3});
+             }),
+             Catch::Contains("two parameters are named aux1.fc.weight"));
+  for (const double weight : {-1.0, std::nan("")}) {
+    CHECK_THAT(refusal([&](Model& m) { m.auxiliary[0].loss_weight = weight; }), Catch::Contains("loss weight"));
+  }
+  CHECK_THAT(refusal([](Model& m) { m.stages[0].end = 20; }),
+             Catch::Contains("the stage all of small is layers 0 to 20"));
+  CHECK_THAT(refusal([](Model& m) { m.stages[0] = {"odd", 3, 2}; }), Catch::Contains("the stage odd"));
+  CHECK_THAT(refusal([](Model& m) { m.input_scale = {1.0}; }), Catch::Contains("input transform"));
+  CHECK_THAT(refusal([](Model& m) { m.config.input = {2, 12}; }), Catch::Contains("(channels, height, width)"));
+  CHECK_THAT(refusal([](Model& m) { m.config.input = {2, 0, 10}; }), Catch::Contains("(channels, height, width)"));
+  CHECK_THAT(refusal([](Model& m) { m.config.input = {3, 12, 10}; }), Catch::Contains("expects 2 channels"));
+  CHECK_THAT(refusal([](Model&) {}, {.max_batch = 0}), Catch::Contains("at least 1 is needed"));
+  CHECK_THAT(refusal([](Model&) {}, {.max_batch = std::int64_t{1} << 60}), Catch::Contains("larger than any memory"));
+  CHECK_THAT(refusal([](Model&) {}, {.max_batch = 2, .scale = {}}), Catch::Contains(""));
+}
+
+TEST_CASE("layers that cannot be are refused where they are made") {
+  const auto refused = [](const std::function<void()>& make) {
+    const std::string message = message_of(make);
+    CHECK(message.find('\n') == std::string::npos);
+    return message;
+  };
+  const auto conv = [&](const Conv2d::Options& options) { return refused([&] { Conv2d{options}; }); };
+  CHECK(conv({}) == "a convolution from 0 to 0 channels: each must be at least 1");
+  CHECK_THAT(conv({.in_channels = 3, .out_channels = -1}), Catch::Contains("from 3 to -1 channels"));
+  CHECK_THAT(conv({.in_channels = 3, .out_channels = 4, .stride = {0, 1}}), Catch::Contains("stride 0x1"));
+  CHECK_THAT(conv({.in_channels = 3, .out_channels = 4, .kernel = {0, 3}}), Catch::Contains("kernel 0x3"));
+  CHECK_THAT(conv({.in_channels = 3, .out_channels = 4, .padding = {-1, 0}}), Catch::Contains("padding -1x0"));
+  for (const Pool2dAttributes& windows :
+       {Pool2dAttributes{.kernel = {2, 2}, .stride = {2, 0}}, Pool2dAttributes{.kernel = {0, 2}, .stride = {1, 1}},
+        Pool2dAttributes{.kernel = {2, 2}, .stride = {1, 1}, .padding = {0, -1}}}) {
+    CHECK_THAT(refused([&] { MaxPool2d{windows}; }), Catch::Contains("must be at least 1"));
+    CHECK_THAT(refused([&] { AvgPool2d{windows}; }), Catch::Contains("must be at least 1"));
+  }
+  CHECK_THAT(refused([] { AdaptiveAvgPool2d(Extent2d{0, 2}); }), Catch::Contains("0x2 pixels"));
+  CHECK_THAT(refused([] { Linear({.in_features = 4}); }), Catch::Contains("from 4 to 0 features"));
+  CHECK_THAT(refused([] { BatchNorm2d({}); }), Catch::Contains("0 channels"));
+  CHECK_THAT(refused([] { BatchNorm2d({.channels = 2, .epsilon = -1.0}); }), Catch::Contains("epsilon -1"));
+  for (const double p : {-0.1, 1.0, std::nan("")}) CHECK_THAT(refused([&] { Dropout(p, 1); }), Catch::Contains("rate"));
+  const auto block = [&](const InceptionChannels& channels, InceptionKind kind = InceptionKind::paper) {
+    return refused([&] { Inception({.channels = channels, .kind = kind}); });
+  };
+  CHECK(block({8, 1, 1, 1, 1, 1, 0}).empty());
+  CHECK_THAT(block({}), Catch::Contains("in 0, branch1 0"));
+  CHECK_THAT(block({8, 4, 0, 4, 4, 4, 4}), Catch::Contains("branch2 0 and 4"));
+  CHECK_THAT(block({8, 4, 4, 4, 4, -4, 4}), Catch::Contains("branch3 4 and -4"));
+  CHECK_THAT(block({8, 4, 4, 4, 4, 4, -1}), Catch::Contains("branch4 -1"));
+  CHECK_THAT(block({8, 4, 4, 1, 4, 4, 4}, InceptionKind::expanded), Catch::Contains("at least 2 channels"));
+  CHECK_THAT(refused([] {
+               Inception({.channels = {8, 4, 4, 4, 4, 4, 4}, .branch3_kernel = 4});
+             }),
+             Catch::Contains("must be odd"));
+  CHECK_THAT(refused([] { Residual("inner", nullptr); }), Catch::Contains("'inner' is null"));
+  CHECK_THAT(refused([] { Concat().add("left", std::unique_ptr<Layer>()); }), Catch::Contains("'left' of a Concat"));
+  CHECK_THAT(refused([] { Sequential().add("first", std::unique_ptr<Layer>()); }),
+             Catch::Contains("'first' of a Sequential"));
+  CHECK_THAT(refused([] { Sequential()[0]; }), Catch::Contains("layer 0 of a Sequential of 0 does not exist"));
+  CHECK_THAT(refused([] { (void)Sequential().name_of(3); }), Catch::Contains("layer 3"));
+  CHECK_THAT(refusal([](Model& m) {
+               m.body->add<Linear>("huge", Linear::Options{.in_features = 4, .out_features = std::int64_t{1} << 61});
+             }),
+             Catch::Contains("huge.weight of shape [2305843009213693952,4] is larger than any memory"));
+}
+
+TEST_CASE("layers that are empty or used out of order are refused") {
+  const auto backend = make_reference_backend();
+  ParameterTable table;
+  Sequential empty;
+  empty.declare(table, "empty");
+  Concat none;
+  none.declare(table, "none");
+  Sequential later;
+  later.add<Relu>("relu");
+  later.declare(table, "later");
+  Plan plan(*backend, table, Mode::training, DType::f32, 1);
+  const Tensor x = plan.activation("x", {1, 2, 3, 3});
+  CHECK_THROWS_WITH(empty.forward(plan, x), "empty: a Sequential without layers");
+  CHECK_THROWS_WITH(none.forward(plan, x), "none: a Concat without branches");
+  CHECK_THROWS_WITH(later.backward(plan, x, {.dx = x}), "later: backward was planned before forward");
+  CHECK_THROWS_WITH(none.backward(plan, x, {.dx = x}), "none: backward was planned before forward");
+}
+
+TEST_CASE("a network that was only planned, or for inference alone, refuses what it cannot do") {
+  const auto backend = make_reference_backend();
+  Network planned = small_network(*backend, {.max_batch = 2, .plan_only = true});
+  const std::vector<float> images(240, 0.5f);
+  const std::vector<std::int32_t> labels = {1}, indices = {0};
+  const std::vector<std::function<void()>> uses = {[&] { planned.set_control(1, 0, 0.1f, 0.9f); },
+                                                   [&] { planned.set_indices(indices); },
+                                                   [&] { planned.set_input(Mode::training, images, labels); },
+                                                   [&] { (void)planned.totals(); },
+                                                   [&] { planned.reset_totals(); },
+                                                   [&] { planned.set_totals(std::vector<Totals>(2)); },
+                                                   [&] { (void)planned.logits(Mode::inference, 1); },
+                                                   [&] { planned.train_step(1); },
+                                                   [&] { planned.infer(1); },
+                                                   [&] { planned.run_timed(Mode::training, 1); },
+                                                   [&] { planned.initialize(Initialization::xavier_uniform, 1); }};
+  for (const auto& use : uses) CHECK_THAT(message_of(use), Catch::Contains("it has no memory"));
+  CHECK(planned.state().empty());
+
+  Network inferring = small_network(*backend, {.max_batch = 2, .training = false});
+  const auto always = [](const Step&, const Operation&) { return true; };
+  CHECK_THROWS_WITH(inferring.train_step(1), Catch::Contains("made for inference only"));
+  CHECK_THROWS_WITH(inferring.run_watched(Phase::forward, 1, always), Catch::Contains("made for inference only"));
+  CHECK_THROWS_WITH(inferring.totals(2), "head 2 of small does not exist: it has 2");
+  CHECK_THROWS_WITH(inferring.infer(1), Catch::Contains("nothing to work on"));
+}
+
+TEST_CASE("labels that are no classes and samples that do not exist are refused") {
+  const auto backend = make_reference_backend();
+  Network direct = small_network(*backend, {.max_batch = 2});
+  const std::vector<float> images(2 * 240, 0.5f);
+  for (const std::int32_t label : {-1, 4, 1'000'000}) {
+    CHECK_THROWS_WITH(direct.set_input(Mode::training, images, std::vector<std::int32_t>{0, label}),
+                      concat("the label ", label, " is none of the classes of small, 0 to 3"));
+  }
+  Network network = small_network(*backend, {.max_batch = 2, .dataset_image = Shape{2, 4, 4}});
+  network.initialize(Initialization::xavier_uniform, 1);
+  const std::vector<std::uint8_t> pixels(3 * 32, 1);
+  CHECK_THROWS_WITH(make_resident(*backend, {2, 4, 4}, pixels, std::vector<std::int32_t>{0, -1, 2}),
+                    Catch::Contains("the label -1"));
+  const ResidentDataset other = make_resident(*backend, {2, 4, 4}, pixels, std::vector<std::int32_t>{0, 7, 2});
+  CHECK_THROWS_WITH(network.set_dataset(Mode::training, other),
+                    "the data set has the label 7, small the classes 0 to 3");
+  const ResidentDataset dataset = make_resident(*backend, {2, 4, 4}, pixels, std::vector<std::int32_t>{0, 3, 2});
+  network.set_dataset(Mode::training, dataset);
+  network.set_dataset(Mode::inference, dataset);
+  CHECK_THROWS_WITH(network.set_indices(std::vector<std::int32_t>{0, -1}), Catch::Contains("sample -1 does not exist"));
+  network.set_indices(std::vector<std::int32_t>{2, 3});
+  CHECK_THROWS_WITH(network.train_step(2), "sample 3 does not exist: the data set has 3");
+  CHECK_THROWS_WITH(network.infer(2), "sample 3 does not exist: the data set has 3");
+  network.set_indices(std::vector<std::int32_t>{2, 0});
+  CHECK_NOTHROW(network.train_step(2));
+}
+
+TEST_CASE("a BatchNorm over one value per channel is refused in training") {
+  const auto backend = make_reference_backend();
+  const auto make = [](bool batch_norm, std::int64_t size) {
+    Model model = small_googlenet(batch_norm);
+    model.config.input = {2, size, size};
+    return model;
+  };
+  const std::vector<float> images(2 * 2 * 16, 0.5f);
+  const std::vector<std::int32_t> labels = {0, 1};
+  Network network(make(true, 4), *backend, {.max_batch = 2});  // 4x4, 2x2, 1x1
+  network.initialize(Initialization::xavier_uniform, 1);
+  network.set_input(Mode::training, images, labels);
+  CHECK_NOTHROW(network.train_step(2));
+  for (const bool record : {true, false}) {
+    Network one(make(true, 4), *backend, {.max_batch = 2, .record = record});
+    one.initialize(Initialization::xavier_uniform, 1);
+    one.set_input(Mode::training, std::span(images).first(32), std::span(labels).first(1));
+    const auto before = one.state();
+    CHECK_THROWS_WITH(one.train_step(1),
+                      "inception3b.branch1.bn: expected more than 1 value per channel when training, got an input of "
+                      "[1,17,1,1]; use a larger batch or image");
+    CHECK(one.state() == before);
+    one.set_input(Mode::inference, std::span(images).first(32), std::span(labels).first(1));
+    CHECK_NOTHROW(one.infer(1));
+  }
+  // Larger images, no BatchNorm, or one that is frozen: nothing is wrong with a batch of one.
+  Network larger(make(true, 5), *backend, {.max_batch = 2});
+  CHECK_NOTHROW(larger.plan(Mode::training).check_batch_norms(1));
+  Network without(make(false, 4), *backend, {.max_batch = 2});
+  CHECK_NOTHROW(without.plan(Mode::training).check_batch_norms(1));
+  Network frozen(make(true, 4), *backend, {.max_batch = 2, .freeze = {"conv", "inception"}});
+  CHECK_NOTHROW(frozen.plan(Mode::training).check_batch_norms(1));
+}
+
+TEST_CASE("the memory plan calls the optimizer's state by its name") {
+  const auto backend = make_reference_backend();
+  const auto table = [&](const NetworkOptions& options) { return memory_table(small_network(*backend, options)); };
+  CHECK_THAT(table({.max_batch = 2, .sgd = {.momentum = true}}), Catch::Contains("MiB  momentum\n"));
+  const std::string adam = table({.max_batch = 2, .adam = AdamOptions{.decoupled = true}});
+  CHECK_THAT(adam, Catch::Contains("MiB  Adam's two moments\n") && !Catch::Contains("momentum"));
+  CHECK_THAT(table({.max_batch = 2}), Catch::Contains("optimizer         0.0 MiB\n"));
+}

@@ -1,0 +1,43 @@
+# Stand-ins for the programs that scripts call. Sourced by the tests of the scripts.
+
+# test_folder FOLDER: sets folder to FOLDER, empty. Of folders that exist only one that it made before is emptied.
+test_folder() {
+  if [ -e "$1" ] && [ ! -e "$1/.made-by-a-test" ]; then
+    echo "$1 is there, and no test made it: name another folder" >&2
+    exit 1
+  fi
+  rm -rf "$1"
+  mkdir -p "$1"
+  touch "$1/.made-by-a-test"
+  folder=$(cd "$1" && pwd)
+}
+
+# only_tools FOLDER: makes FOLDER/bin, the only folder on the PATH from then on, with what every system has.
+only_tools() {
+  local tool
+  rm -rf "${1:?}/bin"
+  mkdir -p "$1/bin"
+  for tool in awk basename bash cat chmod cp cut date df dirname env grep gzip head id ls md5sum mkdir mktemp mv nproc rm sed setsid sleep \
+    sort tail touch tr true wc; do
+    ln -s "$(command -v "$tool")" "$1/bin/$tool"
+  done
+  stand_ins=$1/bin
+  PATH=$stand_ins
+  hash -r
+}
+
+# stand_in NAME: the program NAME is the bash script on standard input.
+stand_in() {
+  rm -f "$stand_ins/$1"
+  { echo '#!/bin/bash'; cat; } >"$stand_ins/$1"
+  chmod +x "$stand_ins/$1"
+}
+
+# expect WHAT TEXT PATTERN: TEXT must match the pattern of [[ ]].
+expect() {
+  # shellcheck disable=SC2053
+  if [[ $2 != $3 ]]; then
+    printf '%s:\n%s\nis not like\n%s\n' "$1" "$2" "$3" >&2
+    exit 1
+  fi
+}
