@@ -60,14 +60,14 @@ system=$root/build/fresh/$suite
 fresh_logs=$root/build/fresh/logs
 [[ $(cat /proc/self/mounts) != *" $system/"* ]] || die "something is mounted in $system: unmount it first"
 mkdir -p "$fresh_logs"
-rm -rf "$system"
+rm -rf --one-file-system "$system"
 remove_system() {
   # Lazily: what an interrupted command leaves running keeps files in there open until this script ends.
   umount --recursive --lazy "$system/dev" "$system/proc" 2>/dev/null || true
   if [[ $(cat /proc/self/mounts) == *" $system/"* ]]; then
     echo "$system is still mounted and stays" >&2
   elif [ -z "$keep" ]; then
-    rm -rf "$system"
+    rm -rf --one-file-system "$system"
   fi
 }
 trap remove_system EXIT

@@ -122,7 +122,8 @@ TEST_CASE("no oneDNN primitive of any case runs on a reference implementation") 
   }
   const std::vector<std::string> implementations = cpu.implementations();
   const auto in_bf16 = [](const std::string& line) { return line.find(", bf16: ") != std::string::npos; };
-  if (cpu::OneDnn::multiplies_bf16()) CHECK(std::count_if(implementations.begin(), implementations.end(), in_bf16) > 50);
+  if (cpu::OneDnn::multiplies_bf16())
+    CHECK(std::count_if(implementations.begin(), implementations.end(), in_bf16) > 50);
   CHECK(std::count_if(implementations.begin(), implementations.end(), std::not_fn(in_bf16)) > 50);
   for (const std::string& line : implementations) {
     INFO(line);
