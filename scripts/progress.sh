@@ -14,7 +14,7 @@ show_progress() {
   local seconds=$((SECONDS - begin)) left='' bar=''
   if [ "$expected" -gt "$seconds" ]; then
     left=$((expected - seconds))
-  elif [ "$finished" -gt 0 ] && [ "$seconds" -ge 5 ]; then
+  elif [ $((20 * finished)) -ge "$total" ] && [ "$seconds" -ge 5 ]; then  # counts of less than a twentieth predict nothing
     left=$((seconds * (total - finished) / finished))
   fi
   left=${left:+, about $(clock "$left") left}

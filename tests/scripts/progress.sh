@@ -15,6 +15,7 @@ line() (
   show_progress
 )
 expect "no guess yet" "$(line 0 40 20)" '  0/40 steps, 0:20'
+expect "too few for a guess" "$(line 1 40 20)" '  1/40 steps, 0:20'
 expect "time left by counts" "$(line 10 40 60)" '  10/40 steps, 1:00, about 3:00 left'
 expect "time left by the last run" "$(line 10 40 60 100 2)" '  10/40 steps, 1:00, about 0:40 left, 2 FAILED'
 expect "longer than the last run" "$(line 20 40 120 100)" '  20/40 steps, 2:00, about 2:00 left'
