@@ -7,8 +7,6 @@
 #include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/staged_case.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -78,11 +76,9 @@ void convolutions(int repetitions) {
 
 int main(int argc, char** argv) {
   int repetitions = 20;
-  CLI::App app("Measures the executor of emulated kernels.", "executor_speed");
-  app.add_option("--repetitions", repetitions, "of which the best counts")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  return run_program(app, argc, argv, [&] {
+  CommandLine command_line("Measures the executor of emulated kernels.", "executor_speed");
+  command_line.add_option("--repetitions", repetitions, "of which the best counts").range(1, 10000);
+  return command_line.run(argc, argv, [&] {
     simt::settings().os_threads = 1;
     switches(repetitions);
     convolutions(repetitions);

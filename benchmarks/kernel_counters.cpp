@@ -10,8 +10,6 @@
 #include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/staged_case.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -73,21 +71,20 @@ int main(int argc, char** argv) {
   std::string model = "googlenet", size = "96", label, order = "traffic", rung = "automatic", dtype = "f32";
   std::int64_t batch = 2;
   bool tf32 = false, list = false, infer = false;
-  CLI::App app("Counts what the CUDA kernels do in one training step, or in one case of the test tables.",
-               "kernel_counters");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", model, "whose training step");
-  app.add_option("--batch", batch, "images in it")->check(CLI::Range(1, 4096));
-  app.add_option("--image-size", size, "their size, such as 96 or 96x64");
-  app.add_flag("--inference", infer, "an inference instead of a training step");
-  app.add_option("--case", label, "one case instead, by its label");
-  app.add_flag("--list", list, "print the labels of all cases");
-  app.add_option("--dtype", dtype, "of activations")->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--rung", rung, "of convolutions and matrix products")
-      ->check(CLI::IsMember({"automatic", "naive", "tiled", "tensor_core"}));
-  app.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
-  app.add_option("--sort", order, "by which column")->check(CLI::IsMember(simt::counter_orders()));
-  return run_program(app, argc, argv, [&] {
+  CommandLine command_line("Counts what the CUDA kernels do in one training step, or in one case of the test tables.",
+                           "kernel_counters");
+  command_line.add_option("--model", model, "whose training step");
+  command_line.add_option("--batch", batch, "images in it").range(1, 4096);
+  command_line.add_option("--image-size", size, "their size, such as 96 or 96x64");
+  command_line.add_flag("--inference", infer, "an inference instead of a training step");
+  command_line.add_option("--case", label, "one case instead, by its label");
+  command_line.add_flag("--list", list, "print the labels of all cases");
+  command_line.add_option("--dtype", dtype, "of activations").one_of({"f32", "bf16"});
+  command_line.add_option("--rung", rung, "of convolutions and matrix products")
+      .one_of({"automatic", "naive", "tiled", "tensor_core"});
+  command_line.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
+  command_line.add_option("--sort", order, "by which column").one_of(simt::counter_orders());
+  return command_line.run(argc, argv, [&] {
     if (list) {
       for (const Case& test_case : all_cases()) std::printf("%s\n", test_case.label().c_str());
       return;

@@ -19,7 +19,6 @@
 #include <minception/tests/cases/case.h>
 #include <minception/tests/kernels/harness.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -279,24 +278,17 @@ class Race {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Times single operations, each verified first.", "kernel_speed");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--filter", o.filter, "only cases whose label contains this, for instance 'googlenet conv3'");
-  app.add_option("--dtype", o.dtypes, "f32, tf32, bf16")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
-  app.add_option("--contenders", o.contenders, "who takes part")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->check(CLI::IsMember(kNames));
-  app.add_option("--budget", o.budget, "seconds after which what is left is reported as skipped")
-      ->check(CLI::Range(0.0, 1e6));
-  app.add_option("--batch", o.batch, "of GoogLeNet's convolutions")->check(CLI::Range(1, 4096));
-  app.add_option("--image-size", o.image_size, "of GoogLeNet's input")->check(CLI::Range(1, 4096));
-  app.add_option("--json", o.json, "write the results into this file, too");
+  CommandLine command_line("Times single operations, each verified first.", "kernel_speed");
+  command_line.add_option("--filter", o.filter, "only cases whose label contains this, for instance 'googlenet conv3'");
+  command_line.add_option("--dtype", o.dtypes, "f32, tf32, bf16").list().one_of({"f32", "tf32", "bf16"});
+  command_line.add_option("--contenders", o.contenders, "who takes part").list().one_of(kNames);
+  command_line.add_option("--budget", o.budget, "seconds after which what is left is reported as skipped")
+      .range(0.0, 1e6);
+  command_line.add_option("--batch", o.batch, "of GoogLeNet's convolutions").range(1, 4096);
+  command_line.add_option("--image-size", o.image_size, "of GoogLeNet's input").range(1, 4096);
+  command_line.add_option("--json", o.json, "write the results into this file, too");
   ignore_output_signals();
-  return run_program(app, argc, argv, [&] {
+  return command_line.run(argc, argv, [&] {
     if (why_no_cuda().empty() && cuda_is_emulated()) {
       std::printf(
           "CUDA kernels are emulated here: their timings say how fast the emulation is, and nothing of a GPU\n");

@@ -19,8 +19,6 @@
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -267,22 +265,21 @@ std::size_t run_benchmarks(const std::vector<Subject>& subjects, const Options& 
 
 int main(int argc, char** argv) {
   Options o;
-  static CLI::App app("Times every operation beside bare oneDNN primitives.", "operation_speed");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--backend", o.backend, "whose operations")->check(CLI::IsMember({"cpu", "reference", "cuda"}));
-  app.add_option("--dtype", o.dtype, "compute dtype")->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--shapes", o.shapes, "GoogLeNet's sizes, the tables of the tests, or all")
-      ->check(CLI::IsMember({"all", "googlenet", "tables"}));
-  app.add_option("--threads", o.threads, "0: all cores")->check(CLI::Range(0, 1024))->default_str("0");
-  app.add_option("--batch", o.batch, "of GoogLeNet's operations")->check(CLI::Range(1, 4096));
-  app.add_option("--image-size", o.image_size, "of GoogLeNet's input")->check(CLI::Range(32, 4096));
-  app.footer(
+  static CommandLine command_line("Times every operation beside bare oneDNN primitives.", "operation_speed");
+  command_line.add_option("--backend", o.backend, "whose operations").one_of({"cpu", "reference", "cuda"});
+  command_line.add_option("--dtype", o.dtype, "compute dtype").one_of({"f32", "bf16"});
+  command_line.add_option("--shapes", o.shapes, "GoogLeNet's sizes, the tables of the tests, or all")
+      .one_of({"all", "googlenet", "tables"});
+  command_line.add_option("--threads", o.threads, "0: all cores").range(0, 1024).default_text("0");
+  command_line.add_option("--batch", o.batch, "of GoogLeNet's operations").range(1, 4096);
+  command_line.add_option("--image-size", o.image_size, "of GoogLeNet's input").range(32, 4096);
+  command_line.footer(
       "Google Benchmark's options (--benchmark_filter=REGEX, --benchmark_min_time=SECONDS and others) go with these.");
 
   bool json = false;
   for (int i = 1; i < argc; ++i) json = json || std::string(argv[i]) == "--benchmark_format=json";
-  benchmark::Initialize(&argc, argv, [] { std::printf("%s", app.help().c_str()); });
-  return run_program(app, argc, argv, [&] {
+  benchmark::Initialize(&argc, argv, [] { std::printf("%s", command_line.help().c_str()); });
+  return command_line.run(argc, argv, [&] {
     const std::unique_ptr<Backend> backend = make_device(o.backend, o.threads);
     const int threads = o.threads > 0 ? o.threads : omp_get_max_threads();
     omp_set_dynamic(0);

@@ -13,7 +13,6 @@
 #include <minception/models/registry.h>
 #include <minception/training/feed.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -58,34 +57,35 @@ struct Options {
   std::string json;
 };
 
-void declare(CLI::App& app, Options& o) {
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", o.model, "any model of the registry");
-  app.add_option("--image-size", o.image_size, "images are resized to this: 96, or 96x64 (height x width)");
-  app.add_option("--channels", o.channels, "of synthetic images")->check(CLI::Range(1, 1024));
-  app.add_option("--classes", o.classes, "of synthetic images")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--batch", o.batch, "images per step")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--mode", o.mode, "what a step is: train or infer")->check(CLI::IsMember({"train", "infer"}));
-  app.add_option("--device", o.device, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference");
-  app.add_option("--compute", o.compute, "f32, tf32 or bf16")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
-  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
-  app.add_option("--threads", o.threads, "cpu: threads (0: all cores)")->default_str("0");
-  app.add_flag("--graph,!--no-graph", o.graph, "cuda: replay whole training steps, or start each kernel by itself");
-  app.add_option("--data", o.data, "synthetic (28x28, random), or the training images of a data set: fashion-mnist");
-  app.add_option("--data-dir", o.data_dir, "folder of the data set's files");
-  app.add_option("--images", o.images, "how many synthetic images there are")->check(CLI::Range(1, 10'000'000));
-  app.add_option("--lr", o.learning_rate, "learning rate");
-  app.add_option("--momentum", o.momentum, "0: the optimizer has no momentum")->check(CLI::Range(0.0, 0.999));
-  app.add_flag("--nesterov", o.nesterov, "Nesterov momentum");
-  app.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight");
-  app.add_option("--warmup", o.warmup, "steps before anything is timed; more until half of --seconds is over")
-      ->check(CLI::Range(2, 1'000'000));
-  app.add_option("--steps", o.steps, "in each repetition (0: as many as --seconds asks for)")
-      ->check(CLI::Range(0, 1'000'000));
-  app.add_option("--seconds", o.seconds, "how long a repetition takes about")->check(CLI::Range(0.001, 600.0));
-  app.add_option("--repetitions", o.repetitions, "of which the median counts")->check(CLI::Range(1, 10'000));
-  app.add_flag("--turns", o.turns, "before each repetition wait for a line on stdin; end when there is none");
-  app.add_option("--json", o.json, "write the result into this file, too");
+void declare(CommandLine& command_line, Options& o) {
+  command_line.add_option("--model", o.model, "any model of the registry");
+  command_line.add_option("--image-size", o.image_size, "images are resized to this: 96, or 96x64 (height x width)");
+  command_line.add_option("--channels", o.channels, "of synthetic images").range(1, 1024);
+  command_line.add_option("--classes", o.classes, "of synthetic images").range(1, 1'000'000);
+  command_line.add_option("--batch", o.batch, "images per step").range(1, 1'000'000);
+  command_line.add_option("--mode", o.mode, "what a step is: train or infer").one_of({"train", "infer"});
+  command_line.add_option("--device", o.device, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference");
+  command_line.add_option("--compute", o.compute, "f32, tf32 or bf16").one_of({"f32", "tf32", "bf16"});
+  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
+  command_line.add_flag("--graph,!--no-graph", o.graph,
+                        "cuda: replay whole training steps, or start each kernel by itself");
+  command_line.add_option("--data", o.data,
+                          "synthetic (28x28, random), or the training images of a data set: fashion-mnist");
+  command_line.add_option("--data-dir", o.data_dir, "folder of the data set's files");
+  command_line.add_option("--images", o.images, "how many synthetic images there are").range(1, 10'000'000);
+  command_line.add_option("--lr", o.learning_rate, "learning rate");
+  command_line.add_option("--momentum", o.momentum, "0: the optimizer has no momentum").range(0.0, 0.999);
+  command_line.add_flag("--nesterov", o.nesterov, "Nesterov momentum");
+  command_line.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight");
+  command_line.add_option("--warmup", o.warmup, "steps before anything is timed; more until half of --seconds is over")
+      .range(2, 1'000'000);
+  command_line.add_option("--steps", o.steps, "in each repetition (0: as many as --seconds asks for)")
+      .range(0, 1'000'000);
+  command_line.add_option("--seconds", o.seconds, "how long a repetition takes about").range(0.001, 600.0);
+  command_line.add_option("--repetitions", o.repetitions, "of which the median counts").range(1, 10'000);
+  command_line.add_flag("--turns", o.turns, "before each repetition wait for a line on stdin; end when there is none");
+  command_line.add_option("--json", o.json, "write the result into this file, too");
 }
 
 /// The largest part of this process that was in memory at once, in bytes; 0 where the system does not say.
@@ -276,8 +276,8 @@ void measure(Options o) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Times whole training steps or inferences of a model.", "step_speed");
-  declare(app, options);
+  CommandLine command_line("Times whole training steps or inferences of a model.", "step_speed");
+  declare(command_line, options);
   ignore_output_signals();
-  return run_program(app, argc, argv, [&] { measure(options); });
+  return command_line.run(argc, argv, [&] { measure(options); });
 }

@@ -10,7 +10,6 @@
 #include <minception/models/registry.h>
 #include <minception/training/report/text.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -329,29 +328,29 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
-  CLI::App app("Compares what models cost: parameters, arithmetic, memory, traffic, time.", "compare_models");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--models", o.models, "names, separated by commas")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("alexnet,vgg11,nin,googlenet");
-  app.add_option("--image-size", o.image_size, "of all models: 224, or 224x192 (height x width)");
-  app.add_option("--channels", o.channels, "of the images")->check(CLI::Range(1, 1024));
-  app.add_option("--classes", o.classes, "outputs of the classifiers")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--device", o.device, "cpu, cuda or reference");
-  app.add_option("--threads", o.threads, "cpu: threads (0: all cores)")->default_str("0");
-  app.add_option("--batch", o.cost.batch, "images per step")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--seconds", o.cost.seconds, "how long each thing is repeated, three times at least")
-      ->check(CLI::Range(0.0, 600.0));
-  app.add_option("--product", o.cost.extent, "rows and columns of the matrices whose product is a ceiling")
-      ->check(CLI::Range(1, 65'536));
-  app.add_option("--copy", o.cost.copied, "f32 values whose copy is a ceiling; more than the caches hold")
-      ->check(CLI::Range(1, 1 << 30));
-  app.add_flag("--count-only", o.count_only, "measure no times");
-  app.add_flag("--json", o.json, "print JSON instead of tables");
-  app.add_option("--out", o.out, "folder for tables (Markdown), numbers (JSON) and, with times, pictures (SVG)")
-      ->default_str("");
-  app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  CommandLine command_line("Compares what models cost: parameters, arithmetic, memory, traffic, time.",
+                           "compare_models");
+  command_line.add_option("--models", o.models, "names, separated by commas")
+      .list()
+      .default_text("alexnet,vgg11,nin,googlenet");
+  command_line.add_option("--image-size", o.image_size, "of all models: 224, or 224x192 (height x width)");
+  command_line.add_option("--channels", o.channels, "of the images").range(1, 1024);
+  command_line.add_option("--classes", o.classes, "outputs of the classifiers").range(1, 1'000'000);
+  command_line.add_option("--device", o.device, "cpu, cuda or reference");
+  command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
+  command_line.add_option("--batch", o.cost.batch, "images per step").range(1, 1'000'000);
+  command_line.add_option("--seconds", o.cost.seconds, "how long each thing is repeated, three times at least")
+      .range(0.0, 600.0);
+  command_line.add_option("--product", o.cost.extent, "rows and columns of the matrices whose product is a ceiling")
+      .range(1, 65'536);
+  command_line.add_option("--copy", o.cost.copied, "f32 values whose copy is a ceiling; more than the caches hold")
+      .range(1, 1 << 30);
+  command_line.add_flag("--count-only", o.count_only, "measure no times");
+  command_line.add_flag("--json", o.json, "print JSON instead of tables");
+  command_line
+      .add_option("--out", o.out, "folder for tables (Markdown), numbers (JSON) and, with times, pictures (SVG)")
+      .default_text("");
+  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
   ignore_output_signals();
-  return run_program(app, argc, argv, [&] { run(o); });
+  return command_line.run(argc, argv, [&] { run(o); });
 }

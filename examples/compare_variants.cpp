@@ -9,8 +9,6 @@
 #include <minception/models/registry.h>
 #include <minception/training/report/text.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -349,26 +347,26 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
-  CLI::App app("Trains models side by side under one budget and compares how far they come.", "compare_variants");
-  declare(app, o);
+  CommandLine command_line("Trains models side by side under one budget and compares how far they come.",
+                           "compare_variants");
+  declare(command_line, o);
   ignore_output_signals();
-  app.add_option("--models", o.models, "names, separated by commas: docs/models.md")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("googlenet,googlenet_bn,googlenet_v2,googlenet_v3,googlenet_residual");
-  app.add_option("--minutes", o.minutes, "budget of each model: time of its training steps; tests come on top")
-      ->check(CLI::Range(1e-6, 1e5))
-      ->default_str("");
-  app.add_option("--epochs", o.epochs, "instead: passes over the training images, 0.5 for half a pass")
-      ->check(CLI::Range(1e-6, 1e5))
-      ->default_str("");
-  app.add_option("--timed-steps", o.timed_steps, "with --minutes: steps whose time says how many fit")
-      ->check(CLI::Range(1, 100'000));
-  app.add_option("--lr", o.rates, "learning rates, the peak with one-cycle: a number, and NAME=NUMBER for one model")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("0.1,googlenet=0.02");
-  app.add_option("--tests", o.tests, "how often each model is tested, evenly over its budget")
-      ->check(CLI::Range(1, 10'000));
-  return exit_code(run_program(app, argc, argv, [&] { run(o); }));
+  command_line.add_option("--models", o.models, "names, separated by commas: docs/models.md")
+      .list()
+      .default_text("googlenet,googlenet_bn,googlenet_v2,googlenet_v3,googlenet_residual");
+  command_line.add_option("--minutes", o.minutes, "budget of each model: time of its training steps; tests come on top")
+      .range(1e-6, 1e5)
+      .default_text("");
+  command_line.add_option("--epochs", o.epochs, "instead: passes over the training images, 0.5 for half a pass")
+      .range(1e-6, 1e5)
+      .default_text("");
+  command_line.add_option("--timed-steps", o.timed_steps, "with --minutes: steps whose time says how many fit")
+      .range(1, 100'000);
+  command_line
+      .add_option("--lr", o.rates, "learning rates, the peak with one-cycle: a number, and NAME=NUMBER for one model")
+      .list()
+      .default_text("0.1,googlenet=0.02");
+  command_line.add_option("--tests", o.tests, "how often each model is tested, evenly over its budget")
+      .range(1, 10'000);
+  return exit_code(command_line.run(argc, argv, [&] { run(o); }));
 }

@@ -9,7 +9,6 @@
 #include <minception/training/evaluation.h>
 #include <minception/training/progress.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -36,25 +35,25 @@ struct Options {
   bool json = false;
 };
 
-void declare(CLI::App& app, Options& o) {
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
-      ->required();
-  o.described.declare(app);
-  app.add_option("--data", o.data,
-                 "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
-  app.add_option("--data-dir", o.data_dir,
-                 "folder or archive of the data set (default: where its package puts it): docs/data.md");
-  app.add_option("--test-fraction", o.test_fraction, "folder: as for train");
-  app.add_option("--split-seed", o.split_seed, "folder: as for train");
-  app.add_option("--split", o.split, "test or train");
-  app.add_option("--batch-size", o.batch_size, "images at a time");
-  app.add_option("--device", o.device,
-                 "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
-  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
-  app.add_option("--threads", o.threads, "threads (0: all cores)");
-  app.add_option("--limit", o.limit, "use the first N images (0: all)");
-  app.add_flag("--json", o.json, "print one JSON document instead of text");
+void declare(CommandLine& command_line, Options& o) {
+  command_line
+      .add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
+      .required();
+  o.described.declare(command_line);
+  command_line.add_option("--data", o.data,
+                          "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
+  command_line.add_option("--data-dir", o.data_dir,
+                          "folder or archive of the data set (default: where its package puts it): docs/data.md");
+  command_line.add_option("--test-fraction", o.test_fraction, "folder: as for train");
+  command_line.add_option("--split-seed", o.split_seed, "folder: as for train");
+  command_line.add_option("--split", o.split, "test or train");
+  command_line.add_option("--batch-size", o.batch_size, "images at a time");
+  command_line.add_option("--device", o.device,
+                          "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--threads", o.threads, "threads (0: all cores)");
+  command_line.add_option("--limit", o.limit, "use the first N images (0: all)");
+  command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
 
 nlohmann::ordered_json to_json(const Options& o, const std::string& model, const Evaluation& evaluation,
@@ -161,7 +160,7 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Tests a trained model on a data set.", "evaluate");
-  declare(app, options);
-  return run_program(app, argc, argv, [&] { run(options); });
+  CommandLine command_line("Tests a trained model on a data set.", "evaluate");
+  declare(command_line, options);
+  return command_line.run(argc, argv, [&] { run(options); });
 }

@@ -6,8 +6,6 @@
 #include <minception/data/registry.h>
 #include <minception/examples/program.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <filesystem>
 #include <span>
@@ -81,17 +79,16 @@ void export_images(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Writes images of a data set as PNG files and prints their names.", "export_images");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
-  app.add_option("--data-dir", o.data_dir,
-                 "folder or archive of the data set (default: where its package puts it): docs/data.md");
-  app.add_option("--split", o.split, "test or train");
-  app.add_option("--count", o.count, "how many images");
-  app.add_option("--first", o.first, "index of the first, counted from 0");
-  app.add_option("--out", o.out, "folder for the files, which are named by index and class: 0_Ankle-boot.png")
-      ->required();
-  app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  CommandLine command_line("Writes images of a data set as PNG files and prints their names.", "export_images");
+  command_line.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
+  command_line.add_option("--data-dir", o.data_dir,
+                          "folder or archive of the data set (default: where its package puts it): docs/data.md");
+  command_line.add_option("--split", o.split, "test or train");
+  command_line.add_option("--count", o.count, "how many images");
+  command_line.add_option("--first", o.first, "index of the first, counted from 0");
+  command_line.add_option("--out", o.out, "folder for the files, which are named by index and class: 0_Ankle-boot.png")
+      .required();
+  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
   ignore_output_signals();
-  return run_program(app, argc, argv, [&] { export_images(o); });
+  return command_line.run(argc, argv, [&] { export_images(o); });
 }

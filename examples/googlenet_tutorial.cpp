@@ -8,8 +8,6 @@
 #include <minception/layers/linear.h>
 #include <minception/training/evaluation.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -47,11 +45,11 @@ Model googlenet() {
 int main(int argc, char** argv) {
   std::int64_t epochs = 10, limit = 0;
   std::string data_dir;
-  CLI::App app("Trains GoogLeNet on Fashion-MNIST, step by step.", "googlenet_tutorial");
-  app.add_option("EPOCHS", epochs, "passes over the training images (default: 10)")->check(CLI::Range(1, 1'000'000));
-  app.add_option("DATA_DIR", data_dir, "folder of the data set (default: where its package puts it)");
-  app.add_option("LIMIT", limit, "use the first so many images of each kind (default: all)");
-  return run_program(app, argc, argv, [&] {
+  CommandLine command_line("Trains GoogLeNet on Fashion-MNIST, step by step.", "googlenet_tutorial");
+  command_line.add_option("EPOCHS", epochs, "passes over the training images").range(1, 1'000'000);
+  command_line.add_option("DATA_DIR", data_dir, "folder of the data set (default: where its package puts it)");
+  command_line.add_option("LIMIT", limit, "use the first so many images of each kind (0: all)");
+  return command_line.run(argc, argv, [&] {
     Dataset data = load_dataset("fashion-mnist", data_dir);
     for (ImageDataset* part : {&data.train, &data.test}) keep_first(*part, limit, "LIMIT");
     const std::unique_ptr<Backend> cpu = make_backend("cpu");  // carries out all operations, and owns the memory

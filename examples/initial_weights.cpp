@@ -5,8 +5,6 @@
 #include <minception/examples/recipes.h>
 #include <minception/models/registry.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -39,16 +37,16 @@ bool are_close(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 /// Whether an option was chosen, by the command line, by a recipe, or by the run that is resumed.
-bool is_given(const CLI::App& app, const TrainOptions& o, const std::string& name) {
-  if (!o.resume.empty() || app.get_option("--" + name)->count() > 0) return true;
+bool is_given(const CommandLine& command_line, const TrainOptions& o, const std::string& name) {
+  if (!o.resume.empty() || command_line.count("--" + name) > 0) return true;
   return !o.recipe.empty() && find_recipe(o.recipe).options.contains(name);
 }
 
 /// What the file says about itself, as options.
 class Labels {
  public:
-  Labels(const CLI::App& app, TrainOptions& options, const WeightsFile& file)
-      : app_(app), o_(options), file_(file), input_(file.config.input) {}
+  Labels(const CommandLine& command_line, TrainOptions& options, const WeightsFile& file)
+      : command_line_(command_line), o_(options), file_(file), input_(file.config.input) {}
 
   void take_over() {
     take_model();
@@ -57,7 +55,7 @@ class Labels {
   }
 
  private:
-  bool given(const std::string& name) const { return is_given(app_, o_, name); }
+  bool given(const std::string& name) const { return is_given(command_line_, o_, name); }
 
   void take_model() {
     require(!given("model") || o_.model == file_.config.name, "--model ", o_.model, ": ", o_.init_file,
@@ -100,7 +98,7 @@ class Labels {
     o_.deviation = found->deviation;
   }
 
-  const CLI::App& app_;
+  const CommandLine& command_line_;
   TrainOptions& o_;
   const WeightsFile& file_;
   const Shape& input_;
@@ -108,10 +106,10 @@ class Labels {
 
 }  // namespace
 
-std::optional<WeightsFile> read_initial_weights(const CLI::App& app, TrainOptions& o) {
+std::optional<WeightsFile> read_initial_weights(const CommandLine& command_line, TrainOptions& o) {
   if (o.init_file.empty()) return std::nullopt;
   WeightsFile file =
-      read_weights_file(o.init_file, {.model = is_given(app, o, "model") ? o.model : "",
+      read_weights_file(o.init_file, {.model = is_given(command_line, o, "model") ? o.model : "",
                                       .size = o.image_size.empty() ? Shape{} : parse_image_size(o.image_size),
                                       .normalization = {o.mean, o.deviation},
                                       .transform_input = !o.no_transform_input,
@@ -119,7 +117,7 @@ std::optional<WeightsFile> read_initial_weights(const CLI::App& app, TrainOption
   if (file.described) {
     o.image_size = size_text(file.config.input);
   } else {
-    Labels(app, o, file).take_over();
+    Labels(command_line, o, file).take_over();
   }
   std::printf("starting from %s: %s for %lld classes, images of %s, %s\n", o.init_file.c_str(), o.model.c_str(),
               static_cast<long long>(file.config.classes), o.image_size.c_str(),

@@ -13,7 +13,7 @@ namespace minception {
 /// neither the command line nor a recipe gives: model, image size, normalisation, transform of the input, and the size that
 /// images of a folder are loaded in. Throws Error, naming the option, where one that is given says something else; another
 /// image size gets a warning. A file of nothing but tensors is what the options say it is, and needs --model.
-std::optional<WeightsFile> read_initial_weights(const CLI::App& app, TrainOptions& options);
+std::optional<WeightsFile> read_initial_weights(const CommandLine& command_line, TrainOptions& options);
 
 /// Throws Error unless the weights are for images of as many channels and for the classes of the data set; classes do not
 /// matter with --reset-head, which is named where it is missing.

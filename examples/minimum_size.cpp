@@ -8,7 +8,6 @@
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -284,21 +283,20 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CLI::App app("Asks models which image sizes they take, and which layer refuses the others.", "minimum_size");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", o.models, "names, separated by commas (default: all models)")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("");
-  app.add_option("--largest", o.largest, "sizes from 1 to this are asked")->check(CLI::Range(1, 2048));
-  app.add_option("--trace", o.traced, "sizes, separated by commas, to show the image's height through the model for")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("32");
-  CLI::Option* json = app.add_flag("--json", o.json, "print JSON instead of tables");
-  app.add_flag("--markdown", o.markdown, "print Markdown instead of tables")->excludes(json);
-  app.add_option("--out", o.out, "folder for minimum_size.md and minimum_size.json")->default_str("");
-  app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  CommandLine command_line("Asks models which image sizes they take, and which layer refuses the others.",
+                           "minimum_size");
+  command_line.add_option("--model", o.models, "names, separated by commas (default: all models)")
+      .list()
+      .default_text("");
+  command_line.add_option("--largest", o.largest, "sizes from 1 to this are asked").range(1, 2048);
+  command_line
+      .add_option("--trace", o.traced, "sizes, separated by commas, to show the image's height through the model for")
+      .list()
+      .default_text("32");
+  CommandLine::Option json = command_line.add_flag("--json", o.json, "print JSON instead of tables");
+  command_line.add_flag("--markdown", o.markdown, "print Markdown instead of tables").excludes(json);
+  command_line.add_option("--out", o.out, "folder for minimum_size.md and minimum_size.json").default_text("");
+  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
   ignore_output_signals();
-  return run_program(app, argc, argv, [&] { run(o); });
+  return command_line.run(argc, argv, [&] { run(o); });
 }

@@ -4,7 +4,6 @@
 #include <minception/examples/program.h>
 #include <minception/models/classifier.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -27,21 +26,18 @@ struct Options {
   bool json = false;
 };
 
-void declare(CLI::App& app, Options& o) {
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
-      ->required();
-  o.described.declare(app);
-  app.add_option("images", o.files, "image files")
-      ->required()
-      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
-      ->default_str("");
-  app.add_option("--top", o.top, "how many classes to print for each image, the most probable first");
-  app.add_option("--device", o.device,
-                 "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
-  app.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
-  app.add_option("--threads", o.threads, "threads (0: all cores)");
-  app.add_flag("--json", o.json, "print one JSON document instead of text");
+void declare(CommandLine& command_line, Options& o) {
+  command_line
+      .add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
+      .required();
+  o.described.declare(command_line);
+  command_line.add_arguments("images", o.files, "image files");
+  command_line.add_option("--top", o.top, "how many classes to print for each image, the most probable first");
+  command_line.add_option("--device", o.device,
+                          "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--threads", o.threads, "threads (0: all cores)");
+  command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
 
 nlohmann::ordered_json to_json(const std::string& file, const Prediction& prediction,
@@ -117,7 +113,7 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Says what images show, with a trained model.", "predict");
-  declare(app, options);
-  return run_program(app, argc, argv, [&] { run(options); });
+  CommandLine command_line("Says what images show, with a trained model.", "predict");
+  declare(command_line, options);
+  return command_line.run(argc, argv, [&] { run(options); });
 }

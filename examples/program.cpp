@@ -2,17 +2,10 @@
 #include <minception/examples/program.h>
 #include <minception/training/progress.h>
 
-#include <CLI/CLI.hpp>
-
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cmath>
 #include <csignal>
-#include <cstdio>
 #include <fstream>
-#include <new>
 #include <optional>
 
 namespace minception {
@@ -22,69 +15,7 @@ namespace {
 std::atomic<int> caught_signal = 0;
 static_assert(std::atomic<int>::is_always_lock_free);
 
-void print_error(const CLI::App& app, std::string what) {
-  for (char& letter : what) {
-    if (letter == '\n') letter = ' ';
-  }
-  std::fflush(stdout);
-  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), what.c_str());
-}
-
-/// A file that is opened later would get the number of a standard stream that is closed (`train >&-`), and what is printed
-/// would land in it. These stand in for the streams, and refuse what the streams would be used for.
-void reserve_standard_streams() {
-  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    [[maybe_unused]] const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-  }
-}
-
-/// Flags may be repeated, and lists are added to.
-void check_given_once(const CLI::App& app) {
-  for (const CLI::Option* option : app.get_options()) {
-    const bool single =
-        option->get_expected_max() == 1 && option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
-    require(!single || option->count() <= 1, option->get_name(), " is given ", option->count(),
-            " times; it takes one value");
-  }
-}
-
-int after_work(const CLI::App& app, const std::string& results) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
-  print_error(app, concat("what was printed could not be written: standard output is closed, or its disk is full",
-                          results.empty() ? "" : "; ", results));
-  return kOutputLost;
-}
-
 }  // namespace
-
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work, const std::string& results) {
-  reserve_standard_streams();
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines come in their order beside stderr, in a file too
-  try {
-    app.parse(argc, argv);
-    check_given_once(app);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help
-      app.exit(error);
-      return after_work(app, results);
-    }
-    print_error(app, std::string(error.what()) + " (--help lists the options)");
-    return kWrongCommandLine;
-  } catch (const Error& error) {
-    print_error(app, error.what());
-    return kWrongCommandLine;
-  }
-  try {
-    work();
-    return after_work(app, results);
-  } catch (const std::bad_alloc&) {
-    print_error(app, "out of memory; use a smaller batch or image size");
-  } catch (const std::exception& error) {
-    print_error(app, error.what());
-  }
-  return kFailed;
-}
 
 void handle_signal(int signal, void (*handler)(int), int flags) {
   struct sigaction action = {};
@@ -132,21 +63,22 @@ Shape parse_image_size(const std::string& text) {
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
 }
 
-void DescribedWeights::declare(CLI::App& app) {
-  app.add_option("--model", model,
-                 "of weights without metadata, such as a PyTorch state dict in a safetensors file: whose they are, for "
-                 "instance googlenet_torchvision")
-      ->default_str("");
-  app.add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
-      ->default_str("");
-  app.add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--deviation", deviation, "with --model: pixels are divided by it after that")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_flag("--no-transform-input", no_transform_input,
-               "with --model googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
+void DescribedWeights::declare(CommandLine& command_line) {
+  command_line
+      .add_option(
+          "--model", model,
+          "of weights without metadata, such as a PyTorch state dict in a safetensors file: whose they are, for "
+          "instance googlenet_torchvision")
+      .default_text("");
+  command_line
+      .add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
+      .default_text("");
+  command_line
+      .add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
+      .list();
+  command_line.add_option("--deviation", deviation, "with --model: pixels are divided by it after that").list();
+  command_line.add_flag("--no-transform-input", no_transform_input,
+                        "with --model googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
 }
 
 WeightsDescription DescribedWeights::description() const {

@@ -1,8 +1,9 @@
 #pragma once
-/// What the programs share: options that are checked, and errors as one line.
+/// What the programs share besides the command line: signals, devices, and options of several of them.
 
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
+#include <minception/examples/command_line.h>
 #include <minception/kernels/backend.h>
 #include <minception/models/weights_file.h>
 
@@ -12,20 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace minception {
-
-/// Exit codes besides 0. With the last one the work was done, but standard output did not take all that was printed.
-inline constexpr int kFailed = 1, kWrongCommandLine = 2, kOutputLost = 3;
-
-/// Parses the command line, then calls `work`. Whatever goes wrong becomes one line on stderr, "name: what", and an exit
-/// code. An option that takes one value and is given twice is a wrong command line. `results`, filled in by `work`, says
-/// in the line about lost output where the results are.
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
-                const std::string& results = {});
 
 /// Installs `handler`, unless the process was started ignoring the signal (nohup: SIGHUP; background jobs of scripts:
 /// SIGINT): then it is still ignored. All handlers of the programs are installed here.
@@ -72,7 +60,7 @@ struct DescribedWeights {
   std::vector<double> mean = {0.0}, deviation = {1.0};
   bool no_transform_input = false;
 
-  void declare(CLI::App& app);
+  void declare(CommandLine& command_line);
   WeightsDescription description() const;
 };
 

@@ -7,8 +7,6 @@
 #include <minception/training/progress.h>
 #include <minception/training/report/text.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -49,33 +47,35 @@ auto with_name(const std::string& name, F&& f) {
 
 }  // namespace
 
-void declare(CLI::App& app, StudyOptions& o) {
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
-  app.add_option("--data-dir", o.data_dir, "folder or archive of the data set (default: where its package puts it)");
-  app.add_option("--image-size", o.image_size, "images are resized to this: 32, or 32x48 (height x width)");
-  app.add_option("--batch-size", o.batch_size, "images per step")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--schedule", o.schedule, "of the learning rate: one-cycle, cosine or constant")
-      ->check(CLI::IsMember({"one-cycle", "cosine", "constant"}));
-  app.add_option("--momentum", o.momentum, "of SGD")->check(CLI::Range(0.0, 0.999));
-  app.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--initialization", o.initialization, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
-  app.add_option("--seed", o.seed, "of initialisation, order and dropout")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
-  app.add_option("--hold-out", o.hold_out,
-                 "test on N of the training images, which are not trained on, in place of the test images: to choose "
-                 "settings by")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}));
-  app.add_option("--limit-train", o.limit_train, "use the first N training images (0: all)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}));
-  app.add_option("--limit-test", o.limit_test, "use the first N test images (0: all)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}));
-  app.add_option("--device", o.device, "cpu, cuda or reference");
-  app.add_option("--threads", o.threads, "cpu: threads (0: all cores)")->default_str("0");
-  app.add_flag("--json", o.json, "print JSON instead of tables");
-  app.add_option("--out", o.out, "folder for tables (Markdown), numbers (JSON) and a picture (SVG)")->default_str("");
-  app.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+void declare(CommandLine& command_line, StudyOptions& o) {
+  command_line.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
+  command_line.add_option("--data-dir", o.data_dir,
+                          "folder or archive of the data set (default: where its package puts it)");
+  command_line.add_option("--image-size", o.image_size, "images are resized to this: 32, or 32x48 (height x width)");
+  command_line.add_option("--batch-size", o.batch_size, "images per step").range(1, 1'000'000);
+  command_line.add_option("--schedule", o.schedule, "of the learning rate: one-cycle, cosine or constant")
+      .one_of({"one-cycle", "cosine", "constant"});
+  command_line.add_option("--momentum", o.momentum, "of SGD").range(0.0, 0.999);
+  command_line.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight").range(0.0, 1.0);
+  command_line.add_option("--initialization", o.initialization,
+                          "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
+  command_line.add_option("--seed", o.seed, "of initialisation, order and dropout")
+      .range(std::int64_t{0}, std::int64_t{1} << 53);
+  command_line
+      .add_option("--hold-out", o.hold_out,
+                  "test on N of the training images, which are not trained on, in place of the test images: to choose "
+                  "settings by")
+      .range(std::int64_t{0}, std::int64_t{1'000'000'000});
+  command_line.add_option("--limit-train", o.limit_train, "use the first N training images (0: all)")
+      .range(std::int64_t{0}, std::int64_t{1'000'000'000});
+  command_line.add_option("--limit-test", o.limit_test, "use the first N test images (0: all)")
+      .range(std::int64_t{0}, std::int64_t{1'000'000'000});
+  command_line.add_option("--device", o.device, "cpu, cuda or reference");
+  command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
+  command_line.add_flag("--json", o.json, "print JSON instead of tables");
+  command_line.add_option("--out", o.out, "folder for tables (Markdown), numbers (JSON) and a picture (SVG)")
+      .default_text("");
+  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
 }
 
 std::string words_of(const StudyOptions& o) {

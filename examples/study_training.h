@@ -7,7 +7,6 @@
 #include <minception/training/progress.h>
 #include <minception/training/trainer.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -32,7 +31,7 @@ struct StudyOptions {
   std::string out, program;
 };
 
-void declare(CLI::App& app, StudyOptions& options);
+void declare(CommandLine& command_line, StudyOptions& options);
 /// The options as words of a command line.
 std::string words_of(const StudyOptions& options);
 /// The recipe as a sentence, without learning rates, and what the results are worth.

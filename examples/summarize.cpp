@@ -6,8 +6,6 @@
 #include <minception/models/registry.h>
 #include <minception/models/summary.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -63,21 +61,23 @@ int main(int argc, char** argv) {
   std::string compute = "f32";
   std::optional<std::int64_t> batch;
   bool inference = false, all = false;
-  CLI::App app("Prints each stage's output shape, parameters, multiply-accumulates and memory.", "summarize");
-  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", name, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
-  app.add_option("--input", input,
-                 "batch x channels x height x width; not given: one image as the model's description says");
-  app.add_option("--classes", classes, "outputs of the classifier; not given: as the model's description says");
-  app.add_option("--device", device, "whose workspaces to plan with: cpu, cuda or reference");
-  app.add_option("--compute", compute, "dtype of activations: f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--batch", batch, "images of a batch, in place of --input's or of one; with --all 128 if not given")
-      ->check(CLI::Range(1, 1'000'000));
-  app.add_flag(
+  CommandLine command_line("Prints each stage's output shape, parameters, multiply-accumulates and memory.",
+                           "summarize");
+  command_line.add_option("--model", name, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
+  command_line.add_option("--input", input,
+                          "batch x channels x height x width; not given: one image as the model's description says");
+  command_line.add_option("--classes", classes,
+                          "outputs of the classifier; not given: as the model's description says");
+  command_line.add_option("--device", device, "whose workspaces to plan with: cpu, cuda or reference");
+  command_line.add_option("--compute", compute, "dtype of activations: f32 or bf16").one_of({"f32", "bf16"});
+  command_line
+      .add_option("--batch", batch, "images of a batch, in place of --input's or of one; with --all 128 if not given")
+      .range(1, 1'000'000);
+  command_line.add_flag(
       "--all", all,
       "instead: how memory is shared in every model at its usual input, in training and inference, f32 and bf16");
-  app.add_flag("--inference", inference, "memory of inference instead of training");
-  return run_program(app, argc, argv, [&] {
+  command_line.add_flag("--inference", inference, "memory of inference instead of training");
+  return command_line.run(argc, argv, [&] {
     if (all) return print_all(*make_backend(device), batch.value_or(128));
     const ModelConfig described = default_config(name);
     const Shape& image = described.input;

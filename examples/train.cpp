@@ -14,8 +14,6 @@
 #include <minception/training/run_folder.h>
 #include <minception/training/trainer.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -92,7 +90,7 @@ Json parse_json(const std::string& text, const std::string& source) {
 }
 
 /// Takes the newest checkpoint that can be read, and completes the options by what it says.
-Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
+Resumed find_resumed(const CommandLine& command_line, TrainOptions& o) {
   const fs::path run = o.resume;
   const fs::path config_path = run / "config.json";
   const Json config = parse_json(read_text(config_path), config_path.string());
@@ -116,7 +114,7 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
   // A run that was made longer, or shorter, and stopped before its next checkpoint has the number in config.json alone.
   if (config.contains("options"))
     resumed.options["epochs"] = config["options"].value("epochs", resumed.options["epochs"]);
-  complete_from(app, o, resumed.options, source);
+  complete_from(command_line, o, resumed.options, source);
   if (o.data_dir.empty()) o.data_dir = config.value("data_dir", "");
   for (const auto& [key, now] : {std::pair{"processor", processor_name()}, std::pair{"compiler", compiler_name()}}) {
     const std::string was = config.value(key, now);
@@ -129,22 +127,22 @@ Resumed find_resumed(const CLI::App& app, TrainOptions& o) {
 }
 
 /// Returns false if it was stopped. `results` as in TrainSession::run.
-bool train(const CLI::App& app, TrainOptions o, std::string& results) {
+bool train(const CommandLine& command_line, TrainOptions o, std::string& results) {
   const DeviceChoice device = choose_device(o.device);
   o.device = device.name;
-  set_defaults(app, o);
+  set_defaults(command_line, o);
   check(o);
   const bool resuming = !o.resume.empty();
   Resumed resumed;
   if (resuming) {
     RunFolder::check(o.resume, RunFolder::Open::resume);
-    resumed = find_resumed(app, o);
+    resumed = find_resumed(command_line, o);
     check(o);
   } else {
     RunFolder::check(o.out, o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh);
   }
   std::optional<WeightsFile> initial;
-  if (!resumed.checkpoint) initial = read_initial_weights(app, o);
+  if (!resumed.checkpoint) initial = read_initial_weights(command_line, o);
   const Shape size = parse_image_size(o.image_size);
   const Initialization initialization = parse_initialization(o.initialization);
 
@@ -246,12 +244,12 @@ bool train(const CLI::App& app, TrainOptions o, std::string& results) {
 
 int main(int argc, char** argv) {
   TrainOptions options;
-  CLI::App app("Trains a model and leaves a run folder; goes on with one that was stopped.", "train");
-  declare(app, options);
+  CommandLine command_line("Trains a model and leaves a run folder; goes on with one that was stopped.", "train");
+  declare(command_line, options);
   ignore_output_signals();
   bool complete = true;
   std::string results;
-  const int code = run_program(
-      app, argc, argv, [&] { complete = train(app, options, results); }, results);
+  const int code = command_line.run(
+      argc, argv, [&] { complete = train(command_line, options, results); }, results);
   return complete ? code : 128 + stop_signal();
 }

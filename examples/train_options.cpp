@@ -6,8 +6,6 @@
 #include <minception/models/registry.h>
 #include <minception/training/schedule.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -126,40 +124,38 @@ void check_number(const char* option, double value, double least) {
 
 }  // namespace
 
-void declare(CLI::App& app, TrainOptions& options) {
-  using Policy = CLI::MultiOptionPolicy;
-  app.option_defaults()->always_capture_default()->multi_option_policy(Policy::TakeLast);
+void declare(CommandLine& command_line, TrainOptions& options) {
   each_option(options, [&](const std::string& name, auto& member, Decides, const char* help) {
     using Member = std::remove_reference_t<decltype(member)>;
     if constexpr (std::is_same_v<Member, bool>) {
-      app.add_flag("--" + name, member, help);
+      command_line.add_flag("--" + name, member, help);
     } else if constexpr (requires { member.push_back(typename Member::value_type()); } &&
                          !std::is_same_v<Member, std::string>) {
-      app.add_option("--" + name, member, help)->delimiter(',')->multi_option_policy(Policy::TakeAll);
+      command_line.add_option("--" + name, member, help).list();
     } else {
-      app.add_option("--" + name, member, help);
+      command_line.add_option("--" + name, member, help);
     }
   });
-  app.get_option("--lowest-momentum")->default_str("");
-  app.get_option("--recipe")->default_str("");
-  app.get_option("--folder-size")->default_str("");
-  app.get_option("--freeze")->default_str("");
-  app.get_option("--threads")->default_str("0");
-  app.footer(recipe_list());
-  app.add_option("--out", options.out, "folder of the run, for instance runs/first");
-  app.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
-  app.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
+  command_line.option("--lowest-momentum").default_text("");
+  command_line.option("--recipe").default_text("");
+  command_line.option("--folder-size").default_text("");
+  command_line.option("--freeze").default_text("");
+  command_line.option("--threads").default_text("0");
+  command_line.footer(recipe_list());
+  command_line.add_option("--out", options.out, "folder of the run, for instance runs/first");
+  command_line.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
+  command_line.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
 }
 
-void set_defaults(const CLI::App& app, TrainOptions& options) {
-  bool rate_known = app.get_option("--lr")->count() > 0;
+void set_defaults(const CommandLine& command_line, TrainOptions& options) {
+  bool rate_known = command_line.count("--lr") > 0;
   if (!options.recipe.empty() && options.resume.empty()) {
     const nlohmann::ordered_json& recipe = find_recipe(options.recipe).options;
     std::size_t known = 0;
     each_option(options, [&](const std::string& name, auto& member, Decides, const char*) {
       if (!recipe.contains(name)) return;
       ++known;
-      if (app.get_option("--" + name)->count() == 0) recipe.at(name).get_to(member);
+      if (command_line.count("--" + name) == 0) recipe.at(name).get_to(member);
     });
     require(known == recipe.size(), "--recipe ", options.recipe, " names options that train does not have");
     rate_known = rate_known || recipe.contains("lr");
@@ -268,7 +264,7 @@ nlohmann::ordered_json to_json(const TrainOptions& options) {
   return json;
 }
 
-void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
+void complete_from(const CommandLine& command_line, TrainOptions& options, const nlohmann::ordered_json& recorded,
                    const std::string& source) {
   const std::string schedule = recorded.value("schedule", "");
   const bool any_length = schedule == "constant" || schedule == "step" || schedule == "paper";
@@ -282,7 +278,7 @@ void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::o
     } catch (const nlohmann::json::exception&) {
       fail(source, ": does not say --", name, ": another version of train made this run, and has to resume it");
     }
-    if (app.get_option("--" + name)->count() == 0) {
+    if (command_line.count("--" + name) == 0) {
       member = was;
     } else if (member != was && !(name == "epochs" && any_length)) {
       others = others || name != "epochs";

@@ -1,7 +1,8 @@
 #pragma once
 /// What `train` can be asked for.
 
-#include <CLI/CLI.hpp>
+#include <minception/examples/command_line.h>
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -81,11 +82,11 @@ struct TrainOptions {
 };
 
 /// Adds the options to a program's command line.
-void declare(CLI::App& app, TrainOptions& options);
+void declare(CommandLine& command_line, TrainOptions& options);
 
 /// Sets what was not given and has no constant default: what the recipe says, and the learning rate of Adam. Throws Error
 /// for an unknown recipe.
-void set_defaults(const CLI::App& app, TrainOptions& options);
+void set_defaults(const CommandLine& command_line, TrainOptions& options);
 
 /// Throws Error, naming the option, for a value that cannot be.
 void check(const TrainOptions& options);
@@ -97,7 +98,7 @@ nlohmann::ordered_json to_json(const TrainOptions& options);
 /// made; `source` names the file that says it). Throws Error that lists every option that was given and says something
 /// else. Another number of epochs is no contradiction where the schedule does not depend on it; where it does, the Error
 /// says how a new schedule starts from the run's weights.
-void complete_from(const CLI::App& app, TrainOptions& options, const nlohmann::ordered_json& recorded,
+void complete_from(const CommandLine& command_line, TrainOptions& options, const nlohmann::ordered_json& recorded,
                    const std::string& source);
 
 }  // namespace minception

@@ -12,8 +12,6 @@
 #include <minception/models/weights_file.h>
 #include <minception/training/report/text.h>
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -465,23 +463,20 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
-  CLI::App app("Trains on some classes, then learns the others from scratch and in two ways from those weights.",
-               "transfer");
-  declare(app, o);
+  CommandLine command_line(
+      "Trains on some classes, then learns the others from scratch and in two ways from those weights.", "transfer");
+  declare(command_line, o);
   ignore_output_signals();
   const auto list = [&](const char* name, auto& member, const char* what, const char* default_text) {
-    return app.add_option(name, member, what)
-        ->delimiter(',')
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->default_str(default_text);
+    return command_line.add_option(name, member, what).list().default_text(default_text);
   };
   const auto number = [&](const char* name, auto& member, const char* what, std::int64_t least) {
-    app.add_option(name, member, what)->check(CLI::Range(least, std::int64_t{1'000'000}));
+    command_line.add_option(name, member, what).range(least, std::int64_t{1'000'000});
   };
   const auto rate = [&](const char* name, double& member, const char* what) {
-    app.add_option(name, member, what)->check(CLI::Range(1e-12, 1e6));
+    command_line.add_option(name, member, what).range(1e-12, 1e6);
   };
-  app.add_option("--model", o.model, "docs/models.md");
+  command_line.add_option("--model", o.model, "docs/models.md");
   list("--first", o.first, "classes of the first task; the second has all others", "0,1,2,3,4");
   number("--pretrain-epochs", o.pretrain_epochs, "passes over the images of the first task", 1);
   number("--epochs", o.epochs, "passes over the images of the second task", 1);
@@ -493,5 +488,5 @@ int main(int argc, char** argv) {
   number("--least-steps", o.least_steps, "with few images there are more epochs, for so many steps", 0);
   number("--tests", o.tests, "test after each epoch, or, where there are more, after so many of them", 1);
   number("--timed-steps", o.timed_steps, "steps of each way whose time is measured", 1);
-  return exit_code(run_program(app, argc, argv, [&] { run(o); }));
+  return exit_code(command_line.run(argc, argv, [&] { run(o); }));
 }

@@ -1,0 +1,162 @@
+#include <minception/core/error.h>
+#include <minception/examples/command_line.h>
+
+#include <CLI/CLI.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <new>
+#include <optional>
+
+namespace minception {
+namespace {
+
+void print_error(const CLI::App& app, std::string what) {
+  for (char& letter : what) {
+    if (letter == '\n') letter = ' ';
+  }
+  std::fflush(stdout);
+  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), what.c_str());
+}
+
+/// A file that is opened later would get the number of a standard stream that is closed (`train >&-`), and what is printed
+/// would land in it. These stand in for the streams, and refuse what the streams would be used for.
+void reserve_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+/// Flags may be repeated, and lists are added to.
+void check_given_once(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const bool single =
+        option->get_expected_max() == 1 && option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
+    require(!single || option->count() <= 1, option->get_name(), " is given ", option->count(),
+            " times; it takes one value");
+  }
+}
+
+int after_work(const CLI::App& app, const std::string& results) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  print_error(app, concat("what was printed could not be written: standard output is closed, or its disk is full",
+                          results.empty() ? "" : "; ", results));
+  return kOutputLost;
+}
+
+}  // namespace
+
+using Option = CommandLine::Option;
+
+Option Option::range(double least, double most) const {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option Option::integers(std::int64_t least, std::int64_t most) const {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option Option::one_of(const std::vector<std::string>& values) const {
+  option_->check(CLI::IsMember(values));
+  return *this;
+}
+
+Option Option::list() const {
+  option_->delimiter(',')->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return *this;
+}
+
+Option Option::required() const {
+  option_->required();
+  return *this;
+}
+
+Option Option::excludes(const Option& other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Option Option::default_text(const std::string& text) const {
+  option_->default_str(text);
+  return *this;
+}
+
+Option Option::value_name(const std::string& text) const {
+  option_->type_name(text);
+  return *this;
+}
+
+CommandLine::CommandLine(const std::string& about, const std::string& program)
+    : app_(std::make_unique<CLI::App>(about, program)) {
+  app_->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+CommandLine::~CommandLine() = default;
+
+template <class T>
+Option CommandLine::add_option(const std::string& name, T& value, const std::string& help) {
+  return Option(*app_->add_option(name, value, help));
+}
+
+template Option CommandLine::add_option(const std::string&, std::string&, const std::string&);
+template Option CommandLine::add_option(const std::string&, int&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::int64_t&, const std::string&);
+template Option CommandLine::add_option(const std::string&, double&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::optional<std::int64_t>&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::vector<int>&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::vector<std::int64_t>&, const std::string&);
+template Option CommandLine::add_option(const std::string&, std::vector<double>&, const std::string&);
+
+Option CommandLine::add_flag(const std::string& name, bool& value, const std::string& help) {
+  return Option(*app_->add_flag(name, value, help));
+}
+
+Option CommandLine::add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  CLI::Option* const option = app_->add_option(name, values, help);
+  option->required()->multi_option_policy(CLI::MultiOptionPolicy::Throw)->default_str("");
+  return Option(*option);
+}
+
+void CommandLine::footer(const std::string& text) { app_->footer(text); }
+
+Option CommandLine::option(const std::string& name) const { return Option(*app_->get_option(name)); }
+
+std::size_t CommandLine::count(const std::string& name) const { return app_->count(name); }
+
+std::string CommandLine::help() const { return app_->help(); }
+
+int CommandLine::run(int argc, char** argv, const std::function<void()>& work, const std::string& results) {
+  reserve_standard_streams();
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines come in their order beside stderr, in a file too
+  try {
+    app_->parse(argc, argv);
+    check_given_once(*app_);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {  // --help
+      app_->exit(error);
+      return after_work(*app_, results);
+    }
+    print_error(*app_, std::string(error.what()) + " (--help lists the options)");
+    return kWrongCommandLine;
+  } catch (const Error& error) {
+    print_error(*app_, error.what());
+    return kWrongCommandLine;
+  }
+  try {
+    work();
+    return after_work(*app_, results);
+  } catch (const std::bad_alloc&) {
+    print_error(*app_, "out of memory; use a smaller batch or image size");
+  } catch (const std::exception& error) {
+    print_error(*app_, error.what());
+  }
+  return kFailed;
+}
+
+}  // namespace minception
