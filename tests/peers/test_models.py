@@ -222,7 +222,7 @@ def results(network, images, labels):
 
 
 def main(tool, only):
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     checks, classes = Checks(), 7
     for name in only or CASES:
         shape, build = CASES[name]

@@ -126,7 +126,7 @@ def check_training(compare, network):
 
 def main(predict):
     warnings.simplefilter("ignore")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     checks = Checks()
     with tempfile.TemporaryDirectory() as name:
         compare = Comparison(pathlib.Path(predict), pathlib.Path(name), checks)

@@ -98,7 +98,7 @@ def check_full_size(tool, model, checks):
 
 
 def main(tool):
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     checks = Checks()
     for model in ("googlenet", "googlenet_bn"):
         check_full_size(tool, model, checks)

@@ -94,7 +94,7 @@ def distance(ours, theirs):
 
 
 def main(tool):
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     failed = False
     for recipe in RECIPES:
         model, device, dtype, size, batch, count, *numbers = recipe
