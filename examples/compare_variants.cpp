@@ -205,16 +205,20 @@ std::string command(const Options& o) {
 }
 
 /// Models that were asked for and are not in the results, "" if there are none.
-std::string missing(const Comparison& c, const Options& o) {
+std::string missing(const Comparison& c, const Options& o, const char* separator) {
   std::string names;
-  for (std::size_t i = c.variants.size(); i < o.models.size(); ++i) names += (names.empty() ? "" : ", ") + o.models[i];
-  return names.empty() ? "" : concat(" Unfinished: ", names, " are missing.");
+  for (std::size_t i = c.variants.size(); i < o.models.size(); ++i) {
+    names += (names.empty() ? "" : separator) + o.models[i];
+  }
+  return names;
 }
 
 std::string setting(const Comparison& c, const Options& o) {
+  const std::string unfinished = missing(c, o, ", ");
   return concat(c.dataset, ", ", grouped(c.train_size), " training images at ", c.variants.front().config.input[1], "x",
                 c.variants.front().config.input[2], ", tested on ", grouped(c.test_size),
-                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.", missing(c, o));
+                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.",
+                unfinished.empty() ? "" : concat(" Unfinished: ", unfinished, " are missing."));
 }
 
 std::string text_of(const Comparison& c, const Options& o) {
@@ -337,9 +341,7 @@ void run(const Options& o) {
   }
   if (!c.variants.empty()) deliver(out, files_of(c, o), o.json ? json_text(c, o) : text_of(c, o));
   if (problem.empty()) return;
-  std::string left;
-  for (std::size_t i = c.variants.size(); i < o.models.size(); ++i) left += (left.empty() ? "" : ",") + o.models[i];
-  fail_unfinished(problem, c.variants.size(), "models", out, "--models " + left);
+  fail_unfinished(problem, c.variants.size(), "models", out, "--models " + missing(c, o, ","));
 }
 
 }  // namespace

@@ -12,11 +12,6 @@
 namespace minception {
 namespace {
 
-/// "96" or "96x64"
-std::string size_text(const Shape& image) {
-  return image[1] == image[2] ? concat(image[1]) : concat(image[1], "x", image[2]);
-}
-
 std::string joined(const std::vector<double>& values) {
   std::string text;
   for (const double value : values) text += concat(text.empty() ? "" : ",", value);

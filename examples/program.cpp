@@ -63,6 +63,10 @@ Shape parse_image_size(const std::string& text) {
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
 }
 
+std::string size_text(const Shape& image) {
+  return image[1] == image[2] ? concat(image[1]) : concat(image[1], "x", image[2]);
+}
+
 void DescribedWeights::declare(CommandLine& command_line) {
   command_line
       .add_option(

@@ -36,6 +36,8 @@ std::string compiler_name();
 
 /// "96" or "96x64" as (H, W).
 Shape parse_image_size(const std::string& text);
+/// "96" or "96x64", of an image (C, H, W).
+std::string size_text(const Shape& image);
 
 /// What --device auto stands for on this machine: cuda where a GPU answers, else cpu, and why; other names stand for
 /// themselves.

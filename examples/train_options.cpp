@@ -162,8 +162,7 @@ void set_defaults(const CommandLine& command_line, TrainOptions& options) {
   }
   if (options.optimizer != "sgd" && !rate_known) options.learning_rate = 1e-3;
   if (options.image_size.empty() && options.resume.empty() && options.init_file.empty()) {
-    const Shape input = default_config(options.model).input;
-    options.image_size = input[1] == input[2] ? concat(input[1]) : concat(input[1], "x", input[2]);
+    options.image_size = size_text(default_config(options.model).input);
   }
 }
 

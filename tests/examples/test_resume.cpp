@@ -16,7 +16,7 @@ namespace {
 
 const Command kOptions =
     "--data-dir data --model googlenet_bn --image-size 17 --epochs 3 --batch-size 8 --lr 0.05 --momentum 0.9 "
-    "--crop-padding 2 --flip --log-every 2 ";
+    "--crop-padding 2 --flip --log-every 2 --limit-test 8 ";
 
 }  // namespace
 

@@ -18,7 +18,7 @@ namespace {
 
 const Command kTrain =
     "train --data-dir data --model googlenet_bn --image-size 17 --epochs 2 --batch-size 8 --lr 0.05 --momentum 0.9 "
-    "--log-every 1 ";
+    "--log-every 1 --limit-test 8 ";
 
 /// Five times the images of make_data: a test that waits for the first steps meets the training well before its end.
 void make_more_data(const fs::path& folder) {
