@@ -307,8 +307,8 @@ class FileBeside {
     // The new name survives a power failure only once the folder is on the disk too. Some file systems cannot
     // sync a folder and say EINVAL.
     descriptor_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    require(descriptor_ >= 0 && (::fsync(descriptor_) == 0 || errno == EINVAL), target_.string(),
-            ": was written, but its folder cannot be synced to the disk: ", system_message());
+    const bool synced = descriptor_ >= 0 && (::fsync(descriptor_) == 0 || errno == EINVAL);  // before errno is read
+    require(synced, target_.string(), ": was written, but its folder cannot be synced to the disk: ", system_message());
   }
 
  private:

@@ -38,9 +38,36 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// What systems leave in folders that people look at.
-bool is_passed_over(const std::string& name) {
-  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
+/// What operating systems, network storage and archives leave in folders, in any case of letters.
+bool is_passed_over(std::string name) {
+  for (char& letter : name) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  constexpr std::string_view kLeft[] = {"thumbs.db",
+                                        "ehthumbs.db",
+                                        "ehthumbs_vista.db",
+                                        "desktop.ini",
+                                        "icon\r",
+                                        "__macosx",
+                                        "lost+found",
+                                        "@eadir",
+                                        "#recycle",
+                                        "$recycle.bin",
+                                        "system volume information",
+                                        "recycler"};
+  return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
+}
+
+/// Whether `path`, the name of which was listed, is a folder. Throws Error where that cannot be told, as for a link whose
+/// target is missing: passing over it would lose a class.
+bool is_listed_folder(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() != fs::file_type::not_found) {
+    require(!error, path.string(), ": cannot be looked at: ", error.message());
+    return fs::is_directory(status);
+  }
+  const fs::path target = fs::read_symlink(path, error);
+  fail(path.string(), ": is a link to ", target.string(),
+       ", which is not there; mount or restore it, or remove the link");
 }
 
 std::vector<std::string> sorted_names(const fs::path& folder) {
@@ -83,11 +110,11 @@ std::vector<ClassFolder> find_classes(const fs::path& folder) {
   std::vector<ClassFolder> classes;
   for (const std::string& name : sorted_names(folder)) {
     const fs::path path = folder / name;
-    if (!is_folder(path)) continue;
+    if (!is_listed_folder(path)) continue;
     require(is_text(name), path.string(), ": the name of this class is no text in UTF-8; rename the folder");
     ClassFolder found{name, {}};
     for (const std::string& file : sorted_names(path)) {
-      require(!is_folder(path / file), (path / file).string(),
+      require(!is_listed_folder(path / file), (path / file).string(),
               ": is a folder inside a class; put the images directly into the folder of their class");
       found.images.push_back(path / file);
     }

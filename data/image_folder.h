@@ -5,8 +5,9 @@
 ///   pets/cat/*.jpg        pets/dog/*.png                                                split by `test_fraction`
 ///
 /// Classes are numbered in the order of their names' bytes. Each file in the folder of a class has to be an image that
-/// read_image reads; passed over are files and folders whose name begins with a dot, Thumbs.db, desktop.ini, __MACOSX, and
-/// what lies beside the folders of the classes.
+/// read_image reads; passed over are files and folders whose name begins with a dot, what systems leave in folders
+/// (Thumbs.db, desktop.ini, __MACOSX, @eaDir, #recycle, $RECYCLE.BIN and the like), and files next to the folders of the
+/// classes.
 
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
@@ -37,7 +38,7 @@ struct ImageFolderOptions {
 /// Reads such a folder. The images of a part take turns: the first of each class, the second of each, and so on, so that
 /// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot
 /// be read, holds fewer than two classes, or a class without images; if `train` and `test` hold different classes; for a
-/// folder inside a class, what is no image or a damaged one (of several the first), class names that are no text, and more
+/// folder inside a class, a link whose target is missing, what is no image or a damaged one (of several the first), class names that are no text, and more
 /// pixels than memory. Images that the selection does not take are not opened: it chooses from the order above, and
 /// `channels` follow from those that it takes.
 Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,

@@ -1,5 +1,5 @@
-/// JPEG through libjpeg (of libjpeg-turbo). Nothing is printed. Its warnings are errors here: libjpeg fills what a
-/// truncated or damaged file lacks with grey, which would go into training unseen.
+/// JPEG through libjpeg (of libjpeg-turbo). Nothing is printed. Its warnings about missing or damaged data are errors here:
+/// libjpeg fills what a file lacks with grey, which would go into training unseen.
 
 #include <minception/data/image_formats.h>
 
@@ -9,6 +9,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 namespace minception {
 namespace {
 
@@ -16,10 +18,25 @@ namespace {
 struct JpegError {
   jpeg_error_mgr manager;
   LibraryError error;
+  bool unsupported = false;
 };
+
+/// Files that are whole, of a kind of JPEG that libjpeg leaves out.
+bool is_unsupported(int code) {
+  return code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_ARITH_NOTIMPL ||
+         code == JERR_CCIR601_NOTIMPL || code == JERR_CONVERSION_NOTIMPL || code == JERR_FRACT_SAMPLE_NOTIMPL;
+}
+
+/// Warnings about files that every viewer shows: bytes between two segments, an unknown revision of JFIF or of Adobe's
+/// marker, scan parameters of progressive files in a sequential one, an unreadable colour profile.
+bool is_harmless(int code) {
+  return code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM ||
+         code == JWRN_NOT_SEQUENTIAL || code == JWRN_BOGUS_ICC;
+}
 
 [[noreturn]] void leave(j_common_ptr info) {
   auto* handler = reinterpret_cast<JpegError*>(info->err);
+  handler->unsupported = is_unsupported(info->err->msg_code);
   char text[JMSG_LENGTH_MAX];
   info->err->format_message(info, text);
   std::snprintf(handler->error.text, sizeof handler->error.text, "%s", text);
@@ -27,7 +44,8 @@ struct JpegError {
 }
 
 void take_message(j_common_ptr info, int level) {
-  if (level < 0) leave(info);  // a warning: the data are damaged; levels from 0 are traces
+  // Warnings have levels below 0, traces the others.
+  if (level < 0 && !is_harmless(info->err->msg_code)) leave(info);
 }
 
 /// A file of many empty scans keeps a decoder busy for hours. Encoders write about ten.
@@ -84,6 +102,8 @@ class JpegReader {
   template <class Calls>
   void stage(const Calls& calls) {
     if (!guarded(error_.error, calls)) {
+      require(!error_.unsupported, name_, ": this kind of JPEG is not supported (", error_.error.text,
+              "); convert it to PNG or to baseline JPEG");
       fail(name_, ": the JPEG data are damaged (", error_.error.text, ")", kImageRemedy);
     }
   }

@@ -116,8 +116,11 @@ void RunFolder::check(const fs::path& path, Open how) {
   std::error_code error;
   if (is_there(path) && !fs::is_directory(path, error)) fail(path.string(), ": is a file; name a folder for the run");
   const fs::path writable = existing_part(path);
-  require(::access(writable.c_str(), W_OK | X_OK) == 0, writable.string(),
-          ": a run cannot be written there: ", system_message(), "; choose another folder");
+  const int reason = !fs::is_directory(writable, error)             ? ENOTDIR
+                     : ::access(writable.c_str(), W_OK | X_OK) == 0 ? 0
+                                                                    : errno;
+  require(reason == 0, writable.string(), ": a run cannot be written there: ", std::generic_category().message(reason),
+          "; choose another folder");
   for (const char* file : kFiles) {
     require(!fs::is_directory(path / file, error), (path / file).string(), ": is a folder, and in the way");
   }

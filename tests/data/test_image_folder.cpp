@@ -104,7 +104,10 @@ TEST_CASE("what systems leave in folders and what lies beside the classes is pas
   write_small(folder.path());
   for (const char* junk :
        {"train/.DS_Store", "train/cat/.DS_Store", "train/cat/Thumbs.db", "test/dog/desktop.ini", "train/cat/._0.pgm",
-        "train/labels.csv", "readme.txt", "train/.git/config", "train/dog/.cache/thumbnail", "train/__MACOSX/._cat"}) {
+        "train/labels.csv", "readme.txt", "train/.git/config", "train/dog/.cache/thumbnail", "train/__MACOSX/._cat",
+        "train/cat/THUMBS.DB", "train/dog/ehthumbs.db", "test/cat/Desktop.ini", "train/@eaDir/cat/0.pgm",
+        "train/cat/@eaDir/0.pgm", "train/#recycle/9.pgm", "train/$RECYCLE.BIN/1.pgm",
+        "test/System Volume Information/x", "train/lost+found/y"}) {
     write(folder / junk, "no image");
   }
   const Dataset dataset = load_image_folder(folder.path(), {.size = {2, 2}});
@@ -275,7 +278,9 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
       {file("test/dog/notes.txt", "some text"), "/test/dog/notes.txt" + no_format},
       {file("train/dog/a", ""), "/train/dog/a: the file is empty; copy or download it again"},
       {[](const fs::path& in) { fs::create_symlink("nothing", in / "train/dog/link"); },
-       "/train/dog/link: is no file that can be read"},
+       "/train/dog/link: is a link to nothing, which is not there; mount or restore it, or remove the link"},
+      {[](const fs::path& in) { fs::create_symlink("/not/mounted/owl", in / "train/owl"); },
+       "/train/owl: is a link to /not/mounted/owl, which is not there; mount or restore it, or remove the link"},
       {[](const fs::path& in) { REQUIRE(mkfifo((in / "train/dog/pipe").c_str(), 0600) == 0); },
        "/train/dog/pipe: is no file that can be read"},
       {file("train/\xff\xfe/image", grey_file(1)),

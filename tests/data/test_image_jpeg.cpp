@@ -184,6 +184,34 @@ TEST_CASE("damaged JPEGs are refused with libjpeg's reason") {
   CHECK_THAT(damage_message("\xff\xd8\xff\xd9"), Catch::Contains("the JPEG data are damaged"));
 }
 
+TEST_CASE("JPEGs with harmless oddities give the pixels of the file without them") {
+  const DecodedImage image = gradient(3, 20, 30);
+  const std::string whole = file_of({.height = 20, .width = 30}, 3, image.pixels);
+  const DecodedImage expected = decoded(whole);
+  const std::size_t jfif = whole.find("JFIF");
+  REQUIRE(jfif != std::string::npos);
+  std::string before_end = whole, before_scan = whole, revision = whole;
+  before_end.insert(whole.size() - 2, 258, '\x11');
+  before_scan.insert(whole.rfind("\xff\xda"), 5, '\x11');
+  revision.replace(jfif + 5, 2, 2, '\0');
+  for (const std::string& odd : {before_end, before_scan, revision}) CHECK(decoded(odd).pixels == expected.pixels);
+  // What is missing is still missing.
+  CHECK_THAT(damage_message(before_end.substr(0, before_end.size() - 2)), Catch::Contains("Premature end"));
+}
+
+TEST_CASE("kinds of JPEG that libjpeg leaves out are called unsupported") {
+  const std::string whole = file_of({.height = 20, .width = 30}, 3, gradient(3, 20, 30).pixels);
+  const std::size_t frame = whole.find("\xff\xc0");
+  REQUIRE(frame != std::string::npos);
+  std::string lossless = whole, deep = whole;
+  lossless[frame + 1] = '\xc3';
+  deep[frame + 4] = 12;  // bits of a sample
+  CHECK(damage_message(lossless) ==
+        "this kind of JPEG is not supported (Unsupported JPEG process: SOF type 0xc3); convert it to PNG or to "
+        "baseline JPEG");
+  CHECK_THAT(damage_message(deep), Catch::StartsWith("this kind of JPEG is not supported ("));
+}
+
 TEST_CASE("JPEGs with two components are refused") {
   const Jpeg two{.height = 4, .width = 4, .colour = JCS_UNKNOWN};
   CHECK(damage_message(file_of(two, 2, Bytes(32, 7))) ==

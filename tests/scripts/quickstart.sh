@@ -15,6 +15,7 @@ calls=$folder/calls
 stand_in c++ <<<'echo "#define __GNUC__ 12"'
 stand_in ninja <<<'exit 0'
 stand_in apt-get <<<'exit 0'
+stand_in sudo <<<'[[ $1 == -* ]] || "$@"'
 stand_in apt-cache <<<'exit 0'
 # All packages are there but the one in STAND_IN_MISSING.
 stand_in dpkg-query <<<'[ "${@: -1}" = "${STAND_IN_MISSING:-}" ] || echo "install ok installed"'
