@@ -6,8 +6,7 @@
 ///
 /// Classes are numbered in the order of their names' bytes. Each file in the folder of a class has to be an image that
 /// read_image reads; passed over are files and folders whose name begins with a dot, what systems leave in folders
-/// (Thumbs.db, desktop.ini, __MACOSX, @eaDir, #recycle, $RECYCLE.BIN and the like), and files next to the folders of the
-/// classes.
+/// (Thumbs.db, desktop.ini, recycle bins and the like: docs/data.md), and files next to the folders of the classes.
 
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
