@@ -21,7 +21,7 @@ struct IdxImages {
 /// Reads images (magic 0x00000803). Throws Error with the file name for another magic, an extent of zero,
 /// fewer or more bytes than the extents say, and damaged compression. Memory grows with the bytes that are
 /// really there, so extents that lie cost nothing.
-/// Of more than `most` images only the first `most` are read, and what follows them is not looked at.
+/// Reads at most the first `most` images; the rest of the file is neither read nor checked.
 IdxImages read_idx_images(const std::filesystem::path& path, std::int64_t most = kAllOfIdx);
 
 /// Reads labels (magic 0x00000801), with the same checks.

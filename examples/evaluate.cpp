@@ -28,9 +28,7 @@ struct Options {
   std::int64_t split_seed = 1;
   std::string split = "test";
   std::int64_t batch_size = 256;
-  std::string device = "auto";
-  std::string kernels = "ours";
-  int threads = 0;
+  DeviceOptions device;
   std::int64_t limit = 0;
   bool json = false;
 };
@@ -48,10 +46,7 @@ void declare(CommandLine& command_line, Options& o) {
   command_line.add_option("--split-seed", o.split_seed, "folder: as for train");
   command_line.add_option("--split", o.split, "test or train");
   command_line.add_option("--batch-size", o.batch_size, "images at a time");
-  command_line.add_option("--device", o.device,
-                          "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
-  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
-  command_line.add_option("--threads", o.threads, "threads (0: all cores)");
+  o.device.declare(command_line);
   command_line.add_option("--limit", o.limit, "use the first N images (0: all)");
   command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
@@ -92,7 +87,7 @@ void run(const Options& o) {
   require(is_image_folder(o.data) || o.test_fraction == 0.0, "--test-fraction is for --data folder:PATH, not for ",
           o.data);
   require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
-  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
+  const std::unique_ptr<Backend> backend = o.device.make();
   WeightsFile weights = read_weights_file(o.weights, o.described.description());
   // Images of a folder are loaded as those that the model was trained on.
   Dataset splits = load_dataset(o.data, o.data_dir,

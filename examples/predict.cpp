@@ -20,9 +20,7 @@ struct Options {
   DescribedWeights described;
   std::vector<std::string> files;
   int top = 3;
-  std::string device = "auto";
-  std::string kernels = "ours";
-  int threads = 0;
+  DeviceOptions device;
   bool json = false;
 };
 
@@ -33,10 +31,7 @@ void declare(CommandLine& command_line, Options& o) {
   o.described.declare(command_line);
   command_line.add_arguments("images", o.files, "image files");
   command_line.add_option("--top", o.top, "how many classes to print for each image, the most probable first");
-  command_line.add_option("--device", o.device,
-                          "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
-  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
-  command_line.add_option("--threads", o.threads, "threads (0: all cores)");
+  o.device.declare(command_line);
   command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
 
@@ -91,7 +86,7 @@ void check_finite(const Options& o, const std::string& file, const Prediction& p
 
 void run(const Options& o) {
   require(o.top >= 1, "--top ", o.top, ": must be 1 or more");
-  const std::unique_ptr<Backend> backend = make_device(choose_device(o.device).name, o.threads, false, o.kernels);
+  const std::unique_ptr<Backend> backend = o.device.make();
   constexpr std::size_t kMaxBatch = 32;
   Classifier classifier(o.weights, *backend, static_cast<std::int64_t>(std::min(o.files.size(), kMaxBatch)),
                         o.described.description());

@@ -67,6 +67,13 @@ std::string size_text(const Shape& image) {
   return image[1] == image[2] ? concat(image[1]) : concat(image[1], "x", image[2]);
 }
 
+void DeviceOptions::declare(CommandLine& command_line) {
+  command_line.add_option("--device", device,
+                          "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference (slow loops)");
+  command_line.add_option("--kernels", kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--threads", threads, "threads (0: all cores)");
+}
+
 void DescribedWeights::declare(CommandLine& command_line) {
   command_line
       .add_option(

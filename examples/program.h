@@ -55,6 +55,15 @@ void check_kernels(const std::string& kernels, const std::string& device);
 std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
                                      const std::string& kernels = "ours");
 
+/// --device, --kernels and --threads, and the backend that they stand for.
+struct DeviceOptions {
+  std::string device = "auto", kernels = "ours";
+  int threads = 0;
+
+  void declare(CommandLine& command_line);
+  std::unique_ptr<Backend> make() const { return make_device(choose_device(device).name, threads, false, kernels); }
+};
+
 /// Options for weights that say nothing of themselves, such as a state dict of PyTorch's: --model, --image-size, --mean,
 /// --deviation and --no-transform-input, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
 struct DescribedWeights {

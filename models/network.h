@@ -145,8 +145,8 @@ class Network {
   /// Logits of the main head, (batch, classes), of the last run, which was in this mode: both modes
   /// share memory.
   std::vector<double> logits(Mode mode, std::int64_t batch) const;
-  /// Loss (unweighted) and right answers of a head since the last reset; 0 is the main head. Throws Error for a head that is
-  /// not there.
+  /// Loss (unweighted) and number of correct predictions of a head since the last reset; 0 is the main head. Throws Error
+  /// for a head that the model does not have.
   Totals totals(std::size_t head = 0) const;
   void reset_totals();
   /// Goes on from these totals, one per head.

@@ -47,7 +47,7 @@ struct WeightsFile {
   std::map<std::string, FileTensor> tensors;
 };
 
-/// Of pixels in [0, 1], one value for all channels or one per channel: (pixel - mean) / deviation.
+/// (pixel - mean) / deviation for pixels in [0, 1]; one value for all channels or one per channel.
 struct Normalization {
   std::vector<double> mean = {0.0}, deviation = {1.0};
 

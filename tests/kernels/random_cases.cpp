@@ -216,28 +216,27 @@ void draw(Draw& d, MaxPool2dBackward& op, std::string& note) {
 }
 void draw(Draw& d, AvgPool2dForward& op, std::string& note) { draw_pool_forward(d, op, note); }
 void draw(Draw& d, AvgPool2dBackward& op, std::string& note) { draw_pool_backward(d, op, note); }
+
+/// Pools without a window: `output` draws the shape of y for that of x.
+using OutputShape = Shape (*)(Draw& d, Shape x);
+template <class Op>
+void draw_forward(Draw& d, Op& op, OutputShape output) {
+  const Shape x = d.image_shape();
+  op.x = d.image(x);
+  op.y = d.image(output(d, x));
+}
+template <class Op>
+void draw_backward(Draw& d, Op& op, OutputShape output) {
+  const Shape x = d.image_shape();
+  op.dy = d.image(output(d, x));
+  op.target = d.target(x);
+}
 Shape adaptive_output(Draw& d, Shape x) { return {x[0], x[1], d.between(1, 12), d.between(1, 12)}; }
-void draw(Draw& d, AdaptiveAvgPool2dForward& op, std::string&) {
-  const Shape x = d.image_shape();
-  op.x = d.image(x);
-  op.y = d.image(adaptive_output(d, x));
-}
-void draw(Draw& d, AdaptiveAvgPool2dBackward& op, std::string&) {
-  const Shape x = d.image_shape();
-  op.dy = d.image(adaptive_output(d, x));
-  op.target = d.target(x);
-}
 Shape global_output(Draw& d, Shape x) { return d.chance(0.5) ? Shape{x[0], x[1]} : Shape{x[0], x[1], 1, 1}; }
-void draw(Draw& d, GlobalAvgPoolForward& op, std::string&) {
-  const Shape x = d.image_shape();
-  op.x = d.image(x);
-  op.y = d.image(global_output(d, x));
-}
-void draw(Draw& d, GlobalAvgPoolBackward& op, std::string&) {
-  const Shape x = d.image_shape();
-  op.dy = d.image(global_output(d, x));
-  op.target = d.target(x);
-}
+void draw(Draw& d, AdaptiveAvgPool2dForward& op, std::string&) { draw_forward(d, op, adaptive_output); }
+void draw(Draw& d, AdaptiveAvgPool2dBackward& op, std::string&) { draw_backward(d, op, adaptive_output); }
+void draw(Draw& d, GlobalAvgPoolForward& op, std::string&) { draw_forward(d, op, global_output); }
+void draw(Draw& d, GlobalAvgPoolBackward& op, std::string&) { draw_backward(d, op, global_output); }
 
 void draw(Draw& d, ConcatForward& op, std::string&) {
   const Shape first = d.image_shape();

@@ -1,6 +1,6 @@
 #pragma once
 /// Cases of random attributes, shapes and layouts for every operation: 1 to 70 channels, batches of 1 to 9, odd sizes,
-/// slices. The tables in tests/cases hold what is known to be awkward; these are for what nobody thought of.
+/// slices. The tables in tests/cases hold what is known to be awkward; these find the others.
 
 #include <minception/tests/cases/case.h>
 
