@@ -1,4 +1,5 @@
-"""GoogLeNet in PyTorch, layer by layer and name by name as models/googlenet.cpp has it, with and without BatchNorm."""
+"""GoogLeNet in PyTorch, layer by layer and name by name as models/googlenet.cpp has it: googlenet, googlenet_bn and
+googlenet_small."""
 
 import torch
 from torch import nn
@@ -38,14 +39,18 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    def __init__(self, batch_norm, channels=1, classes=10):
+    def __init__(self, batch_norm, channels=1, classes=10, divisor=1):
         super().__init__()
-        self.conv1 = BasicConv2d(channels, 64, 7, batch_norm, stride=2)
-        self.conv2 = BasicConv2d(64, 64, 1, batch_norm)
-        self.conv3 = BasicConv2d(64, 192, 3, batch_norm)
-        for name, (inputs, c1, c2, c3, c4) in BLOCKS.items():
-            setattr(self, "inception" + name, Inception(inputs, c1, c2, c3, c4, batch_norm))
-        self.fc = nn.Linear(1024, classes)
+
+        def part(width):
+            return tuple(map(part, width)) if isinstance(width, tuple) else width // divisor
+
+        self.conv1 = BasicConv2d(channels, part(64), 7, batch_norm, stride=2)
+        self.conv2 = BasicConv2d(part(64), part(64), 1, batch_norm)
+        self.conv3 = BasicConv2d(part(64), part(192), 3, batch_norm)
+        for name, widths in BLOCKS.items():
+            setattr(self, "inception" + name, Inception(*part(widths), batch_norm))
+        self.fc = nn.Linear(part(1024), classes)
 
     def forward(self, x):
         def pool(y):
@@ -63,7 +68,8 @@ class GoogLeNet(nn.Module):
 def make(name, seed=1, **sizes):
     """A network with the initialisation of the published experiment."""
     torch.manual_seed(seed)
-    network = GoogLeNet(name == "googlenet_bn", **sizes)
+    small = name == "googlenet_small"
+    network = GoogLeNet(small or name == "googlenet_bn", divisor=4 if small else 1, **sizes)
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.xavier_uniform_(module.weight)

@@ -1,16 +1,25 @@
 #pragma once
 /// Errors that a person can act on: one line that says what was wrong, with which values, and what to do.
 
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace minception {
 
-/// The one exception type of the library. `what()` is a single line, ready for stderr.
+/// The one exception type of the library. `what()` is a single line, ready for stderr; where several things are wrong at
+/// once, `details()` has a line for each of them.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& what, std::vector<std::string> details = {})
+      : std::runtime_error(what), details_(std::make_shared<const std::vector<std::string>>(std::move(details))) {}
+  const std::vector<std::string>& details() const { return *details_; }
+
+ private:
+  std::shared_ptr<const std::vector<std::string>> details_;  // copying an exception must not throw
 };
 
 /// Writes every argument with `operator<<`, one after the other.

@@ -64,6 +64,13 @@ class File {
 
 }  // namespace
 
+bool has_image_suffix(const std::filesystem::path& path) {
+  std::string suffix = path.extension().string();
+  for (char& letter : suffix) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  constexpr std::string_view kSuffixes[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pgm", ".ppm", ".pnm"};
+  return std::find(std::begin(kSuffixes), std::end(kSuffixes), suffix) != std::end(kSuffixes);
+}
+
 DecodedImage decode_image(std::span<const std::uint8_t> file, const std::string& name) {
   return decoder_for(file, name)(file, name);
 }

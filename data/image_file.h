@@ -24,6 +24,9 @@ struct DecodedImage {
 /// (with the package that it needs).
 DecodedImage read_image(const std::filesystem::path& path);
 
+/// Whether the name of the file ends as those of the formats above do, in any case of letters.
+bool has_image_suffix(const std::filesystem::path& path);
+
 /// The image with `channels` channels, 1 or 3: RGB to grey by ITU-R BT.601 weights (as PIL's "L"), grey to RGB by
 /// repetition.
 DecodedImage with_channels(DecodedImage image, std::int64_t channels);

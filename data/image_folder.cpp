@@ -1,5 +1,6 @@
 #include <minception/core/buffer.h>
 #include <minception/core/error.h>
+#include <minception/core/parallel_for.h>
 #include <minception/data/epoch_order.h>
 #include <minception/data/image_file.h>
 #include <minception/data/image_folder.h>
@@ -7,13 +8,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <exception>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,27 +32,36 @@ struct Sample {
   std::int32_t label = 0;
 };
 
+/// What is wrong with files and folders: all of it is said at once, so that it can be mended at once.
+class Problems {
+ public:
+  bool empty() const { return texts_.empty(); }
+  void add(std::string text) { texts_.push_back(std::move(text)); }
+  /// Calls `look`, and adds the Error that it throws.
+  template <class Look>
+  bool added_by(const Look& look) {
+    try {
+      look();
+      return false;
+    } catch (const Error& error) {
+      add(error.what());
+      return true;
+    }
+  }
+  /// Throws Error with all that was added, if anything was.
+  void report(const fs::path& folder) const {
+    if (texts_.empty()) return;
+    if (texts_.size() == 1) fail(texts_[0]);
+    throw Error(concat(folder.string(), ": ", texts_.size(), " files and folders cannot be used:"), texts_);
+  }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
 bool is_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error);
-}
-
-/// What operating systems, network storage and archives leave in folders, in any case of letters.
-bool is_passed_over(std::string name) {
-  for (char& letter : name) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  constexpr std::string_view kLeft[] = {"thumbs.db",
-                                        "ehthumbs.db",
-                                        "ehthumbs_vista.db",
-                                        "desktop.ini",
-                                        "icon\r",
-                                        "__macosx",
-                                        "lost+found",
-                                        "@eadir",
-                                        "#recycle",
-                                        "$recycle.bin",
-                                        "system volume information",
-                                        "recycler"};
-  return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
 }
 
 /// Whether `path`, the name of which was listed, is a folder. Throws Error where that cannot be told, as for a link whose
@@ -76,7 +84,7 @@ std::vector<std::string> sorted_names(const fs::path& folder) {
   fs::directory_iterator entry(folder, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     std::string name = entry->path().filename().string();
-    if (!is_passed_over(name)) names.push_back(std::move(name));
+    if (!is_left_by_systems(name)) names.push_back(std::move(name));
   }
   require(!error, folder.string(), ": this folder cannot be read: ", error.message());
   std::sort(names.begin(), names.end());
@@ -105,22 +113,29 @@ bool is_text(std::string_view name) {
   return true;
 }
 
-std::vector<ClassFolder> find_classes(const fs::path& folder) {
+std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems) {
   require(is_folder(folder), folder.string(), ": there is no such folder");
   std::vector<ClassFolder> classes;
   for (const std::string& name : sorted_names(folder)) {
     const fs::path path = folder / name;
-    if (!is_listed_folder(path)) continue;
-    require(is_text(name), path.string(), ": the name of this class is no text in UTF-8; rename the folder");
+    bool is_class = false;
+    if (problems.added_by([&] { is_class = is_listed_folder(path); }) || !is_class) continue;
     ClassFolder found{name, {}};
-    for (const std::string& file : sorted_names(path)) {
-      require(!is_listed_folder(path / file), (path / file).string(),
-              ": is a folder inside a class; put the images directly into the folder of their class");
-      found.images.push_back(path / file);
-    }
-    require(!found.images.empty(), path.string(), ": there are no images of this class; add some or remove the folder");
+    problems.added_by([&] {
+      require(is_text(name), path.string(), ": the name of this class is no text in UTF-8; rename the folder");
+      const std::vector<std::string> files = sorted_names(path);
+      require(!files.empty(), path.string(), ": there are no images of this class; add some or remove the folder");
+      for (const std::string& file : files) {
+        problems.added_by([&] {
+          require(!is_listed_folder(path / file), (path / file).string(),
+                  ": is a folder inside a class; put the images directly into the folder of their class");
+          found.images.push_back(path / file);
+        });
+      }
+    });
     classes.push_back(std::move(found));
   }
+  if (!problems.empty()) return classes;  // a class that is missing may be one of them
   require(!classes.empty(), folder.string(),
           ": there are no sub-folders; put the images of each class into one, named after the class");
   require(classes.size() > 1, folder.string(), ": there is one class only, '", classes[0].name,
@@ -184,46 +199,9 @@ std::vector<Sample> chosen(const std::vector<Sample>& samples, const std::vector
   return result;
 }
 
-/// Calls `work` once for each index in [0, count), from several threads. If some calls throw, what the lowest of their
-/// indices threw is thrown here, however the threads ran; the calls for higher indices may be left out then.
-template <class Work>
-void for_each_index(std::size_t count, int threads, const Work& work) {
-  std::atomic<std::size_t> next = 0;
-  std::atomic<bool> failed = false;
-  std::mutex mutex;
-  std::size_t failed_index = count;
-  std::exception_ptr error;
-  const auto run = [&] {
-    // Indices are handed out in order: all below one that fails have been handed out before and are finished.
-    while (!failed) {
-      const std::size_t index = next++;
-      if (index >= count) return;
-      try {
-        work(index);
-      } catch (...) {
-        failed = true;
-        const std::lock_guard lock(mutex);
-        if (index < failed_index) {
-          failed_index = index;
-          error = std::current_exception();
-        }
-      }
-    }
-  };
-  std::vector<std::thread> helpers;
-  helpers.reserve(static_cast<std::size_t>(threads));
-  try {
-    for (int i = 1; i < threads && static_cast<std::size_t>(i) < count; ++i) helpers.emplace_back(run);
-  } catch (const std::system_error&) {  // the system gives no more: those that are there do the work
-  }
-  run();
-  for (std::thread& helper : helpers) helper.join();
-  if (error) std::rethrow_exception(error);
-}
-
 /// Decodes the samples into both parts, whose image shape and memory are made here.
 void decode(const fs::path& folder, const std::vector<Sample>& train, const std::vector<Sample>& test,
-            const ImageFolderOptions& options, Dataset& dataset) {
+            const ImageFolderOptions& options, Problems& problems, Dataset& dataset) {
   const std::int64_t height = options.size[0], width = options.size[1];
   // Without an order RGB, until all have turned out to be grey.
   const std::int64_t channels = options.channels == 0 ? 3 : options.channels;
@@ -242,8 +220,8 @@ void decode(const fs::path& folder, const std::vector<Sample>& train, const std:
   std::atomic<bool> coloured = false;
   std::mutex progress_mutex;
   std::int64_t done = 0;
-  const auto hardware = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  for_each_index(count, options.threads > 0 ? options.threads : hardware, [&](std::size_t index) {
+  std::vector<std::string> refused(count);
+  const auto read = [&](std::size_t index) {
     const bool of_train = index < train.size();
     const std::size_t place = of_train ? index : index - train.size();
     const fs::path& path = (of_train ? train : test)[place].path;
@@ -257,10 +235,21 @@ void decode(const fs::path& folder, const std::vector<Sample>& train, const std:
     one = with_channels(resized_to(std::move(one), height, width), channels);
     std::copy(one.pixels.begin(), one.pixels.end(),
               (of_train ? dataset.train : dataset.test).pixels.begin() + static_cast<std::ptrdiff_t>(place * bytes));
+  };
+  parallel_for(count, options.threads, [&](std::size_t index) {
+    try {
+      read(index);
+    } catch (const Error& error) {
+      refused[index] = error.what();
+    }
     if (!options.progress) return;
     const std::lock_guard lock(progress_mutex);
     options.progress(++done, static_cast<std::int64_t>(count));
   });
+  for (std::string& text : refused) {
+    if (!text.empty()) problems.add(std::move(text));
+  }
+  problems.report(folder);
 
   const bool grey = options.channels == 0 && !coloured;
   for (const auto& [part, samples] : {std::pair{&dataset.train, &train}, std::pair{&dataset.test, &test}}) {
@@ -276,6 +265,23 @@ void decode(const fs::path& folder, const std::vector<Sample>& train, const std:
 
 }  // namespace
 
+bool is_left_by_systems(std::string name) {
+  for (char& letter : name) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  constexpr std::string_view kLeft[] = {"thumbs.db",
+                                        "ehthumbs.db",
+                                        "ehthumbs_vista.db",
+                                        "desktop.ini",
+                                        "icon\r",
+                                        "__macosx",
+                                        "lost+found",
+                                        "@eadir",
+                                        "#recycle",
+                                        "$recycle.bin",
+                                        "system volume information",
+                                        "recycler"};
+  return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
+}
+
 Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection) {
   require(options.size.rank() == 2, path.string(), ": images of a folder need a size to be loaded in; give it as ",
           "--folder-size, for instance 96 or 96x64");
@@ -286,29 +292,31 @@ Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& option
   require(is_folder(path), path.string(), ": there is no such folder");
   const fs::path train_path = path / "train", test_path = path / "test";
   std::vector<ClassFolder> train, test;
+  Problems problems;
   if (options.test_fraction > 0.0) {
     require(!is_folder(train_path) || !is_folder(test_path), path.string(),
             ": has the folders train and test, which say what is for testing; leave out --test-fraction");
-    train = find_classes(path);
-    test = take_test(train, options.test_fraction, options.split_seed);
+    train = find_classes(path, problems);
+    if (problems.empty()) test = take_test(train, options.test_fraction, options.split_seed);
   } else {
     const bool lacks_train = options.train && !is_folder(train_path);
     require(!lacks_train && (!options.test || is_folder(test_path)), path.string(), ": has no folder ",
             lacks_train ? "train" : "test",
             "; make folders train and test, each with a folder per class, or give the part of the images that is for "
             "testing: --test-fraction 0.1");
-    if (options.train) train = find_classes(train_path);
-    if (options.test) test = find_classes(test_path);
-    if (options.train && options.test) check_same_classes(train_path, train, test_path, test);
+    if (options.train) train = find_classes(train_path, problems);
+    if (options.test) test = find_classes(test_path, problems);
+    if (options.train && options.test && problems.empty()) check_same_classes(train_path, train, test_path, test);
   }
   Dataset dataset{"folder", {}, {}};
   for (const ClassFolder& one : train.empty() ? test : train) dataset.train.class_names.push_back(one.name);
   dataset.test.class_names = dataset.train.class_names;
   const std::vector<Sample> of_train = options.train ? in_turn(train) : std::vector<Sample>();
   const std::vector<Sample> of_test = options.test ? in_turn(test) : std::vector<Sample>();
-  const SelectedSamples selected = select(selection, std::ssize(of_train), std::ssize(of_test));
+  const SelectedSamples selected = problems.empty() ? select(selection, std::ssize(of_train), std::ssize(of_test))
+                                                    : select({}, std::ssize(of_train), std::ssize(of_test));
   decode(path, chosen(of_train, selected.train), chosen(selected.held_out ? of_train : of_test, selected.test), options,
-         dataset);
+         problems, dataset);
   return dataset;
 }
 

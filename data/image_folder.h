@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 
 namespace minception {
 
@@ -34,11 +35,15 @@ struct ImageFolderOptions {
   std::function<void(std::int64_t done, std::int64_t total)> progress;
 };
 
+/// Whether a file or folder of this name is passed over: it begins with a dot, or is what operating systems, network
+/// storage and archives leave in folders, in any case of letters.
+bool is_left_by_systems(std::string name);
+
 /// Reads such a folder. The images of a part take turns: the first of each class, the second of each, and so on, so that
 /// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot
-/// be read, holds fewer than two classes, or a class without images; if `train` and `test` hold different classes; for a
-/// folder inside a class, a link whose target is missing, what is no image or a damaged one (of several the first), class names that are no text, and more
-/// pixels than memory. Images that the selection does not take are not opened: it chooses from the order above, and
+/// be read, holds fewer than two classes, or a class without images; if `train` and `test` hold different classes; for
+/// folders inside a class, links whose target is missing, files that are no images or damaged, class names that are no text
+/// (all of these at once, a line each), and for more pixels than memory. Images that the selection does not take are not opened: it chooses from the order above, and
 /// `channels` follow from those that it takes.
 Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,
                           const Selection& selection = {});

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <optional>
@@ -13,12 +14,14 @@
 namespace minception {
 namespace {
 
-void print_error(const CLI::App& app, std::string what) {
-  for (char& letter : what) {
-    if (letter == '\n') letter = ' ';
-  }
+void print_error(const CLI::App& app, const std::string& what, const std::vector<std::string>& details = {}) {
   std::fflush(stdout);
-  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), what.c_str());
+  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), printable(what).c_str());
+  constexpr std::size_t kMost = 1000;  // more are read by nobody
+  for (std::size_t i = 0; i < std::min(details.size(), kMost); ++i) {
+    std::fprintf(stderr, "  %s\n", printable(details[i]).c_str());
+  }
+  if (details.size() > kMost) std::fprintf(stderr, "  and %zu more\n", details.size() - kMost);
 }
 
 /// A file that is opened later would get the number of a standard stream that is closed (`train >&-`), and what is printed
@@ -48,6 +51,20 @@ int after_work(const CLI::App& app, const std::string& results) {
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (const char letter : text) {
+    const auto byte = static_cast<unsigned char>(letter);
+    constexpr const char* kDigits = "0123456789abcdef";
+    if (byte >= 0x20 && byte != 0x7f) {
+      result += letter;
+    } else {
+      result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return result;
+}
 
 using Option = CommandLine::Option;
 
@@ -142,7 +159,9 @@ int CommandLine::run(int argc, char** argv, const std::function<void()>& work, c
       app_->exit(error);
       return after_work(*app_, results);
     }
-    print_error(*app_, std::string(error.what()) + " (--help lists the options)");
+    std::string what = error.what();
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    print_error(*app_, what + " (--help lists the options)");
     return kWrongCommandLine;
   } catch (const Error& error) {
     print_error(*app_, error.what());
@@ -153,6 +172,8 @@ int CommandLine::run(int argc, char** argv, const std::function<void()>& work, c
     return after_work(*app_, results);
   } catch (const std::bad_alloc&) {
     print_error(*app_, "out of memory; use a smaller batch or image size");
+  } catch (const Error& error) {
+    print_error(*app_, error.what(), error.details());
   } catch (const std::exception& error) {
     print_error(*app_, error.what());
   }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -18,6 +19,9 @@ namespace minception {
 
 /// Exit codes besides 0. With the last one the work was done, but standard output did not take all that was printed.
 inline constexpr int kFailed = 1, kWrongCommandLine = 2, kOutputLost = 3;
+
+/// The text with control characters as \\xNN: a file may have a name that would colour the terminal or begin a line.
+std::string printable(std::string_view text);
 
 class CommandLine {
  public:

@@ -46,7 +46,7 @@ class Builder {
   }
   void conv(const char* name, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
     const Shape before = shape_;
-    add<BasicConv2d>(name, unit(shape_[1], out, kernel, stride));
+    add<BasicConv2d>(name, unit(shape_[1], out / options_.channel_divisor, kernel, stride));
     if (stride > 1) check_halved(name, before);
   }
   void max_pool(const char* name, std::int64_t kernel = 3) {
@@ -64,7 +64,7 @@ class Builder {
   void inceptions(std::span<const Block> blocks, InceptionKind kind) {
     for (const Block& block : blocks) {
       const bool first = &block == &blocks.front();
-      InceptionChannels channels = options_.residual && first ? blocks.back().channels : block.channels;
+      InceptionChannels channels = divided(options_.residual && first ? blocks.back().channels : block.channels);
       channels.in = shape_[1];
       Inception::Options inception = {.channels = channels,
                                       .batch_norm = options_.batch_norm,
@@ -111,6 +111,13 @@ class Builder {
       model_.warnings.push_back(
           concat("an input of ", input[1], "x", input[2], " is so small that ", name, " has nothing left to halve"));
     }
+  }
+  InceptionChannels divided(InceptionChannels channels) const {
+    for (std::int64_t* part : {&channels.branch1, &channels.branch2_reduce, &channels.branch2, &channels.branch3_reduce,
+                               &channels.branch3, &channels.branch4}) {
+      *part /= options_.channel_divisor;
+    }
+    return channels;
   }
   BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) const {
     return {.in_channels = in,
@@ -201,6 +208,10 @@ Model build_googlenet(const ModelConfig& config, const GoogLeNetOptions& options
 
 Model make_googlenet(const ModelConfig& config) { return build_googlenet(config, {}); }
 Model make_googlenet_bn(const ModelConfig& config) { return build_googlenet(config, {.batch_norm = true}); }
+
+Model make_googlenet_small(const ModelConfig& config) {
+  return build_googlenet(config, {.batch_norm = true, .channel_divisor = 4});
+}
 
 Model make_googlenet_v1(const ModelConfig& config) {
   return build_googlenet(

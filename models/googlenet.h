@@ -29,8 +29,9 @@ struct GoogLeNetOptions {
   };
   Stem stem = Stem::standard;
   bool batch_norm = false;
-  double epsilon = 1e-5;            ///< of BatchNorm
-  std::int64_t branch3_kernel = 5;  ///< 5, or 3 as in torchvision
+  double epsilon = 1e-5;             ///< of BatchNorm
+  std::int64_t channel_divisor = 1;  ///< 1, 2 or 4: of the channels of every convolution outside the auxiliary heads
+  std::int64_t branch3_kernel = 5;   ///< 5, or 3 as in torchvision
   bool ceil_pooling = false;  ///< pools without padding, rounded up (Caffe, torchvision), else padding 1, rounded down
   std::int64_t last_pool_kernel = 3;  ///< of the pool before stage 5: torchvision has 2
   bool local_response_norm = false;   ///< behind the first pool and before the second
@@ -51,6 +52,9 @@ Model make_googlenet(const ModelConfig& config);
 
 /// The same with BatchNorm after every convolution (Ioffe & Szegedy 2015): 5,984,810 parameters.
 Model make_googlenet_bn(const ModelConfig& config);
+
+/// googlenet_bn with a quarter of the channels: 379,298 parameters.
+Model make_googlenet_small(const ModelConfig& config);
 
 /// As in the paper: LRN, ceil pooling, dropout 0.4, two auxiliary classifiers. For 3x224x224 and 1000 classes 6,998,552
 /// parameters without the auxiliary classifiers, which exist in training only.

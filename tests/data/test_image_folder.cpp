@@ -197,7 +197,7 @@ TEST_CASE("a part of each class is taken for testing - always the same one") {
   CHECK(load(0.5, 1).test.pixels != load(0.5, 2).test.pixels);
 }
 
-TEST_CASE("threads change nothing and the first of several bad images is named") {
+TEST_CASE("threads change nothing and all bad files are named at once") {
   const TemporaryFolder folder;
   for (int i = 0; i < 60; ++i) {
     write(folder / "train/a" / std::to_string(100 + i), grey_file(i));
@@ -221,10 +221,30 @@ TEST_CASE("threads change nothing and the first of several bad images is named")
   for (std::size_t i = 0; i < steps.size(); ++i) CHECK(steps[i] == static_cast<std::int64_t>(i) + 1);
 
   for (const char* bad : {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"}) write(folder / bad, "text");
+  const auto details = [&](int threads) {
+    try {
+      load_image_folder(folder.path(), {.size = {3, 3}, .threads = threads});
+    } catch (const Error& error) {
+      CHECK_THAT(error.what(), Catch::StartsWith(folder.path().string() + ": "));
+      CHECK_THAT(error.what(), Catch::EndsWith(" files and folders cannot be used:"));
+      return error.details();
+    }
+    return std::vector<std::string>();
+  };
+  const auto check_named = [&](const std::vector<std::string>& lines, const std::vector<std::string>& expected) {
+    REQUIRE(lines.size() == expected.size());
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      CHECK_THAT(lines[i], Catch::StartsWith((folder / expected[i]).string() + ": "));
+    }
+  };
   for (int round = 0; round < 20; ++round) {
-    CHECK_THAT(message_for(folder.path(), {.size = {3, 3}, .threads = 1 + round % 8}),
-               Catch::StartsWith((folder / "train/b/130").string() + ": this is no image of a known format"));
+    check_named(details(1 + round % 8), {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"});
   }
+  fs::create_symlink("/not/there", folder / "train/owl");
+  fs::create_directory(folder / "train/a/inside");
+  fs::create_directory(folder / "test/empty");
+  check_named(details(2), {"train/a/inside", "train/owl", "test/empty", "train/b/130", "train/a/131", "train/b/155",
+                           "test/a/x.jpeg"});
 }
 
 TEST_CASE("one part is read without the other") {

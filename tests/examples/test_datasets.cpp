@@ -17,7 +17,7 @@ using nlohmann::json;
 namespace {
 
 const std::string kTrain = std::string("train --device ") + DEVICE +
-                           " --model googlenet_bn --image-size 17 --epochs 1 --batch-size 6 --lr 0.01 ";
+                           " --model googlenet_small --image-size 17 --epochs 1 --batch-size 6 --lr 0.01 ";
 const std::string kWeights = std::string(" --device ") + DEVICE + " --weights run/model.safetensors ";
 
 /// Runs a program that has to succeed.

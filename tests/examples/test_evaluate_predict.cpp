@@ -7,6 +7,7 @@
 #include <minception/models/registry.h>
 #include <minception/models/weights_file.h>
 #include <minception/tests/examples/programs.h>
+#include <minception/tests/examples/refusals.h>
 #include <minception/training/evaluation.h>
 
 #include <minception/tests/catch.h>
@@ -47,7 +48,7 @@ struct Workplace {
     fs::create_directory(folder / "data");
     write_noisy_dataset(folder / "data");
     dataset = load_fashion_mnist(folder / "data");
-    write_weights("model.safetensors", {.name = "googlenet_bn", .input = {1, 20, 17}}, dataset.test.class_names);
+    write_weights("model.safetensors", {.name = "googlenet_small", .input = {1, 20, 17}}, dataset.test.class_names);
   }
 
   Network make_network(const ModelConfig& config, std::int64_t max_batch) {
@@ -93,7 +94,7 @@ TEST_CASE("evaluate reports what the library finds") {
   REQUIRE(outcome.code == 0);
   const json report = json::parse(outcome.out);  // all of it: nothing else is on stdout
   CHECK(report["weights"] == "model.safetensors");
-  CHECK(report["model"] == "googlenet_bn");
+  CHECK(report["model"] == "googlenet_small");
   CHECK(report["data"] == "fashion-mnist");
   CHECK(report["split"] == "test");
   CHECK(report["samples"] == kImages);
@@ -216,6 +217,57 @@ TEST_CASE("predict takes images of other formats and sizes - and more than a bat
   if (has_png()) CHECK(predictions[2]["logits"] == predictions[3]["logits"]);
 }
 
+TEST_CASE("predict goes through folders and patterns and tells bad files from good ones") {
+  Workplace place;
+  const auto write_image = [&](const fs::path& name, char brightness) {
+    fs::create_directories((place.folder / name).parent_path());
+    write(place.folder / name, "P5 8 8 255\n" + std::string(64, brightness));
+  };
+  for (int i = 0; i < 70; ++i) write_image("in/" + std::to_string(100 + i) + ".pgm", static_cast<char>(i));
+  write_image("in/deeper/A.PGM", 'a');
+  write_image("in/.hidden/b.pgm", 'b');
+  write_image("in/@eaDir/c.pgm", 'c');
+  write_image("in/a, \"quoted\".pgm", 'd');
+  write(place.folder / "in/notes.txt", "no image");
+  const Outcome all = place.run(kPredict + "--json in");
+  INFO(all.err);
+  REQUIRE(all.code == 0);
+  const json predictions = json::parse(all.out);
+  REQUIRE(predictions.size() == 72);
+  CHECK(predictions[0]["file"] == "in/100.pgm");
+  CHECK(predictions[70]["file"] == "in/a, \"quoted\".pgm");
+  CHECK(predictions[71]["file"] == "in/deeper/A.PGM");
+
+  write(place.folder / "in/130.pgm", "text");
+  write(place.folder / "in/160.pgm", "P5 8 8 255\n");
+  const Outcome some = place.run(kPredict + "--csv 'in/1*.pgm' in/deeper/A.PGM missing.pgm");
+  CHECK(some.code == 1);
+  CHECK_THAT(some.err, Catch::StartsWith("predict: 3 of 72 images cannot be read:\n  in/130.pgm: ") &&
+                           Catch::Contains("\n  in/160.pgm: ") && Catch::Contains("\n  missing.pgm: "));
+  std::istringstream lines(some.out);
+  std::string line;
+  REQUIRE(std::getline(lines, line));
+  CHECK_THAT(line, Catch::StartsWith("file,class,probability,T-shirt/top,Trouser,"));
+  std::size_t count = 0;
+  for (; std::getline(lines, line); ++count) {
+    CHECK(std::count(line.begin(), line.end(), ',') == 12);
+    if (line.starts_with("in/deeper/A.PGM,")) {
+      const json& expected = predictions[71];
+      CHECK_THAT(line, Catch::Contains("," + expected["class_name"].get<std::string>() + ","));
+      const std::string last = line.substr(line.rfind(',') + 1);
+      CHECK(std::stod(last) == Approx(expected["probabilities"]["Ankle boot"].get<double>()).epsilon(1e-5));
+    }
+  }
+  CHECK(count == 69);
+  CHECK_THAT(place.run(kPredict + "--csv in/a*.pgm").out, Catch::Contains("\n\"in/a, \"\"quoted\"\".pgm\","));
+
+  CHECK_THAT(place.run(kPredict + "$(printf 'a\\033b')").err, Catch::StartsWith("predict: a\\x1bb: cannot be opened"));
+  fs::create_directory(place.folder / "empty");
+  check_refused(place.folder.path(), {{kPredict + "empty", "empty: there are no images in this folder"},
+                                      {kPredict + "'none*.png'", "none*.png: no file is called so"},
+                                      {kPredict + "--csv --json in", "--csv"}});
+}
+
 TEST_CASE("evaluate and predict refuse what they cannot use - in one line and with nothing on stdout") {
   Workplace place;
   const TemporaryFolder& folder = place.folder;
@@ -276,11 +328,11 @@ TEST_CASE("evaluate and predict refuse what they cannot use - in one line and wi
       {kPredict + "good.pgm --no-such-option", "--no-such-option"},
       {kPredict + "good.pgm --top 0", "--top 0"},
       {kPredict + "good.pgm --top most", "--top"},
-      {kPredict + "good.pgm nowhere.png good.pgm", "nowhere.png"},
+      {kPredict + "nowhere.png", "nowhere.png"},
       {kPredict + "good.pgm data", "data"},
-      {kPredict + "good.pgm text.png", "text.png"},
-      {kPredict + "good.pgm empty.png", "empty.png"},
-      {kPredict + "good.pgm short.pgm --json", "short.pgm"},
+      {kPredict + "text.png", "text.png"},
+      {kPredict + "empty.png", "empty.png"},
+      {kPredict + "short.pgm --json", "short.pgm"},
   };
   for (const Command& program : {kEvaluate, kPredict + "good.pgm "}) {
     inputs.push_back({program + "--device tpu", "unknown device 'tpu'"});
@@ -298,7 +350,7 @@ TEST_CASE("evaluate and predict refuse what they cannot use - in one line and wi
         {program + "--weights unknown.safetensors",
          "unknown.safetensors: its weights are of an unknown model \"lenet\": known are alexnet, googlenet"});
     inputs.push_back({program + "--weights other.safetensors", "other.safetensors: the tensor"});
-    inputs.push_back({program + "--weights tensor.safetensors", "the tensor fc.bias of googlenet_bn is missing"});
+    inputs.push_back({program + "--weights tensor.safetensors", "the tensor fc.bias of googlenet_small is missing"});
   }
   const auto before = snapshot(folder.path());
   for (const Bad& bad : inputs) {
@@ -353,14 +405,14 @@ TEST_CASE("the tutorial trains the network that train calls googlenet") {
 TEST_CASE("weights without metadata are used when the model is named, and say the same") {
   Workplace place;
   // As the file that train would have written for images of the model's own size: pixel * 0.01 - 0.5.
-  Network network(make_model({.name = "googlenet_bn", .input = {1, 20, 17}}), *place.backend,
+  Network network(make_model({.name = "googlenet_small", .input = {1, 20, 17}}), *place.backend,
                   {.max_batch = 1, .training = false, .scale = {0.01f}, .shift = {-0.5f}});
   network.initialize(Initialization::kaiming_normal, 3);
   write_safetensors(place.folder / "labelled.safetensors",
                     {network.state(), weights_metadata(network, place.dataset.test.class_names)});
   write_safetensors(place.folder / "plain.safetensors", {network.state(), {}});
   const std::string described =
-      "--model googlenet_bn --image-size 20x17 --mean 0.196078431372549 --deviation 0.392156862745098 ";
+      "--model googlenet_small --image-size 20x17 --mean 0.196078431372549 --deviation 0.392156862745098 ";
   const std::string image = "image.pgm";
   write(place.folder / image, "P5 20 17 255\n" + std::string(17 * 20 / 2, '\x20') + std::string(17 * 20 / 2, '\xc0'));
   const Outcome labelled = place.run("predict --weights labelled.safetensors --json " + image);
@@ -375,7 +427,7 @@ TEST_CASE("weights without metadata are used when the model is named, and say th
   }
   CHECK(found["class"] == expected["class"]);
   const Outcome otherwise = place.run(
-      "predict --weights plain.safetensors --model googlenet_bn --image-size 20x17 --mean 0.25 --deviation "
+      "predict --weights plain.safetensors --model googlenet_small --image-size 20x17 --mean 0.25 --deviation "
       "0.392156862745098 --json " +
       image);
   REQUIRE(otherwise.code == 0);
@@ -400,10 +452,10 @@ TEST_CASE("weights without metadata are used when the model is named, and say th
       {"--weights plain.safetensors --model lenet ", "lenet"},
       {"--weights plain.safetensors --model vgg11 ", "has no tensor "},
       {"--weights plain.safetensors --model googlenet ", "plain.safetensors: "},
-      {"--weights plain.safetensors --model googlenet_bn --deviation 0 ", "--deviation 0: must be above 0"},
-      {"--weights plain.safetensors --model googlenet_bn --mean 0.1,0.2 ", "2 means are given"},
-      {"--weights plain.safetensors --model googlenet_bn --image-size x ", "x"},
-      {"--weights model.safetensors --model googlenet_bn ", "leave out --model"},
+      {"--weights plain.safetensors --model googlenet_small --deviation 0 ", "--deviation 0: must be above 0"},
+      {"--weights plain.safetensors --model googlenet_small --mean 0.1,0.2 ", "2 means are given"},
+      {"--weights plain.safetensors --model googlenet_small --image-size x ", "x"},
+      {"--weights model.safetensors --model googlenet_small ", "leave out --model"},
   };
   for (const auto& [options, message] : refused) {
     INFO(options);

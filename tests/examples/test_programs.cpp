@@ -14,7 +14,7 @@ using namespace minception::testing;
 
 namespace {
 
-const Command kTrain = "train --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 ";
+const Command kTrain = "train --data-dir data --model googlenet_small --image-size 17 --epochs 1 --batch-size 8 ";
 
 }  // namespace
 
@@ -25,7 +25,7 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   const Outcome first = run(folder.path(), kTrain + "--out runs/a");
   INFO(first.err);
   REQUIRE(first.code == 0);
-  CHECK_THAT(first.out, Catch::Contains("memory plan: googlenet_bn, batch 8, training, f32 on cpu"));
+  CHECK_THAT(first.out, Catch::Contains("memory plan: googlenet_small, batch 8, training, f32 on cpu"));
   CHECK_THAT(first.out, Catch::Contains("epoch 1/1  train loss"));
   for (const char* file : {"config.json", "metrics.jsonl", "model.safetensors", "evaluation.json", "report.html",
                            "checkpoints/step-000000003.safetensors"}) {
@@ -57,7 +57,7 @@ TEST_CASE("a training that holds images out never sees the test images") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
-  const std::string command = kTrain + "--model googlenet_bn --hold-out 10 --out runs/";
+  const std::string command = kTrain + "--model googlenet_small --hold-out 10 --out runs/";
   const Outcome outcome = run(folder.path(), command + "a");
   REQUIRE(outcome.code == 0);
   CHECK_THAT(outcome.out, Catch::Contains("fashion-mnist: 10 training and 10 held-out images, 28x28"));
@@ -255,7 +255,7 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
       {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
       {kTrain + "--out runs/x --init runs/plain/model.safetensors",
-       "--model googlenet_bn: runs/plain/model.safetensors holds weights of googlenet"},
+       "--model googlenet_small: runs/plain/model.safetensors holds weights of googlenet"},
       {"summarize --model googlenot", "unknown model 'googlenot'"},
       {"summarize --input 96x96", "batch x channels x height x width"},
       {"summarize --input 1x0x96x96", "is no shape"},
@@ -270,8 +270,8 @@ TEST_CASE("a full disk is one line, and the last good weights stay") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
-  // A limit on file size (4 MiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the weights not.
-  const Outcome outcome = run(folder.path(), kTrain + "--out runs/full", "trap '' XFSZ && ulimit -f 8192");
+  // A limit on file size (256 KiB, in blocks of 512 bytes) stands for a full disk: the configuration fits, the weights not.
+  const Outcome outcome = run(folder.path(), kTrain + "--out runs/full", "trap '' XFSZ && ulimit -f 512");
   INFO(outcome.err);
   CHECK(outcome.code == 1);
   CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);

@@ -15,7 +15,7 @@ using namespace minception::testing;
 namespace {
 
 const Command kOptions =
-    "--data-dir data --model googlenet_bn --image-size 17 --epochs 3 --batch-size 8 --lr 0.05 --momentum 0.9 "
+    "--data-dir data --model googlenet_small --image-size 17 --epochs 3 --batch-size 8 --lr 0.05 --momentum 0.9 "
     "--crop-padding 2 --flip --log-every 2 --limit-test 8 ";
 
 }  // namespace
@@ -105,7 +105,7 @@ TEST_CASE("a resumed run keeps its options, and says which ones contradict it") 
   const std::vector<Bad> inputs = {
       {"train --resume a --lr 0.1", "--lr 0.1 (was 0.05)"},
       {"train --resume a --batch-size 4 --model googlenet",
-       R"(--model "googlenet" (was "googlenet_bn"), --batch-size 4 (was 8))"},
+       R"(--model "googlenet" (was "googlenet_small"), --batch-size 4 (was 8))"},
       {"train --resume a --seed 2", "--seed 2 (was 1)"},
       {"train --resume a --out b", "exclude each other"},
       {"train --resume a --overwrite", "exclude each other"},
@@ -258,9 +258,9 @@ TEST_CASE("a disk that fills up is one line, and the run goes on from its last c
   REQUIRE(run(folder.path(), "train " + kOptions + "--out whole").code == 0);
   REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 1 --out a").code == 0);
   const auto checkpoints = checkpoints_of(folder / "a");
-  // A limit on file size (16 MiB, in blocks of 512 bytes) stands for a full disk.
+  // A limit on file size (1 MiB, in blocks of 512 bytes) stands for a full disk.
   const Outcome full =
-      run(folder.path(), "train --resume a --epochs 3 --checkpoint-every 1", "trap '' XFSZ && ulimit -f 32768");
+      run(folder.path(), "train --resume a --epochs 3 --checkpoint-every 1", "trap '' XFSZ && ulimit -f 2048");
   INFO(full.err);
   CHECK(full.code == 1);
   CHECK(std::count(full.err.begin(), full.err.end(), '\n') == 1);
@@ -328,7 +328,7 @@ TEST_CASE("a new head on weights of other classes") {
   for (const auto& [name, tensor] : state) {
     if (!name.starts_with("fc.")) CHECK(tensor == other.tensors.at(name));
   }
-  CHECK(state.at("fc.weight").shape == Shape{10, 1024});
+  CHECK(state.at("fc.weight").shape == Shape{10, 256});
 }
 
 TEST_CASE("streamed images give the bits of resident ones") {

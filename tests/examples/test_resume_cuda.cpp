@@ -14,7 +14,7 @@ TEST_CASE("train --device cuda, killed and resumed, ends with the same bits") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const std::string options =
-      "train --device cuda --data-dir data --model googlenet_bn --image-size 17 --epochs 1 --batch-size 8 --lr 0.05 "
+      "train --device cuda --data-dir data --model googlenet_small --image-size 17 --epochs 1 --batch-size 8 --lr 0.05 "
       "--momentum 0.9 --crop-padding 2 --flip --log-every 1 --limit-test 8 --checkpoint-every 1 --out ";
   const Outcome whole = run(folder.path(), options + "whole");
   INFO(whole.err);
@@ -45,7 +45,7 @@ TEST_CASE("train --device cuda --profile counts what the kernels of a step do") 
   make_data(folder.path());
   const Outcome outcome =
       run(folder.path(),
-          "train --device cuda --data-dir data --model googlenet_bn --image-size 17 --batch-size 8 --profile "
+          "train --device cuda --data-dir data --model googlenet_small --image-size 17 --batch-size 8 --profile "
           "--profile-steps 1 --out run");
   INFO(outcome.err);
   CHECK(outcome.code == 0);

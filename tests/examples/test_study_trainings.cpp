@@ -17,9 +17,11 @@ using Json = nlohmann::json;
 namespace {
 
 const Command kSmall = " --data-dir data --image-size 17 --batch-size 8 --threads 1";
-const Command kVariants = "compare_variants --models googlenet_bn,googlenet_residual" + kSmall;
+const Command kVariants = "compare_variants --models googlenet_small,googlenet_residual" + kSmall;
 const Command kTransfer =
-    "transfer --limit-per-class all,2 --least-steps 4 --epochs 2 --pretrain-epochs 2 --timed-steps 5" + kSmall;
+    "transfer --limit-per-class all,2 --model googlenet_small --least-steps 4 --epochs 2 --pretrain-epochs 2 "
+    "--timed-steps 5" +
+    kSmall;
 
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
@@ -42,7 +44,7 @@ TEST_CASE("compare_variants trains each model over the same budget of epochs") {
   REQUIRE(outcome.code == 0);
   const Json json = Json::parse(text_of(folder / "study/compare_variants.json"));
   REQUIRE(json["models"].size() == 2);
-  CHECK(json["models"][0]["parameters"] == 5984810);
+  CHECK(json["models"][0]["parameters"] == 379298);
   CHECK(json["models"][0]["learning_rate"] == 0.01);
   CHECK(json["models"][1]["learning_rate"] == 0.02);
   for (const Json& model : json["models"]) {
@@ -80,11 +82,11 @@ TEST_CASE("tests in the midst of it change no bit of a training: train gets the 
   const std::string recipe =
       " --lr 0.01 --schedule one-cycle --momentum 0.9 --weight-decay 0.0005 --device cpu "
       "--initialization xavier-uniform";
-  const Outcome trained = run(folder.path(), "train --model googlenet_bn --epochs 2 --out run" + recipe + kSmall);
+  const Outcome trained = run(folder.path(), "train --model googlenet_small --epochs 2 --out run" + recipe + kSmall);
   INFO(trained.err);
   REQUIRE(trained.code == 0);
   const Outcome outcome =
-      run(folder.path(), "compare_variants --models googlenet_bn --epochs 2 --tests 4 --json" + recipe + kSmall);
+      run(folder.path(), "compare_variants --models googlenet_small --epochs 2 --tests 4 --json" + recipe + kSmall);
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   const Json tests = Json::parse(outcome.out)["models"][0]["tests"];
@@ -99,7 +101,7 @@ TEST_CASE("a budget of time becomes a number of steps by their measured time") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const Outcome outcome = run(folder.path(),
-                              "compare_variants --models googlenet_bn --minutes 0.005 --timed-steps 4 "
+                              "compare_variants --models googlenet_small --minutes 0.005 --timed-steps 4 "
                               "--tests 2 --json" +
                                   kSmall);
   INFO(outcome.err);
@@ -140,9 +142,9 @@ TEST_CASE("transfer learns other classes in three ways, from all images and from
     CHECK(trial["ways"][1]["tests"][0]["loss"] != trial["ways"][2]["tests"][0]["loss"]);
   }
   const Json& costs = json["costs"];
-  CHECK(costs[0]["trained_parameters"] == 5984810 - 3 * 1025);
+  CHECK(costs[0]["trained_parameters"] == 379298 - 3 * 257);
   CHECK(costs[1]["trained_parameters"] == costs[0]["trained_parameters"]);
-  CHECK(costs[2]["trained_parameters"] == 7 * 1025);
+  CHECK(costs[2]["trained_parameters"] == 7 * 257);
   CHECK(costs[2]["training_bytes"] < costs[0]["training_bytes"]);
   for (const Json& cost : costs) CHECK(cost["step_seconds"] > 0.0);
   const std::string page = text_of(folder / "study/transfer.md");
@@ -199,7 +201,7 @@ TEST_CASE("studies that are stopped or fail leave nothing") {
   }
   const Outcome outcome = run(folder.path(), kVariants + " --epochs 3 --lr 1e30 --schedule constant --out study");
   CHECK(outcome.code == 1);
-  CHECK_THAT(outcome.err, Catch::Contains("googlenet_bn (1/2): step ") && Catch::Contains("not finite"));
+  CHECK_THAT(outcome.err, Catch::Contains("googlenet_small (1/2): step ") && Catch::Contains("not finite"));
   CHECK(!fs::exists(folder / "study"));
 }
 
@@ -216,7 +218,7 @@ TEST_CASE("what a study has finished stays, whatever becomes of the rest") {
                                 Catch::Contains("; study holds the results of 1 models; go on with: --models "
                                                 "googlenet_residual and another --out\n"));
     REQUIRE(models().size() == 1);
-    CHECK(models()[0]["model"] == "googlenet_bn");
+    CHECK(models()[0]["model"] == "googlenet_small");
     CHECK(Json::parse(text_of(folder / "study/compare_variants.json"))["complete"] == false);
     CHECK_THAT(text_of(folder / "study/compare_variants.md"),
                Catch::Contains("Unfinished: googlenet_residual are missing."));
@@ -304,7 +306,7 @@ TEST_CASE("the studies that train say in one line what is wrong and write nothin
       {epochs + "--lr 0", "--lr 0"},
       {epochs + "--lr nan", "--lr nan"},
       {epochs + "--lr googlenot=1", "unknown model 'googlenot'"},
-      {epochs + "--lr googlenet_bn=0.1", "--lr: says nothing of googlenet_residual"},
+      {epochs + "--lr googlenet_small=0.1", "--lr: says nothing of googlenet_residual"},
       {epochs + "--initialization zero", "zero"},
       {epochs + "--schedule sometimes", "--schedule"},
       {epochs + "--tests 0", "--tests"},

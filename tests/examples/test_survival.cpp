@@ -17,7 +17,7 @@ using namespace minception::testing;
 namespace {
 
 const Command kTrain =
-    "train --data-dir data --model googlenet_bn --image-size 17 --epochs 2 --batch-size 8 --lr 0.05 --momentum 0.9 "
+    "train --data-dir data --model googlenet_small --image-size 17 --epochs 2 --batch-size 8 --lr 0.05 --momentum 0.9 "
     "--log-every 1 --limit-test 8 ";
 
 /// Five times the images of make_data: a test that waits for the first steps meets the training well before its end.
@@ -262,7 +262,7 @@ TEST_CASE("a BatchNorm that would see one value per channel is said before the t
   const TemporaryFolder folder;
   make_data(folder.path());  // 44 images; at 17x17 the last maps are 1x1
   const std::string layer =
-      "inception5a.branch1.bn: expected more than 1 value per channel when training, got an input of [1,256,1,1]; use "
+      "inception5a.branch1.bn: expected more than 1 value per channel when training, got an input of [1,64,1,1]; use "
       "a "
       "larger batch or image";
   const std::vector<Refusal> refusals = {
@@ -275,7 +275,8 @@ TEST_CASE("a BatchNorm that would see one value per channel is said before the t
       {kTrain + "--limit-train 41 --accumulate 2 --out run", "41 images in batches of 8 leave 1"},
       {kTrain + "--limit-train 1 --out run", "leave 1 for the last batch"},
       {kTrain + "--batch-size 1 --profile --out run", layer},
-      {"compare_variants --models googlenet_bn --epochs 1 --limit-train 9 --data-dir data --image-size 17 --batch-size "
+      {"compare_variants --models googlenet_small --epochs 1 --limit-train 9 --data-dir data --image-size 17 "
+       "--batch-size "
        "8",
        "9 images in batches of 8 leave 1"}};
   check_refused(folder.path(), refusals);

@@ -41,7 +41,7 @@ struct Workplace {
     make_data(folder.path());
     write(folder / "image.pgm",
           "P5 17 17 255\n" + std::string(17 * 17 / 2, '\x20') + std::string(17 * 17 / 2 + 1, '\xc0'));
-    weights = weights_of({.name = "googlenet_bn", .input = {1, 17, 17}}, kNames);
+    weights = weights_of({.name = "googlenet_small", .input = {1, 17, 17}}, kNames);
     write_safetensors(folder / "good.safetensors", weights);
   }
 
@@ -84,10 +84,10 @@ TEST_CASE("weights that are not finite are refused on every device, with the nam
     for (const auto& command : {predict, evaluate, init}) {
       const std::string on = "--device " + device;
       refusals.push_back({command("nan.safetensors") + on,
-                          "nan.safetensors: NaN or infinity in the tensor conv1.conv.weight (3136 of 3136 values)"});
+                          "nan.safetensors: NaN or infinity in the tensor conv1.conv.weight (784 of 784 values)"});
       refusals.push_back({command("infinite.safetensors") + on, "in the tensor fc.bias (1 of 10 values)"});
       refusals.push_back({command("variance.safetensors") + on,
-                          "variances below 0 in the tensor inception3a.branch1.bn.running_var (1 of 64 values)"});
+                          "variances below 0 in the tensor inception3a.branch1.bn.running_var (1 of 16 values)"});
     }
   }
   check_refused(place.folder.path(), refusals);
@@ -145,7 +145,7 @@ TEST_CASE("a checkpoint with weights that are not finite is passed over, and if 
   INFO(outcome.err << outcome.out);
   CHECK(outcome.code == 0);
   CHECK_THAT(outcome.err, Catch::StartsWith("warning: run/checkpoints/step-000000012.safetensors: NaN or infinity in "
-                                            "the tensor fc.weight (10240 of 10240 values)") &&
+                                            "the tensor fc.weight (2560 of 2560 values)") &&
                               Catch::Contains("the checkpoint before it is taken"));
   CHECK_THAT(outcome.out, Catch::Contains("going on after step 6 of 12"));
   CHECK(text_of(place.folder / "run/model.safetensors") == longer);
@@ -169,22 +169,22 @@ TEST_CASE("init takes over what the file says about itself") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK_THAT(outcome.out,
-             Catch::StartsWith("starting from good.safetensors: googlenet_bn for 10 classes, images of 17, "
+             Catch::StartsWith("starting from good.safetensors: googlenet_small for 10 classes, images of 17, "
                                "--mean 0.3 --deviation 0.4\n"));
   const json config = json::parse(text_of(place.folder / "run/config.json"));
-  CHECK(config["model"] == "googlenet_bn");
+  CHECK(config["model"] == "googlenet_small");
   CHECK(config["options"]["image-size"] == "17");
   CHECK(config["options"]["mean"] == json::array({0.3}));
   CHECK(config["options"]["deviation"] == json::array({0.4}));
   // The same as with these options, and with the weights without any word about them.
-  const std::string options = "--model googlenet_bn --mean 0.3 --deviation 0.4 --image-size 17 --overwrite ";
+  const std::string options = "--model googlenet_small --mean 0.3 --deviation 0.4 --image-size 17 --overwrite ";
   const std::string model = text_of(place.folder / "run/model.safetensors");
   REQUIRE(place.run(init("good.safetensors") + options).code == 0);
   CHECK(text_of(place.folder / "run/model.safetensors") == model);
   write_safetensors(place.folder / "plain.safetensors", {place.weights.tensors, {}});
   REQUIRE(place.run(init("plain.safetensors") + options).code == 0);
   CHECK(text_of(place.folder / "run/model.safetensors") == model);
-  REQUIRE(place.run(init("plain.safetensors") + "--model googlenet_bn --image-size 17 --overwrite").code == 0);
+  REQUIRE(place.run(init("plain.safetensors") + "--model googlenet_small --image-size 17 --overwrite").code == 0);
   CHECK(text_of(place.folder / "run/model.safetensors") != model);
   const Outcome larger = place.run(init("good.safetensors") + "--image-size 20 --overwrite");
   CHECK(larger.code == 0);
@@ -195,14 +195,14 @@ TEST_CASE("init refuses options and data that contradict the file, and names --r
   Workplace place;
   write_safetensors(place.folder / "plain.safetensors", {place.weights.tensors, {}});
   write_safetensors(place.folder / "colour.safetensors",
-                    Workplace::weights_of({.name = "googlenet_bn", .input = {3, 17, 17}}, kNames));
+                    Workplace::weights_of({.name = "googlenet_small", .input = {3, 17, 17}}, kNames));
   write_safetensors(
       place.folder / "three.safetensors",
-      Workplace::weights_of({.name = "googlenet_bn", .input = {1, 17, 17}, .classes = 3}, {"a", "b", "c"}));
+      Workplace::weights_of({.name = "googlenet_small", .input = {1, 17, 17}, .classes = 3}, {"a", "b", "c"}));
   std::vector<std::string> renamed = kNames;
   renamed[3] = "Toga";
   write_safetensors(place.folder / "toga.safetensors",
-                    Workplace::weights_of({.name = "googlenet_bn", .input = {1, 17, 17}}, renamed));
+                    Workplace::weights_of({.name = "googlenet_small", .input = {1, 17, 17}}, renamed));
   Safetensors odd = place.weights;
   odd.metadata["preprocessing"] = R"({"resize":"bilinear","scale":[-1],"shift":[0]})";
   write_safetensors(place.folder / "odd.safetensors", odd);
@@ -213,7 +213,7 @@ TEST_CASE("init refuses options and data that contradict the file, and names --r
   write_safetensors(place.folder / "cut.safetensors", cut);
   std::vector<Refusal> refusals = {
       {init("good.safetensors") + "--model googlenet",
-       "train: --model googlenet: good.safetensors holds weights of googlenet_bn; leave out --model"},
+       "train: --model googlenet: good.safetensors holds weights of googlenet_small; leave out --model"},
       {init("good.safetensors") + "--recipe classic", "train: --model googlenet: good.safetensors"},
       {init("good.safetensors") + "--mean 0.5",
        "train: --mean 0.5 --deviation 0.4: good.safetensors was trained with --mean 0.3 --deviation 0.4"},
@@ -232,10 +232,11 @@ TEST_CASE("init refuses options and data that contradict the file, and names --r
       {init("plain.safetensors"), "or say with --model whose weights it holds"},
       {init("plain.safetensors") + "--model vgg11",
        "has no tensor conv1_1.weight: these are no weights of vgg11, but the tensors conv1"},
-      {init("plain.safetensors") + "--model googlenet_bn --no-transform-input",
-       "googlenet_bn has no transform of its input"},
-      {init("cut.safetensors") + "--model googlenet_bn --image-size 17",
-       "cut.safetensors: the tensors conv2.conv.weight, inception3a.branch1.conv.weight of googlenet_bn are missing"},
+      {init("plain.safetensors") + "--model googlenet_small --no-transform-input",
+       "googlenet_small has no transform of its input"},
+      {init("cut.safetensors") + "--model googlenet_small --image-size 17",
+       "cut.safetensors: the tensors conv2.conv.weight, inception3a.branch1.conv.weight of googlenet_small are "
+       "missing"},
       {predict("good.safetensors") + "--no-transform-input", "--no-transform-input go with --model"},
   };
   write(place.folder / "state.pth", "PK\x03\x04" + std::string(60, '\0'));

@@ -33,6 +33,20 @@ void add_mask(Fingerprint& fingerprint, const Tensor& y) {
   y.dtype == DType::f64 ? add_mask_of<double>(fingerprint, y) : add_mask_of<float>(fingerprint, y);
 }
 
+/// Where the operation writes a gradient that may be masked or added to; nullptr for operations that have no such target.
+GradTarget* target_of(Operation& operation) {
+  return std::visit(
+      [](auto& op) -> GradTarget* {
+        if constexpr (requires { op.target; }) {
+          return &op.target;
+        } else if constexpr (requires { op.da; }) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(op.da)>, GradTarget>) return &op.da;
+        }
+        return nullptr;
+      },
+      operation);
+}
+
 /// A layer in memory of its own.
 class LayerProblem {
  public:
@@ -228,26 +242,16 @@ std::vector<NamedMutation> backward_mutations(const std::function<std::unique_pt
                          }});
     const auto alter = [&](const char* what, auto change) {
       mutations.push_back({step + ": " + what, [i, change](std::vector<Operation>& backward) {
-                             std::visit(
-                                 [&](auto& op) {
-                                   if constexpr (requires { op.target; }) change(op.target);
-                                   if constexpr (requires { op.da; }) change(op.da);
-                                 },
-                                 backward[i]);
+                             change(*target_of(backward[i]));
                            }});
     };
-    std::visit(
-        [&](const auto& op) {
-          const GradTarget* target = nullptr;
-          if constexpr (requires { op.target; }) target = &op.target;
-          if constexpr (requires { op.da; }) target = &op.da;
-          if (target == nullptr) return;
-          alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
-          if (target->relu_output.defined()) {
-            alter("mask forgotten", [](GradTarget& changed) { changed.relu_output = {}; });
-          }
-        },
-        steps[i]);
+    Operation operation = steps[i];
+    const GradTarget* target = target_of(operation);
+    if (target == nullptr) continue;
+    alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
+    if (target->relu_output.defined()) {
+      alter("mask forgotten", [](GradTarget& changed) { changed.relu_output = {}; });
+    }
   }
   return mutations;
 }

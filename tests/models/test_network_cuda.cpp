@@ -218,7 +218,7 @@ TEST_CASE("cuda: a replayed training step gives the bits of one that runs operat
                                   .flip = true};
   NetworkOptions step_by_step = options;
   step_by_step.record = false;
-  const ModelConfig config = {.name = "googlenet_bn", .input = {1, 17, 17}};
+  const ModelConfig config = {.name = "googlenet_small", .input = {1, 17, 17}};
   Trained recorded(*backend, config, options);
   Trained plain(*backend, config, step_by_step);
   // Learning rate, position and samples change from step to step; a smaller batch is a graph of its own.
@@ -246,7 +246,7 @@ TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages
                             .ema_decay = 0.8,
                             .freeze = {"conv", "inception3"},
                             .dataset_image = Shape{1, 28, 28}};
-  const ModelConfig config = {.name = "googlenet_bn", .input = {1, 17, 17}};
+  const ModelConfig config = {.name = "googlenet_small", .input = {1, 17, 17}};
   Trained recorded(*backend, config, options);
   options.record = false;
   Trained plain(*backend, config, options);
@@ -297,8 +297,8 @@ TEST_CASE("cuda: each of ten BatchNorm training steps at 32x32 is that of the cp
   const auto cuda = make_cuda_backend();
   const auto cpu = make_cpu_backend();
   const NetworkOptions options = {.max_batch = 8, .dataset_image = Shape{1, 28, 28}};
-  Trained ours(*cuda, {.name = "googlenet_bn", .input = {1, 32, 32}}, options);
-  Trained theirs(*cpu, {.name = "googlenet_bn", .input = {1, 32, 32}}, options);
+  Trained ours(*cuda, {.name = "googlenet_small", .input = {1, 32, 32}}, options);
+  Trained theirs(*cpu, {.name = "googlenet_small", .input = {1, 32, 32}}, options);
   double worst = 0.0;
   for (int step = 0; step < 10; ++step) {
     const auto before = theirs.network.state();
@@ -308,7 +308,7 @@ TEST_CASE("cuda: each of ten BatchNorm training steps at 32x32 is that of the cp
     CHECK(loss == Approx(theirs.step(8 * step, 8, {}, 0.01f)).epsilon(1e-3));
     worst = std::max(worst, drift(ours.network, theirs.network, before));
   }
-  std::printf("googlenet_bn 32x32, batch 8: single steps differ by %.1e of their length at most\n", worst);
+  std::printf("googlenet_small 32x32, batch 8: single steps differ by %.1e of their length at most\n", worst);
   CHECK(worst <= 0.05);
 }
 #endif

@@ -51,9 +51,9 @@ TEST_CASE("parameter counts are the published ones", "[zoo]") {
     std::int64_t channels;
     std::int64_t parameters;
   };
-  const Count counts[] = {{"alexnet", 1, 46764746}, {"alexnet", 3, 46787978}, {"vgg11", 1, 128806154},
-                          {"vgg11", 3, 128807306},  {"nin", 1, 1992166},      {"nin", 3, 2015398},
-                          {"googlenet", 3, 5983802}};
+  const Count counts[] = {{"alexnet", 1, 46764746},  {"alexnet", 3, 46787978},      {"vgg11", 1, 128806154},
+                          {"vgg11", 3, 128807306},   {"nin", 1, 1992166},           {"nin", 3, 2015398},
+                          {"googlenet", 3, 5983802}, {"googlenet_small", 1, 379298}};
   for (const Count& count : counts) {
     INFO(count.model << " with " << count.channels << " channels");
     const Network network = planned(with_channels(count.model, count.channels), *backend);
@@ -129,6 +129,8 @@ TEST_CASE("stages of the GoogLeNets", "[zoo]") {
     INFO(name);
     CHECK(stages(name) == small);
   }
+  CHECK(stages("googlenet_small") ==
+        Shapes{{1, 16, 24, 24}, {1, 48, 12, 12}, {1, 120, 6, 6}, {1, 208, 3, 3}, {1, 256}, {1, 10}});
   CHECK(stages("googlenet_native") ==
         Shapes{{1, 64, 28, 28}, {1, 192, 28, 28}, {1, 480, 14, 14}, {1, 832, 7, 7}, {1, 1024}, {1, 10}});
   CHECK(stages("googlenet_cifar") == Shapes{{1, 192, 32, 32}, {1, 480, 16, 16}, {1, 832, 8, 8}, {1, 1024}, {1, 10}});

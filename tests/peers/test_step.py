@@ -1,4 +1,4 @@
-"""One training step of both GoogLeNets beside PyTorch: same weights, same images.
+"""One training step of GoogLeNets beside PyTorch: same weights, same images.
 
     test_step.py TOOL      TOOL is the program built from peer_tool.cpp
 
@@ -24,10 +24,10 @@ from googlenet_torch import F, Checks, make, nn, numpy, relative, safetensors, s
 #        model, device, dtype, images, classes
 CASES = [("googlenet", "reference", "f64", (2, 1, 96, 96), 10),
          ("googlenet_bn", "reference", "f64", (2, 1, 96, 96), 10),
-         ("googlenet_bn", "reference", "f64", (3, 3, 40, 56), 7),
+         ("googlenet_small", "reference", "f64", (3, 3, 40, 56), 7),
          ("googlenet", "cpu", "f32", (3, 3, 32, 48), 7),
          ("googlenet_bn", "cpu", "f32", (4, 3, 32, 48), 7),
-         ("googlenet_bn", "reference", "f32", (4, 3, 32, 48), 7)]
+         ("googlenet_small", "reference", "f32", (4, 3, 32, 48), 7)]
 RESOLVED = 3e-6  # a pre-activation further from zero than this mostly has the same sign in f32
 DRAWS = 8        # of f32, until one takes every decision as double does; a fault would spoil them all
 
@@ -43,7 +43,7 @@ def torch_step(model, images, labels, classes, dtype, affine=False):
     network = network_for(model, images, classes, affine).to(dtype).train()
     smallest = [float("inf")]
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d if model == "googlenet_bn" else nn.Conv2d):
+        if isinstance(module, nn.Conv2d if model == "googlenet" else nn.BatchNorm2d):
             module.register_forward_hook(
                 lambda module, inputs, output: smallest.append(min(smallest.pop(), float(output.detach().abs().min()))))
     logits = network(images.to(dtype))

@@ -33,7 +33,7 @@ ImageDataset real_images() {
 struct Run {
   Run(Backend& backend, const ImageDataset& images, bool record)
       : dataset(make_resident(backend, images.image, images.pixels, images.labels)),
-        network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), backend,
+        network(make_model({.name = "googlenet_small", .input = {1, 32, 32}}), backend,
                 {.max_batch = kBatch, .sgd = {.momentum = true}, .dataset_image = images.image, .record = record}),
         trainer(network, feed,
                 {.epochs = 1,
@@ -123,7 +123,7 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes o
   REQUIRE(whole.losses.size() == kSteps);
   CHECK(whole.network.replays(kBatch));
   const double first = mean(whole.losses, 0, 8), last = mean(whole.losses, kSteps - 8, 8);
-  std::printf("googlenet_bn on the cuda kernels, 32x32, batch 8: mean loss of steps 1 to 8 %.3f, of 33 to 40 %.3f\n",
+  std::printf("googlenet_small on the cuda kernels, 32x32, batch 8: mean loss of steps 1 to 8 %.3f, of 33 to 40 %.3f\n",
               first, last);
   CHECK(last < 0.8 * first);
 #ifdef MINCEPTION_HAVE_CPU
