@@ -241,9 +241,8 @@ std::vector<NamedMutation> backward_mutations(const std::function<std::unique_pt
                            backward.erase(backward.begin() + static_cast<std::ptrdiff_t>(i));
                          }});
     const auto alter = [&](const char* what, auto change) {
-      mutations.push_back({step + ": " + what, [i, change](std::vector<Operation>& backward) {
-                             change(*target_of(backward[i]));
-                           }});
+      mutations.push_back(
+          {step + ": " + what, [i, change](std::vector<Operation>& backward) { change(*target_of(backward[i])); }});
     };
     Operation operation = steps[i];
     const GradTarget* target = target_of(operation);
