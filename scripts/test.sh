@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/scripts/gpu.sh"
-usual_time="20 minutes on 2 cores"  # on a fresh machine without nvcc
+usual_time="15 minutes on 2 cores"  # on a fresh machine without nvcc
 build_mib=2000                      # disk space that the builds take
 cd "$root"
 
