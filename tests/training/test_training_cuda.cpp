@@ -123,8 +123,9 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes o
   REQUIRE(whole.losses.size() == kSteps);
   CHECK(whole.network.replays(kBatch));
   const double first = mean(whole.losses, 0, 8), last = mean(whole.losses, kSteps - 8, 8);
-  std::printf("googlenet_small on the cuda kernels, 32x32, batch 16: mean loss of the first 8 steps %.3f, of the last 8 %.3f\n",
-              first, last);
+  std::printf(
+      "googlenet_small on the cuda kernels, 32x32, batch 16: mean loss of the first 8 steps %.3f, of the last 8 %.3f\n",
+      first, last);
   CHECK(last < 0.8 * first);
 #ifdef MINCEPTION_HAVE_CPU
   CHECK(follower.steps() == kSteps);
