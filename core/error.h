@@ -1,10 +1,12 @@
 #pragma once
 /// Errors that a person can act on: one line that says what was wrong, with which values, and what to do.
 
+#include <cerrno>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,9 @@ std::string concat(const Args&... args) {
   (out << ... << args);
   return out.str();
 }
+
+/// What the system says of an error number: "No space left on device".
+inline std::string system_message(int number = errno) { return std::generic_category().message(number); }
 
 /// Throws an Error made of the arguments.
 template <class... Args>

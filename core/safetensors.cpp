@@ -261,8 +261,6 @@ class Reader {
   std::uint64_t data_bytes_ = 0;
 };
 
-std::string system_message() { return std::generic_category().message(errno); }
-
 /// A new file beside `target`, removed again unless it took the target's place.
 class FileBeside {
  public:

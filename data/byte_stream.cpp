@@ -10,7 +10,7 @@ namespace minception {
 ByteStream::ByteStream(const std::filesystem::path& path) : name_(path.string()) {
   errno = 0;
   file_.reset(gzopen(path.c_str(), "rb"));
-  require(file_ != nullptr, name_, ": cannot be opened: ", std::generic_category().message(errno));
+  require(file_ != nullptr, name_, ": cannot be opened: ", system_message());
   gzbuffer(file_.get(), 1u << 18);
 }
 
@@ -19,7 +19,7 @@ std::size_t ByteStream::read(std::uint8_t* destination, std::size_t count) {
   int status = Z_OK;
   const char* message = gzerror(file_.get(), &status);
   // A file cut short yields the bytes it has and Z_BUF_ERROR; a wrong checksum shows at the end only.
-  std::string reason = status == Z_ERRNO ? std::generic_category().message(errno) : message;
+  std::string reason = status == Z_ERRNO ? system_message() : message;
   if (reason.starts_with(name_ + ": ")) reason.erase(0, name_.size() + 2);  // zlib names the file, too
   require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ", kRemedy);
   require(status != Z_DATA_ERROR, name_, ": the compressed data are damaged (", reason, "); ", kRemedy);

@@ -43,7 +43,7 @@ class File {
   explicit File(const std::string& name) : name_(name) {
     errno = 0;
     file_.reset(std::fopen(name.c_str(), "rb"));
-    require(file_ != nullptr, name_, ": cannot be opened: ", std::generic_category().message(errno));
+    require(file_ != nullptr, name_, ": cannot be opened: ", system_message());
   }
 
   /// Appends up to `count` bytes and returns how many there were.
@@ -52,7 +52,7 @@ class File {
     bytes.resize(before + count);
     errno = 0;
     const std::size_t got = std::fread(bytes.data() + before, 1, count, file_.get());
-    require(std::ferror(file_.get()) == 0, name_, ": cannot be read: ", std::generic_category().message(errno));
+    require(std::ferror(file_.get()) == 0, name_, ": cannot be read: ", system_message());
     bytes.resize(before + got);
     return got;
   }

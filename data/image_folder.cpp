@@ -282,6 +282,26 @@ bool is_left_by_systems(std::string name) {
   return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
 }
 
+ImageFolderSummary summarize_image_folder(const fs::path& path) {
+  Problems unsaid;  // load_image_folder says them
+  const std::vector<ClassFolder> classes = find_classes(is_folder(path / "train") ? path / "train" : path, unsaid);
+  ImageFolderSummary summary = {.classes = std::ssize(classes)};
+  for (const ClassFolder& one : classes) summary.train_images += std::ssize(one.images);
+  const std::vector<Sample> samples = in_turn(classes);
+  constexpr std::size_t kSeen = 15;
+  std::vector<std::int64_t> sides;
+  for (std::size_t i = 0; i < std::min(kSeen, samples.size()); ++i) {
+    unsaid.added_by([&] {
+      const Shape shape = read_image(samples[i * samples.size() / std::min(kSeen, samples.size())].path).shape;
+      sides.push_back(std::min(shape[1], shape[2]));
+    });
+  }
+  if (sides.empty()) return summary;
+  std::nth_element(sides.begin(), sides.begin() + std::ssize(sides) / 2, sides.end());
+  summary.side = sides[sides.size() / 2];
+  return summary;
+}
+
 Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection) {
   require(options.size.rank() == 2, path.string(), ": images of a folder need a size to be loaded in; give it as ",
           "--folder-size, for instance 96 or 96x64");
@@ -293,11 +313,14 @@ Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& option
   const fs::path train_path = path / "train", test_path = path / "test";
   std::vector<ClassFolder> train, test;
   Problems problems;
-  if (options.test_fraction > 0.0) {
+  constexpr double kUsualFraction = 0.2;
+  const bool is_split = is_folder(train_path) || is_folder(test_path);
+  const double test_fraction = options.test_fraction > 0.0 || is_split ? options.test_fraction : kUsualFraction;
+  if (test_fraction > 0.0) {
     require(!is_folder(train_path) || !is_folder(test_path), path.string(),
             ": has the folders train and test, which say what is for testing; leave out --test-fraction");
     train = find_classes(path, problems);
-    if (problems.empty()) test = take_test(train, options.test_fraction, options.split_seed);
+    if (problems.empty()) test = take_test(train, test_fraction, options.split_seed);
   } else {
     const bool lacks_train = options.train && !is_folder(train_path);
     require(!lacks_train && (!options.test || is_folder(test_path)), path.string(), ": has no folder ",

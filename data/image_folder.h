@@ -24,8 +24,9 @@ struct ImageFolderOptions {
   Shape size;
   /// 1 (grey) or 3 (RGB); 0: grey if every file is grey, else RGB.
   std::int64_t channels = 0;
-  /// 0: the folders `train` and `test` say what is for testing. Else this part of the images of each class, rounded, at
-  /// least one and not all; which ones depends on `split_seed` and the sorted names alone.
+  /// This part of the images of each class is for testing, rounded, at least one and not all; which ones depends on
+  /// `split_seed` and the sorted names alone. 0: the folders `train` and `test` say what is for testing, or where neither
+  /// is there a fifth of each class is.
   double test_fraction = 0.0;
   std::uint64_t split_seed = 1;
   /// Parts that are read; of the other one the data set has the class names alone. Its folder is not looked at.
@@ -38,6 +39,16 @@ struct ImageFolderOptions {
 /// Whether a file or folder of this name is passed over: it begins with a dot, or is what operating systems, network
 /// storage and archives leave in folders, in any case of letters.
 bool is_left_by_systems(std::string name);
+
+/// What settings for a training can follow from.
+struct ImageFolderSummary {
+  std::int64_t classes = 0;
+  std::int64_t train_images = 0;  ///< of both parts together where there is no folder `train`
+  std::int64_t side = 0;          ///< the median shorter side of some images, in pixels; 0: none could be read
+};
+
+/// Counts images, and decodes a few. Throws Error where no classes are found; of single files it says nothing.
+ImageFolderSummary summarize_image_folder(const std::filesystem::path& path);
 
 /// Reads such a folder. The images of a part take turns: the first of each class, the second of each, and so on, so that
 /// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot

@@ -17,6 +17,11 @@ DecodedImage decode_png(std::span<const std::uint8_t> file, const std::string& n
 DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name);
 DecodedImage decode_pnm(std::span<const std::uint8_t> file, const std::string& name);
 
+/// The orientation, 1 to 8, that Exif data (a TIFF structure) give an image; 1, upright, where they give none.
+int exif_orientation(std::span<const std::uint8_t> exif);
+/// The image turned and mirrored so that what the orientation calls its first row is at the top.
+DecodedImage upright(DecodedImage image, int orientation);
+
 inline constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;
 inline constexpr const char* kImageRemedy = "; copy or download it again";
 

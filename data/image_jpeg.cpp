@@ -11,6 +11,10 @@
 
 #include <jerror.h>
 
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
 namespace minception {
 namespace {
 
@@ -73,6 +77,7 @@ class JpegReader {
       jpeg_create_decompress(&info_);
       info_.progress = &progress_;
       jpeg_mem_src(&info_, file_.data(), static_cast<unsigned long>(file_.size()));
+      jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
       jpeg_read_header(&info_, TRUE);
     });
     const std::int64_t width = info_.image_width, height = info_.image_height;
@@ -94,8 +99,9 @@ class JpegReader {
       stage([this, &destination] { jpeg_read_scanlines(&info_, &destination, 1); });
       if (!cmyk.empty()) to_rgb(cmyk, row);
     }
+    const int orientation = this->orientation();  // before the markers go
     stage([this] { jpeg_finish_decompress(&info_); });
-    return image;
+    return upright(std::move(image), orientation);
   }
 
  private:
@@ -106,6 +112,18 @@ class JpegReader {
               "); convert it to PNG or to baseline JPEG");
       fail(name_, ": the JPEG data are damaged (", error_.error.text, ")", kImageRemedy);
     }
+  }
+
+  int orientation() const {
+    constexpr std::string_view kName("Exif\0\0", 6);
+    for (const jpeg_marker_struct* marker = info_.marker_list; marker != nullptr; marker = marker->next) {
+      const std::span<const std::uint8_t> data(marker->data, marker->data_length);
+      if (marker->marker == JPEG_APP0 + 1 && data.size() > kName.size() &&
+          std::equal(kName.begin(), kName.end(), data.begin())) {
+        return exif_orientation(data.subspan(kName.size()));
+      }
+    }
+    return 1;
   }
 
   /// As Adobe writes CMYK, 255 is no ink; files without its marker are taken for the same, as other decoders do.

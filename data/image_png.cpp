@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace minception {
 namespace {
@@ -87,16 +88,23 @@ class PngReader {
     for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = first + y * row_bytes;
     stage([this, &rows] {
       png_read_image(png_, rows.data());
-      png_read_end(png_, nullptr);
+      png_read_end(png_, info_);
     });
     if (alpha) lay_over_black(decoded, image);
-    return image;
+    return upright(std::move(image), orientation());
   }
 
  private:
   template <class Calls>
   void stage(const Calls& calls) {
     if (!guarded(error_, calls)) fail(name_, ": the PNG data are damaged (", error_.text, ")", kImageRemedy);
+  }
+
+  int orientation() {
+    png_bytep exif = nullptr;
+    png_uint_32 count = 0;
+    if (png_get_eXIf_1(png_, info_, &count, &exif) == 0) return 1;
+    return exif_orientation({exif, count});
   }
 
   static void lay_over_black(const std::vector<std::uint8_t>& decoded, DecodedImage& image) {

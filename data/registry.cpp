@@ -46,13 +46,17 @@ std::filesystem::path default_data_dir(const std::string& name) { return find(na
 
 bool is_image_folder(const std::string& name) { return name == "folder" || name.starts_with(kFolder); }
 
+std::filesystem::path image_folder_path(const std::string& name, const std::filesystem::path& dir) {
+  const bool named = dir.empty() && name != "folder";
+  std::filesystem::path path = named ? std::filesystem::path(name.substr(kFolder.size())) : dir;
+  require(!path.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
+  return path;
+}
+
 Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, const ImageFolderOptions& options,
                      const Selection& selection) {
   if (is_image_folder(name)) {
-    const bool named = dir.empty() && name != "folder";
-    const std::filesystem::path path = named ? std::filesystem::path(name.substr(kFolder.size())) : dir;
-    require(!path.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
-    Dataset dataset = load_image_folder(path, options, selection);
+    Dataset dataset = load_image_folder(image_folder_path(name, dir), options, selection);
     dataset.name = name;
     return dataset;
   }

@@ -21,6 +21,9 @@ std::filesystem::path default_data_dir(const std::string& name);
 /// Whether the name stands for images of the user's own: "folder:PATH", or "folder" with the path as `dir`.
 bool is_image_folder(const std::string& name);
 
+/// The path of a folder of images; `dir` where that is given.
+std::filesystem::path image_folder_path(const std::string& name, const std::filesystem::path& dir);
+
 /// Loads a data set from `dir`. Where that is empty, from default_data_dir or the PATH of "folder:PATH". `options` are for
 /// such folders alone. What the selection does not take is not decoded. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.
 Dataset load_dataset(const std::string& name, const std::filesystem::path& dir = {},

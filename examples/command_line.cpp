@@ -33,11 +33,14 @@ void reserve_standard_streams() {
   }
 }
 
-/// Flags may be repeated, and lists are added to.
+/// A second data set, file or name would replace the first one in silence. Of numbers the last one counts, so that a script
+/// can add its own; flags may be repeated, and lists are added to.
 void check_given_once(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
-    const bool single =
-        option->get_expected_max() == 1 && option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
+    const std::string type = option->get_type_name();  // "INT", "FLOAT in [0 - 1]", "TEXT", "FILE"
+    const bool number = type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT");
+    const bool single = option->get_expected_max() == 1 && !number &&
+                        option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeLast;
     require(!single || option->count() <= 1, option->get_name(), " is given ", option->count(),
             " times; it takes one value");
   }

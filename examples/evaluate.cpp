@@ -35,7 +35,8 @@ struct Options {
 
 void declare(CommandLine& command_line, Options& o) {
   command_line
-      .add_option("--weights", o.weights, "model.safetensors or a checkpoint of a run, or with --model a state dict")
+      .add_option("--weights", o.weights,
+                  "model.safetensors, model_best.safetensors or a checkpoint of a run, or with --model a state dict")
       .required();
   o.described.declare(command_line);
   command_line.add_option("--data", o.data,

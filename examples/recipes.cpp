@@ -1,6 +1,8 @@
 #include <minception/core/error.h>
 #include <minception/examples/recipes.h>
 
+#include <algorithm>
+
 namespace minception {
 
 const std::vector<Recipe>& recipes() {
@@ -62,8 +64,29 @@ const std::vector<Recipe>& recipes() {
         {"label-smoothing", 0.1},
         {"initialization", "kaiming-normal"},
         {"compute", "bf16"}}},
+      {"folder", "for --data folder:PATH, and its default: follows from the number and size of the images", {}},
   };
   return all;
+}
+
+nlohmann::ordered_json folder_recipe(const ImageFolderSummary& folder) {
+  const std::int64_t images = folder.train_images;
+  const std::string size = folder.side <= 40 ? "32" : folder.side <= 80 ? "64" : "96";
+  std::int64_t batch = images < 64 ? 8 : images < 2000 ? 32 : 128;
+  while (batch > 2 && images % batch == 1) --batch;  // a BatchNorm needs more than one image
+  const std::int64_t epochs = std::clamp<std::int64_t>(20'000 / std::max<std::int64_t>(images, 1), 10, 100);
+  nlohmann::ordered_json options = {{"model", images < 5000 ? "googlenet_small" : "googlenet_bn"},
+                                    {"image-size", size},
+                                    {"batch-size", batch},
+                                    {"epochs", epochs},
+                                    {"optimizer", "adamw"},
+                                    {"lr", 2e-3},
+                                    {"weight-decay", 0.05},
+                                    {"schedule", "one-cycle"},
+                                    {"initialization", "kaiming-normal"},
+                                    {"flip", true},
+                                    {"crop-padding", 4}};
+  return options;
 }
 
 const Recipe& find_recipe(const std::string& name) {

@@ -2,6 +2,8 @@
 /// Sets of options of `train` that are known to work, by name: published trainings, and our own. docs/training.md lists
 /// them with what came of them.
 
+#include <minception/data/image_folder.h>
+
 #include <nlohmann/json.hpp>
 
 #include <string>
@@ -16,6 +18,9 @@ struct Recipe {
 };
 
 const std::vector<Recipe>& recipes();
+
+/// The options of the recipe "folder", which follow from the images; also the defaults of `train --data folder:PATH`.
+nlohmann::ordered_json folder_recipe(const ImageFolderSummary& folder);
 
 /// Throws Error, with the names there are, for an unknown one.
 const Recipe& find_recipe(const std::string& name);

@@ -6,7 +6,10 @@
 #include <minception/models/registry.h>
 #include <minception/training/schedule.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <iterator>
 #include <limits>
 #include <type_traits>
 
@@ -41,7 +44,8 @@ void each_option(Options& o, F&& f) {
   f("folder-size", o.folder_size, result,
     "folder: size that images are loaded in, 96 or 96x64 (height x width; default: as --image-size)");
   f("test-fraction", o.test_fraction, result,
-    "folder: this part of each class is for testing (0: as the folders PATH/train and PATH/test say)");
+    "folder: this part of each class is for testing (0: as the folders PATH/train and PATH/test say, without them "
+    "0.2)");
   f("split-seed", o.split_seed, result, "folder: which images --test-fraction takes");
   f("image-size", o.image_size, result,
     "images are resized to this: 96, or 96x64 (height x width; default: the model's own: docs/models.md)");
@@ -147,10 +151,52 @@ void declare(CommandLine& command_line, TrainOptions& options) {
   command_line.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
 }
 
+namespace {
+
+/// Options that say how steps are made: where one of them is given, the others are not those of a folder's recipe, which
+/// were chosen together.
+constexpr const char* kStepOptions[] = {"optimizer", "lr",      "momentum",     "nesterov", "beta1",
+                                        "beta2",     "epsilon", "weight-decay", "schedule", "lowest-momentum"};
+
+/// Options that weights of --init bring with them.
+constexpr const char* kInitOptions[] = {"model", "image-size", "initialization"};
+
+nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const TrainOptions& options) {
+  ImageFolderSummary folder;
+  try {
+    folder = summarize_image_folder(image_folder_path(options.data, options.data_dir));
+  } catch (const Error&) {
+    return nlohmann::ordered_json::object();  // what is wrong is said where the images are loaded
+  }
+  nlohmann::ordered_json recipe = folder_recipe(folder);
+  const auto given = [&](const std::string& name) { return command_line.count("--" + name) > 0; };
+  const auto erase = [&](const auto& names) {
+    for (const char* name : names) recipe.erase(name);
+  };
+  if (std::any_of(std::begin(kStepOptions), std::end(kStepOptions), given)) erase(kStepOptions);
+  if (!options.init_file.empty()) erase(kInitOptions);
+  if (given("crop-area") || given("crop-aspect")) recipe.erase("crop-padding");
+  std::string line;
+  for (const auto& [name, value] : recipe.items()) {
+    if (given(name)) continue;
+    line += " --" + name;
+    if (!value.is_boolean()) line += " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  std::printf("defaults for %lld images of %lld classes:%s\n", static_cast<long long>(folder.train_images),
+              static_cast<long long>(folder.classes), line.c_str());
+  return recipe;
+}
+
+}  // namespace
+
 void set_defaults(const CommandLine& command_line, TrainOptions& options) {
   bool rate_known = command_line.count("--lr") > 0;
-  if (!options.recipe.empty() && options.resume.empty()) {
-    const nlohmann::ordered_json& recipe = find_recipe(options.recipe).options;
+  const bool of_folder = options.recipe.empty() ? is_image_folder(options.data) : options.recipe == "folder";
+  if ((of_folder || !options.recipe.empty()) && options.resume.empty()) {
+    require(!of_folder || is_image_folder(options.data), "--recipe folder is for --data folder:PATH, not for ",
+            options.data);
+    const nlohmann::ordered_json recipe =
+        of_folder ? recipe_of_folder(command_line, options) : find_recipe(options.recipe).options;
     std::size_t known = 0;
     each_option(options, [&](const std::string& name, auto& member, Decides, const char*) {
       if (!recipe.contains(name)) return;

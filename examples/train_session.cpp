@@ -76,6 +76,8 @@ TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& tra
                             : RunFolder::Open::resume) {
   run_.write("config.json", config_);
   const Metrics metrics = run_.cut_metrics(trainer.state());
+  for (const EpochMetrics& epoch : metrics.epochs) note_epoch(epoch);
+  if (!fs::exists(run_.file("model_best.safetensors"))) best_.reset();
   if (!o.tensorboard) return;
   if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
   events_.emplace(run_.file("tensorboard"));
@@ -93,7 +95,11 @@ bool TrainSession::run(Feed& test, std::string& results) {
   const std::string problem = report_problem();
   require(problem.empty(), problem, "; the training is complete and saved: make its report with: report ",
           run_.path().string());
-  results = concat(run_.path().string(), " holds model.safetensors, checkpoints, metrics.jsonl and report.html");
+  const std::string best =
+      best_ ? concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ", test_part(o_), " images), ")
+            : "";
+  results =
+      concat(run_.path().string(), " holds model.safetensors, ", best, "checkpoints, metrics.jsonl and report.html");
   std::printf("%s\n", results.c_str());
   return true;
 }
@@ -180,8 +186,9 @@ bool TrainSession::test_epoch(Feed& test) {
                                               std::move(evaluation), dataset_.test)));
   });
   saving([&] {
-    write_safetensors(run_.file("model.safetensors"),
-                      {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)});
+    const Safetensors weights = {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)};
+    write_safetensors(run_.file("model.safetensors"), weights);
+    if (note_epoch(metrics)) write_safetensors(run_.file("model_best.safetensors"), weights);
   });
   // Where one of these is missing the epoch is not over: a resumed run tests again, and writes all of them.
   save(failure_.empty() ? trainer_.state() : trained);
@@ -195,6 +202,13 @@ bool TrainSession::test_epoch(Feed& test) {
               clock_time(metrics.seconds).c_str());
   std::fflush(stdout);
   return failure_.empty();
+}
+
+/// Whether this is the best epoch so far; of equal ones the first is.
+bool TrainSession::note_epoch(const EpochMetrics& epoch) {
+  if (best_ && !(epoch.test_accuracy > best_->test_accuracy)) return false;
+  best_ = epoch;
+  return true;
 }
 
 void TrainSession::save(const TrainerState& state) {

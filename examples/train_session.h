@@ -38,6 +38,7 @@ class TrainSession {
   bool goes_on() const;
   bool train_epoch();
   bool test_epoch(Feed& test);
+  bool note_epoch(const EpochMetrics& epoch);
   void save(const TrainerState& state);
   bool stopped(std::string& results);
   std::string report_problem();
@@ -50,6 +51,7 @@ class TrainSession {
   std::string config_;  // the content of config.json
   RunFolder run_;
   std::optional<EventFile> events_;
+  std::optional<EpochMetrics> best_;     // the epoch of model_best.safetensors
   std::string failure_;                  // what could not be saved
   std::int64_t saved_step_ = -1;         // of the last checkpoint
   std::optional<TrainerState> unsaved_;  // of a checkpoint that could not be written

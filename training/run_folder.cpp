@@ -21,14 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFiles[] = {"config.json",  "metrics.jsonl",   "model.safetensors",
+constexpr const char* kFiles[] = {"config.json",  "metrics.jsonl",   "model.safetensors", "model_best.safetensors",
                                   "profile.json", "evaluation.json", "report.html"};
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kLock = ".lock";
 constexpr const char* kCheckpointFolder = "checkpoints";
 constexpr const char* kEventFolder = "tensorboard";
-
-std::string system_message() { return std::generic_category().message(errno); }
 
 bool is_there(const fs::path& path) {
   std::error_code error;
@@ -119,7 +117,7 @@ void RunFolder::check(const fs::path& path, Open how) {
   const int reason = !fs::is_directory(writable, error)             ? ENOTDIR
                      : ::access(writable.c_str(), W_OK | X_OK) == 0 ? 0
                                                                     : errno;
-  require(reason == 0, writable.string(), ": a run cannot be written there: ", std::generic_category().message(reason),
+  require(reason == 0, writable.string(), ": a run cannot be written there: ", system_message(reason),
           "; choose another folder");
   for (const char* file : kFiles) {
     require(!fs::is_directory(path / file, error), (path / file).string(), ": is a folder, and in the way");
@@ -186,7 +184,7 @@ void RunFolder::flush() {
   check_in_place();
   const ssize_t written = ::write(metrics_, pending_.data(), pending_.size());
   if (written == static_cast<ssize_t>(pending_.size())) return pending_.clear();
-  const std::string reason = written < 0 ? system_message() : std::generic_category().message(ENOSPC);
+  const std::string reason = written < 0 ? system_message() : system_message(ENOSPC);
   // The part of a line that there was room for.
   struct stat status = {};
   if (written > 0 && ::fstat(metrics_, &status) == 0) {

@@ -146,8 +146,6 @@ std::filesystem::path new_name(const std::filesystem::path& folder) {
   return folder / concat(kPrefix, seconds, '.', host.data(), '.', ::getpid(), '.', counter++);
 }
 
-std::string system_message(int number) { return std::generic_category().message(number); }
-
 }  // namespace
 
 std::uint32_t crc32c(std::string_view bytes) {

@@ -18,7 +18,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 }  // namespace
 
 Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
-    : network_(network), feed_(feed), options_(options), watch_(network), plateau_(network.model().config.classes) {
+    : network_(network), feed_(feed), options_(options), watch_(network), plateau_(network.model().config.classes, 0) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
   require(options.steps >= 0, "training for ", options.steps, " steps: 0, for whole epochs, or more is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
@@ -26,6 +26,7 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
   options.schedule.at(0, total_steps());  // says what is wrong with it
+  plateau_ = PlateauWatch(network.model().config.classes, total_steps());
   check_batch_norms();
 }
 

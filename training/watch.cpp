@@ -101,9 +101,9 @@ std::optional<std::string> PlateauWatch::add(double loss, std::int64_t steps) {
     steps_ = 0;
     return std::nullopt;
   }
-  const bool said = steps_ >= kSteps;
+  const bool said = steps_ >= patience_;
   steps_ += steps;
-  if (said || steps_ < kSteps) return std::nullopt;
+  if (said || steps_ < patience_) return std::nullopt;
   char number[32];
   std::snprintf(number, sizeof number, "%.3f", chance);
   return concat("for ", steps_, " steps the loss has been ln(", classes_, ") = ", number,

@@ -4,6 +4,7 @@
 
 #include <minception/models/network.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,9 +53,9 @@ class NetworkWatch {
 /// without BatchNorm fails.
 class PlateauWatch {
  public:
-  static constexpr std::int64_t kSteps = 200;  ///< for so long before it is said
-
-  explicit PlateauWatch(std::int64_t classes) : classes_(classes) {}
+  /// It is said after 200 steps, in a training of fewer than 400 after half of them, but not before 10.
+  PlateauWatch(std::int64_t classes, std::int64_t total_steps)
+      : classes_(classes), patience_(std::clamp<std::int64_t>(total_steps / 2, 10, 200)) {}
   /// The mean loss of `steps` further steps. Returns what is to be said, once per plateau.
   std::optional<std::string> add(double loss, std::int64_t steps);
 
@@ -63,7 +64,7 @@ class PlateauWatch {
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
  private:
-  std::int64_t classes_;
+  std::int64_t classes_, patience_;
   std::int64_t steps_ = 0;
 };
 

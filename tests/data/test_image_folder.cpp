@@ -61,6 +61,18 @@ std::string message_for(const fs::path& path, const ImageFolderOptions& options 
   return message;
 }
 
+/// What is wrong with several files at once, a line each.
+std::vector<std::string> details_for(const fs::path& path, int threads) {
+  try {
+    load_image_folder(path, {.size = {3, 3}, .threads = threads});
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Catch::StartsWith(path.string() + ": "));
+    CHECK_THAT(error.what(), Catch::EndsWith(" files and folders cannot be used:"));
+    return error.details();
+  }
+  return {};
+}
+
 }  // namespace
 
 TEST_CASE("a folder of folders is a data set whose classes take turns") {
@@ -221,16 +233,6 @@ TEST_CASE("threads change nothing and all bad files are named at once") {
   for (std::size_t i = 0; i < steps.size(); ++i) CHECK(steps[i] == static_cast<std::int64_t>(i) + 1);
 
   for (const char* bad : {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"}) write(folder / bad, "text");
-  const auto details = [&](int threads) {
-    try {
-      load_image_folder(folder.path(), {.size = {3, 3}, .threads = threads});
-    } catch (const Error& error) {
-      CHECK_THAT(error.what(), Catch::StartsWith(folder.path().string() + ": "));
-      CHECK_THAT(error.what(), Catch::EndsWith(" files and folders cannot be used:"));
-      return error.details();
-    }
-    return std::vector<std::string>();
-  };
   const auto check_named = [&](const std::vector<std::string>& lines, const std::vector<std::string>& expected) {
     REQUIRE(lines.size() == expected.size());
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -238,13 +240,14 @@ TEST_CASE("threads change nothing and all bad files are named at once") {
     }
   };
   for (int round = 0; round < 20; ++round) {
-    check_named(details(1 + round % 8), {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"});
+    check_named(details_for(folder.path(), 1 + round % 8),
+                {"train/b/130", "train/a/131", "train/b/155", "test/a/x.jpeg"});
   }
   fs::create_symlink("/not/there", folder / "train/owl");
   fs::create_directory(folder / "train/a/inside");
   fs::create_directory(folder / "test/empty");
-  check_named(details(2), {"train/a/inside", "train/owl", "test/empty", "train/b/130", "train/a/131", "train/b/155",
-                           "test/a/x.jpeg"});
+  check_named(details_for(folder.path(), 2), {"train/a/inside", "train/owl", "test/empty", "train/b/130", "train/a/131",
+                                              "train/b/155", "test/a/x.jpeg"});
 }
 
 TEST_CASE("one part is read without the other") {
@@ -348,8 +351,9 @@ TEST_CASE("folders that may not be read are refused") {
   fs::permissions(folder / "train/dog", fs::perms::none);
   fs::permissions(folder / "test/dog/1", fs::perms::none);
   if (geteuid() != 0) {  // nothing is closed to root
-    CHECK(message_for(folder.path()) ==
-          (folder / "train/dog").string() + ": this folder cannot be read: Permission denied");
+    CHECK(details_for(folder.path(), 1) ==
+          std::vector<std::string>{(folder / "train/dog").string() + ": this folder cannot be read: Permission denied",
+                                   (folder / "test/dog/1").string() + ": cannot be opened: Permission denied"});
   }
   fs::permissions(folder / "train/dog", fs::perms::owner_all);
   if (geteuid() != 0) {

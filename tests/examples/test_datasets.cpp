@@ -162,3 +162,76 @@ TEST_CASE("images in folders are trained on, tested and predicted under the name
   write_file(folder / "all/test/owls/0", "no image");
   check_refusals(folder, "--data folder:all", "all/test/owls/0: this is no image of a known format");
 }
+
+TEST_CASE("the defaults for a folder of images follow from the images, and each gives way to what is given") {
+  const TemporaryFolder folder;
+  for (const char* name : {"dark", "light"}) {
+    fs::create_directories(folder / "pets" / name);
+    for (int i = 0; i < 12; ++i) {
+      write_file(folder / "pets" / name / std::to_string(i),
+                 "P6 30 40 255\n" + std::string(3600, static_cast<char>((name[0] == 'd' ? 20 : 90) + i)));
+    }
+  }
+  const std::string train = std::string("train --device ") + DEVICE + " --data folder:pets --epochs 1 ";
+  const std::string trained = output_of(folder, train + "--out run");
+  CHECK_THAT(trained,
+             Catch::StartsWith("defaults for 24 images of 2 classes: --model googlenet_small --image-size 32 ") &&
+                 Catch::Contains(" --optimizer adamw ") && Catch::Contains(" --schedule one-cycle ") &&
+                 Catch::Contains("\nfolder:pets: 20 training and 4 test images, 32x32\n"));
+  CHECK(trained.substr(0, trained.find('\n')).find("--epochs") == std::string::npos);
+  // The line can be typed: it gives the same weights.
+  const std::string typed = trained.substr(trained.find(" --"), trained.find('\n') - trained.find(" --"));
+  const std::string again = output_of(folder, train + typed + " --out again");
+  CHECK_THAT(again, Catch::StartsWith("defaults for 24 images of 2 classes:\n"));
+  CHECK(text_of(folder / "again/model.safetensors") == text_of(folder / "run/model.safetensors"));
+  CHECK(text_of(folder / "run/model_best.safetensors") == text_of(folder / "run/model.safetensors"));
+
+  const std::string own = output_of(folder, train + "--momentum 0.9 --batch-size 5 --test-fraction 0.5 --out own");
+  CHECK_THAT(own.substr(0, own.find('\n')), !Catch::Contains("--optimizer") && !Catch::Contains("--lr") &&
+                                                !Catch::Contains("--batch-size") && Catch::Contains("--flip"));
+  const json options = json::parse(text_of(folder / "own/config.json"))["options"];
+  CHECK(options["optimizer"] == "sgd");
+  CHECK(options["batch-size"] == 5);
+  const Outcome published = run(folder.path(), "train --recipe folder --data mnist --out refused");
+  CHECK(published.err == "train: --recipe folder is for --data folder:PATH, not for mnist\n");
+}
+
+TEST_CASE("the weights of the best epoch are kept, also by a run that was stopped and resumed") {
+  const TemporaryFolder folder;
+  std::uint32_t noise = 1;
+  for (const char* part : {"train", "test"}) {
+    for (const char* name : {"a", "b", "c"}) {
+      fs::create_directories(folder / "pets" / part / name);
+      for (int i = 0; i < 8; ++i) {
+        std::string content = "P5 16 16 255\n";
+        for (int at = 0; at < 256; ++at) content += static_cast<char>((noise = noise * 1664525u + 1013904223u) >> 25);
+        write_file(folder / "pets" / part / name / std::to_string(i), content);
+      }
+    }
+  }
+  const auto check_best = [&](const std::string& run_folder) {
+    double best = -1.0;
+    std::int64_t epoch = 0;
+    std::istringstream lines(text_of(folder / run_folder / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const json values = json::parse(line);
+      if (!values.contains("test_accuracy") || !(values["test_accuracy"].get<double>() > best)) continue;
+      best = values["test_accuracy"].get<double>();
+      epoch = values["epoch"].get<std::int64_t>();
+    }
+    const std::string evaluate = std::string("evaluate --json --device ") + DEVICE + " --data folder:pets --weights ";
+    CHECK(json::parse(output_of(folder, evaluate + run_folder + "/model_best.safetensors"))["top1"].get<double>() ==
+          Approx(best).margin(1e-12));
+    return epoch;
+  };
+  const std::string train = std::string("train --device ") + DEVICE +
+                            " --data folder:pets --model googlenet_small --batch-size 6 --lr 0.05 --momentum 0.9 ";
+  const std::string printed = output_of(folder, train + "--epochs 5 --out whole");
+  const std::int64_t epoch = check_best("whole");
+  CHECK_THAT(printed,
+             Catch::Contains(concat("model_best.safetensors (epoch ", epoch, ", the best on the test images)")));
+  output_of(folder, train + "--epochs 3 --out parts");
+  output_of(folder, std::string("train --device ") + DEVICE + " --resume parts --epochs 5");
+  CHECK(check_best("parts") == epoch);
+  CHECK(text_of(folder / "parts/model_best.safetensors") == text_of(folder / "whole/model_best.safetensors"));
+}

@@ -255,7 +255,7 @@ TEST_CASE("numbers that are not finite are traced to their step and layer, and t
 }
 
 TEST_CASE("a loss at chance is said once per plateau") {
-  PlateauWatch watch(10);
+  PlateauWatch watch(10, 1000);
   const double chance = std::log(10.0);
   for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance * (i % 2 == 0 ? 1.005 : 0.995), 10));
   const auto said = watch.add(chance, 10);
@@ -267,6 +267,12 @@ TEST_CASE("a loss at chance is said once per plateau") {
   CHECK(!watch.add(std::nan(""), 10));
   for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance, 10));
   CHECK(watch.add(chance, 10));
+  PlateauWatch of_a_short_training(10, 60);
+  CHECK(!of_a_short_training.add(chance, 20));
+  CHECK_THAT(of_a_short_training.add(chance, 10).value_or(""), Catch::Contains("for 30 steps"));
+  PlateauWatch of_the_shortest(10, 12);
+  CHECK(!of_the_shortest.add(chance, 9));
+  CHECK(of_the_shortest.add(chance, 1));
 
   // A network that learns nothing, because its labels are noise and its learning rate 0, is noticed by the trainer.
   Run run;
@@ -284,8 +290,8 @@ TEST_CASE("a loss at chance is said once per plateau") {
   Trainer trainer(run.network, run.feed, options);
   for (; !trainer.finished(); trainer.finish_epoch()) trainer.train_epoch(hooks);
   REQUIRE(notices.size() == 1);
-  CHECK(notices[0].step >= 200);
-  CHECK(notices[0].step <= 202);
+  CHECK(notices[0].step >= 150);  // half of the training
+  CHECK(notices[0].step <= 152);
 }
 
 TEST_CASE("a training of so many steps ends within an epoch, and its learning rate with it") {

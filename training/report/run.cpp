@@ -117,6 +117,7 @@ Run read_run(const fs::path& folder) {
   run.date = written_at(has_metrics ? metrics : config);
   if (has_metrics) run.metrics = read_metrics(metrics);
   if (fs::exists(evaluation, error)) run.evaluation = read_evaluation_record(evaluation);
+  run.has_best_weights = fs::exists(folder / "model_best.safetensors", error);
   return run;
 }
 

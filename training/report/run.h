@@ -19,6 +19,7 @@ struct Run {
   std::vector<std::pair<std::string, std::string>> config;
   Metrics metrics;                             ///< empty: nothing was recorded yet
   std::optional<EvaluationRecord> evaluation;  ///< nothing: it was not tested yet
+  bool has_best_weights = false;               ///< model_best.safetensors is there
 
   /// The value of a key, or "".
   std::string text(const std::string& key) const;

@@ -52,9 +52,10 @@ std::string headline(const Run& run) {
   std::string tiles;
   if (const EpochMetrics* best = best_epoch(run)) {
     const EpochMetrics& last = epochs.back();
-    const std::string note = best->epoch == last.epoch
-                                 ? "the best so far"
-                                 : "best " + percent(best->test_accuracy) + " in epoch " + grouped(best->epoch);
+    std::string note = best->epoch == last.epoch
+                           ? "the best so far"
+                           : "best " + percent(best->test_accuracy) + " in epoch " + grouped(best->epoch);
+    if (run.has_best_weights) note += ": model_best.safetensors";
     tiles += tile("Test accuracy", percent(last.test_accuracy), note, true);
     tiles += tile("Test loss", decimal(last.test_loss, 4), "train " + decimal(last.train_loss, 4));
   } else if (!run.metrics.steps.empty()) {
