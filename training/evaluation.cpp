@@ -68,26 +68,32 @@ std::string right_aligned(const std::string& text, std::size_t width) {
   return std::string(text.size() < width ? width - text.size() : 0, ' ') + text;
 }
 
-/// A row per class: its accuracy and its row of the confusion matrix.
-std::string confusion_matrix(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
+std::string in_percent(double part) {
+  return std::isnan(part) ? right_aligned("-", 8) : formatted("%6.2f %%", 100.0 * part);
+}
+
+/// A row per class: its recall and precision, and with `matrix` its row of the confusion matrix.
+std::string class_table(const Evaluation& evaluation, const std::vector<std::string>& class_names, bool matrix) {
   const auto classes = static_cast<std::size_t>(evaluation.classes);
   const std::int64_t most = *std::max_element(evaluation.confusion.begin(), evaluation.confusion.end());
   const std::size_t cell = std::max<std::size_t>(5, 2 + std::to_string(most).size());
   std::size_t widest = std::string("class").size();
   for (const std::string& name : class_names) widest = std::max(widest, columns(name));
 
-  std::string text = "    " + padded("class", widest) + "  accuracy";
-  for (std::size_t c = 0; c < classes; ++c) text += right_aligned(std::to_string(c), cell);
-  text += "  <- predicted\n";
+  std::string text = "    " + padded("class", widest) + "    recall  precision";
+  if (matrix) {
+    for (std::size_t c = 0; c < classes; ++c) text += right_aligned(std::to_string(c), cell);
+    text += "  <- predicted";
+  }
+  text += '\n';
+  const std::vector<ClassScores> scores = class_scores(evaluation);
   for (std::size_t label = 0; label < classes; ++label) {
+    text += right_aligned(std::to_string(label), 3) + " " + padded(class_names[label], widest) + "  " +
+            in_percent(scores[label].recall) + "   " + in_percent(scores[label].precision);
     const std::int64_t* row = evaluation.confusion.data() + label * classes;
-    std::int64_t samples = 0;
-    for (std::size_t c = 0; c < classes; ++c) samples += row[c];
-    text += right_aligned(std::to_string(label), 3) + " " + padded(class_names[label], widest) + "  ";
-    text += samples == 0
-                ? right_aligned("-", 8)
-                : formatted("%6.2f %%", 100.0 * static_cast<double>(row[label]) / static_cast<double>(samples));
-    for (std::size_t c = 0; c < classes; ++c) text += right_aligned(row[c] == 0 ? "." : std::to_string(row[c]), cell);
+    for (std::size_t c = 0; matrix && c < classes; ++c) {
+      text += right_aligned(row[c] == 0 ? "." : std::to_string(row[c]), cell);
+    }
     text += '\n';
   }
   return text;
@@ -178,13 +184,33 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
   return evaluation;
 }
 
+std::vector<ClassScores> class_scores(const Evaluation& evaluation) {
+  const auto classes = static_cast<std::size_t>(evaluation.classes);
+  std::vector<ClassScores> scores(classes);
+  for (std::size_t label = 0; label < classes; ++label) {
+    for (std::size_t predicted = 0; predicted < classes; ++predicted) {
+      const std::int64_t count = evaluation.confusion[label * classes + predicted];
+      scores[label].samples += count;
+      scores[predicted].predicted += count;
+    }
+  }
+  for (std::size_t c = 0; c < classes; ++c) {
+    const auto right = static_cast<double>(evaluation.confusion[c * classes + c]);
+    scores[c].recall = right / static_cast<double>(scores[c].samples);  // 0 / 0 is NaN
+    scores[c].precision = right / static_cast<double>(scores[c].predicted);
+  }
+  return scores;
+}
+
 std::string evaluation_table(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
   constexpr std::int64_t kReadable = 20;
   require(static_cast<std::int64_t>(class_names.size()) == evaluation.classes, class_names.size(), " class names for ",
           evaluation.classes, " classes");
   return formatted("loss %.4f  top-1 %.2f %%", evaluation.loss, 100.0 * evaluation.top1) +
          formatted("  top-5 %.2f %%\n\n", 100.0 * evaluation.top5) +
-         (evaluation.classes <= kReadable ? confusion_matrix : frequent_confusions)(evaluation, class_names);
+         (evaluation.classes <= kReadable
+              ? class_table(evaluation, class_names, true)
+              : class_table(evaluation, class_names, false) + "\n" + frequent_confusions(evaluation, class_names));
 }
 
 }  // namespace minception

@@ -53,8 +53,18 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
                     const EvaluationOptions& options = {},
                     const std::function<bool(const EvaluationProgress&)>& report = {});
 
-/// For people: loss, top-1 and top-5, then the classes with their accuracy beside the confusion matrix, or, for more
-/// than 20 classes, the most frequent confusions.
+/// Of one class. A class without samples has no recall, one that was never predicted no precision: NaN.
+struct ClassScores {
+  std::int64_t samples = 0;    ///< whose label it is
+  std::int64_t predicted = 0;  ///< that the network took for it
+  double recall = 0.0;         ///< part of the samples that were predicted
+  double precision = 0.0;      ///< part of those predicted that are right
+};
+
+std::vector<ClassScores> class_scores(const Evaluation& evaluation);
+
+/// For people: loss, top-1 and top-5, then recall and precision of each class beside the confusion matrix, or, for more
+/// than 20 classes, before the most frequent confusions.
 std::string evaluation_table(const Evaluation& evaluation, const std::vector<std::string>& class_names);
 
 }  // namespace minception

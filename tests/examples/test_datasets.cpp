@@ -209,7 +209,8 @@ TEST_CASE("the weights of the best epoch are kept, also by a run that was stoppe
       }
     }
   }
-  const auto check_best = [&](const std::string& run_folder) {
+  // evaluate gives the best accuracy again: of the data, or by itself of what the run was tested on.
+  const auto check_best = [&](const std::string& run_folder, const std::string& data) {
     double best = -1.0;
     std::int64_t epoch = 0;
     std::istringstream lines(text_of(folder / run_folder / "metrics.jsonl"));
@@ -219,19 +220,25 @@ TEST_CASE("the weights of the best epoch are kept, also by a run that was stoppe
       best = values["test_accuracy"].get<double>();
       epoch = values["epoch"].get<std::int64_t>();
     }
-    const std::string evaluate = std::string("evaluate --json --device ") + DEVICE + " --data folder:pets --weights ";
-    CHECK(json::parse(output_of(folder, evaluate + run_folder + "/model_best.safetensors"))["top1"].get<double>() ==
-          Approx(best).margin(1e-12));
+    const std::string evaluate = std::string("evaluate --json --device ") + DEVICE + data + " --weights " + run_folder;
+    const json evaluation = json::parse(output_of(folder, evaluate + "/model_best.safetensors"));
+    CHECK(evaluation["top1"].get<double>() == Approx(best).margin(1e-12));
     return epoch;
   };
   const std::string train = std::string("train --device ") + DEVICE +
                             " --data folder:pets --model googlenet_small --batch-size 6 --lr 0.05 --momentum 0.9 ";
   const std::string printed = output_of(folder, train + "--epochs 5 --out whole");
-  const std::int64_t epoch = check_best("whole");
+  const std::int64_t epoch = check_best("whole", " --data folder:pets");
   CHECK_THAT(printed,
              Catch::Contains(concat("model_best.safetensors (epoch ", epoch, ", the best on the test images)")));
+  const std::string held = output_of(folder, train + "--epochs 1 --hold-out 6 --out held");
+  CHECK_THAT(held, Catch::Contains("18 training and 6 held-out images") &&
+                       Catch::Contains("(epoch 1, the best on the held-out images)"));
+  check_best("held", "");
+  CHECK_THAT(output_of(folder, std::string("evaluate --device ") + DEVICE + " --weights held/model.safetensors"),
+             Catch::StartsWith("held/model.safetensors: googlenet_small on the held-out images of folder:pets\n"));
   output_of(folder, train + "--epochs 3 --out parts");
   output_of(folder, std::string("train --device ") + DEVICE + " --resume parts --epochs 5");
-  CHECK(check_best("parts") == epoch);
+  CHECK(check_best("parts", "") == epoch);
   CHECK(text_of(folder / "parts/model_best.safetensors") == text_of(folder / "whole/model_best.safetensors"));
 }

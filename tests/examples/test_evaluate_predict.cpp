@@ -110,7 +110,7 @@ TEST_CASE("evaluate reports what the library finds") {
                                     expected.confusion.begin() + static_cast<std::ptrdiff_t>(10 * c + 10)));
     CHECK(report["classes"][c]["name"] == place.dataset.test.class_names[c]);
     CHECK(report["classes"][c]["samples"] == 2);
-    CHECK(report["classes"][c]["accuracy"].get<double>() == row[c].get<double>() / 2.0);
+    CHECK(report["classes"][c]["recall"].get<double>() == row[c].get<double>() / 2.0);
   }
 
   const Outcome text = place.run(kEvaluate + "--batch-size 8");
@@ -125,7 +125,7 @@ TEST_CASE("evaluate reports what the library finds") {
   CHECK(train["loss"] != report["loss"]);
   const json limited = json::parse(place.run(kEvaluate + "--limit 3 --json").out);
   CHECK(limited["samples"] == 3);
-  CHECK(limited["classes"][3]["accuracy"].is_null());
+  CHECK(limited["classes"][3]["recall"].is_null());
 }
 
 TEST_CASE("predict sees an image of the data set as evaluate does - to the bit") {

@@ -303,10 +303,18 @@ TEST_CASE("the table for people is aligned and short for many classes") {
   CHECK(evaluation_table(evaluation, {"cat", "\u00e9l\u00e9phant", "cow"}) ==
         "loss 0.2500  top-1 33.33 %  top-5 100.00 %\n"
         "\n"
-        "    class     accuracy     0     1     2  <- predicted\n"
-        "  0 cat        83.33 %    10     .     2\n"
-        "  1 \u00e9l\u00e9phant  100.00 %     .  1234     .\n"
-        "  2 cow              -     .     .     .\n");
+        "    class       recall  precision     0     1     2  <- predicted\n"
+        "  0 cat        83.33 %   100.00 %    10     .     2\n"
+        "  1 \u00e9l\u00e9phant  100.00 %   100.00 %     .  1234     .\n"
+        "  2 cow              -     0.00 %     .     .     .\n");
+  const std::vector<ClassScores> scores =
+      class_scores({.classes = 2, .confusion = {6, 2, 3, 9}, .mistakes = {}});  // 8 and 12 samples
+  CHECK(scores[0].samples == 8);
+  CHECK(scores[0].predicted == 9);
+  CHECK(scores[0].recall == 0.75);
+  CHECK(scores[0].precision == 6.0 / 9.0);
+  CHECK(scores[1].recall == 0.75);
+  CHECK(scores[1].precision == 9.0 / 11.0);
   CHECK_THAT(message_of([&] { evaluation_table(evaluation, {"cat"}); }),
              Catch::Contains("1 class names for 3 classes"));
 
@@ -316,7 +324,8 @@ TEST_CASE("the table for people is aligned and short for many classes") {
     names.push_back("class" + std::to_string(c));
     many.confusion[c * 31] = 50;
   }
-  CHECK_THAT(evaluation_table(many, names), Catch::EndsWith("\n\nno class was taken for another\n"));
+  CHECK_THAT(evaluation_table(many, names), Catch::Contains("\n 29 class29  100.00 %   100.00 %\n") &&
+                                                Catch::EndsWith("\n\nno class was taken for another\n"));
   many.confusion[3 * 30 + 4] = 7;
   many.confusion[29 * 30 + 0] = 12;
   many.confusion[2 * 30 + 1] = 7;
