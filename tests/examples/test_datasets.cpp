@@ -189,6 +189,9 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
   const std::string own = output_of(folder, train + "--momentum 0.9 --batch-size 5 --test-fraction 0.5 --out own");
   CHECK_THAT(own.substr(0, own.find('\n')), !Catch::Contains("--optimizer") && !Catch::Contains("--lr") &&
                                                 !Catch::Contains("--batch-size") && Catch::Contains("--flip"));
+  output_of(folder, train + "--flip=false --out unmirrored");
+  CHECK(json::parse(text_of(folder / "unmirrored/config.json"))["options"]["flip"] == false);
+  CHECK(json::parse(text_of(folder / "run/config.json"))["options"]["flip"] == true);
   const json options = json::parse(text_of(folder / "own/config.json"))["options"];
   CHECK(options["optimizer"] == "sgd");
   CHECK(options["batch-size"] == 5);
