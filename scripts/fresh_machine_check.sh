@@ -2,10 +2,11 @@
 # Both commands of the README on a fresh machine: makes a minimal system with debootstrap, clones the committed HEAD into it
 # and runs them there as a user would. Needs root, debootstrap and a mirror, which is that of this machine.
 #
-#   scripts/fresh_machine_check.sh [--user] [--quickstart] [--keep] [SUITE]
+#   scripts/fresh_machine_check.sh [--user] [--quickstart | --stage=NAME] [--keep] [SUITE]
 #       SUITE         bookworm unless given; trixie, or another suite of this machine's distribution
 #       --user        as a user who is not root and has sudo
 #       --quickstart  the first command alone
+#       --stage=NAME  a stage of scripts/long_tests.sh instead, such as random with the suite's oneDNN
 #       --keep        leaves the system in build/fresh/SUITE; otherwise it is removed in the end
 #
 # Prints what the commands print and how long they took; build/fresh/logs keeps it.
@@ -13,12 +14,13 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-usage() { die "usage: $0 [--user] [--quickstart] [--keep] [SUITE]"; }
-user=root commands=(quickstart test) keep='' suite=bookworm
+usage() { die "usage: $0 [--user] [--quickstart | --stage=NAME] [--keep] [SUITE]"; }
+user=root commands=(quickstart.sh test.sh) keep='' suite=bookworm
 for argument in "$@"; do
   case $argument in
     --user) user=tester ;;
-    --quickstart) commands=(quickstart) ;;
+    --quickstart) commands=(quickstart.sh) ;;
+    --stage=*) commands=("long_tests.sh ${argument#*=}") ;;
     --keep) keep=1 ;;
     [a-z]*) suite=$argument ;;
     *) usage ;;
@@ -96,7 +98,7 @@ if [ -r "$certificates" ]; then
   variables+=({SSL_CERT_FILE,PIP_CERT,CURL_CA_BUNDLE}"=/etc/host-certificates.crt")
 fi
 for name in http_proxy https_proxy no_proxy PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST PIP_PROXY PIP_DEFAULT_TIMEOUT \
-  CMAKE_BUILD_PARALLEL_LEVEL; do
+  CMAKE_BUILD_PARALLEL_LEVEL MINCEPTION_RANDOM_COUNT MINCEPTION_RANDOM_SEED; do
   [ -z "${!name:-}" ] || variables+=("$name=${!name}")
 done
 for settings in "${PIP_CONFIG_FILE:-}" ~/.config/pip/pip.conf ~/.pip/pip.conf /etc/pip.conf; do
@@ -122,12 +124,12 @@ summary=("minimal system: $((SECONDS - begin)) s")
 
 failed=0
 for command in "${commands[@]}"; do
-  say "$suite, as $user: scripts/$command.sh"
-  begin=$SECONDS status=0
-  chroot --userspec="$user:$user" "$system" env -i "${variables[@]}" bash -c "cd $home/minception && scripts/$command.sh" \
-    2>&1 </dev/null | tee "$fresh_logs/$suite-$user-$command.log" || status=$?
+  say "$suite, as $user: scripts/$command"
+  begin=$SECONDS status=0 log=$fresh_logs/$suite-$user-${command%%.*}.log
+  chroot --userspec="$user:$user" "$system" env -i "${variables[@]}" bash -c "cd $home/minception && scripts/$command" \
+    2>&1 </dev/null | tee "$log" || status=$?
   [ $status -eq 0 ] || failed=1
-  summary+=("scripts/$command.sh: $((SECONDS - begin)) s, exit code $status, $(tail -n 1 "$fresh_logs/$suite-$user-$command.log")")
+  summary+=("scripts/$command: $((SECONDS - begin)) s, exit code $status, $(tail -n 1 "$log")")
 done
 say "$suite, as $user, commit $commit, $(nproc) cores; the output is in $fresh_logs"
 printf '%s\n' "${summary[@]}"
