@@ -52,6 +52,8 @@ inline const std::vector<ConvShape>& conv_shapes() {
       {"oneDNN fault: gathers 8 channels", {3, 8, 28, 28}, 16, {1, 1}, {2, 2}, {0, 0}},
       {"oneDNN fault: 30 pixels of one channel", {1, 1, 1, 30}, 1, {1, 1}, {1, 1}, {0, 0}},
       {"oneDNN fault: 90 pixels to odd channels", {2, 6, 9, 10}, 7, {1, 1}, {1, 1}, {0, 0}},
+      {"oneDNN fault: stride beyond a 1x1 with padding", {7, 43, 27, 7}, 60, {1, 1}, {3, 3}, {0, 1}},
+      {"oneDNN fault: stride beyond a 3x3 on two columns", {3, 48, 22, 2}, 61, {3, 3}, {4, 4}, {1, 1}},
   };
   return shapes;
 }

@@ -162,9 +162,17 @@ TEST_CASE("implementations of oneDNN that are known to be faulty are not used") 
   CHECK(!is_fault("jit_1x1:avx512_core", 16));
   CHECK(!is_fault("jit:avx2", 7));
   CHECK(is_fault("jit_bf16_1x1:avx512_core_bf16", 64));
+  CHECK(!is_fault("jit:avx512_core_amx_bf16", 64));
+  shape.padding_w = 1;
+  CHECK(is_fault("jit:avx512_core_amx_bf16", 64));
+  CHECK(is_fault("jit_bf16:avx512_core_bf16", 64));
+  CHECK(!is_fault("jit:avx512_core", 64));
   shape.pass = cpu::Pass::forward;
   CHECK(!is_fault("jit_1x1:avx2", 7));
   CHECK(!is_fault("jit_bf16_1x1:avx512_core_bf16", 64));
+  CHECK(is_fault("brgconv:avx512_core_amx_bf16", 64));
+  shape.kh = shape.kw = 3;  // as in the models: no stride goes beyond the filter
+  CHECK(!is_fault("brgconv:avx512_core_amx_bf16", 64));
 }
 
 // In f32 test_mutations.cpp plants the same faults.
