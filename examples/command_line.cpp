@@ -111,9 +111,16 @@ Option Option::value_name(const std::string& text) const {
   return *this;
 }
 
+Option Option::group(const std::string& heading) const {
+  option_->group(heading);
+  return *this;
+}
+
 CommandLine::CommandLine(const std::string& about, const std::string& program)
     : app_(std::make_unique<CLI::App>(about, program)) {
   app_->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app_->set_version_flag("--version", concat(program, " of Minception ", MINCEPTION_VERSION),
+                         "Print the version and exit");
 }
 
 CommandLine::~CommandLine() = default;

@@ -44,6 +44,8 @@ class CommandLine {
     Option default_text(const std::string& text) const;
     /// What --help shows in place of the variable's type.
     Option value_name(const std::string& text) const;
+    /// The heading of --help that it stands under.
+    Option group(const std::string& heading) const;
 
    private:
     Option integers(std::int64_t least, std::int64_t most) const;

@@ -232,6 +232,11 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
                 static_cast<long long>(trainer.total_steps()));
   }
   TrainSession session(o, network, trainer, dataset, recorded);
+  if (resuming && session.finished()) {
+    std::printf("%s has come to the end of its --patience %lld; nothing is left to do\n", o.resume.c_str(),
+                static_cast<long long>(o.patience));
+    return true;
+  }
   if (o.profile) {
     session.profile_steps(*train_feed);
     return true;

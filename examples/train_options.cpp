@@ -81,6 +81,8 @@ void each_option(Options& o, F&& f) {
   f("step-epochs", o.step_epochs, result, "step: epochs between two multiplications");
   f("step-factor", o.step_factor, result, "step: what the learning rate is multiplied by");
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
+  f("patience", o.patience, result,
+    "end when the accuracy on the images that are tested has not been better for so many epochs (0: never)");
   f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
   f("no-transform-input", o.no_transform_input, result,
     "googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
@@ -112,6 +114,28 @@ void each_option(Options& o, F&& f) {
   f("keep-checkpoints", o.keep_checkpoints, nothing, "how many checkpoints stay");
   f("tensorboard", o.tensorboard, nothing, "write event files for TensorBoard, too");
 }
+
+struct Group {
+  const char* heading;
+  std::vector<const char*> options;
+};
+
+const Group kGroups[] = {
+    {"What to train, and where it goes", {"out", "resume", "overwrite", "recipe", "model", "epochs", "seed"}},
+    {"Images",
+     {"data", "data-dir", "folder-size", "test-fraction", "split-seed", "hold-out", "limit-train", "limit-test",
+      "image-size", "mean", "deviation"}},
+    {"Changes to training images",
+     {"crop-padding", "flip", "crop-area", "crop-aspect", "brightness", "contrast", "saturation", "no-shuffle"}},
+    {"Steps",
+     {"batch-size", "accumulate", "optimizer", "lr", "momentum", "lowest-momentum", "nesterov", "beta1", "beta2",
+      "epsilon", "weight-decay", "clip-norm", "ema", "label-smoothing"}},
+    {"Learning rate over time",
+     {"schedule", "warmup-epochs", "one-cycle-rise", "step-epochs", "step-factor", "lowest-lr", "patience"}},
+    {"First weights", {"initialization", "init", "reset-head", "freeze", "no-transform-input"}},
+    {"Device", {"device", "compute", "kernels", "threads", "stream", "loader-threads", "no-graph"}},
+    {"Records",
+     {"log-every", "checkpoint-every", "keep-checkpoints", "tensorboard", "check-nan", "profile", "profile-steps"}}};
 
 /// Of Adam. Less is lost beside a second moment of 0, and 0 / 0 spoils weights that have had no gradient yet.
 constexpr double kSmallestEpsilon = 1e-30;
@@ -149,6 +173,9 @@ void declare(CommandLine& command_line, TrainOptions& options) {
   command_line.add_option("--out", options.out, "folder of the run, for instance runs/first");
   command_line.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
   command_line.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
+  for (const Group& group : kGroups) {
+    for (const char* name : group.options) command_line.option(concat("--", name)).group(group.heading);
+  }
 }
 
 namespace {
@@ -293,6 +320,7 @@ void check(const TrainOptions& o) {
   check_count("--hold-out", o.hold_out, 0, 1'000'000'000);
   check_count("--limit-train", o.limit_train, 0, kMost);
   check_count("--limit-test", o.limit_test, 0, kMost);
+  check_count("--patience", o.patience, 0, 1'000'000);
   check_count("--log-every", o.log_every, 1, 1'000'000);
   require(!o.profile || o.resume.empty(), "--profile and --resume exclude each other: profile in a folder of its own");
   check_count("--profile-steps", o.profile_steps, 0, 1'000'000);

@@ -50,6 +50,7 @@ struct TrainOptions {
   double step_epochs = 30.0;
   double step_factor = 0.1;
   double lowest_learning_rate = 0.0;
+  std::int64_t patience = 0;  ///< 0: never
   std::string initialization = "xavier-uniform";
   std::string init_file;
   std::int64_t reset_head = 0;

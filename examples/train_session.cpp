@@ -85,7 +85,7 @@ TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& tra
 
 bool TrainSession::run(Feed& test, std::string& results) {
   try {
-    while (!trainer_.finished()) {
+    while (!finished()) {
       if (stop_signal() != 0 || !train_epoch() || !test_epoch(test)) return stopped(results);
     }
   } catch (const Error&) {
@@ -95,6 +95,10 @@ bool TrainSession::run(Feed& test, std::string& results) {
   const std::string problem = report_problem();
   require(problem.empty(), problem, "; the training is complete and saved: make its report with: report ",
           run_.path().string());
+  if (!trainer_.finished()) {
+    std::printf("no epoch has been better than epoch %lld for %lld epochs (--patience): the training ends\n",
+                static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
+  }
   const std::string best =
       best_ ? concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ", test_part(o_), " images), ")
             : "";
@@ -192,7 +196,7 @@ bool TrainSession::test_epoch(Feed& test) {
   });
   // Where one of these is missing the epoch is not over: a resumed run tests again, and writes all of them.
   save(failure_.empty() ? trainer_.state() : trained);
-  if (!trainer_.finished() && failure_.empty()) {
+  if (!finished() && failure_.empty()) {
     const std::string problem = report_problem();
     if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
   }
@@ -202,6 +206,12 @@ bool TrainSession::test_epoch(Feed& test) {
               clock_time(metrics.seconds).c_str());
   std::fflush(stdout);
   return failure_.empty();
+}
+
+bool TrainSession::finished() const {
+  const bool patient = o_.patience == 0 || !best_ || trainer_.state().position > 0 ||
+                       trainer_.state().epoch - 1 - best_->epoch < o_.patience;
+  return trainer_.finished() || !patient;
 }
 
 /// Whether this is the best epoch so far; of equal ones the first is.

@@ -26,6 +26,8 @@ class TrainSession {
   TrainSession(const TrainOptions& options, Network& network, Trainer& trainer, const Dataset& dataset,
                const nlohmann::ordered_json& recorded);
 
+  /// Whether nothing is left to do: all epochs are run, or --patience has come to its end.
+  bool finished() const;
   /// Returns false if a signal stopped it. `results` says what the folder holds, or how to go on. Throws Error, with how to
   /// go on, where something could not be saved.
   bool run(Feed& test, std::string& results);

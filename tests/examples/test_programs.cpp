@@ -328,3 +328,41 @@ TEST_CASE("summarize prints the published numbers") {
   CHECK_THAT(run(folder.path(), "summarize --model googlenet_bn").out, Catch::Contains("5,984,810"));
   CHECK(run(folder.path(), "summarize --help").code == 0);
 }
+
+TEST_CASE("a training whose accuracy gets no better ends when patience does") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "data");
+  write_dataset(folder.path() / "data", 20);
+  // With frozen weights and statistics every epoch is as good as the first.
+  const Command still = kTrain + "--epochs 10 --lr 0 --freeze c,i --out run ";
+  const Outcome outcome = run(folder.path(), still + "--patience 2");
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("epoch 3/10") && !Catch::Contains("epoch 4/10") &&
+                              Catch::Contains("no epoch has been better than epoch 1 for 2 epochs (--patience)"));
+  const Outcome resumed = run(folder.path(), "train --resume run");
+  CHECK(resumed.code == 0);
+  CHECK_THAT(resumed.out, Catch::Contains("run has come to the end of its --patience 2; nothing is left to do"));
+  const Outcome patient = run(folder.path(), still + "--epochs 3 --patience 3 --overwrite");
+  CHECK_THAT(patient.out, Catch::Contains("epoch 3/3") && !Catch::Contains("--patience"));
+}
+
+TEST_CASE("help is in groups, and every program tells its version") {
+  const TemporaryFolder folder;
+  const std::string help = run(folder.path(), "train --help").out;
+  std::size_t at = 0;
+  for (const char* heading : {"What to train, and where it goes:", "Images:", "Steps:", "First weights:", "Device:"}) {
+    const std::size_t found = help.find(heading);
+    INFO(heading);
+    REQUIRE(found != std::string::npos);
+    CHECK(found > at);
+    at = found;
+  }
+  // Under no heading but help and version.
+  const std::string rest = help.substr(help.find("Options:"), help.find("What to train") - help.find("Options:"));
+  CHECK(std::count(rest.begin(), rest.end(), '\n') == 5);
+  for (const char* program : {"train", "evaluate", "predict", "report", "summarize"}) {
+    CHECK_THAT(run(folder.path(), std::string(program) + " --version").out,
+               Catch::StartsWith(std::string(program) + " of Minception ") && Catch::Contains("."));
+  }
+}
