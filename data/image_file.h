@@ -19,10 +19,9 @@ struct DecodedImage {
 
 /// Reads an image, whatever its name says: the format is told from its first bytes. PNG: every colour type and bit
 /// depth, 16 bits rounded to 8, transparency laid over black. JPEG: baseline and progressive, grey, YCbCr, RGB and
-/// (Adobe's) CMYK. PGM and PPM: P2, P3, P5 and P6, any maximum. A JPEG or
-/// PNG whose Exif data say how the camera was held comes upright. Throws Error with the file name for a file that is
-/// missing, truncated or damaged, of another format, larger than 2^28 pixels, or of a format that this build leaves out
-/// (with the package that it needs).
+/// (Adobe's) CMYK. PGM and PPM: P2, P3, P5 and P6, any maximum. A JPEG or PNG whose Exif data say how
+/// the camera was held comes upright. Throws Error with the file name for a file that is missing, truncated or damaged, of
+/// another format, larger than 2^28 pixels, or of a format that this build leaves out (with the package that it needs).
 DecodedImage read_image(const std::filesystem::path& path);
 
 /// Whether the name of the file ends as those of the formats above do, in any case of letters.

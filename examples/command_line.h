@@ -75,8 +75,8 @@ class CommandLine {
   std::string help() const;
 
   /// Parses the command line, then calls `work`. Any failure becomes one line on stderr, "name: what", and an exit code.
-  /// An option that takes one text and is given twice is a wrong command line; of numbers the last one counts. `results`, filled in by `work`, says in
-  /// the line about lost output where the results are.
+  /// An option that takes one text and is given twice is a wrong command line; of numbers the last one counts. `results`,
+  /// filled in by `work`, says in the line about lost output where the results are.
   int run(int argc, char** argv, const std::function<void()>& work, const std::string& results = {});
 
  private:

@@ -209,9 +209,11 @@ bool TrainSession::test_epoch(Feed& test) {
 }
 
 bool TrainSession::finished() const {
-  const bool patient = o_.patience == 0 || !best_ || trainer_.state().position > 0 ||
-                       trainer_.state().epoch - 1 - best_->epoch < o_.patience;
-  return trainer_.finished() || !patient;
+  if (trainer_.finished()) return true;
+  if (o_.patience == 0 || !best_) return false;
+  const TrainerState at = trainer_.state();
+  const std::int64_t tested_epochs = at.epoch - 1;
+  return at.position == 0 && tested_epochs - best_->epoch >= o_.patience;
 }
 
 /// Whether this is the best epoch so far; of equal ones the first is.

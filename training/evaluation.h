@@ -53,7 +53,8 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
                     const EvaluationOptions& options = {},
                     const std::function<bool(const EvaluationProgress&)>& report = {});
 
-/// Of one class. A class without samples has no recall, one that was never predicted no precision: NaN.
+/// How well a network tells one class. The recall of a class without samples is NaN, and so is the precision of a class that
+/// was predicted for no sample.
 struct ClassScores {
   std::int64_t samples = 0;    ///< whose label it is
   std::int64_t predicted = 0;  ///< that the network took for it

@@ -40,9 +40,10 @@ GradTarget* target_of(Operation& operation) {
         if constexpr (requires { op.target; }) {
           return &op.target;
         } else if constexpr (requires { op.da; }) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(op.da)>, GradTarget>) return &op.da;
+          return &op.da;
+        } else {
+          return nullptr;
         }
-        return nullptr;
       },
       operation);
 }
