@@ -395,6 +395,8 @@ void draw(Draw& d, AdamStep& op, std::string& note) {
   op.beta2 = d.one_of({0.0, 0.3, 0.9, 0.99, 0.999});
   op.epsilon = d.one_of({1e-8, 1e-3});
   op.decoupled = d.chance(0.5);
+  // Then the step is m / (|g + decay w| + epsilon): a sum that cancels in f32 must not be all that it is divided by.
+  if (op.beta2 == 0.0 && !op.decoupled) op.epsilon = 1e-3;
   op.segments = d.segments(buffer.shape[0]);
   op.step = dense(Shape{1}, DType::i64);
   op.schedule = dense(Shape{2});
