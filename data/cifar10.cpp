@@ -215,7 +215,7 @@ struct Parts {
               ": all have as many as published, or one is truncated", kRemedy);
     }
     require(has_meta, where, ": ", form.meta, " is missing", kRemedy);
-    Dataset result{"cifar10", {}, {}};
+    Dataset result{.name = "cifar10", .train = {}, .test = {}};
     for (ImageDataset* part : {&result.train, &result.test}) {
       part->image = Shape{3, 32, 32};
       part->class_names = class_names;

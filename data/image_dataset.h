@@ -14,6 +14,7 @@ struct ImageDataset {
   std::vector<std::uint8_t> pixels;  ///< (N, H, W, C): channels-last, as in tensors
   std::vector<std::int32_t> labels;  ///< N indices into `class_names`
   std::vector<std::string> class_names;
+  std::vector<std::string> files = {};  ///< N paths; empty where the images are not files of their own
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
@@ -21,11 +22,12 @@ struct ImageDataset {
 /// CRC-32 of shape, labels and pixels: tells whether a resumed training sees the samples that it saw before.
 std::uint32_t checksum(const ImageDataset& dataset);
 
-/// A data set with the split that its authors published.
+/// A data set with its parts. Validation images choose between epochs and settings; test images are for the final answer.
 struct Dataset {
   std::string name;
   ImageDataset train;
-  ImageDataset test;
+  ImageDataset test;             ///< empty for a folder that has none
+  ImageDataset validation = {};  ///< taken from the training images; empty unless asked for
 };
 
 }  // namespace minception

@@ -59,8 +59,9 @@ Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path
   std::error_code error;
   require(std::filesystem::is_directory(dir, error), dir.string(), ": there is no such folder; ", family.how_to_get);
   const Part train = find_part(family, dir, "train"), test = find_part(family, dir, "t10k");
-  Dataset dataset{family.name, load_part(family, train, leading_train(selection, train.count)),
-                  load_part(family, test, leading_test(selection, test.count))};
+  Dataset dataset{.name = family.name,
+                  .train = load_part(family, train, leading_train(selection, train.count)),
+                  .test = load_part(family, test, leading_test(selection, test.count))};
   require(dataset.train.image == dataset.test.image, dir.string(), ": the images for training are ",
           dataset.train.image, ", those for testing ", dataset.test.image,
           "; take all four files from the same data set");

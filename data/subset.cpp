@@ -2,6 +2,7 @@
 #include <minception/data/subset.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -13,14 +14,7 @@ void append(ImageDataset& to, const ImageDataset& from, std::int64_t index, std:
   const auto begin = from.pixels.begin() + index * bytes;
   to.pixels.insert(to.pixels.end(), begin, begin + bytes);
   to.labels.push_back(label);
-}
-
-/// The first `limit`, all of them if it is 0.
-void keep_first(std::vector<std::int64_t>& indices, std::int64_t limit, const char* option) {
-  require(limit >= 0, option, " ", limit, ": must be 0 or more");
-  const auto count = static_cast<std::int64_t>(indices.size());
-  require(limit <= count, option, " ", limit, ": there are only ", count, " images");
-  if (limit > 0) indices.resize(static_cast<std::size_t>(limit));
+  if (!from.files.empty()) to.files.push_back(from.files[static_cast<std::size_t>(index)]);
 }
 
 ImageDataset taken(const ImageDataset& part, const std::vector<std::int64_t>& indices) {
@@ -37,45 +31,53 @@ void keep(ImageDataset& part, const std::vector<std::int64_t>& indices) {
 
 }  // namespace
 
+std::int64_t limited(std::int64_t count, std::int64_t limit, const char* option) {
+  require(limit >= 0, option, " ", limit, ": must be 0 or more");
+  require(limit <= count || count == 0, option, " ", limit, ": there are only ", count, " images");
+  return limit > 0 ? std::min(limit, count) : count;
+}
+
 SelectedSamples select(const Selection& selection, std::int64_t train_count, std::int64_t test_count) {
-  const std::int64_t held = selection.hold_out, n = train_count;
+  const std::int64_t n = train_count;
+  std::int64_t held = selection.hold_out;
   require(held == 0 || (held >= 1 && held < n), "--hold-out: cannot hold out ", held, " of ", n,
           " training images: 1 to ", n - 1, " can be");
+  if (held == 0 && selection.validation_fraction > 0.0) {
+    require(n >= 2, "--validation-fraction ", selection.validation_fraction, ": there are only ", n,
+            " training images");
+    held = std::clamp<std::int64_t>(std::llround(selection.validation_fraction * static_cast<double>(n)), 1, n - 1);
+  }
   SelectedSamples selected;
-  selected.held_out = held > 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const bool goes = held > 0 && (i + 1) * held / n > i * held / n;
-    (goes ? selected.test : selected.train).push_back(i);
+    (goes ? selected.validation : selected.train).push_back(i);
   }
-  for (std::int64_t i = 0; i < test_count && !selected.held_out; ++i) selected.test.push_back(i);
+  for (std::int64_t i = 0; i < test_count; ++i) selected.test.push_back(i);
+  const auto keep_first = [](std::vector<std::int64_t>& indices, std::int64_t limit, const char* option) {
+    indices.resize(static_cast<std::size_t>(limited(std::ssize(indices), limit, option)));
+  };
   keep_first(selected.train, selection.train, selection.train_option);
+  if (selection.test > 0 && std::ssize(selected.validation) > selection.test) {
+    selected.validation.resize(static_cast<std::size_t>(selection.test));
+  }
   keep_first(selected.test, selection.test, selection.test_option);
   return selected;
 }
 
 std::int64_t leading_train(const Selection& selection, std::int64_t count) {
-  return selection.train > 0 && selection.hold_out == 0 ? std::min(selection.train, count) : count;
+  const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
+  return selection.train > 0 && !validates ? std::min(selection.train, count) : count;
 }
 
 std::int64_t leading_test(const Selection& selection, std::int64_t count) {
-  if (selection.hold_out > 0) return 0;
   return selection.test > 0 ? std::min(selection.test, count) : count;
 }
 
 void keep_selected(Dataset& dataset, const Selection& selection, std::int64_t train_count, std::int64_t test_count) {
   const SelectedSamples selected = select(selection, train_count, test_count);
-  if (selected.held_out) {
-    dataset.test = taken(dataset.train, selected.test);
-  } else {
-    keep(dataset.test, selected.test);
-  }
+  dataset.validation = taken(dataset.train, selected.validation);
   keep(dataset.train, selected.train);
-}
-
-void hold_out(Dataset& dataset, std::int64_t count) {
-  const std::int64_t n = dataset.train.size();
-  require(count >= 1 && count < n, "cannot hold out ", count, " of ", n, " training images: 1 to ", n - 1, " can be");
-  keep_selected(dataset, {.hold_out = count}, n, dataset.test.size());
+  keep(dataset.test, selected.test);
 }
 
 ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int32_t> classes) {

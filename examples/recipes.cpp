@@ -72,8 +72,7 @@ const std::vector<Recipe>& recipes() {
 nlohmann::ordered_json folder_recipe(const ImageFolderSummary& folder) {
   const std::int64_t images = folder.train_images;
   const std::string size = folder.side <= 40 ? "32" : folder.side <= 80 ? "64" : "96";
-  std::int64_t batch = images < 64 ? 8 : images < 2000 ? 32 : 128;
-  while (batch > 2 && images % batch == 1) --batch;  // a BatchNorm needs more than one image
+  const std::int64_t batch = images < 64 ? 8 : images < 2000 ? 32 : 128;
   const std::int64_t epochs = std::clamp<std::int64_t>(20'000 / std::max<std::int64_t>(images, 1), 10, 100);
   nlohmann::ordered_json options = {{"model", images < 5000 ? "googlenet_small" : "googlenet_bn"},
                                     {"image-size", size},

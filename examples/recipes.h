@@ -19,6 +19,9 @@ struct Recipe {
 
 const std::vector<Recipe>& recipes();
 
+/// Fraction of a folder's training images that is for validation, unless asked otherwise.
+inline constexpr double kFolderValidation = 0.2;
+
 /// The options of the recipe "folder", which follow from the images; also the defaults of `train --data folder:PATH`.
 nlohmann::ordered_json folder_recipe(const ImageFolderSummary& folder);
 

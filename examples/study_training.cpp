@@ -124,8 +124,10 @@ void fail_unfinished(const std::string& problem, std::size_t done, const std::st
 }
 
 Dataset load_dataset(const StudyOptions& o) {
-  return load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size)},
-                      {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
+  Dataset dataset = load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size), .test = o.hold_out == 0},
+                                 {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
+  if (o.hold_out > 0) dataset.test = std::move(dataset.validation);
+  return dataset;
 }
 
 StudyData::StudyData(Backend& backend, const ImageDataset& train_images, const ImageDataset& test_images)

@@ -126,6 +126,18 @@ Resumed find_resumed(const CommandLine& command_line, TrainOptions& o) {
   return resumed;
 }
 
+/// "160 training, 40 validation and 100 test"
+std::string parts_text(const Dataset& dataset) {
+  std::string text = concat(dataset.train.size(), " training");
+  if (dataset.validation.size() > 0) {
+    text += concat(dataset.test.size() > 0 ? ", " : " and ", dataset.validation.size(), " validation");
+  }
+  return dataset.test.size() > 0 ? concat(text, " and ", dataset.test.size(), " test") : text;
+}
+
+/// Whether a run with all epochs lacks its last step, the test of its best weights.
+bool was_not_tested(const fs::path& run) { return read_metrics(run / "metrics.jsonl").last_test() == nullptr; }
+
 /// Returns false if it was stopped. `results` as in TrainSession::run.
 bool train(const CommandLine& command_line, TrainOptions o, std::string& results) {
   const DeviceChoice device = choose_device(o.device);
@@ -146,23 +158,25 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   const Shape size = parse_image_size(o.image_size);
   const Initialization initialization = parse_initialization(o.initialization);
 
-  Dataset dataset = load_dataset(o.data, o.data_dir,
-                                 {.size = o.folder_size.empty() ? size : parse_image_size(o.folder_size),
-                                  .channels = initial ? initial->config.input[0] : resumed.channels,
-                                  .test_fraction = o.test_fraction,
-                                  .split_seed = static_cast<std::uint64_t>(o.split_seed),
-                                  .progress = loading_bar()},
-                                 {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
+  ImageFolderOptions folder = image_folder_options(o);
+  if (o.folder_size.empty()) folder.size = size;
+  folder.channels = initial ? initial->config.input[0] : resumed.channels;
+  folder.progress = loading_bar();
+  Dataset dataset = load_dataset(o.data, o.data_dir, folder, selection(o));
+  const Part part = evaluated_part(dataset);
+  const ImageDataset& evaluated = images_of(dataset, part);
+  require(evaluated.size() > 0, o.data, ": there are no images to test on; add a folder test, or take some of the ",
+          "training images: --validation-fraction 0.2");
   if (initial) check_initial_weights(*initial, o, dataset);
   const Shape& image = dataset.train.image;
   Json recorded = to_json(o);
   recorded["data_checksum"] = {checksum(dataset.train), checksum(dataset.test)};
+  if (dataset.validation.size() > 0) recorded["data_checksum"].push_back(checksum(dataset.validation));
   require(!resuming || resumed.options.value("data_checksum", Json()) == recorded["data_checksum"], o.resume,
           ": the images or labels of ", o.data,
           " are not those that the run was started with; name their folder with "
           "--data-dir");
-  std::printf("%s: %lld training and %lld %s images, %lldx%lld\n", dataset.name.c_str(),
-              static_cast<long long>(dataset.train.size()), static_cast<long long>(dataset.test.size()), test_part(o),
+  std::printf("%s: %s images, %lldx%lld\n", dataset.name.c_str(), parts_text(dataset).c_str(),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
   const auto classes = static_cast<std::int64_t>(dataset.train.class_names.size());
@@ -186,10 +200,10 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   }
 
   // Where samples come from: the device, or host memory by way of threads. Either way gives the same batches.
-  ResidentDataset train_on_device, test_on_device;
-  const MemorySource train_source(dataset.train), test_source(dataset.test);
-  std::unique_ptr<Feed> train_feed, test_feed;
-  const std::size_t dataset_bytes = dataset.train.pixels.size() + dataset.test.pixels.size();
+  ResidentDataset train_on_device, evaluated_on_device;
+  const MemorySource train_source(dataset.train), evaluated_source(evaluated);
+  std::unique_ptr<Feed> train_feed, evaluated_feed;
+  const std::size_t dataset_bytes = dataset.train.pixels.size() + evaluated.pixels.size();
   const std::size_t free_bytes = backend->available_memory();
   const bool too_large = free_bytes > 0 && dataset_bytes > free_bytes / 10 * 9;
   if (too_large && !o.stream) {
@@ -199,16 +213,22 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   }
   if (o.stream || too_large) {
     train_feed = std::make_unique<StreamedFeed>(train_source, o.loader_threads);
-    test_feed = std::make_unique<StreamedFeed>(test_source, o.loader_threads);
+    evaluated_feed = std::make_unique<StreamedFeed>(evaluated_source, o.loader_threads);
   } else {
     train_on_device = make_resident(*backend, image, dataset.train.pixels, dataset.train.labels);
-    test_on_device = make_resident(*backend, image, dataset.test.pixels, dataset.test.labels);
-    dataset.train.pixels = {};  // the device has its own copy now; the test's worst mistakes are shown
+    evaluated_on_device = make_resident(*backend, image, evaluated.pixels, evaluated.labels);
+    dataset.train.pixels = {};  // the device has its own copy; the pixels of the other parts show their mistakes
     train_feed = std::make_unique<ResidentFeed>(train_on_device);
-    test_feed = std::make_unique<ResidentFeed>(test_on_device);
+    evaluated_feed = std::make_unique<ResidentFeed>(evaluated_on_device);
   }
-  const std::int64_t steps_per_epoch =
-      (dataset.train.size() + o.batch_size * o.accumulate - 1) / (o.batch_size * o.accumulate);
+  const std::int64_t samples = Trainer::samples_per_epoch(network, dataset.train.size(), o.batch_size);
+  if (samples < dataset.train.size()) {
+    std::fprintf(stderr,
+                 "warning: %lld images in batches of %lld leave one, and a BatchNorm cannot train on one image: each "
+                 "epoch passes over one, at random\n",
+                 static_cast<long long>(dataset.train.size()), static_cast<long long>(o.batch_size));
+  }
+  const std::int64_t steps_per_epoch = (samples + o.batch_size * o.accumulate - 1) / (o.batch_size * o.accumulate);
   Trainer trainer(network, *train_feed,
                   {.epochs = o.epochs,
                    .batch_size = o.batch_size,
@@ -222,12 +242,13 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   const TrainerState at = trainer.state();
   require(!resuming || at.epoch <= o.epochs || (at.epoch == o.epochs + 1 && at.position == 0), o.resume, ": --epochs ",
           o.epochs, ": the run is in epoch ", at.epoch, " already; resume it with that many or more");
-  if (resuming && trainer.finished()) {
+  const bool to_test = part == Part::validation && dataset.test.size() > 0;
+  if (resuming && trainer.finished() && !(to_test && was_not_tested(o.resume))) {
     std::printf("%s has run all of its %lld epochs; nothing is left to do\n", o.resume.c_str(),
                 static_cast<long long>(o.epochs));
     return true;
   }
-  if (resuming) {
+  if (resuming && !trainer.finished()) {
     std::printf("going on after step %lld of %lld\n", static_cast<long long>(trainer.step()),
                 static_cast<long long>(trainer.total_steps()));
   }
@@ -242,7 +263,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
     return true;
   }
   stop_between_steps();  // the first Ctrl-C lets the step end and saves
-  return session.run(*test_feed, results);
+  return session.run(*evaluated_feed, results);
 }
 
 }  // namespace

@@ -43,10 +43,12 @@ void each_option(Options& o, F&& f) {
     "folder or archive of the data set (default: where its package puts it): docs/data.md");
   f("folder-size", o.folder_size, result,
     "folder: size that images are loaded in, 96 or 96x64 (height x width; default: as --image-size)");
+  f("validation-fraction", o.validation_fraction, result,
+    "this part of the training images is not trained on but chooses the best epoch (0: the test images choose; default "
+    "for folders without a folder val: 0.2)");
   f("test-fraction", o.test_fraction, result,
-    "folder: this part of each class is for testing (0: as the folders PATH/train and PATH/test say, without them "
-    "0.2)");
-  f("split-seed", o.split_seed, result, "folder: which images --test-fraction takes");
+    "folder: this part of each class is for testing (default: the images in PATH/test)");
+  f("split-seed", o.split_seed, result, "folder: which images --validation-fraction and --test-fraction take");
   f("image-size", o.image_size, result,
     "images are resized to this: 96, or 96x64 (height x width; default: the model's own: docs/models.md)");
   f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
@@ -82,7 +84,9 @@ void each_option(Options& o, F&& f) {
   f("step-factor", o.step_factor, result, "step: what the learning rate is multiplied by");
   f("lowest-lr", o.lowest_learning_rate, result, "cosine: where the learning rate ends");
   f("patience", o.patience, result,
-    "end when the accuracy on the images that are tested has not been better for so many epochs (0: never)");
+    "end when the validation accuracy (or the test's, without a validation part) has not been better for so many "
+    "epochs "
+    "(0: never)");
   f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
   f("no-transform-input", o.no_transform_input, result,
     "googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
@@ -97,9 +101,9 @@ void each_option(Options& o, F&& f) {
   f("threads", o.threads, result, "threads (0: all cores)");
   f("seed", o.seed, result, "of initialisation, order, augmentation and dropout");
   f("hold-out", o.hold_out, result,
-    "test on N of the training images, evenly spaced, which are not trained on, in place of the test images");
+    "as --validation-fraction, a number of images: N of the training images, evenly spaced");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
-  f("limit-test", o.limit_test, result, "use the first N test images (0: all)");
+  f("limit-test", o.limit_test, result, "use the first N test images, and of validation images (0: all)");
   f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
   f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
   f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
@@ -123,8 +127,8 @@ struct Group {
 const Group kGroups[] = {
     {"What to train, and where it goes", {"out", "resume", "overwrite", "recipe", "model", "epochs", "seed"}},
     {"Images",
-     {"data", "data-dir", "folder-size", "test-fraction", "split-seed", "hold-out", "limit-train", "limit-test",
-      "image-size", "mean", "deviation"}},
+     {"data", "data-dir", "folder-size", "validation-fraction", "hold-out", "test-fraction", "split-seed",
+      "limit-train", "limit-test", "image-size", "mean", "deviation"}},
     {"Changes to training images",
      {"crop-padding", "flip", "crop-area", "crop-aspect", "brightness", "contrast", "saturation", "no-shuffle"}},
     {"Steps",
@@ -188,14 +192,32 @@ constexpr const char* kStepOptions[] = {"optimizer", "lr",      "momentum",     
 /// Options that weights of --init bring with them.
 constexpr const char* kInitOptions[] = {"model", "image-size", "initialization"};
 
-nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const TrainOptions& options) {
+/// The parts of a folder of images: validation images unless asked otherwise, and something to test on in any case. Returns
+/// the options that were set.
+nlohmann::ordered_json set_folder_parts(const CommandLine& command_line, TrainOptions& options) {
+  const ImageFolderParts parts = image_folder_parts(image_folder_path(options.data, options.data_dir));
+  const auto given = [&](const char* name) { return command_line.count(name) > 0; };
+  nlohmann::ordered_json set = nlohmann::ordered_json::object();
+  if (!parts.validation && !given("--validation-fraction") && !given("--hold-out")) {
+    set["validation-fraction"] = options.validation_fraction = kFolderValidation;
+  }
+  const bool validates = parts.validation || options.validation_fraction > 0.0 || options.hold_out > 0;
+  if (!validates && !parts.test && !given("--test-fraction")) {
+    set["test-fraction"] = options.test_fraction = kFolderValidation;
+  }
+  return set;
+}
+
+nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const TrainOptions& options,
+                                        nlohmann::ordered_json recipe) {
   ImageFolderSummary folder;
   try {
-    folder = summarize_image_folder(image_folder_path(options.data, options.data_dir));
+    folder = summarize_image_folder(image_folder_path(options.data, options.data_dir), image_folder_options(options),
+                                    selection(options));
   } catch (const Error&) {
-    return nlohmann::ordered_json::object();  // what is wrong is said where the images are loaded
+    return nlohmann::ordered_json::object();  // reported when the images are loaded
   }
-  nlohmann::ordered_json recipe = folder_recipe(folder);
+  recipe.update(folder_recipe(folder));
   const auto given = [&](const std::string& name) { return command_line.count("--" + name) > 0; };
   const auto erase = [&](const auto& names) {
     for (const char* name : names) recipe.erase(name);
@@ -209,7 +231,7 @@ nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const T
     line += " --" + name;
     if (!value.is_boolean()) line += " " + (value.is_string() ? value.get<std::string>() : value.dump());
   }
-  std::printf("defaults for %lld images of %lld classes:%s\n", static_cast<long long>(folder.train_images),
+  std::printf("defaults for %lld training images of %lld classes:%s\n", static_cast<long long>(folder.train_images),
               static_cast<long long>(folder.classes), line.c_str());
   return recipe;
 }
@@ -218,12 +240,14 @@ nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const T
 
 void set_defaults(const CommandLine& command_line, TrainOptions& options) {
   bool rate_known = command_line.count("--lr") > 0;
+  nlohmann::ordered_json parts = nlohmann::ordered_json::object();
+  if (is_image_folder(options.data) && options.resume.empty()) parts = set_folder_parts(command_line, options);
   const bool of_folder = options.recipe.empty() ? is_image_folder(options.data) : options.recipe == "folder";
   if ((of_folder || !options.recipe.empty()) && options.resume.empty()) {
     require(!of_folder || is_image_folder(options.data), "--recipe folder is for --data folder:PATH, not for ",
             options.data);
     const nlohmann::ordered_json recipe =
-        of_folder ? recipe_of_folder(command_line, options) : find_recipe(options.recipe).options;
+        of_folder ? recipe_of_folder(command_line, options, std::move(parts)) : find_recipe(options.recipe).options;
     std::size_t known = 0;
     each_option(options, [&](const std::string& name, auto& member, Decides, const char*) {
       if (!recipe.contains(name)) return;
@@ -247,8 +271,12 @@ void check(const TrainOptions& o) {
   require(o.out.empty() || o.resume.empty(),
           "--out and --resume exclude each other: a run is resumed in its own folder");
   require(o.resume.empty() || !o.overwrite, "--resume and --overwrite exclude each other");
-  require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, "--test-fraction ", o.test_fraction,
-          ": must be 0 or more and below 1");
+  for (const auto& [option, fraction] :
+       {std::pair{"--validation-fraction", o.validation_fraction}, std::pair{"--test-fraction", o.test_fraction}}) {
+    require(fraction >= 0.0 && fraction < 1.0, option, " ", fraction, ": must be 0 or more and below 1");
+  }
+  require(o.validation_fraction == 0.0 || o.hold_out == 0,
+          "--validation-fraction and --hold-out exclude each other: both say how many images are for validation");
   check_count("--split-seed", o.split_seed, 0, kMost);
   const char* const for_folders = !o.folder_size.empty() ? "--folder-size" : "--test-fraction";
   // (what a run that is resumed has for data is known later, and compared with what is given)
@@ -327,6 +355,19 @@ void check(const TrainOptions& o) {
   check_count("--loader-threads", o.loader_threads, 1, 1'000);
   check_count("--checkpoint-every", o.checkpoint_every, 0, kMost);
   check_count("--keep-checkpoints", o.keep_checkpoints, 1, 1'000'000);
+}
+
+ImageFolderOptions image_folder_options(const TrainOptions& o) {
+  return {.size = o.folder_size.empty() ? Shape() : parse_image_size(o.folder_size),
+          .test_fraction = o.test_fraction,
+          .split_seed = static_cast<std::uint64_t>(o.split_seed)};
+}
+
+Selection selection(const TrainOptions& o) {
+  return {.hold_out = o.hold_out,
+          .validation_fraction = o.validation_fraction,
+          .train = o.limit_train,
+          .test = o.limit_test};
 }
 
 nlohmann::ordered_json to_json(const TrainOptions& options) {

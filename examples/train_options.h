@@ -1,6 +1,8 @@
 #pragma once
 /// What `train` can be asked for.
 
+#include <minception/data/image_folder.h>
+#include <minception/data/subset.h>
 #include <minception/examples/command_line.h>
 
 #include <nlohmann/json.hpp>
@@ -61,6 +63,7 @@ struct TrainOptions {
   std::string kernels = "ours";
   int threads = 0;
   std::int64_t seed = 1;
+  double validation_fraction = 0.0;
   std::int64_t hold_out = 0;
   std::int64_t limit_train = 0;
   std::int64_t limit_test = 0;
@@ -85,9 +88,13 @@ struct TrainOptions {
 /// Adds the options to a program's command line.
 void declare(CommandLine& command_line, TrainOptions& options);
 
-/// Sets what was not given and has no constant default: what the recipe says, and the learning rate of Adam. Throws Error
-/// for an unknown recipe.
+/// Sets what was not given and has no constant default: what the recipe says, the parts of a folder of images, and the
+/// learning rate of Adam. Throws Error for an unknown recipe.
 void set_defaults(const CommandLine& command_line, TrainOptions& options);
+
+/// How a folder of images is loaded, but for the size, and which images are taken.
+ImageFolderOptions image_folder_options(const TrainOptions& options);
+Selection selection(const TrainOptions& options);
 
 /// Throws Error, naming the option, for a value that cannot be.
 void check(const TrainOptions& options);

@@ -2,6 +2,7 @@
 #include <minception/core/safetensors.h>
 #include <minception/examples/program.h>
 #include <minception/examples/train_session.h>
+#include <minception/models/registry.h>
 #include <minception/models/weights_file.h>
 #include <minception/training/checkpoint.h>
 #include <minception/training/evaluation_record.h>
@@ -9,6 +10,7 @@
 #include <minception/training/progress.h>
 #include <minception/training/report.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -32,6 +34,7 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
       {"data", o.data},
       {"data_dir", o.data_dir},
       {"train_images", dataset.train.size()},
+      {"validation_images", dataset.validation.size()},
       {"test_images", dataset.test.size()},
       {"epochs", o.epochs},
       {"batch_size", o.batch_size},
@@ -61,7 +64,11 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
 
 }  // namespace
 
-const char* test_part(const TrainOptions& o) { return o.hold_out > 0 ? "held-out" : "test"; }
+Part evaluated_part(const Dataset& dataset) { return dataset.validation.size() > 0 ? Part::validation : Part::test; }
+
+const ImageDataset& images_of(const Dataset& dataset, Part part) {
+  return part == Part::validation ? dataset.validation : dataset.test;
+}
 
 TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& trainer, const Dataset& dataset,
                            const Json& recorded)
@@ -69,6 +76,7 @@ TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& tra
       network_(network),
       trainer_(trainer),
       dataset_(dataset),
+      part_(evaluated_part(dataset)),
       recorded_(recorded.dump()),
       config_(config_json(o, recorded, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"),
       run_(o.resume.empty() ? o.out : o.resume,
@@ -78,16 +86,18 @@ TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& tra
   const Metrics metrics = run_.cut_metrics(trainer.state());
   for (const EpochMetrics& epoch : metrics.epochs) note_epoch(epoch);
   if (!fs::exists(run_.file("model_best.safetensors"))) best_.reset();
+  if (const TestMetrics* test = metrics.last_test()) tested_ = *test;
   if (!o.tensorboard) return;
   if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
   events_.emplace(run_.file("tensorboard"));
 }
 
-bool TrainSession::run(Feed& test, std::string& results) {
+bool TrainSession::run(Feed& evaluated, std::string& results) {
   try {
-    while (!finished()) {
-      if (stop_signal() != 0 || !train_epoch() || !test_epoch(test)) return stopped(results);
+    while (!has_trained()) {
+      if (stop_signal() != 0 || !train_epoch() || !evaluate_epoch(evaluated)) return stopped(results);
     }
+    if (is_to_test() && !test_best()) return stopped(results);
   } catch (const Error&) {
     report_problem();
     throw;
@@ -99,9 +109,9 @@ bool TrainSession::run(Feed& test, std::string& results) {
     std::printf("no epoch has been better than epoch %lld for %lld epochs (--patience): the training ends\n",
                 static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
   }
-  const std::string best =
-      best_ ? concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ", test_part(o_), " images), ")
-            : "";
+  const std::string best = best_ ? concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ",
+                                          to_string(part_), " images), ")
+                                 : "";
   results =
       concat(run_.path().string(), " holds model.safetensors, ", best, "checkpoints, metrics.jsonl and report.html");
   std::printf("%s\n", results.c_str());
@@ -135,7 +145,7 @@ bool TrainSession::train_epoch() {
   const TrainerState start = trainer_.state();
   std::optional<Progress> bar;
   if (!trainer_.epoch_trained()) {
-    bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), dataset_.train.size(), "images", start.position);
+    bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), trainer_.samples(), "images", start.position);
   }
   TrainerHooks hooks;
   hooks.progress = [&](const TrainerProgress& progress) {
@@ -163,32 +173,42 @@ bool TrainSession::train_epoch() {
   return trainer_.train_epoch(hooks);
 }
 
-bool TrainSession::test_epoch(Feed& test) {
+/// Stops early for a signal: Evaluation::samples tells.
+Evaluation TrainSession::evaluate_part(Network& network, Feed& feed, Part part) {
+  const ImageDataset& images = images_of(dataset_, part);
+  Progress bar(to_string(part), images.size(), "images");
+  return evaluate(network, feed, images.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
+    char note[64];
+    std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
+    bar.update(progress.done, note);
+    return stop_signal() == 0;
+  });
+}
+
+/// Replaces evaluation.json.
+void TrainSession::record_evaluation(Part part, std::int64_t epoch, Evaluation evaluation) {
+  saving([&] {
+    run_.write("evaluation.json",
+               to_json(make_evaluation_record(concat(dataset_.name, ", ", to_string(part)), epoch, trainer_.step(),
+                                              std::move(evaluation), images_of(dataset_, part))));
+  });
+}
+
+bool TrainSession::evaluate_epoch(Feed& evaluated) {
   const auto start = std::chrono::steady_clock::now();
-  std::optional<Progress> bar(std::in_place, "test       ", dataset_.test.size(), "images");
-  Evaluation evaluation = evaluate(
-      network_, test, dataset_.test.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
-        char note[64];
-        std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
-        bar->update(progress.done, note);
-        return stop_signal() == 0;
-      });
-  bar.reset();
-  if (evaluation.samples < dataset_.test.size()) return false;
+  Evaluation evaluation = evaluate_part(network_, evaluated, part_);
+  if (evaluation.samples < images_of(dataset_, part_).size()) return false;
   const TrainerState trained = trainer_.state();
   EpochMetrics metrics = trainer_.finish_epoch();
-  metrics.test_loss = evaluation.loss;
-  metrics.test_accuracy = evaluation.top1;
-  metrics.test_top5 = evaluation.top5;
+  metrics.part = part_;
+  metrics.eval_loss = evaluation.loss;
+  metrics.eval_accuracy = evaluation.top1;
+  metrics.eval_top5 = evaluation.top5;
   metrics.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   saving([&] { run_.append(to_json_line(metrics)); });
   if (events_) saving([&] { events_->add(metrics); });
-  saving([&] {
-    run_.write("evaluation.json",
-               to_json(make_evaluation_record(concat(dataset_.name, ", ", test_part(o_)), metrics.epoch, metrics.step,
-                                              std::move(evaluation), dataset_.test)));
-  });
+  record_evaluation(part_, metrics.epoch, std::move(evaluation));
   saving([&] {
     const Safetensors weights = {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)};
     write_safetensors(run_.file("model.safetensors"), weights);
@@ -196,29 +216,72 @@ bool TrainSession::test_epoch(Feed& test) {
   });
   // Where one of these is missing the epoch is not over: a resumed run tests again, and writes all of them.
   save(failure_.empty() ? trainer_.state() : trained);
-  if (!finished() && failure_.empty()) {
+  if (!has_trained() && failure_.empty()) {
     const std::string problem = report_problem();
     if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
   }
-  std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  test loss %.4f accuracy %.4f  %.0f images/s  %s\n",
+  std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  %s loss %.4f accuracy %.4f  %.0f images/s  %s\n",
               static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
-              metrics.train_accuracy, metrics.test_loss, metrics.test_accuracy, metrics.examples_per_second,
-              clock_time(metrics.seconds).c_str());
+              metrics.train_accuracy, to_string(part_), metrics.eval_loss, metrics.eval_accuracy,
+              metrics.examples_per_second, clock_time(metrics.seconds).c_str());
   std::fflush(stdout);
   return failure_.empty();
 }
 
-bool TrainSession::finished() const {
+bool TrainSession::has_trained() const {
   if (trainer_.finished()) return true;
   if (o_.patience == 0 || !best_) return false;
   const TrainerState at = trainer_.state();
-  const std::int64_t tested_epochs = at.epoch - 1;
-  return at.position == 0 && tested_epochs - best_->epoch >= o_.patience;
+  const std::int64_t evaluated_epochs = at.epoch - 1;
+  return at.position == 0 && evaluated_epochs - best_->epoch >= o_.patience;
 }
 
-/// Whether this is the best epoch so far; of equal ones the first is.
+/// Where the validation images chose the best epoch, the test images judge it, once, after training.
+bool TrainSession::is_to_test() const {
+  const bool tested = tested_ && tested_->step == trainer_.step();
+  return part_ == Part::validation && dataset_.test.size() > 0 && best_ && !tested;
+}
+
+bool TrainSession::finished() const { return has_trained() && !is_to_test(); }
+
+/// Returns false if a signal stopped it, or if the result could not be saved.
+bool TrainSession::test_best() {
+  const fs::path path = run_.file("model_best.safetensors");
+  Evaluation evaluation;
+  try {
+    WeightsFile weights = read_weights_file(path.string());
+    Network network(make_model(weights.config), network_.backend(),
+                    {.max_batch = std::min(o_.batch_size, dataset_.test.size()),
+                     .training = false,
+                     .dataset_image = dataset_.test.image,
+                     .scale = weights.scale,
+                     .shift = weights.shift});
+    load_weights(network, weights, path.string());
+    const MemorySource source(dataset_.test);
+    StreamedFeed feed(source, o_.loader_threads);
+    evaluation = evaluate_part(network, feed, Part::test);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "warning: the test images were not looked at: %s\n", error.what());
+    return true;
+  }
+  if (evaluation.samples < dataset_.test.size()) return false;
+  const TestMetrics metrics = {.epoch = best_->epoch,
+                               .step = trainer_.step(),
+                               .validation_accuracy = best_->eval_accuracy,
+                               .test_loss = evaluation.loss,
+                               .test_accuracy = evaluation.top1,
+                               .test_top5 = evaluation.top5};
+  record_evaluation(Part::test, metrics.epoch, std::move(evaluation));
+  saving([&] { run_.append(to_json_line(metrics)); });
+  std::printf("model_best.safetensors (epoch %lld) on the test images: loss %.4f accuracy %.4f\n",
+              static_cast<long long>(metrics.epoch), metrics.test_loss, metrics.test_accuracy);
+  std::fflush(stdout);
+  return failure_.empty();
+}
+
+/// Whether this is the best epoch so far.
 bool TrainSession::note_epoch(const EpochMetrics& epoch) {
-  if (best_ && !(epoch.test_accuracy > best_->test_accuracy)) return false;
+  if (best_ && !is_better(epoch, *best_)) return false;
   best_ = epoch;
   return true;
 }

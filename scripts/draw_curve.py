@@ -73,17 +73,18 @@ def main():
             mark = f" (band: published, {options.published.replace(':', ' to ')})"
     every_step = lambda name: [(line["step"] / per_epoch, line[name]) for line in steps]
     width = LEFT + 2 * WIDTH + GAP + 16
-    test, train = epochs[-1]["test_accuracy"], epochs[-1]["train_accuracy"]
+    part = "validation" if "validation_loss" in epochs[-1] else "test"
+    test, train = epochs[-1][f"{part}_accuracy"], epochs[-1]["train_accuracy"]
     svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {TOP + HEIGHT + 46}" '
            'font-family="sans-serif" font-size="13">', '<rect width="100%" height="100%" fill="#fff"/>']
     svg += panel(LEFT, "Loss", [
         ("training, each line of the log", "#9cc3df", 1, every_step("loss")),
         (f"training, {epochs[-1]['train_loss']:.3f}", TRAIN, 2, of("train_loss")),
-        (f"test, {epochs[-1]['test_loss']:.3f}", TEST, 2, of("test_loss"))], 2.5, count)
+        (f"{part}, {epochs[-1][f'{part}_loss']:.3f}", TEST, 2, of(f"{part}_loss"))], 2.5, count)
     svg += panel(LEFT + WIDTH + GAP, "Accuracy", [
         ("", "#9cc3df", 1, every_step("accuracy")),
         (f"training, {train:.3f}", TRAIN, 2, of("train_accuracy")),
-        (f"test, {test:.4f}{mark}", TEST, 2, of("test_accuracy"))], 1.0, count, band)
+        (f"{part}, {test:.4f}{mark}", TEST, 2, of(f"{part}_accuracy"))], 1.0, count, band)
     print("\n".join(svg + ["</svg>"]))
 
 

@@ -108,6 +108,7 @@ void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord&
          .label = static_cast<std::int32_t>(label),
          .predicted = static_cast<std::int32_t>(predicted),
          .probability = reader.number(reader.member(entry, "probability"), "probability")});
+    if (entry.contains("file")) record.mistake_files.push_back(reader.text(entry.at("file"), "file"));
     if (!entry.contains("image")) continue;
     std::optional<std::vector<std::uint8_t>> image = from_base64(reader.text(entry.at("image"), "image"));
     reader.check(image.has_value(), "the 'image' of a mistake is no Base64");
@@ -115,6 +116,8 @@ void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord&
   }
   reader.check(record.mistake_images.empty() || record.mistake_images.size() == mistakes.size(),
                "some mistakes have an 'image' and some have none");
+  reader.check(record.mistake_files.empty() || record.mistake_files.size() == mistakes.size(),
+               "some mistakes have a 'file' and some have none");
 }
 
 }  // namespace
@@ -141,10 +144,15 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
                           .class_names = dataset.class_names,
                           .evaluation = std::move(evaluation),
                           .mistake_images = {}};
+  for (const Mistake& mistake : record.evaluation.mistakes) {
+    require(mistake.index < dataset.size(), "sample ", mistake.index, " is not in a data set of ", dataset.size());
+    if (dataset.files.empty()) continue;
+    record.mistake_files.push_back(
+        std::filesystem::absolute(dataset.files[static_cast<std::size_t>(mistake.index)]).lexically_normal().string());
+  }
   if (!has_png()) return record;
   const auto bytes = static_cast<std::size_t>(dataset.image.elements());
   for (const Mistake& mistake : record.evaluation.mistakes) {
-    require(mistake.index < dataset.size(), "sample ", mistake.index, " is not in a data set of ", dataset.size());
     const std::span<const std::uint8_t> pixels(dataset.pixels);
     record.mistake_images.push_back(
         encode_png(dataset.image, pixels.subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes)));
@@ -168,6 +176,7 @@ std::string to_json(const EvaluationRecord& record) {
                         {"predicted", mistake.predicted},
                         {"probability", mistake.probability}});
     if (!record.mistake_images.empty()) mistakes.back()["image"] = base64(record.mistake_images[i]);
+    if (!record.mistake_files.empty()) mistakes.back()["file"] = record.mistake_files[i];
   }
   const Json json = {{"data", record.data},
                      {"epoch", record.epoch},

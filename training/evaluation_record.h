@@ -19,7 +19,8 @@ struct EvaluationRecord {
   std::vector<std::string> class_names;
   Evaluation evaluation;
   std::vector<std::vector<std::uint8_t>>
-      mistake_images;  ///< PNG files, one per mistake; empty in a build without libpng
+      mistake_images;                           ///< PNG files, one per mistake; empty in a build without libpng
+  std::vector<std::string> mistake_files = {};  ///< absolute paths, one per mistake; empty where images have no files
 };
 
 /// Takes the images of the mistakes from the data set that was tested on.
@@ -28,7 +29,8 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
 
 /// JSON of a few lines:
 /// {"data", "epoch", "step", "samples", "loss", "top1", "top5", "class_names": [...], "confusion": [[...], ...] (a row
-/// per label), "mistakes": [{"index", "label", "predicted", "probability", "image": base64 of a PNG}, ...]}.
+/// per label), "mistakes": [{"index", "label", "predicted", "probability", "image": base64 of a PNG, "file": path},
+/// ...]}.
 /// Numbers that are not finite are null.
 std::string to_json(const EvaluationRecord& record);
 /// Reads such a file. Throws Error with the file name for one that is not there or says something else.

@@ -62,16 +62,28 @@ StepMetrics step_of(const Json& line) {
 }
 
 EpochMetrics epoch_of(const Json& line) {
+  const Part part = line.contains("validation_loss") ? Part::validation : Part::test;
+  const std::string prefix = to_string(part);
   return {.epoch = count(line, "epoch"),
           .step = count(line, "step"),
           .learning_rate = number(line, "learning_rate"),
           .train_loss = number(line, "train_loss"),
           .train_accuracy = number(line, "train_accuracy"),
-          .test_loss = number(line, "test_loss"),
-          .test_accuracy = number(line, "test_accuracy"),
-          .test_top5 = number(line, "test_top5"),
+          .part = part,
+          .eval_loss = number(line, (prefix + "_loss").c_str()),
+          .eval_accuracy = number(line, (prefix + "_accuracy").c_str()),
+          .eval_top5 = number(line, (prefix + "_top5").c_str()),
           .examples_per_second = number(line, "examples_per_second"),
           .seconds = number(line, "seconds")};
+}
+
+TestMetrics test_of(const Json& line) {
+  return {.epoch = count(line, "epoch"),
+          .step = count(line, "step"),
+          .validation_accuracy = number(line, "validation_accuracy"),
+          .test_loss = number(line, "test_loss"),
+          .test_accuracy = number(line, "test_accuracy"),
+          .test_top5 = number(line, "test_top5")};
 }
 
 Notice notice_of(const Json& line) {
@@ -93,10 +105,12 @@ void add_line(Metrics& metrics, const std::string& text) {
     metrics.steps.push_back(step_of(line));
   } else if (event == "epoch") {
     metrics.epochs.push_back(epoch_of(line));
+  } else if (event == "test") {
+    metrics.tests.push_back(test_of(line));
   } else if (event == "notice") {
     metrics.notices.push_back(notice_of(line));
   } else {
-    fail("has the event ", one_line(event), "; known are \"step\", \"epoch\" and \"notice\"");
+    fail("has the event ", one_line(event), "; known are \"step\", \"epoch\", \"test\" and \"notice\"");
   }
 }
 
@@ -122,17 +136,28 @@ std::string to_json_line(const StepMetrics& metrics) {
 }
 
 std::string to_json_line(const EpochMetrics& metrics) {
+  const std::string prefix = to_string(metrics.part);
   return one_line({{"event", "epoch"},
                    {"epoch", metrics.epoch},
                    {"step", metrics.step},
                    {"learning_rate", metrics.learning_rate},
                    {"train_loss", metrics.train_loss},
                    {"train_accuracy", metrics.train_accuracy},
-                   {"test_loss", metrics.test_loss},
-                   {"test_accuracy", metrics.test_accuracy},
-                   {"test_top5", metrics.test_top5},
+                   {prefix + "_loss", metrics.eval_loss},
+                   {prefix + "_accuracy", metrics.eval_accuracy},
+                   {prefix + "_top5", metrics.eval_top5},
                    {"examples_per_second", metrics.examples_per_second},
                    {"seconds", metrics.seconds}});
+}
+
+std::string to_json_line(const TestMetrics& metrics) {
+  return one_line({{"event", "test"},
+                   {"epoch", metrics.epoch},
+                   {"step", metrics.step},
+                   {"validation_accuracy", metrics.validation_accuracy},
+                   {"test_loss", metrics.test_loss},
+                   {"test_accuracy", metrics.test_accuracy},
+                   {"test_top5", metrics.test_top5}});
 }
 
 std::string to_json_line(const Notice& notice) {

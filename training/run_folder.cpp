@@ -218,11 +218,15 @@ Metrics RunFolder::cut_metrics(const TrainerState& state) {
   std::erase_if(metrics.steps, [&](const StepMetrics& line) { return line.step > state.step; });
   std::erase_if(metrics.notices, [&](const Notice& line) { return line.step > state.step; });
   std::erase_if(metrics.epochs, [&](const EpochMetrics& line) { return line.epoch >= state.epoch; });
+  std::erase_if(metrics.tests, [&](const TestMetrics& line) {
+    return metrics.epochs.empty() || line.step > metrics.epochs.back().step;
+  });
 
   // Lines lie in the order of their steps, those of a step in the order in which they are written.
   std::string text;
   auto notice = metrics.notices.begin();
   auto epoch = metrics.epochs.begin();
+  auto test = metrics.tests.begin();
   const auto write_until = [&](std::int64_t step) {
     for (;;) {
       const bool has_notice = notice != metrics.notices.end() && notice->step < step;
@@ -230,7 +234,9 @@ Metrics RunFolder::cut_metrics(const TrainerState& state) {
       if (has_notice && (!has_epoch || notice->step <= epoch->step)) {
         text += to_json_line(*notice++) + "\n";
       } else if (has_epoch) {
-        text += to_json_line(*epoch++) + "\n";
+        text += to_json_line(*epoch) + "\n";
+        const std::int64_t of_epoch = (epoch++)->step;
+        for (; test != metrics.tests.end() && test->step == of_epoch; ++test) text += to_json_line(*test) + "\n";
       } else {
         return;
       }

@@ -5,7 +5,7 @@
 ///   metrics.jsonl            a line every few steps, a line per epoch, notices
 ///   checkpoints/step-N.safetensors   the last few
 ///   model.safetensors        the weights after the last whole epoch
-///   model_best.safetensors   those after the epoch with the best accuracy, the first of equal ones
+///   model_best.safetensors   those after the epoch with the best validation (or test) accuracy, of equal ones the lowest loss
 ///   evaluation.json          what the last test found
 ///   report.html              all of it, to look at
 ///   profile.json             where the time of a step goes, where asked for

@@ -119,11 +119,12 @@ Scalars scalars_of(const StepMetrics& metrics) {
 }
 
 Scalars scalars_of(const EpochMetrics& metrics) {
+  const std::string prefix = concat("epoch/", to_string(metrics.part));
   return {{"epoch/train_loss", metrics.train_loss},
           {"epoch/train_accuracy", metrics.train_accuracy},
-          {"epoch/test_loss", metrics.test_loss},
-          {"epoch/test_accuracy", metrics.test_accuracy},
-          {"epoch/test_top5", metrics.test_top5}};
+          {prefix + "_loss", metrics.eval_loss},
+          {prefix + "_accuracy", metrics.eval_accuracy},
+          {prefix + "_top5", metrics.eval_top5}};
 }
 
 void make_folder(const std::filesystem::path& folder) {

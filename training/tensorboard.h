@@ -24,7 +24,8 @@ class EventFile {
   void scalar(std::string_view tag, std::int64_t step, double value);
   /// loss/train, accuracy/train, learning_rate, momentum, gradient_norm/all, gradient_norm/LAYER, examples_per_second.
   void add(const StepMetrics& metrics);
-  /// epoch/train_loss, epoch/train_accuracy, epoch/test_loss, epoch/test_accuracy, epoch/test_top5.
+  /// epoch/train_loss, epoch/train_accuracy, epoch/test_loss, epoch/test_accuracy, epoch/test_top5 (epoch/validation_...
+  /// in a run with validation images).
   void add(const EpochMetrics& metrics);
 
   const std::filesystem::path& path() const { return path_; }

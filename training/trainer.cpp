@@ -18,7 +18,12 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 }  // namespace
 
 Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
-    : network_(network), feed_(feed), options_(options), watch_(network), plateau_(network.model().config.classes, 0) {
+    : network_(network),
+      feed_(feed),
+      options_(options),
+      samples_(samples_per_epoch(network, feed.size(), std::max<std::int64_t>(options.batch_size, 1))),
+      watch_(network),
+      plateau_(network.model().config.classes, 0) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
   require(options.steps >= 0, "training for ", options.steps, " steps: 0, for whole epochs, or more is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
@@ -30,21 +35,23 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
   check_batch_norms();
 }
 
+std::int64_t Trainer::samples_per_epoch(const Network& network, std::int64_t samples, std::int64_t batch_size) {
+  if (samples <= batch_size || samples % batch_size != 1) return samples;
+  try {
+    network.plan(Mode::training).check_batch_norms(1);
+  } catch (const Error&) {
+    return samples - 1;
+  }
+  return samples;
+}
+
 /// Passes hold as many samples as the batch size, but for the last one of an epoch, which holds what is left.
 void Trainer::check_batch_norms() const {
   const Plan& plan = network_.plan(Mode::training);
-  const std::int64_t samples = feed_.size(), batch = options_.batch_size, left = samples % batch;
-  if (samples >= batch) plan.check_batch_norms(batch);
-  if (left == 0 || total_steps() < steps_per_epoch()) return;
-  try {
-    plan.check_batch_norms(left);
-  } catch (const Error& error) {
-    fail(samples, " images in batches of ", batch, " leave ", left,
-         " for the last batch of an epoch: choose another batch size or number of images; ", error.what());
-  }
+  plan.check_batch_norms(std::min(options_.batch_size, samples_));
 }
 
-std::int64_t Trainer::steps_per_epoch() const { return (feed_.size() + samples_per_step() - 1) / samples_per_step(); }
+std::int64_t Trainer::steps_per_epoch() const { return (samples_ + samples_per_step() - 1) / samples_per_step(); }
 
 std::int64_t Trainer::total_steps() const {
   const std::int64_t all = options_.epochs * steps_per_epoch();
@@ -54,7 +61,7 @@ std::int64_t Trainer::total_steps() const {
 Trainer::Batch Trainer::next_batch() const {
   return {.epoch = state_.epoch,
           .position = state_.position,
-          .size = std::min(samples_per_step(), feed_.size() - state_.position),
+          .size = std::min(samples_per_step(), samples_ - state_.position),
           .step = state_.step};
 }
 
@@ -167,7 +174,7 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
     const auto done = static_cast<double>(state_.position);
     hooks.progress({.epoch = state_.epoch,
                     .done = state_.position,
-                    .total = feed_.size(),
+                    .total = samples_,
                     .loss = state_.epoch_sums.loss / done,
                     .accuracy = state_.epoch_sums.correct / done});
   }
@@ -235,9 +242,9 @@ void Trainer::fail_not_finite(const TrainerHooks& hooks, const Batch& batch, con
 }
 
 EpochMetrics Trainer::finish_epoch() {
-  require(epoch_trained(), "epoch ", state_.epoch, " is not over: ", state_.position, " of ", feed_.size(),
+  require(epoch_trained(), "epoch ", state_.epoch, " is not over: ", state_.position, " of ", samples_,
           " samples were trained on");
-  const auto count = static_cast<double>(feed_.size());
+  const auto count = static_cast<double>(samples_);
   const EpochMetrics metrics = {.epoch = state_.epoch,
                                 .step = state_.step,
                                 .learning_rate = options_.schedule.at(state_.step - 1, total_steps()).learning_rate,
@@ -262,15 +269,14 @@ TrainerState Trainer::state() const {
 }
 
 void Trainer::set_state(const TrainerState& state) {
-  const std::int64_t size = feed_.size();
-  require(state.epoch >= 1 && state.position >= 0 && state.position <= size && state.line_position >= 0 &&
+  require(state.epoch >= 1 && state.position >= 0 && state.position <= samples_ && state.line_position >= 0 &&
               state.line_position <= state.position && state.step >= 0 &&
               (state.on_device.empty() || state.on_device.size() == network_.heads()),
           "a training cannot go on from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
   const std::int64_t steps =
       (state.epoch - 1) * steps_per_epoch() + (state.position + samples_per_step() - 1) / samples_per_step();
   require(state.step == steps, "step ", state.step, " is not where sample ", state.position, " of epoch ", state.epoch,
-          " comes: with ", size, " samples and ", samples_per_step(), " of them per step that is step ", steps);
+          " comes: with ", samples_, " samples and ", samples_per_step(), " of them per step that is step ", steps);
   state_ = state;
   plateau_.set_steps(state.plateau_steps);
 }

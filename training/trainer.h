@@ -60,17 +60,21 @@ struct TrainerHooks {
 class Trainer {
  public:
   /// The network was made with data sets in mind (NetworkOptions::dataset_image). `network` and `feed` outlive the
-  /// trainer. Throws Error for options that cannot be, and where a batch, also the last one of an epoch, gives a BatchNorm
-  /// a single value per channel.
+  /// trainer. Throws Error for options that cannot be, and where a batch gives a BatchNorm a single value per channel.
   Trainer(Network& network, Feed& feed, const TrainerOptions& options);
+
+  /// Samples of an epoch: `samples`, but one less where the last one would be a batch by itself that a BatchNorm cannot
+  /// train on. Which sample is passed over follows from the order of the epoch.
+  static std::int64_t samples_per_epoch(const Network& network, std::int64_t samples, std::int64_t batch_size);
 
   std::int64_t steps_per_epoch() const;
   std::int64_t total_steps() const;
   /// Optimizer steps since the start.
   std::int64_t step() const { return state_.step; }
+  std::int64_t samples() const { return samples_; }  ///< of an epoch
   bool finished() const { return state_.epoch > options_.epochs || steps_done(); }
   /// Samples of the epoch that are still to be trained on.
-  bool epoch_trained() const { return state_.position == feed_.size(); }
+  bool epoch_trained() const { return state_.position == samples_; }
 
   /// Trains on what is left of the epoch, the last partial batch included, or up to the last step. Returns false if
   /// `after_step` stopped it.
@@ -107,6 +111,7 @@ class Trainer {
   Network& network_;
   Feed& feed_;
   TrainerOptions options_;
+  std::int64_t samples_;  // of an epoch
   TrainerState state_;
   NetworkWatch watch_;
   PlateauWatch plateau_;

@@ -55,8 +55,9 @@ Bytes greys(const ImageDataset& part) {
 
 using Labels = std::vector<std::int32_t>;
 
-std::string message_for(const fs::path& path, const ImageFolderOptions& options = {.size = {2, 2}}) {
-  const std::string message = message_of([&] { load_image_folder(path, options); });
+std::string message_for(const fs::path& path, const ImageFolderOptions& options = {.size = {2, 2}},
+                        const Selection& selection = {}) {
+  const std::string message = message_of([&] { load_image_folder(path, options, selection); });
   CHECK(message.find('\n') == std::string::npos);
   return message;
 }
@@ -183,6 +184,8 @@ TEST_CASE("a part of each class is taken for testing - always the same one") {
   const auto load = [&](double fraction, std::uint64_t seed) {
     return load_image_folder(folder.path(), {.size = {1, 1}, .test_fraction = fraction, .split_seed = seed});
   };
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}}).train.size() == 51);
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}}).test.size() == 0);
   const auto count_of = [](const ImageDataset& part, std::int32_t label) {
     return std::count(part.labels.begin(), part.labels.end(), label);
   };
@@ -207,6 +210,56 @@ TEST_CASE("a part of each class is taken for testing - always the same one") {
     CHECK(load(fraction, 1).test.pixels == dataset.test.pixels);
   }
   CHECK(load(0.5, 1).test.pixels != load(0.5, 2).test.pixels);
+}
+
+TEST_CASE("validation images are a part of each class's training images or those in a folder val") {
+  const TemporaryFolder folder;
+  int grey = 0;
+  for (const auto& [name, count] : std::map<std::string, int>{{"many", 40}, {"one", 1}, {"some", 9}}) {
+    for (int i = 0; i < count; ++i) write(folder / "train" / name / std::to_string(i), grey_file(++grey));
+    write(folder / "test" / name / "0", grey_file(++grey));
+  }
+  const auto count_of = [](const ImageDataset& part, std::int32_t label) {
+    return std::count(part.labels.begin(), part.labels.end(), label);
+  };
+  const auto load = [&](const Selection& selection, std::uint64_t seed = 1, double test_fraction = 0.0) {
+    return load_image_folder(folder.path(), {.size = {1, 1}, .test_fraction = test_fraction, .split_seed = seed},
+                             selection);
+  };
+  const Dataset dataset = load({.validation_fraction = 0.2});
+  for (const auto& [c, expected] : std::map<int, int>{{0, 8}, {1, 0}, {2, 2}}) {
+    CHECK(count_of(dataset.validation, c) == expected);
+    CHECK(count_of(dataset.test, c) == 1);
+  }
+  CHECK(dataset.train.size() == 40);
+  Bytes all = greys(dataset.train);
+  for (const std::uint8_t value : greys(dataset.validation)) all.push_back(value);
+  CHECK(std::set<int>(all.begin(), all.end()).size() == 50);
+  CHECK(load({.validation_fraction = 0.2}, 2).validation.pixels != dataset.validation.pixels);
+  REQUIRE(dataset.validation.files.size() == 10);
+  CHECK_THAT(dataset.validation.files[0], Catch::StartsWith((folder / "train/many/").string()));
+
+  // Ten images, evenly spaced over the classes.
+  const Dataset held = load({.hold_out = 10});
+  CHECK(count_of(held.validation, 0) == 8);
+  CHECK(count_of(held.validation, 2) == 2);
+
+  for (const char* name : {"many", "one", "some"}) write(folder / "val" / name / "0", grey_file(200));
+  CHECK(load({}).validation.pixels == Bytes{200, 200, 200});
+  CHECK(load({}).train.size() == 50);
+  CHECK(message_for(folder.path(), {.size = {1, 1}}, {.validation_fraction = 0.1}) ==
+        folder.path().string() + ": the folder val says what is for validation; leave out --validation-fraction");
+  CHECK(message_for(folder.path(), {.size = {1, 1}}, {.hold_out = 3}) ==
+        folder.path().string() + ": the folder val says what is for validation; leave out --hold-out");
+  fs::rename(folder / "val/one", folder / "val/two");
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("the class 'one' of ") && Catch::Contains(" is missing"));
+  fs::create_directory(folder / "valid");
+  CHECK(message_for(folder.path()) ==
+        folder.path().string() + ": has both val and valid; leave one folder with images for validation");
+  for (const char* name : {"val", "valid", "test", "train/many", "train/some"}) fs::remove_all(folder / name);
+  write(folder / "train/other/0", grey_file(3));
+  CHECK_THAT(message_of([&] { load({.validation_fraction = 0.2}); }),
+             Catch::Contains(": each class has a single image for training, which leaves none for validation; "));
 }
 
 TEST_CASE("threads change nothing and all bad files are named at once") {
@@ -259,7 +312,8 @@ TEST_CASE("one part is read without the other") {
   CHECK(test.train.class_names.size() == 2);
   CHECK(test.test.pixels == Bytes{13, 21, 22});
   fs::remove_all(folder / "train");
-  CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .train = false}).test.pixels == test.test.pixels);
+  CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .train = false, .validation = false}).test.pixels ==
+        test.test.pixels);
   CHECK_THAT(message_for(folder.path()), Catch::Contains(": has no folder train; "));
   CHECK_THAT(message_for(folder.path(), {.size = {1, 1}, .test = false}), Catch::Contains(": has no folder train; "));
 }
@@ -270,9 +324,7 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
     std::string says;  ///< behind the path of the folder
     double fraction = 0.0;
   };
-  const std::string make =
-      "; make folders train and test, each with a folder per class, or give the part of the images that "
-      "is for testing: --test-fraction 0.1";
+  const std::string make = "; make folders train and test, each with a folder per class";
   const std::string no_format =
       ": this is no image of a known format: PNG, JPEG, PGM and PPM (P2, P3, P5, P6) are read; convert it";
   const auto remove = [](const char* name) { return [=](const fs::path& in) { fs::remove_all(in / name); }; };
@@ -283,8 +335,6 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
   std::vector<Bad> bads = {
       {remove(""), ": there is no such folder"},
       {remove("train"), ": has no folder train" + make},
-      {remove("test"), ": has no folder test" + make},
-      {file("test", "a file"), ": has no folder test" + make},
       {[&](const fs::path& in) { remove("train/cat")(in), remove("train/dog")(in); },
        "/train: there are no sub-folders; put the images of each class into one, named after the class"},
       {[&](const fs::path& in) { remove("train/cat")(in), remove("test/cat")(in); },
@@ -314,8 +364,7 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
        "/train/\xed\xa0\x80: the name of this class is no text in UTF-8; rename the folder"},
       {file("train/a\x1b[2J/image", grey_file(1)),
        "/train/a\x1b[2J: the name of this class is no text in UTF-8; rename the folder"},
-      {[](const fs::path&) {},
-       ": has the folders train and test, which say what is for testing; leave out --test-fraction", 0.1},
+      {[](const fs::path&) {}, ": the folder test says what is for testing; leave out --test-fraction", 0.1},
       {[&](const fs::path& in) {
          remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
        },

@@ -24,37 +24,55 @@ using Pixels = std::vector<std::uint8_t>;
 
 }  // namespace
 
+/// Moves `count` of the training images to validation.
+void hold_out(Dataset& dataset, std::int64_t count) {
+  keep_selected(dataset, {.hold_out = count}, dataset.train.size(), dataset.test.size());
+}
+
 TEST_CASE("what is held out is evenly spaced, and is not trained on") {
   Dataset dataset = {.name = "numbers", .train = numbered({0, 0, 1, 1, 2, 2, 3, 3}), .test = numbered({3})};
   SECTION("every second") {
     hold_out(dataset, 4);
-    CHECK(dataset.test.labels == Labels{0, 1, 2, 3});
-    CHECK(dataset.test.pixels == Pixels{1, 101, 3, 103, 5, 105, 7, 107});
+    CHECK(dataset.validation.labels == Labels{0, 1, 2, 3});
+    CHECK(dataset.validation.pixels == Pixels{1, 101, 3, 103, 5, 105, 7, 107});
     CHECK(dataset.train.labels == Labels{0, 1, 2, 3});
     CHECK(dataset.train.pixels == Pixels{0, 100, 2, 102, 4, 104, 6, 106});
   }
   SECTION("three of eight") {
     hold_out(dataset, 3);
-    CHECK(dataset.test.pixels == Pixels{2, 102, 5, 105, 7, 107});
+    CHECK(dataset.validation.pixels == Pixels{2, 102, 5, 105, 7, 107});
     CHECK(dataset.train.size() == 5);
   }
   SECTION("one, and all but one") {
     const std::int64_t count = GENERATE(1, 7);
     hold_out(dataset, count);
-    CHECK(dataset.test.size() == count);
+    CHECK(dataset.validation.size() == count);
     CHECK(dataset.train.size() == 8 - count);
   }
   CHECK(dataset.train.image == Shape{1, 1, 2});
-  CHECK(dataset.test.class_names == dataset.train.class_names);
+  CHECK(dataset.validation.class_names == dataset.train.class_names);
+  CHECK(dataset.test.labels == Labels{3});
 }
 
 TEST_CASE("what cannot be held out is said, and nothing is changed") {
   Dataset dataset = {.name = "numbers", .train = numbered({0, 1, 2}), .test = numbered({3})};
-  for (const std::int64_t count : {0, 3, 4, -1}) {
+  for (const std::int64_t count : {3, 4, -1}) {
     CHECK_THAT(message_of([&] { hold_out(dataset, count); }), Catch::Contains("of 3 training images: 1 to 2 can be"));
   }
   CHECK(dataset.train.size() == 3);
   CHECK(dataset.test.size() == 1);
+}
+
+TEST_CASE("a fraction is rounded, takes one image at least and leaves one") {
+  for (const auto& [fraction, expected] :
+       std::vector<std::pair<double, std::size_t>>{{0.0, 0}, {0.01, 1}, {0.2, 2}, {0.25, 3}, {0.99, 9}}) {
+    const SelectedSamples selected = select({.validation_fraction = fraction}, 10, 4);
+    CHECK(selected.validation.size() == expected);
+    CHECK(selected.train.size() == 10 - expected);
+    CHECK(selected.test.size() == 4);
+  }
+  CHECK_THAT(message_of([] { select({.validation_fraction = 0.5}, 1, 1); }),
+             Catch::Contains("--validation-fraction 0.5: there are only 1 training images"));
 }
 
 TEST_CASE("classes are kept under new labels, in the order in which they are named") {

@@ -4,6 +4,7 @@
 #include <minception/data/image_file.h>
 #include <minception/tests/data/cifar10_files.h>
 #include <minception/tests/examples/programs.h>
+#include <minception/training/metrics.h>
 
 #include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
@@ -109,7 +110,8 @@ TEST_CASE("images in folders are trained on, tested and predicted under the name
   write_file(folder / "zoo/a-dogs/.DS_Store", "no image");
 
   const std::string data = "--data folder:zoo --test-fraction 0.2 ";
-  const std::string trained = output_of(folder, kTrain + data + "--folder-size 20x24 --out run");
+  const std::string trained =
+      output_of(folder, kTrain + data + "--validation-fraction 0 --folder-size 20x24 --out run");
   CHECK_THAT(trained, Catch::Contains("folder:zoo: 12 training and 3 test images, 20x24"));
   const json test = json::parse(output_of(folder, "evaluate --json" + kWeights + data));
   const json train = json::parse(output_of(folder, "evaluate --json --split train" + kWeights + data));
@@ -175,14 +177,15 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
   const std::string train = std::string("train --device ") + DEVICE + " --data folder:pets --epochs 1 ";
   const std::string trained = output_of(folder, train + "--out run");
   CHECK_THAT(trained,
-             Catch::StartsWith("defaults for 24 images of 2 classes: --model googlenet_small --image-size 32 ") &&
+             Catch::StartsWith("defaults for 20 training images of 2 classes: --validation-fraction 0.2 --model "
+                               "googlenet_small --image-size 32 ") &&
                  Catch::Contains(" --optimizer adamw ") && Catch::Contains(" --schedule one-cycle ") &&
-                 Catch::Contains("\nfolder:pets: 20 training and 4 test images, 32x32\n"));
+                 Catch::Contains("\nfolder:pets: 20 training and 4 validation images, 32x32\n"));
   CHECK(trained.substr(0, trained.find('\n')).find("--epochs") == std::string::npos);
   // The line can be typed: it gives the same weights.
   const std::string typed = trained.substr(trained.find(" --"), trained.find('\n') - trained.find(" --"));
   const std::string again = output_of(folder, train + typed + " --out again");
-  CHECK_THAT(again, Catch::StartsWith("defaults for 24 images of 2 classes:\n"));
+  CHECK_THAT(again, Catch::StartsWith("defaults for 20 training images of 2 classes:\n"));
   CHECK(text_of(folder / "again/model.safetensors") == text_of(folder / "run/model.safetensors"));
   CHECK(text_of(folder / "run/model_best.safetensors") == text_of(folder / "run/model.safetensors"));
 
@@ -195,6 +198,10 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
   const json options = json::parse(text_of(folder / "own/config.json"))["options"];
   CHECK(options["optimizer"] == "sgd");
   CHECK(options["batch-size"] == 5);
+  const std::string by_test = output_of(folder, train + "--validation-fraction 0 --out by_test");
+  CHECK_THAT(by_test, Catch::StartsWith("defaults for 20 training images of 2 classes: --test-fraction 0.2 --model ") &&
+                          Catch::Contains("\nfolder:pets: 20 training and 4 test images, 32x32\n") &&
+                          Catch::Contains("the best on the test images"));
   const Outcome published = run(folder.path(), "train --recipe folder --data mnist --out refused");
   CHECK(published.err == "train: --recipe folder is for --data folder:PATH, not for mnist\n");
 }
@@ -212,35 +219,48 @@ TEST_CASE("the weights of the best epoch are kept, also by a run that was stoppe
       }
     }
   }
-  // evaluate gives the best accuracy again: of the data, or by itself of what the run was tested on.
+  // evaluate gives the best accuracy again: of the data of the run, named or not.
   const auto check_best = [&](const std::string& run_folder, const std::string& data) {
-    double best = -1.0;
-    std::int64_t epoch = 0;
-    std::istringstream lines(text_of(folder / run_folder / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const json values = json::parse(line);
-      if (!values.contains("test_accuracy") || !(values["test_accuracy"].get<double>() > best)) continue;
-      best = values["test_accuracy"].get<double>();
-      epoch = values["epoch"].get<std::int64_t>();
+    const Metrics metrics = read_metrics(folder / run_folder / "metrics.jsonl");
+    EpochMetrics best = metrics.epochs.front();
+    for (const EpochMetrics& epoch : metrics.epochs) {
+      if (is_better(epoch, best)) best = epoch;
     }
     const std::string evaluate = std::string("evaluate --json --device ") + DEVICE + data + " --weights " + run_folder;
     const json evaluation = json::parse(output_of(folder, evaluate + "/model_best.safetensors"));
-    CHECK(evaluation["top1"].get<double>() == Approx(best).margin(1e-12));
-    return epoch;
+    const json& chosen_by = evaluation.contains("validation") ? evaluation["validation"] : evaluation;
+    CHECK(chosen_by["top1"].get<double>() == Approx(best.eval_accuracy).margin(1e-12));
+    CHECK(chosen_by["loss"].get<double>() == Approx(best.eval_loss).epsilon(1e-4));
+    return best.epoch;
   };
   const std::string train = std::string("train --device ") + DEVICE +
                             " --data folder:pets --model googlenet_small --batch-size 6 --lr 0.05 --momentum 0.9 ";
-  const std::string printed = output_of(folder, train + "--epochs 5 --out whole");
+  const std::string printed = output_of(folder, train + "--validation-fraction 0 --epochs 5 --out whole");
   const std::int64_t epoch = check_best("whole", " --data folder:pets");
   CHECK_THAT(printed,
              Catch::Contains(concat("model_best.safetensors (epoch ", epoch, ", the best on the test images)")));
   const std::string held = output_of(folder, train + "--epochs 1 --hold-out 6 --out held");
-  CHECK_THAT(held, Catch::Contains("18 training and 6 held-out images") &&
-                       Catch::Contains("(epoch 1, the best on the held-out images)"));
+  CHECK_THAT(held, Catch::Contains("18 training, 6 validation and 24 test images") &&
+                       Catch::Contains("(epoch 1, the best on the validation images)"));
   check_best("held", "");
-  CHECK_THAT(output_of(folder, std::string("evaluate --device ") + DEVICE + " --weights held/model.safetensors"),
-             Catch::StartsWith("held/model.safetensors: googlenet_small on the held-out images of folder:pets\n"));
-  output_of(folder, train + "--epochs 3 --out parts");
+  const std::string of_held = std::string("evaluate --device ") + DEVICE + " --weights held/model_best.safetensors";
+  CHECK_THAT(output_of(folder, of_held),
+             Catch::StartsWith("held/model_best.safetensors: googlenet_small on the test images of folder:pets\n"
+                               "validation: 6 images, loss "));
+  const json tested = json::parse(output_of(folder, of_held + " --json"));
+  CHECK(tested["split"] == "test");
+  CHECK(tested["samples"] == 24);
+  const Metrics metrics = read_metrics(folder / "held/metrics.jsonl");
+  REQUIRE(metrics.last_test() != nullptr);
+  CHECK(tested["top1"].get<double>() == metrics.last_test()->test_accuracy);
+  CHECK(json::parse(output_of(folder, of_held + " --json --split validation"))["samples"] == 6);
+  CHECK(json::parse(output_of(folder, of_held + " --json --split train"))["samples"] == 18);
+  // Images without parts are all evaluated.
+  fs::copy(folder / "pets/test", folder / "others", fs::copy_options::recursive);
+  const std::string all = output_of(folder, of_held + " --data folder:others");
+  CHECK_THAT(all, Catch::StartsWith("held/model_best.safetensors: googlenet_small on all images of folder:others\n") &&
+                      Catch::Contains("\n24 images, "));
+  output_of(folder, train + "--validation-fraction 0 --epochs 3 --out parts");
   output_of(folder, std::string("train --device ") + DEVICE + " --resume parts --epochs 5");
   CHECK(check_best("parts", "") == epoch);
   CHECK(text_of(folder / "parts/model_best.safetensors") == text_of(folder / "whole/model_best.safetensors"));

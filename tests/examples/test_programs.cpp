@@ -3,6 +3,7 @@
 #include <minception/models/registry.h>
 #include <minception/tests/examples/programs.h>
 #include <minception/tests/examples/refusals.h>
+#include <minception/training/metrics.h>
 
 #include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
@@ -53,24 +54,51 @@ TEST_CASE("training leaves a run, and a second one with the same seed leaves the
   CHECK(snapshot(folder.path() / "runs/a") != before);
 }
 
-TEST_CASE("a training that holds images out never sees the test images") {
+TEST_CASE("with validation images the test images decide nothing and judge the best weights") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
   const std::string command = kTrain + "--model googlenet_small --hold-out 10 --out runs/";
   const Outcome outcome = run(folder.path(), command + "a");
   REQUIRE(outcome.code == 0);
-  CHECK_THAT(outcome.out, Catch::Contains("fashion-mnist: 10 training and 10 held-out images, 28x28"));
-  CHECK_THAT(text_of(folder.path() / "runs/a/evaluation.json"), Catch::Contains("fashion-mnist, held-out"));
+  CHECK_THAT(outcome.out, Catch::Contains("fashion-mnist: 10 training, 10 validation and 20 test images, 28x28") &&
+                              Catch::Contains("  validation loss ") &&
+                              Catch::Contains("\nmodel_best.safetensors (epoch 1) on the test images: loss "));
+  CHECK_THAT(text_of(folder.path() / "runs/a/evaluation.json"), Catch::Contains("fashion-mnist, test"));
+  CHECK_THAT(text_of(folder.path() / "runs/a/report.html"),
+             Catch::Contains("chosen by the validation images") && Catch::Contains("Validation accuracy"));
 
   const fs::path images = folder.path() / "data/t10k-images-idx3-ubyte";
   std::string content = text_of(images);
   std::fill(content.begin() + 16, content.end(), '\x55');
   write(images, content);
   REQUIRE(run(folder.path(), command + "b").code == 0);
-  for (const char* file : {"evaluation.json", "model.safetensors"}) {
+  for (const char* file : {"model_best.safetensors", "model.safetensors"}) {
     CHECK(text_of(folder.path() / "runs/a" / file) == text_of(folder.path() / "runs/b" / file));
   }
+  const auto a = minception::read_metrics(folder.path() / "runs/a/metrics.jsonl");
+  const auto b = minception::read_metrics(folder.path() / "runs/b/metrics.jsonl");
+  CHECK(a.epochs[0].eval_loss == b.epochs[0].eval_loss);
+  REQUIRE(a.tests.size() == 1);
+  REQUIRE(b.tests.size() == 1);
+  CHECK(a.tests[0].validation_accuracy == a.epochs[0].eval_accuracy);
+  CHECK(a.tests[0].test_loss != b.tests[0].test_loss);
+
+  // The same images as a fraction.
+  REQUIRE(run(folder.path(), kTrain + "--model googlenet_small --validation-fraction 0.5 --out runs/c").code == 0);
+  CHECK(text_of(folder.path() / "runs/c/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
+
+  // A run that was killed before the test makes up for it; one that was tested has nothing left to do.
+  CHECK_THAT(run(folder.path(), "train --resume runs/b").out, Catch::Contains("nothing is left to do"));
+  const fs::path metrics = folder.path() / "runs/b/metrics.jsonl";
+  const std::string whole = text_of(metrics);
+  write(metrics, whole.substr(0, whole.find("{\"event\":\"test\"")));
+  const Outcome resumed = run(folder.path(), "train --resume runs/b");
+  CHECK(resumed.code == 0);
+  CHECK_THAT(resumed.out, !Catch::Contains("epoch 1/1") && Catch::Contains("on the test images: loss "));
+  CHECK(text_of(metrics) == whole);
+  REQUIRE(run(folder.path(), "train --resume runs/b --epochs 2").code == 0);
+  CHECK(minception::read_metrics(metrics).tests.size() == 2);
 }
 
 TEST_CASE("summarize --all shows for every model that memory is shared") {
@@ -241,6 +269,9 @@ TEST_CASE("bad input gets one line, a code that is not zero, and changes nothing
       {kTrain + "--out ''", "--out"},
       {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
       {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images: 1 to 19 can be"},
+      {kTrain + "--out runs/x --validation-fraction 1", "--validation-fraction 1: must be 0 or more and below 1"},
+      {kTrain + "--out runs/x --validation-fraction 0.1 --hold-out 3",
+       "--validation-fraction and --hold-out exclude each other"},
       {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
       {kTrain + "--out a_file", "a_file: is a file"},
       {kTrain + "--out a_file/run", "a_file: a run cannot be written there: Not a directory"},

@@ -92,9 +92,9 @@ TEST_CASE("tests in the midst of it change no bit of a training: train gets the 
   const Json tests = Json::parse(outcome.out)["models"][0]["tests"];
   const auto epochs = minception::read_metrics(folder / "run/metrics.jsonl").epochs;
   REQUIRE(epochs.size() == 2);
-  CHECK(tests[1]["loss"] == Approx(epochs[0].test_loss).epsilon(1e-9));
-  CHECK(tests[3]["loss"] == Approx(epochs[1].test_loss).epsilon(1e-9));
-  CHECK(tests[3]["accuracy"] == Approx(epochs[1].test_accuracy));
+  CHECK(tests[1]["loss"] == Approx(epochs[0].eval_loss).epsilon(1e-9));
+  CHECK(tests[3]["loss"] == Approx(epochs[1].eval_loss).epsilon(1e-9));
+  CHECK(tests[3]["accuracy"] == Approx(epochs[1].eval_accuracy));
 }
 
 TEST_CASE("a budget of time becomes a number of steps by their measured time") {

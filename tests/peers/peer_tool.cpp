@@ -214,9 +214,9 @@ void events(const std::filesystem::path& folder) {
                               .step = 469 * i,
                               .train_loss = 2.0 / x,
                               .train_accuracy = 0.3 * x,
-                              .test_loss = 1.5 / x,
-                              .test_accuracy = 0.35 * x,
-                              .test_top5 = 0.45 * x});
+                              .eval_loss = 1.5 / x,
+                              .eval_accuracy = 0.35 * x,
+                              .eval_top5 = 0.45 * x});
   }
   EventFile file(folder / "appended");
   for (const StepMetrics& step : metrics.steps) file.add(step);

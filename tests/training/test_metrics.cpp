@@ -36,9 +36,9 @@ EpochMetrics an_epoch() {
           .learning_rate = 0.05,
           .train_loss = 1.5,
           .train_accuracy = 0.5,
-          .test_loss = std::numeric_limits<double>::infinity(),
-          .test_accuracy = 1.0 / 3.0,
-          .test_top5 = 0.95,
+          .eval_loss = std::numeric_limits<double>::infinity(),
+          .eval_accuracy = 1.0 / 3.0,
+          .eval_top5 = 0.95,
           .examples_per_second = 1000.0,
           .seconds = 61.25};
 }
@@ -68,6 +68,12 @@ TEST_CASE("metrics are lines of JSON whose keys are in the order of the members"
         R"({"event":"epoch","epoch":2,"step":40,"learning_rate":0.05,"train_loss":1.5,"train_accuracy":0.5,)"
         R"("test_loss":null,"test_accuracy":0.3333333333333333,"test_top5":0.95,"examples_per_second":1000.0,)"
         R"("seconds":61.25})");
+  EpochMetrics validated = {.epoch = 2, .part = Part::validation, .eval_loss = 0.5, .eval_accuracy = 0.75};
+  CHECK_THAT(to_json_line(validated),
+             Catch::Contains(R"("validation_loss":0.5,"validation_accuracy":0.75,"validation_top5":0.0,)"));
+  CHECK(to_json_line(TestMetrics{.epoch = 2, .step = 40, .validation_accuracy = 0.75, .test_loss = 0.5}) ==
+        R"({"event":"test","epoch":2,"step":40,"validation_accuracy":0.75,"test_loss":0.5,"test_accuracy":0.0,)"
+        R"("test_top5":0.0})");
   CHECK(to_json_line(Notice{.epoch = 3, .step = 7, .text = "two\nlines"}) ==
         R"({"event":"notice","epoch":3,"step":7,"text":"two\nlines"})");
   CHECK(to_json_line(Notice{.text = "\xff"}) ==
@@ -121,15 +127,37 @@ TEST_CASE("metrics that were written are read: order and bits of every number - 
   CHECK(epoch.learning_rate == 0.05);
   CHECK(epoch.train_loss == 1.5);
   CHECK(epoch.train_accuracy == 0.5);
-  CHECK(std::isnan(epoch.test_loss));
-  CHECK(epoch.test_accuracy == 1.0 / 3.0);
-  CHECK(epoch.test_top5 == 0.95);
+  CHECK(std::isnan(epoch.eval_loss));
+  CHECK(epoch.eval_accuracy == 1.0 / 3.0);
+  CHECK(epoch.eval_top5 == 0.95);
   CHECK(epoch.examples_per_second == 1000.0);
   CHECK(epoch.seconds == 61.25);
 
   CHECK(metrics.notices[0].epoch == 1);
   CHECK(metrics.notices[0].step == 25);
   CHECK(metrics.notices[0].text == "the loss \"stands\" still");
+}
+
+TEST_CASE("metrics of a run with validation images: the last test counts while no epoch follows it") {
+  const TemporaryFolder folder;
+  const auto epoch = [](std::int64_t number) {
+    return to_json_line(
+               EpochMetrics{.epoch = number, .step = 10 * number, .part = Part::validation, .eval_accuracy = 0.5}) +
+           "\n";
+  };
+  const auto test = [](std::int64_t step, double accuracy) {
+    return to_json_line(TestMetrics{.epoch = 1, .step = step, .test_accuracy = accuracy}) + "\n";
+  };
+  write_file(folder / "metrics.jsonl", epoch(1) + test(10, 0.25) + epoch(2));
+  const Metrics longer = read_metrics(folder / "metrics.jsonl");
+  CHECK(longer.part() == Part::validation);
+  CHECK(longer.epochs[1].eval_accuracy == 0.5);
+  CHECK(longer.last_test() == nullptr);
+  write_file(folder / "metrics.jsonl", epoch(1) + test(10, 0.25) + epoch(2) + test(20, 0.75));
+  const Metrics ended = read_metrics(folder / "metrics.jsonl");
+  CHECK(ended.tests.size() == 2);
+  REQUIRE(ended.last_test() != nullptr);
+  CHECK(ended.last_test()->test_accuracy == 0.75);
 }
 
 TEST_CASE("a last line of metrics that a kill tore is not there") {
@@ -152,7 +180,7 @@ TEST_CASE("a damaged line of metrics is named by file and number") {
   CHECK(message_for(folder, "[1]") == where + "is no JSON object");
   CHECK(message_for(folder, "{}") == where + "has no \"event\"");
   CHECK(message_for(folder, R"({"event":"stop"})") ==
-        where + "has the event \"stop\"; known are \"step\", \"epoch\" and \"notice\"");
+        where + "has the event \"stop\"; known are \"step\", \"epoch\", \"test\" and \"notice\"");
   CHECK(message_for(folder, replaced(kStep, "\"loss\"", "\"cost\"")) == where + "has no \"loss\"");
   CHECK(message_for(folder, replaced(kEpoch, "0.95", "\"high\"")) == where + "\"test_top5\" is \"high\", not a number");
   CHECK(message_for(folder, replaced(kStep, "1e-09", "true")) == where + "\"conv1\" is true, not a number");

@@ -107,9 +107,9 @@ EpochMetrics epoch_line(std::int64_t epoch, double accuracy) {
           .learning_rate = 0.1,
           .train_loss = 0.75,
           .train_accuracy = 0.6,
-          .test_loss = 0.8125,
-          .test_accuracy = accuracy,
-          .test_top5 = 1.0,
+          .eval_loss = 0.8125,
+          .eval_accuracy = accuracy,
+          .eval_top5 = 1.0,
           .examples_per_second = 1234.0,
           .seconds = 65.0};
 }
@@ -207,6 +207,14 @@ TEST_CASE("a report shows the mistakes with their images") {
   CHECK(contains(with, "alt=\"sample 1,234\""));
 
   EvaluationRecord record = a_record();
+  record.mistake_files = {"/photos/my cat's \"best\".jpg", "/photos/2.png"};
+  write_file(run / "evaluation.json", to_json(record));
+  const std::string linked = page_of(run);
+  check_page(linked);
+  CHECK(contains(linked, "<a href=\"file:///photos/my%20cat%27s%20%22best%22.jpg\" title=\"/photos/my cat"));
+  CHECK(occurrences(linked, "<a href=\"file:///photos/2.png\"") == 1);
+  CHECK(read_evaluation_record(run / "evaluation.json").mistake_files == record.mistake_files);
+  record.mistake_files.clear();
   record.mistake_images.clear();
   write_file(run / "evaluation.json", to_json(record));
   const std::string without = page_of(run);
@@ -281,7 +289,7 @@ TEST_CASE("a report of a run in which nothing is finite is whole") {
   const TemporaryFolder folder;
   write_file(folder / "config.json", kConfig);
   EpochMetrics epoch = epoch_line(1, std::nan(""));
-  epoch.test_loss = epoch.train_loss = epoch.train_accuracy = epoch.test_top5 = std::nan("");
+  epoch.eval_loss = epoch.train_loss = epoch.train_accuracy = epoch.eval_top5 = std::nan("");
   StepMetrics step = step_line(1, std::nan(""));
   step.gradient_norm = step.accuracy = std::nan("");
   step.gradient_norms = {{"conv1", std::nan("")}};

@@ -162,6 +162,23 @@ TEST_CASE("metrics are cut back to what a checkpoint knows") {
   CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{10, 20});
 }
 
+TEST_CASE("the test after the last epoch stays while no epoch is cut") {
+  const TemporaryFolder folder;
+  {
+    RunFolder run(folder.path(), Open::fresh);
+    run.write("config.json", "{}");
+    run.append(to_json_line(EpochMetrics{.epoch = 1, .step = 12, .part = Part::validation}));
+    run.append(to_json_line(EpochMetrics{.epoch = 2, .step = 24, .part = Part::validation}));
+    run.append(to_json_line(TestMetrics{.epoch = 1, .step = 24}));
+  }
+  const std::string all = read_file(folder / "metrics.jsonl");
+  RunFolder run(folder.path(), Open::resume);
+  CHECK(run.cut_metrics({.epoch = 3, .position = 0, .step = 24}).last_test() != nullptr);
+  CHECK(read_file(folder / "metrics.jsonl") == all);
+  CHECK(run.cut_metrics({.epoch = 2, .position = 8, .step = 24}).tests.empty());
+  CHECK(read_metrics(folder / "metrics.jsonl").tests.empty());
+}
+
 TEST_CASE("a line that does not fit is kept for later, and no part of it stays in the file") {
   const TemporaryFolder folder;
   RunFolder run(folder.path(), Open::fresh);

@@ -149,9 +149,9 @@ const EpochMetrics kEpoch = {.epoch = 1,
                              .learning_rate = 0.5,
                              .train_loss = 1.5,
                              .train_accuracy = 0.5,
-                             .test_loss = 1.25,
-                             .test_accuracy = 0.625,
-                             .test_top5 = 0.875};
+                             .eval_loss = 1.25,
+                             .eval_accuracy = 0.625,
+                             .eval_top5 = 0.875};
 
 const std::map<std::pair<std::string, std::int64_t>, float> kScalars = {{{"loss/train", 50}, 2.25f},
                                                                         {{"accuracy/train", 50}, 0.125f},

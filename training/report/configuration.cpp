@@ -20,7 +20,9 @@ struct Group {
 const std::vector<Group>& known_groups() {
   static const std::vector<Group> groups = {
       {"Model", {"model", "input", "classes", "parameters", "initialization", "init_file", "init", "auxiliary_weight"}},
-      {"Data", {"data", "data_dir", "train_images", "test_images", "shuffle", "augmentation", "crop_padding", "flip"}},
+      {"Data",
+       {"data", "data_dir", "train_images", "validation_images", "test_images", "shuffle", "augmentation",
+        "crop_padding", "flip"}},
       {"Training",
        {"epochs", "batch_size", "learning_rate", "schedule", "warmup", "momentum", "lowest_momentum", "nesterov",
         "weight_decay", "label_smoothing", "seed"}},

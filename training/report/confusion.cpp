@@ -209,7 +209,9 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
   for (; shown < list.size() && cards.size() < most_bytes; ++shown) {
     const Mistake& mistake = list[shown];
     const std::string label = name(mistake.label), predicted = name(mistake.predicted);
-    const std::string index = "sample " + grouped(mistake.index);
+    const std::string file = shown < record.mistake_files.size() ? record.mistake_files[shown] : "";
+    const std::string index =
+        file.empty() ? "sample " + grouped(mistake.index) : escaped(file.substr(file.find_last_of('/') + 1));
     const bool has_image = shown < record.mistake_images.size() && !record.mistake_images[shown].empty();
     std::string image = "<div class=\"blank\">" + index + "</div>";
     if (has_image) {
@@ -217,8 +219,11 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
       image = "<img" + std::string(is_small(png) ? " class=\"pixels\"" : "") + " alt=\"" + index + "\" title=\"" +
               index + "\" src=\"data:image/png;base64," + base64(png) + "\">";
     }
-    cards += "<figure>" + image + "<figcaption><b>" + label + "</b><span><i>" + predicted + "</i> " +
-             percent(mistake.probability, 1) + "</span></figcaption></figure>\n";
+    cards +=
+        "<figure>" + image + "<figcaption><b>" + label + "</b><span><i>" + predicted + "</i> " +
+        percent(mistake.probability, 1) + "</span>" +
+        (file.empty() ? "" : "<a href=\"" + file_url(file) + "\" title=\"" + escaped(file) + "\">" + index + "</a>") +
+        "</figcaption></figure>\n";
   }
   if (shown == 0) return "";
   return "<p class=\"lead\">The " + (shown == 1 ? "mistake" : grouped(static_cast<std::int64_t>(shown)) + " mistakes") +

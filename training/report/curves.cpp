@@ -74,7 +74,7 @@ Curve speed(const Run& run, const std::string& name, const std::string& colour) 
 bool tells_top5(const Run& run) {
   const auto& epochs = run.metrics.epochs;
   return std::any_of(epochs.begin(), epochs.end(),
-                     [](const EpochMetrics& epoch) { return epoch.test_top5 > 0.0 && epoch.test_top5 < 1.0; });
+                     [](const EpochMetrics& epoch) { return epoch.eval_top5 > 0.0 && epoch.eval_top5 < 1.0; });
 }
 
 /// The loss of a network that knows nothing.
@@ -118,21 +118,22 @@ std::string run_colour(std::size_t index) { return concat("c", index % 8); }
 }  // namespace
 
 std::string curves_of(const Run& run) {
+  const std::string part = to_string(run.metrics.part());
   Plot loss{.title = "Loss",
             .note = smoothing_note(run),
             .curves = {training_loss(run, "train", "c0"),
-                       epoch_curve(run, "test", "c1", [](const auto& line) { return line.test_loss; })},
+                       epoch_curve(run, part, "c1", [](const auto& line) { return line.eval_loss; })},
             .references = guessing(run),
             .height = 280};
   Plot accuracy{.title = "Accuracy",
                 .unit = Unit::percent,
                 .range = Range::fitted,
                 .curves = {training_accuracy(run, "train", "c0"),
-                           epoch_curve(run, "test", "c1", [](const auto& line) { return line.test_accuracy; })},
+                           epoch_curve(run, part, "c1", [](const auto& line) { return line.eval_accuracy; })},
                 .references = {},
                 .height = 280};
   if (tells_top5(run)) {
-    accuracy.curves.push_back(epoch_curve(run, "test top-5", "c2", [](const auto& line) { return line.test_top5; }));
+    accuracy.curves.push_back(epoch_curve(run, part + " top-5", "c2", [](const auto& line) { return line.eval_top5; }));
   }
   Plot rate{.title = "Speed in images per second",
             .unit = Unit::compact,
@@ -178,9 +179,10 @@ std::string gradients_of(const Run& run) {
 }
 
 std::string curves_compared(std::span<const Run> runs) {
+  const std::string part = capitalized(part_name(runs));
   std::vector<Plot> plots = {
-      {.title = "Test accuracy", .unit = Unit::percent, .range = Range::fitted, .height = 280},
-      {.title = "Test loss", .height = 280},
+      {.title = part + " accuracy", .unit = Unit::percent, .range = Range::fitted, .height = 280},
+      {.title = part + " loss", .height = 280},
       {.title = "Training accuracy", .unit = Unit::percent, .range = Range::fitted, .height = 280},
       {.title = "Training loss", .height = 280},
       {.title = "Learning rate", .range = Range::from_zero, .height = 180, .named = false},
@@ -194,8 +196,8 @@ std::string curves_compared(std::span<const Run> runs) {
     const Run& run = runs[i];
     const std::string colour = run_colour(i) + (i / 8 % 2 == 1 ? " dash" : "");
     std::vector<Curve> curves = {
-        epoch_curve(run, run.name, colour, [](const auto& line) { return line.test_accuracy; }),
-        epoch_curve(run, run.name, colour, [](const auto& line) { return line.test_loss; }),
+        epoch_curve(run, run.name, colour, [](const auto& line) { return line.eval_accuracy; }),
+        epoch_curve(run, run.name, colour, [](const auto& line) { return line.eval_loss; }),
         training_accuracy(run, run.name, colour),
         training_loss(run, run.name, colour),
         learning_rate(run, run.name, colour),

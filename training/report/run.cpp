@@ -103,6 +103,12 @@ std::string Run::title() const {
   return model.empty() || data.empty() ? name : model + " on " + data;
 }
 
+std::string part_name(std::span<const Run> runs) {
+  bool validation = false, test = false;
+  for (const Run& run : runs) (run.metrics.part() == Part::validation ? validation : test) = true;
+  return validation && test ? "validation or test" : validation ? "validation" : "test";
+}
+
 Run read_run(const fs::path& folder) {
   std::error_code error;
   require(fs::exists(folder, error), folder.string(), ": no such folder; name the folder of a run");

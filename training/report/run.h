@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ struct Run {
   /// "googlenet on fashion-mnist", or the name of the folder.
   std::string title() const;
 };
+
+/// What the epochs of the runs were evaluated on: "test", "validation", or "validation or test".
+std::string part_name(std::span<const Run> runs);
 
 /// Throws Error that names the file or folder for one that is no run, and for a damaged file.
 Run read_run(const std::filesystem::path& folder);

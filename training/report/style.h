@@ -132,6 +132,7 @@ table.list{border-collapse:collapse;font-size:14px}
 .mistakes figcaption{padding:6px 9px 8px;font-size:13px;line-height:1.35}
 .mistakes b,.mistakes span{display:block;font-weight:600;overflow-wrap:anywhere}
 .mistakes span{font-weight:400;color:var(--muted)}
+.mistakes a{overflow-wrap:anywhere}
 .mistakes i{font-style:normal;color:var(--s1)}
 details{margin-top:16px}
 summary{cursor:pointer;color:var(--link)}

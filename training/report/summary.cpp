@@ -13,12 +13,12 @@ namespace {
 constexpr std::size_t kEpochRows = 300;
 constexpr std::size_t kNotices = 50;
 
-/// The epoch with the best test accuracy; nullptr if nothing was tested.
+/// The epoch with the best accuracy on the images that it was evaluated on; nullptr if there is none.
 const EpochMetrics* best_epoch(const Run& run) {
   const EpochMetrics* best = nullptr;
   for (const EpochMetrics& epoch : run.metrics.epochs) {
-    if (!std::isfinite(epoch.test_accuracy)) continue;
-    if (best == nullptr || epoch.test_accuracy > best->test_accuracy) best = &epoch;
+    if (!std::isfinite(epoch.eval_accuracy)) continue;
+    if (best == nullptr || is_better(epoch, *best)) best = &epoch;
   }
   return best;
 }
@@ -54,10 +54,16 @@ std::string headline(const Run& run) {
     const EpochMetrics& last = epochs.back();
     std::string note = best->epoch == last.epoch
                            ? "the best so far"
-                           : "best " + percent(best->test_accuracy) + " in epoch " + grouped(best->epoch);
+                           : "best " + percent(best->eval_accuracy) + " in epoch " + grouped(best->epoch);
     if (run.has_best_weights) note += ": model_best.safetensors";
-    tiles += tile("Test accuracy", percent(last.test_accuracy), note, true);
-    tiles += tile("Test loss", decimal(last.test_loss, 4), "train " + decimal(last.train_loss, 4));
+    const TestMetrics* test = run.metrics.last_test();
+    if (test != nullptr) {
+      tiles += tile("Test accuracy", percent(test->test_accuracy),
+                    "weights of epoch " + grouped(test->epoch) + ", chosen by the validation images", true);
+    }
+    const std::string part = capitalized(to_string(last.part));
+    tiles += tile(part + " accuracy", percent(last.eval_accuracy), note, test == nullptr);
+    tiles += tile(part + " loss", decimal(last.eval_loss, 4), "train " + decimal(last.train_loss, 4));
   } else if (!run.metrics.steps.empty()) {
     const StepMetrics& last = run.metrics.steps.back();
     tiles += tile("Training loss", decimal(last.loss, 4), "step " + grouped(last.step), true);
@@ -112,14 +118,16 @@ std::string epoch_table(const Run& run) {
     const EpochMetrics& epoch = epochs[i];
     rows += "<tr><th scope=\"row\">" + grouped(epoch.epoch) + "</th>" + cell(grouped(epoch.step)) +
             cell(decimal(epoch.learning_rate, 6)) + cell(fixed(epoch.train_loss, 4)) +
-            cell(percent(epoch.train_accuracy)) + cell(fixed(epoch.test_loss, 4)) +
-            cell(percent(epoch.test_accuracy), &epoch == best) + cell(percent(epoch.test_top5)) +
+            cell(percent(epoch.train_accuracy)) + cell(fixed(epoch.eval_loss, 4)) +
+            cell(percent(epoch.eval_accuracy), &epoch == best) + cell(percent(epoch.eval_top5)) +
             cell(compact(epoch.examples_per_second)) + cell(duration(epoch.seconds)) + "</tr>\n";
   }
   std::string head;
-  for (const char* name : {"step", "learning rate", "train loss", "train accuracy", "test loss", "test accuracy",
-                           "test top-5", "images/s", "time"}) {
-    head += "<th scope=\"col\" class=\"n\">" + std::string(name) + "</th>";
+  const std::string part = to_string(run.metrics.part());
+  for (const std::string& name :
+       {std::string("step"), std::string("learning rate"), std::string("train loss"), std::string("train accuracy"),
+        part + " loss", part + " accuracy", part + " top-5", std::string("images/s"), std::string("time")}) {
+    head += "<th scope=\"col\" class=\"n\">" + name + "</th>";
   }
   return "<details><summary>" +
          (epochs.size() > kEpochRows ? grouped(kEpochRows) + " of the " +
@@ -132,30 +140,32 @@ std::string epoch_table(const Run& run) {
 std::string comparison(std::span<const Run> runs) {
   double highest = 0.0;
   for (const Run& run : runs) {
-    if (const EpochMetrics* best = best_epoch(run)) highest = std::max(highest, best->test_accuracy);
+    if (const EpochMetrics* best = best_epoch(run)) highest = std::max(highest, best->eval_accuracy);
   }
   std::string rows;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
     const EpochMetrics* best = best_epoch(run);
     const EpochMetrics last = run.metrics.epochs.empty() ? EpochMetrics{.train_loss = kNotANumber,
-                                                                        .test_loss = kNotANumber,
-                                                                        .test_accuracy = kNotANumber,
+                                                                        .eval_loss = kNotANumber,
+                                                                        .eval_accuracy = kNotANumber,
                                                                         .examples_per_second = kNotANumber}
                                                          : run.metrics.epochs.back();
     rows +=
         "<tr><th scope=\"row\" class=\"c" + std::to_string(i % 8) + "\"><i></i><a href=\"#run" + std::to_string(i + 1) +
         "\">" + escaped(run.name) + "</a></th><td>" + escaped(run.title()) + "</td>" +
-        cell(percent(last.test_accuracy)) +
-        cell(best == nullptr ? "–" : percent(best->test_accuracy), best != nullptr && best->test_accuracy == highest) +
-        cell(best == nullptr ? "–" : grouped(best->epoch)) + cell(fixed(last.test_loss, 4)) +
+        cell(percent(last.eval_accuracy)) +
+        cell(best == nullptr ? "–" : percent(best->eval_accuracy), best != nullptr && best->eval_accuracy == highest) +
+        cell(best == nullptr ? "–" : grouped(best->epoch)) + cell(fixed(last.eval_loss, 4)) +
         cell(fixed(last.train_loss, 4)) + cell(epochs_done(run)) + cell(duration(total_seconds(run))) +
         cell(compact(last.examples_per_second)) + cell(compact(run.number("parameters"))) + "</tr>\n";
   }
   std::string head;
-  for (const char* name : {"last test accuracy", "best", "in epoch", "test loss", "train loss", "epochs", "time",
-                           "images/s", "parameters"}) {
-    head += "<th scope=\"col\" class=\"n\">" + std::string(name) + "</th>";
+  const std::string part = part_name(runs);
+  for (const std::string& name : {"last " + part + " accuracy", std::string("best"), std::string("in epoch"),
+                                  part + " loss", std::string("train loss"), std::string("epochs"), std::string("time"),
+                                  std::string("images/s"), std::string("parameters")}) {
+    head += "<th scope=\"col\" class=\"n\">" + name + "</th>";
   }
   return "<div class=\"scroll\"><table class=\"list runs\"><caption>Last and best numbers</caption><thead><tr>"
          "<th scope=\"col\">run</th><th scope=\"col\"></th>" +

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <system_error>
 
 namespace minception::report {
@@ -106,6 +107,28 @@ std::string decimal(double value, int digits) {
     return in_general(value, 2);
   }
   return without_zeros(in_fixed(value, digits));
+}
+
+std::string capitalized(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+std::string file_url(std::string_view path) {
+  constexpr std::string_view kPlain = "-._~/";
+  std::string url = "file://";
+  for (const char letter : path) {
+    const bool alphanumeric =
+        (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9');
+    char code[4] = "";
+    if (!alphanumeric && kPlain.find(letter) == std::string_view::npos) {
+      std::snprintf(code, sizeof code, "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(letter)));
+      url += code;
+    } else {
+      url += letter;
+    }
+  }
+  return url;
 }
 
 std::string grouped(std::int64_t value) {

@@ -16,6 +16,11 @@ std::string escaped(std::string_view text);
 std::string decimal(double value, int digits);
 /// Always `digits` digits after the point: numbers that stand below one another. "–" for NaN.
 std::string fixed(double value, int digits);
+/// With an upper-case first letter.
+std::string capitalized(std::string text);
+/// A file: URL of a path, safe in a quoted attribute.
+std::string file_url(std::string_view path);
+
 /// "5,977,530"
 std::string grouped(std::int64_t value);
 /// About three digits, for an axis or a headline: "950", "12.5k", "5.98M".

@@ -1,0 +1,283 @@
+#include <minception/data/epoch_order.h>
+#include <minception/data/image_listing.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+namespace minception {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The sub-folder of a class, with its images in the order of their names.
+struct ClassFolder {
+  std::string name;
+  std::vector<fs::path> images;
+};
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+/// Whether `path`, the name of which was listed, is a folder. Throws Error where that cannot be told, as for a link whose
+/// target is missing: passing over it would lose a class.
+bool is_listed_folder(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() != fs::file_type::not_found) {
+    require(!error, path.string(), ": cannot be looked at: ", error.message());
+    return fs::is_directory(status);
+  }
+  const fs::path target = fs::read_symlink(path, error);
+  fail(path.string(), ": is a link to ", target.string(),
+       ", which is not there; mount or restore it, or remove the link");
+}
+
+std::vector<std::string> sorted_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (!is_left_by_systems(name)) names.push_back(std::move(name));
+  }
+  require(!error, folder.string(), ": this folder cannot be read: ", error.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// Whether these are letters: UTF-8 without control characters, as JSON and terminals need.
+bool is_text(std::string_view name) {
+  for (std::size_t at = 0; at < name.size();) {
+    const auto byte = [&](std::size_t i) {
+      return static_cast<unsigned char>(at + i < name.size() ? name[at + i] : 0);
+    };
+    const unsigned first = byte(0);
+    if (first < 0x20 || first == 0x7f) return false;
+    const std::size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+    if (length == 0) return false;
+    unsigned letter = length == 1 ? first : first & (0x7fu >> length);
+    for (std::size_t i = 1; i < length; ++i) {
+      if (byte(i) >> 6 != 2) return false;
+      letter = letter << 6 | (byte(i) & 0x3f);
+    }
+    constexpr unsigned kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter forms exist for those below
+    if (letter < kLeast[length] || letter > 0x10ffff || letter >> 11 == 0x1b) return false;
+    at += length;
+  }
+  return true;
+}
+
+std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems) {
+  require(is_folder(folder), folder.string(), ": there is no such folder");
+  std::vector<ClassFolder> classes;
+  for (const std::string& name : sorted_names(folder)) {
+    const fs::path path = folder / name;
+    bool is_class = false;
+    if (problems.added_by([&] { is_class = is_listed_folder(path); }) || !is_class) continue;
+    ClassFolder found{name, {}};
+    problems.added_by([&] {
+      require(is_text(name), path.string(), ": the name of this class is no text in UTF-8; rename the folder");
+      const std::vector<std::string> files = sorted_names(path);
+      require(!files.empty(), path.string(), ": there are no images of this class; add some or remove the folder");
+      for (const std::string& file : files) {
+        problems.added_by([&] {
+          require(!is_listed_folder(path / file), (path / file).string(),
+                  ": is a folder inside a class; put the images directly into the folder of their class");
+          found.images.push_back(path / file);
+        });
+      }
+    });
+    classes.push_back(std::move(found));
+  }
+  if (!problems.empty()) return classes;  // a class that is missing may be one of them
+  require(!classes.empty(), folder.string(),
+          ": there are no sub-folders; put the images of each class into one, named after the class");
+  require(classes.size() > 1, folder.string(), ": there is one class only, '", classes[0].name,
+          "'; at least two are needed");
+  return classes;
+}
+
+void check_same_classes(const fs::path& train, const std::vector<ClassFolder>& of_train, const fs::path& test,
+                        const std::vector<ClassFolder>& of_test) {
+  const auto lacks = [](const std::vector<ClassFolder>& classes, const std::string& name) {
+    return std::none_of(classes.begin(), classes.end(), [&](const ClassFolder& one) { return one.name == name; });
+  };
+  for (const ClassFolder& one : of_train) {
+    require(!lacks(of_test, one.name), test.string(), ": the class '", one.name, "' of ", train.string(),
+            " is missing; both need the same classes");
+  }
+  for (const ClassFolder& one : of_test) {
+    require(!lacks(of_train, one.name), train.string(), ": the class '", one.name, "' of ", test.string(),
+            " is missing; both need the same classes");
+  }
+}
+
+/// Moves the images for which `is_taken(class, index)` holds into the result.
+template <class IsTaken>
+std::vector<ClassFolder> take(std::vector<ClassFolder>& classes, const IsTaken& is_taken) {
+  std::vector<ClassFolder> result;
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    ClassFolder taken{classes[c].name, {}}, left{classes[c].name, {}};
+    for (std::size_t i = 0; i < classes[c].images.size(); ++i) {
+      (is_taken(c, i) ? taken : left).images.push_back(std::move(classes[c].images[i]));
+    }
+    result.push_back(std::move(taken));
+    classes[c] = std::move(left);
+  }
+  return result;
+}
+
+/// Moves a part of each class into the result: rounded, at least one and not all. A class with a single image keeps it.
+std::vector<ClassFolder> take_fraction(std::vector<ClassFolder>& classes, double fraction, std::uint64_t seed,
+                                       std::size_t stream) {
+  std::vector<std::vector<bool>> taken;
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    const auto count = std::ssize(classes[c].images);
+    const auto wanted = static_cast<std::int64_t>(std::llround(fraction * static_cast<double>(count)));
+    taken.emplace_back(classes[c].images.size());
+    for (std::int64_t i = 0; count > 1 && i < std::clamp<std::int64_t>(wanted, 1, count - 1); ++i) {
+      const auto order = static_cast<std::int64_t>(stream * classes.size() + c);
+      taken[c][static_cast<std::size_t>(sample_order(seed, order, count, true, i))] = true;
+    }
+  }
+  return take(classes, [&](std::size_t c, std::size_t i) { return taken[c][i]; });
+}
+
+std::vector<ClassFolder> take_test(std::vector<ClassFolder>& classes, double fraction, std::uint64_t seed) {
+  for (const ClassFolder& one : classes) {
+    require(one.images.size() > 1, one.images[0].parent_path().string(), ": there is one image only of class '",
+            one.name, "', which cannot be both for training and for testing; add another");
+  }
+  return take_fraction(classes, fraction, seed, 0);
+}
+
+/// Moves the validation images that `selection` asks for out of the training images.
+std::vector<ClassFolder> take_validation(const fs::path& path, std::vector<ClassFolder>& classes,
+                                         const Selection& selection, std::uint64_t seed) {
+  if (selection.hold_out > 0) {
+    // Evenly spaced over images that are sorted by class.
+    std::int64_t images = 0;
+    for (const ClassFolder& one : classes) images += std::ssize(one.images);
+    const std::vector<std::int64_t> held = select({.hold_out = selection.hold_out}, images, 0).validation;
+    auto next = held.begin();
+    std::int64_t at = 0;
+    return take(classes, [&](std::size_t, std::size_t) {
+      const bool taken = next != held.end() && *next == at++;
+      if (taken) ++next;
+      return taken;
+    });
+  }
+  if (selection.validation_fraction == 0.0) return {};
+  std::vector<ClassFolder> result = take_fraction(classes, selection.validation_fraction, seed, 1);
+  const bool any =
+      std::any_of(result.begin(), result.end(), [](const ClassFolder& one) { return !one.images.empty(); });
+  require(any, path.string(),
+          ": each class has a single image for training, which leaves none for validation; add images, or choose the "
+          "best epoch by the test images: --validation-fraction 0");
+  return result;
+}
+
+std::vector<ListedImage> in_turn(const std::vector<ClassFolder>& classes) {
+  std::vector<ListedImage> images;
+  std::size_t longest = 0;
+  for (const ClassFolder& one : classes) longest = std::max(longest, one.images.size());
+  for (std::size_t i = 0; i < longest; ++i) {
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+      if (i < classes[c].images.size()) images.push_back({classes[c].images[i], static_cast<std::int32_t>(c)});
+    }
+  }
+  return images;
+}
+
+}  // namespace
+
+void Problems::report(const fs::path& folder) const {
+  if (texts_.empty()) return;
+  if (texts_.size() == 1) fail(texts_[0]);
+  throw Error(concat(folder.string(), ": ", texts_.size(), " files and folders cannot be used:"), texts_);
+}
+
+bool is_left_by_systems(std::string name) {
+  for (char& letter : name) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  constexpr std::string_view kLeft[] = {"thumbs.db",
+                                        "ehthumbs.db",
+                                        "ehthumbs_vista.db",
+                                        "desktop.ini",
+                                        "icon\r",
+                                        "__macosx",
+                                        "lost+found",
+                                        "@eadir",
+                                        "#recycle",
+                                        "$recycle.bin",
+                                        "system volume information",
+                                        "recycler"};
+  return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
+}
+
+fs::path validation_folder(const fs::path& path) {
+  if (!is_folder(path / "train")) return {};  // "val" may be a class
+  fs::path found;
+  for (const char* name : {"val", "valid", "validation"}) {
+    if (!is_folder(path / name)) continue;
+    require(found.empty(), path.string(), ": has both ", found.filename().string(), " and ", name,
+            "; leave one folder with images for validation");
+    found = path / name;
+  }
+  return found;
+}
+
+ImageListing list_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection,
+                               Problems& problems) {
+  require(is_folder(path), path.string(), ": there is no such folder");
+  const fs::path train_path = path / "train", test_path = path / "test", validation_path = validation_folder(path);
+  const bool has_train = is_folder(train_path), has_test = is_folder(test_path);
+  const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
+  require(!validates || validation_path.empty(), path.string(), ": the folder ", validation_path.filename().string(),
+          " says what is for validation; leave out ", selection.hold_out > 0 ? "--hold-out" : "--validation-fraction");
+  require(options.test_fraction == 0.0 || !has_test, path.string(),
+          ": the folder test says what is for testing; leave out --test-fraction");
+
+  std::vector<ClassFolder> train, validation, test;
+  if (has_train || has_test) {
+    require(has_train || !options.train, path.string(),
+            ": has no folder train; make folders train and test, each with a folder per class");
+    if (has_train && (options.train || options.validation)) train = find_classes(train_path, problems);
+    if (!validation_path.empty() && options.validation) validation = find_classes(validation_path, problems);
+    if (has_test && options.test) test = find_classes(test_path, problems);
+    if (problems.empty() && !train.empty()) {
+      if (!validation.empty()) check_same_classes(train_path, train, validation_path, validation);
+      if (!test.empty()) check_same_classes(train_path, train, test_path, test);
+    }
+  } else {
+    train = find_classes(path, problems);
+  }
+  if (problems.empty() && !train.empty()) {
+    if (options.test_fraction > 0.0) test = take_test(train, options.test_fraction, options.split_seed);
+    if (validation_path.empty()) validation = take_validation(path, train, selection, options.split_seed);
+  }
+
+  ImageListing listing;
+  for (const ClassFolder& one : train.empty() ? test : train) listing.class_names.push_back(one.name);
+  const auto limited_in_turn = [&](const std::vector<ClassFolder>& classes, bool wanted, std::int64_t limit,
+                                   const char* option) {
+    std::vector<ListedImage> images = wanted ? in_turn(classes) : std::vector<ListedImage>();
+    if (wanted && problems.empty()) {
+      images.resize(static_cast<std::size_t>(limited(std::ssize(images), limit, option)));
+    }
+    return images;
+  };
+  listing.train = limited_in_turn(train, options.train, selection.train, selection.train_option);
+  listing.validation = limited_in_turn(validation, options.validation, 0, selection.test_option);
+  if (selection.test > 0 && std::ssize(listing.validation) > selection.test) {
+    listing.validation.resize(static_cast<std::size_t>(selection.test));
+  }
+  listing.test = limited_in_turn(test, options.test, selection.test, selection.test_option);
+  return listing;
+}
+
+}  // namespace minception
