@@ -23,6 +23,9 @@ set(PACKAGE_OF_Threads::Threads "Threads")
 set(PACKAGE_OF_DNNL::dnnl "dnnl CONFIG")
 set(PACKAGE_OF_PNG::PNG "PNG")
 set(PACKAGE_OF_JPEG::JPEG "JPEG")
+set(PACKAGE_OF_TIFF::TIFF "TIFF")
+set(PACKAGE_OF_GIF::GIF "GIF")
+set(PACKAGE_OF_WebP::WebP "WebP")
 set(PACKAGE_OF_CUDA::cudart_static "CUDAToolkit")
 set(PACKAGE_OF_Boost::context "Boost 1.71 COMPONENTS context")
 
@@ -70,6 +73,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/minceptionConfigVer
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/minceptionConfig.cmake
               ${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
         DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
 
 # ---- programs --------------------------------------------------------------------------------------------------------

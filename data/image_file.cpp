@@ -6,11 +6,12 @@
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace minception {
 namespace {
 
-using Decoder = DecodedImage (*)(std::span<const std::uint8_t> file, const std::string& name);
+using Decoder = DecodedImage (*)(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
 
 struct Format {
   std::string_view magic;
@@ -19,23 +20,31 @@ struct Format {
 
 constexpr Format kFormats[] = {{{"\x89PNG\r\n\x1a\n", 8}, decode_png},
                                {{"\xff\xd8\xff", 3}, decode_jpeg},
+                               {{"RIFF????WEBP", 12}, decode_webp},
+                               {{"GIF87a", 6}, decode_gif},
+                               {{"GIF89a", 6}, decode_gif},
+                               {{"II*\0", 4}, decode_tiff},
+                               {{"MM\0*", 4}, decode_tiff},
+                               {{"BM", 2}, decode_bmp},
                                {{"P2", 2}, decode_pnm},
                                {{"P3", 2}, decode_pnm},
                                {{"P5", 2}, decode_pnm},
                                {{"P6", 2}, decode_pnm}};
 
-constexpr std::size_t kLongestMagic = 8;
+constexpr std::size_t kLongestMagic = 12;
 
 Decoder decoder_for(std::span<const std::uint8_t> file, const std::string& name) {
   require(!file.empty(), name, ": the file is empty", kImageRemedy);
   for (const Format& format : kFormats) {
-    const auto matches = [](char expected, std::uint8_t byte) { return static_cast<std::uint8_t>(expected) == byte; };
+    const auto matches = [](char expected, std::uint8_t byte) {
+      return expected == '?' || static_cast<std::uint8_t>(expected) == byte;
+    };
     if (file.size() >= format.magic.size() &&
         std::equal(format.magic.begin(), format.magic.end(), file.begin(), matches)) {
       return format.decode;
     }
   }
-  fail(name, ": this is no image of a known format: PNG, JPEG, PGM and PPM (P2, P3, P5, P6) are read; convert it");
+  fail(name, ": this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it");
 }
 
 class File {
@@ -67,24 +76,42 @@ class File {
 bool has_image_suffix(const std::filesystem::path& path) {
   std::string suffix = path.extension().string();
   for (char& letter : suffix) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  constexpr std::string_view kSuffixes[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pgm", ".ppm", ".pnm"};
+  constexpr std::string_view kSuffixes[] = {".png",  ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif",
+                                            ".tiff", ".gif", ".bmp",  ".pgm", ".ppm",  ".pnm"};
   return std::find(std::begin(kSuffixes), std::end(kSuffixes), suffix) != std::end(kSuffixes);
 }
 
-DecodedImage decode_image(std::span<const std::uint8_t> file, const std::string& name) {
-  return decoder_for(file, name)(file, name);
+DecodedImage decode_image(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how) {
+  return decoder_for(file, name)(file, name, how);
 }
 
-DecodedImage read_image(const std::filesystem::path& path) {
+namespace {
+
+DecodedImage read(const std::filesystem::path& path, const Decoding& how) {
   const std::string name = path.string();
   File file(name);
   std::vector<std::uint8_t> bytes;
   file.append_to(bytes, kLongestMagic);
-  (void)decoder_for(bytes, name);  // what is no image is not read any further, however large it is
+  (void)decoder_for(bytes, name);  // a file that is no image is not read any further, however large it is
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   while (file.append_to(bytes, kPiece) == kPiece) {
   }
-  return decode_image(bytes, name);
+  return decode_image(bytes, name, how);
+}
+
+}  // namespace
+
+DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& options) {
+  return read(path, {.options = options});
+}
+
+DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
+                        std::int64_t width, const ImageOptions& options) {
+  DecodedImage image = read(path, {.options = options, .height = height, .width = width});
+  // Either order gives the same pixels: fewer channels are faster to resize.
+  if (channels != 0 && image.shape[0] > channels) image = with_channels(std::move(image), channels);
+  image = fitted_to(std::move(image), height, width, options);
+  return channels == 0 ? image : with_channels(std::move(image), channels);
 }
 
 }  // namespace minception

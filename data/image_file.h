@@ -1,8 +1,10 @@
 #pragma once
-/// Images in files: PNG (libpng), JPEG (libjpeg), PGM and PPM. Decoded to bytes, grey or RGB.
+/// Images in files: PNG (libpng), JPEG (libjpeg), WebP (libwebp), TIFF (libtiff), GIF (giflib), BMP, PGM and PPM. Decoded to
+/// bytes, grey or RGB.
 
 #include <minception/core/shape.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,12 +19,43 @@ struct DecodedImage {
   std::vector<std::uint8_t> pixels;  ///< (H, W, C)
 };
 
-/// Reads an image, whatever its name says: the format is told from its first bytes. PNG: every colour type and bit
-/// depth, 16 bits rounded to 8, transparency laid over black. JPEG: baseline and progressive, grey, YCbCr, RGB and
-/// (Adobe's) CMYK. PGM and PPM: P2, P3, P5 and P6, any maximum. A JPEG or PNG whose Exif data say how
-/// the camera was held comes upright. Throws Error with the file name for a file that is missing, truncated or damaged, of
-/// another format, larger than 2^28 pixels, or of a format that this build leaves out (with the package that it needs).
-DecodedImage read_image(const std::filesystem::path& path);
+/// How an image is brought to a size of other proportions.
+enum class Resize : std::uint8_t {
+  stretch,    ///< the whole image, each side by itself
+  crop,       ///< the middle of the image, as large as the proportions allow
+  letterbox,  ///< the whole image in its own proportions, centred, with borders in the colour of the background
+};
+
+inline constexpr const char* kResizeNames[] = {"stretch", "crop", "letterbox"};
+inline const char* to_string(Resize resize) { return kResizeNames[static_cast<int>(resize)]; }
+/// Throws Error, with the names there are, for an unknown one.
+Resize parse_resize(const std::string& name);
+
+/// How image files become the images of a data set. Weights files keep it, so that other images are read likewise.
+struct ImageOptions {
+  Resize resize = Resize::stretch;
+  bool exif_orientation = true;  ///< turn images upright that say how the camera was held (JPEG, PNG, WebP, TIFF)
+  std::array<std::uint8_t, 3> background = {0, 0, 0};  ///< RGB, behind transparent pixels and in borders
+
+  bool operator==(const ImageOptions&) const = default;
+};
+
+/// Reads an image in its full size, whatever its name says: the format is told from its first bytes. PNG: every colour type
+/// and bit depth, 16 bits rounded to 8. JPEG: baseline and progressive, grey, YCbCr, RGB and (Adobe's) CMYK. WebP: lossy and
+/// lossless. GIF, WebP, TIFF: the first image. TIFF: what libtiff converts to RGBA. BMP: without compression. PGM and PPM: P2,
+/// P3, P5 and P6, any maximum. Throws Error with the file name for a file that is missing, truncated or damaged, of another
+/// format, larger than 2^28 pixels, or of a format that this build leaves out (with the package that it needs).
+DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& options = {});
+
+/// Reads an image of `channels` channels (1 or 3; 0: as in the file) and of the size (height, width): read_image,
+/// fitted_to, with_channels. A JPEG that is at least four times as large is decoded by libjpeg at a half, a quarter or an
+/// eighth of its size, never below twice the size that the resizing needs. That changes pixels by little and takes a
+/// fraction of the time.
+DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
+                        std::int64_t width, const ImageOptions& options = {});
+
+/// The image in the size (height, width), by resized_to and as `options` say where the proportions differ.
+DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t width, const ImageOptions& options);
 
 /// Whether the name of the file ends as those of the formats above do, in any case of letters.
 bool has_image_suffix(const std::filesystem::path& path);
@@ -40,5 +73,8 @@ DecodedImage resized_to(DecodedImage image, std::int64_t height, std::int64_t wi
 std::vector<std::uint8_t> encode_png(const Shape& shape, std::span<const std::uint8_t> pixels);
 bool has_png();
 bool has_jpeg();
+bool has_webp();
+bool has_tiff();
+bool has_gif();
 
 }  // namespace minception

@@ -60,11 +60,9 @@ void decode(const fs::path& folder, const std::vector<Part>& parts, const ImageF
     std::error_code error;
     require(fs::is_regular_file(*place.path, error), place.path->string(), ": is no file that can be read",
             error ? ": " + error.message() : "");
-    DecodedImage one = read_image(*place.path);
+    DecodedImage one = load_image(*place.path, options.channels, height, width, options.image);
     if (one.shape[0] == 3) coloured = true;
-    // Either order gives the same pixels: fewer channels are faster to resize.
-    if (one.shape[0] > channels) one = with_channels(std::move(one), channels);
-    one = with_channels(resized_to(std::move(one), height, width), channels);
+    one = with_channels(std::move(one), channels);
     std::copy(one.pixels.begin(), one.pixels.end(), place.pixels);
   };
   parallel_for(count, options.threads, [&](std::size_t index) {
@@ -116,7 +114,7 @@ ImageFolderSummary summarize_image_folder(const fs::path& path, const ImageFolde
   std::vector<std::int64_t> sides;
   for (std::size_t i = 0; i < seen; ++i) {
     try {
-      const Shape shape = read_image(images[i * images.size() / seen].path).shape;
+      const Shape shape = read_image(images[i * images.size() / seen].path, options.image).shape;
       sides.push_back(std::min(shape[1], shape[2]));
     } catch (const Error&) {  // load_image_folder reports it
     }

@@ -13,6 +13,7 @@
 
 #include <minception/core/shape.h>
 #include <minception/data/image_dataset.h>
+#include <minception/data/image_file.h>
 #include <minception/data/subset.h>
 
 #include <cstdint>
@@ -23,8 +24,8 @@
 namespace minception {
 
 struct ImageFolderOptions {
-  /// (H, W) that each image is resized to by `resized_to`, whatever its proportions.
-  Shape size;
+  Shape size;          ///< (H, W) that each image is resized to by load_image
+  ImageOptions image;  ///< how
   /// 1 (grey) or 3 (RGB); 0: grey if every file is grey, else RGB.
   std::int64_t channels = 0;
   /// This fraction of the images of each class is for testing, rounded, at least one and not all; which ones depends on

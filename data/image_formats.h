@@ -11,11 +11,35 @@
 
 namespace minception {
 
+/// How a file is decoded.
+struct Decoding {
+  ImageOptions options;
+  std::int64_t height = 0, width = 0;  ///< size that the image is resized to; 0: full size is needed
+};
+
 /// Tells the format from the first bytes.
-DecodedImage decode_image(std::span<const std::uint8_t> file, const std::string& name);
-DecodedImage decode_png(std::span<const std::uint8_t> file, const std::string& name);
-DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name);
-DecodedImage decode_pnm(std::span<const std::uint8_t> file, const std::string& name);
+DecodedImage decode_image(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how = {});
+DecodedImage decode_bmp(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_gif(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_png(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_pnm(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_tiff(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+DecodedImage decode_webp(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how);
+
+/// Largest of 1, 2, 4 and 8 by which an image of this size may be reduced before it is resized as `how` says.
+int reduction_for(std::int64_t height, std::int64_t width, const Decoding& how);
+
+/// An image of `shape` over the background, from pixels that have one more channel, their opacity. Grey becomes RGB where
+/// the background is coloured.
+DecodedImage over_background(const std::string& name, const Shape& shape, std::span<const std::uint8_t> pixels,
+                             const ImageOptions& options);
+/// Byte of the background in `channel` of an image with `channels` channels; grey by the weights of with_channels.
+std::uint8_t background_byte(const ImageOptions& options, std::int64_t channels, std::int64_t channel);
+inline bool has_coloured_background(const ImageOptions& options) {
+  const auto& b = options.background;
+  return b[0] != b[1] || b[1] != b[2];
+}
 
 /// The orientation, 1 to 8, that Exif data (a TIFF structure) give an image; 1, upright, where they give none.
 int exif_orientation(std::span<const std::uint8_t> exif);
@@ -25,12 +49,16 @@ DecodedImage upright(DecodedImage image, int orientation);
 inline constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;
 inline constexpr const char* kImageRemedy = "; copy or download it again";
 
-/// An image of that size with its memory, which is asked for only after the extents were found possible.
-inline DecodedImage blank_image(const std::string& name, std::int64_t channels, std::int64_t height,
-                                std::int64_t width) {
+inline void check_extents(const std::string& name, std::int64_t height, std::int64_t width) {
   require(height >= 1 && width >= 1, name, ": the image is ", width, 'x', height, ": there are no pixels in it");
   require(width <= kMostPixels / height, name, ": the image is ", width, 'x', height, ", more than the ", kMostPixels,
           " pixels that are read; shrink it");
+}
+
+/// An image of that size with its memory, which is allocated only after the extents were found possible.
+inline DecodedImage blank_image(const std::string& name, std::int64_t channels, std::int64_t height,
+                                std::int64_t width) {
+  check_extents(name, height, width);
   DecodedImage image;
   image.shape = Shape{channels, height, width};
   image.pixels.resize(static_cast<std::size_t>(image.shape.elements()));

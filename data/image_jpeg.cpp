@@ -62,7 +62,8 @@ void count_scans(j_common_ptr info) {
 
 class JpegReader {
  public:
-  JpegReader(std::span<const std::uint8_t> file, const std::string& name) : file_(file), name_(name) {
+  JpegReader(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how)
+      : file_(file), name_(name), how_(how) {
     info_.err = jpeg_std_error(&error_.manager);
     error_.manager.error_exit = leave;
     error_.manager.emit_message = take_message;
@@ -89,17 +90,23 @@ class JpegReader {
     require(width > kMostPixels / height || width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_,
             ": ", file_.size(), " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated",
             kImageRemedy);
-    DecodedImage image = blank_image(name_, colours == 1 ? 1 : 3, height, width);
+    const int orientation = how_.options.exif_orientation ? this->orientation() : 1;
+    const bool transposed = orientation >= 5;
+    info_.scale_denom =
+        static_cast<unsigned>(reduction_for(transposed ? width : height, transposed ? height : width, how_));
+    stage([this] { jpeg_calc_output_dimensions(&info_); });
+    check_extents(name_, height, width);
+    const std::int64_t row_pixels = info_.output_width;
+    DecodedImage image = blank_image(name_, colours == 1 ? 1 : 3, info_.output_height, row_pixels);
     info_.out_color_space = colours == 1 ? JCS_GRAYSCALE : colours == 3 ? JCS_RGB : JCS_CMYK;
-    std::vector<std::uint8_t> cmyk(colours == 4 ? static_cast<std::size_t>(4 * width) : 0);
+    std::vector<std::uint8_t> cmyk(colours == 4 ? static_cast<std::size_t>(4 * row_pixels) : 0);
     stage([this] { jpeg_start_decompress(&info_); });
-    const auto row_bytes = static_cast<std::size_t>(image.shape[0] * width);
+    const auto row_bytes = static_cast<std::size_t>(image.shape[0] * row_pixels);
     for (std::uint8_t* row = image.pixels.data(); info_.output_scanline < info_.output_height; row += row_bytes) {
       JSAMPROW destination = cmyk.empty() ? row : cmyk.data();
       stage([this, &destination] { jpeg_read_scanlines(&info_, &destination, 1); });
       if (!cmyk.empty()) to_rgb(cmyk, row);
     }
-    const int orientation = this->orientation();  // before the markers go
     stage([this] { jpeg_finish_decompress(&info_); });
     return upright(std::move(image), orientation);
   }
@@ -135,6 +142,7 @@ class JpegReader {
 
   std::span<const std::uint8_t> file_;
   const std::string& name_;
+  const Decoding& how_;
   JpegError error_{};
   jpeg_progress_mgr progress_{};
   jpeg_decompress_struct info_{};
@@ -144,8 +152,8 @@ class JpegReader {
 
 bool has_jpeg() { return true; }
 
-DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name) {
-  return JpegReader(file, name).read();
+DecodedImage decode_jpeg(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how) {
+  return JpegReader(file, name, how).read();
 }
 
 }  // namespace minception
@@ -156,7 +164,7 @@ namespace minception {
 
 bool has_jpeg() { return false; }
 
-DecodedImage decode_jpeg(std::span<const std::uint8_t>, const std::string& name) {
+DecodedImage decode_jpeg(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
   fail(name, ": this build reads no JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
 }
 

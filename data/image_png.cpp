@@ -45,8 +45,8 @@ void read_bytes(png_structp png, png_bytep destination, std::size_t count) {
 
 class PngReader {
  public:
-  PngReader(std::span<const std::uint8_t> file, const std::string& name)
-      : file_(file), name_(name), input_{file.data(), file.size()} {
+  PngReader(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how)
+      : file_(file), name_(name), how_(how), input_{file.data(), file.size()} {
     guarded(error_, [this] {
       png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &error_, leave, ignore_warning);
       if (png_ != nullptr) info_ = png_create_info_struct(png_);
@@ -90,8 +90,8 @@ class PngReader {
       png_read_image(png_, rows.data());
       png_read_end(png_, info_);
     });
-    if (alpha) lay_over_black(decoded, image);
-    return upright(std::move(image), orientation());
+    if (alpha) image = over_background(name_, image.shape, decoded, how_.options);
+    return upright(std::move(image), how_.options.exif_orientation ? orientation() : 1);
   }
 
  private:
@@ -107,18 +107,9 @@ class PngReader {
     return exif_orientation({exif, count});
   }
 
-  static void lay_over_black(const std::vector<std::uint8_t>& decoded, DecodedImage& image) {
-    const auto channels = static_cast<std::size_t>(image.shape[0]);
-    const std::uint8_t* source = decoded.data();
-    for (std::size_t at = 0; at < image.pixels.size(); at += channels, source += channels + 1) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        image.pixels[at + c] = static_cast<std::uint8_t>((source[c] * source[channels] + 127) / 255);
-      }
-    }
-  }
-
   std::span<const std::uint8_t> file_;
   const std::string& name_;
+  const Decoding& how_;
   Input input_;
   LibraryError error_;
   png_structp png_ = nullptr;
@@ -183,8 +174,8 @@ class PngWriter {
 
 bool has_png() { return true; }
 
-DecodedImage decode_png(std::span<const std::uint8_t> file, const std::string& name) {
-  return PngReader(file, name).read();
+DecodedImage decode_png(std::span<const std::uint8_t> file, const std::string& name, const Decoding& how) {
+  return PngReader(file, name, how).read();
 }
 
 std::vector<std::uint8_t> encode_png(const Shape& shape, std::span<const std::uint8_t> pixels) {
@@ -205,7 +196,7 @@ namespace minception {
 
 bool has_png() { return false; }
 
-DecodedImage decode_png(std::span<const std::uint8_t>, const std::string& name) {
+DecodedImage decode_png(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
   fail(name, ": this build reads no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
 }
 

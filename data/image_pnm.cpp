@@ -104,7 +104,7 @@ class PnmReader {
 
 }  // namespace
 
-DecodedImage decode_pnm(std::span<const std::uint8_t> file, const std::string& name) {
+DecodedImage decode_pnm(std::span<const std::uint8_t> file, const std::string& name, const Decoding&) {
   return PnmReader(file, name).read();
 }
 

@@ -153,6 +153,7 @@ Dataset load(const Options& o, const WeightsFile& weights) {
     // Images of a folder are loaded as those that the model was trained on.
     return load_dataset(o.data, o.data_dir,
                         {.size = {weights.image[1], weights.image[2]},
+                         .image = weights.image_options,
                          .channels = weights.image[0],
                          .test_fraction = o.test_fraction,
                          .split_seed = static_cast<std::uint64_t>(o.split_seed),

@@ -47,6 +47,7 @@ class Labels {
     take_model();
     take_image_size();
     take_normalization();
+    take_image_options();
   }
 
  private:
@@ -72,6 +73,20 @@ class Labels {
     if (is_image_folder(o_.data) && !given("folder-size") && size_text(file_.image) != own) {
       o_.folder_size = size_text(file_.image);
     }
+  }
+
+  void take_image_options() {
+    if (!is_image_folder(o_.data)) return;
+    const ImageOptions& own = file_.image_options;
+    const auto& [r, g, b] = own.background;
+    const auto take = [&](const char* name, auto& option, const auto& value) {
+      require(!given(name) || option == value, "--", name, " ", option, ": ", o_.init_file, " was trained with --",
+              name, " ", value, "; leave out the option");
+      option = value;
+    };
+    take("resize", o_.resize, std::string(to_string(own.resize)));
+    take("ignore-orientation", o_.ignore_orientation, !own.exif_orientation);
+    if (parse_colour(o_.background) != own.background) take("background", o_.background, concat(+r, ",", +g, ",", +b));
   }
 
   void take_normalization() {

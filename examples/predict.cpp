@@ -1,4 +1,4 @@
-/// Says what images show, with a trained model: PNG, JPEG, PGM or PPM files of any size, whole folders of them, thousands.
+/// Says what images show, with a trained model: image files of any size, whole folders of them, thousands.
 /// What is known of one is printed while the next are worked on; files that cannot be read are listed in the end.
 
 #include <minception/core/error.h>
@@ -193,7 +193,7 @@ void run(const Options& o) {
     std::vector<std::string> errors(batch.size());
     parallel_for(batch.size(), o.device.threads, [&](std::size_t i) {
       try {
-        read[i] = classifier.prepare(read_image(batch[i]));
+        read[i] = classifier.read(batch[i]);
       } catch (const Error& error) {
         errors[i] = error.what();
       }

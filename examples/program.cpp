@@ -2,9 +2,12 @@
 #include <minception/examples/program.h>
 #include <minception/training/progress.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <optional>
 
@@ -84,6 +87,7 @@ void DescribedWeights::declare(CommandLine& command_line) {
   command_line
       .add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
       .default_text("");
+  command_line.add_option("--resize", resize, "with --model: stretch, crop or letterbox images of other proportions");
   command_line
       .add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
       .list();
@@ -94,9 +98,11 @@ void DescribedWeights::declare(CommandLine& command_line) {
 
 WeightsDescription DescribedWeights::description() const {
   if (model.empty()) {
-    require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0} && !no_transform_input,
-            "--image-size, --mean, --deviation and --no-transform-input go with --model: other weights say these "
-            "themselves");
+    require(
+        image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0} && resize == "stretch" &&
+            !no_transform_input,
+        "--image-size, --resize, --mean, --deviation and --no-transform-input go with --model: other weights say these "
+        "themselves");
     return {};
   }
   for (const double m : mean) require(m >= 0.0 && m <= 1.0, "--mean ", m, ": must be in [0, 1]");
@@ -105,8 +111,23 @@ WeightsDescription DescribedWeights::description() const {
   }
   return {.model = model,
           .size = image_size.empty() ? Shape{} : parse_image_size(image_size),
+          .image_options = {.resize = parse_resize(resize)},
           .normalization = {mean, deviation},
           .transform_input = !no_transform_input};
+}
+
+std::array<std::uint8_t, 3> parse_colour(const std::string& text) {
+  if (text == "black") return {0, 0, 0};
+  if (text == "grey") return {128, 128, 128};
+  if (text == "white") return {255, 255, 255};
+  std::array<int, 3> parts{};
+  int end = 0;
+  const bool read = std::sscanf(text.c_str(), "%3d,%3d,%3d%n", &parts[0], &parts[1], &parts[2], &end) == 3 &&
+                    static_cast<std::size_t>(end) == text.size();
+  require(read && std::all_of(parts.begin(), parts.end(), [](int part) { return part >= 0 && part <= 255; }), "'", text,
+          "' is no colour: write black, grey, white, or R,G,B with numbers from 0 to 255");
+  return {static_cast<std::uint8_t>(parts[0]), static_cast<std::uint8_t>(parts[1]),
+          static_cast<std::uint8_t>(parts[2])};
 }
 
 DeviceChoice choose_device(const std::string& device) {

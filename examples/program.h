@@ -7,6 +7,7 @@
 #include <minception/kernels/backend.h>
 #include <minception/models/weights_file.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,6 +34,9 @@ int stop_signal();
 /// where the system does not say.
 std::string processor_name();
 std::string compiler_name();
+
+/// "black", "grey", "white" or "R,G,B" with numbers from 0 to 255. Throws Error for another text.
+std::array<std::uint8_t, 3> parse_colour(const std::string& text);
 
 /// "96" or "96x64" as (H, W).
 Shape parse_image_size(const std::string& text);
@@ -65,9 +69,10 @@ struct DeviceOptions {
 };
 
 /// Options for weights that say nothing of themselves, such as a state dict of PyTorch's: --model, --image-size, --mean,
-/// --deviation and --no-transform-input, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
+/// --deviation, --resize and --no-transform-input, and what they stand for. Throws Error, naming the option, if they are wrong or given without --model.
 struct DescribedWeights {
   std::string model, image_size;
+  std::string resize = "stretch";
   std::vector<double> mean = {0.0}, deviation = {1.0};
   bool no_transform_input = false;
 

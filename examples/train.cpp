@@ -50,6 +50,7 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
       .ema_decay = o.ema,
       .freeze = o.freeze,
       .dataset_image = image,
+      .image_options = image_folder_options(o).image,
       .crop_padding = {o.crop_padding, o.crop_padding},
       .flip = o.flip,
       .least_area = o.crop_area,

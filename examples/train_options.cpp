@@ -43,6 +43,11 @@ void each_option(Options& o, F&& f) {
     "folder or archive of the data set (default: where its package puts it): docs/data.md");
   f("folder-size", o.folder_size, result,
     "folder: size that images are loaded in, 96 or 96x64 (height x width; default: as --image-size)");
+  f("resize", o.resize, result,
+    "folder: images of other proportions: stretch, crop (the middle), or letterbox (borders)");
+  f("ignore-orientation", o.ignore_orientation, result, "folder: do not turn images that say how the camera was held");
+  f("background", o.background, result,
+    "folder: behind transparent pixels and in borders: black, grey, white, or R,G,B from 0 to 255");
   f("validation-fraction", o.validation_fraction, result,
     "this part of the training images is not trained on but chooses the best epoch (0: the test images choose; default "
     "for folders without a folder val: 0.2)");
@@ -127,8 +132,8 @@ struct Group {
 const Group kGroups[] = {
     {"What to train, and where it goes", {"out", "resume", "overwrite", "recipe", "model", "epochs", "seed"}},
     {"Images",
-     {"data", "data-dir", "folder-size", "validation-fraction", "hold-out", "test-fraction", "split-seed",
-      "limit-train", "limit-test", "image-size", "mean", "deviation"}},
+     {"data", "data-dir", "folder-size", "resize", "ignore-orientation", "background", "validation-fraction",
+      "hold-out", "test-fraction", "split-seed", "limit-train", "limit-test", "image-size", "mean", "deviation"}},
     {"Changes to training images",
      {"crop-padding", "flip", "crop-area", "crop-aspect", "brightness", "contrast", "saturation", "no-shuffle"}},
     {"Steps",
@@ -278,10 +283,24 @@ void check(const TrainOptions& o) {
   require(o.validation_fraction == 0.0 || o.hold_out == 0,
           "--validation-fraction and --hold-out exclude each other: both say how many images are for validation");
   check_count("--split-seed", o.split_seed, 0, kMost);
-  const char* const for_folders = !o.folder_size.empty() ? "--folder-size" : "--test-fraction";
-  // (what a run that is resumed has for data is known later, and compared with what is given)
-  require(!o.resume.empty() || is_image_folder(o.data) || (o.folder_size.empty() && o.test_fraction == 0.0),
-          for_folders, " is for --data folder:PATH, not for ", o.data);
+  for (const auto& [option, text] : {std::pair{"--resize", o.resize}, std::pair{"--background", o.background}}) {
+    try {
+      option == std::string("--resize") ? void(parse_resize(text)) : void(parse_colour(text));
+    } catch (const Error& error) {
+      fail(option, ": ", error.what());
+    }
+  }
+  // (the data of a run that is resumed are known later, and compared with what is given)
+  const TrainOptions plain;
+  const std::pair<const char*, bool> for_folders[] = {{"--folder-size", !o.folder_size.empty()},
+                                                      {"--test-fraction", o.test_fraction != 0.0},
+                                                      {"--resize", o.resize != plain.resize},
+                                                      {"--background", o.background != plain.background},
+                                                      {"--ignore-orientation", o.ignore_orientation}};
+  for (const auto& [option, is_set] : for_folders) {
+    require(!is_set || !o.resume.empty() || is_image_folder(o.data), option, " is for --data folder:PATH, not for ",
+            o.data);
+  }
   check_count("--epochs", o.epochs, 1, 1'000'000);
   check_count("--batch-size", o.batch_size, 1, 1'000'000);
   check_count("--accumulate", o.accumulate, 1, 1'000'000);
@@ -296,8 +315,7 @@ void check(const TrainOptions& o) {
   require(o.beta2 >= 0.0 && o.beta2 < 1.0, "--beta2 ", o.beta2, ": must be in [0, 1)");
   require(std::isfinite(o.epsilon) && o.epsilon >= kSmallestEpsilon, "--epsilon ", o.epsilon,
           ": must be a finite number, ", kSmallestEpsilon, " or more");
-  const TrainOptions defaults;
-  require(adam || resumes || (o.beta1 == defaults.beta1 && o.beta2 == defaults.beta2 && o.epsilon == defaults.epsilon),
+  require(adam || resumes || (o.beta1 == plain.beta1 && o.beta2 == plain.beta2 && o.epsilon == plain.epsilon),
           "--beta1, --beta2 and --epsilon need --optimizer adam or adamw");
   require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
   const double momentum = adam ? o.beta1 : o.momentum;
@@ -359,6 +377,9 @@ void check(const TrainOptions& o) {
 
 ImageFolderOptions image_folder_options(const TrainOptions& o) {
   return {.size = o.folder_size.empty() ? Shape() : parse_image_size(o.folder_size),
+          .image = {.resize = parse_resize(o.resize),
+                    .exif_orientation = !o.ignore_orientation,
+                    .background = parse_colour(o.background)},
           .test_fraction = o.test_fraction,
           .split_seed = static_cast<std::uint64_t>(o.split_seed)};
 }

@@ -19,6 +19,9 @@ struct TrainOptions {
   std::string data = "fashion-mnist";
   std::string data_dir;
   std::string folder_size;  ///< empty: as image_size
+  std::string resize = "stretch";
+  bool ignore_orientation = false;
+  std::string background = "black";
   double test_fraction = 0.0;
   std::int64_t split_seed = 1;
   std::string image_size;  ///< empty: as the model's description says

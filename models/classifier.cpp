@@ -40,10 +40,15 @@ Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, s
   load_weights(*network_, file, weights);
   class_names_ = std::move(file.class_names);
   image_ = file.image;
+  image_options_ = file.image_options;
 }
 
 DecodedImage Classifier::prepare(DecodedImage image) const {
-  return resized_to(with_channels(std::move(image), image_[0]), image_[1], image_[2]);
+  return fitted_to(with_channels(std::move(image), image_[0]), image_[1], image_[2], image_options_);
+}
+
+DecodedImage Classifier::read(const std::filesystem::path& path) const {
+  return load_image(path, image_[0], image_[1], image_[2], image_options_);
 }
 
 void Classifier::load(std::span<const DecodedImage> images) {

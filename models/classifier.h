@@ -35,6 +35,8 @@ class Classifier {
   /// The image with the channels and the size of those that the model was trained on, before the model resizes them to its
   /// input. `predict` does this itself; who holds many large images does it early to save memory.
   DecodedImage prepare(DecodedImage image) const;
+  /// The same of a file: load_image with the options that the weights name. Throws Error as that does.
+  DecodedImage read(const std::filesystem::path& path) const;
 
   /// One prediction per image. With the first images every operation is looked at: throws Error, naming the file and the
   /// layer, where the weights overflow (find_overflow). Prepared images are resized to the model's input and scaled by the same operation as in
@@ -49,6 +51,7 @@ class Classifier {
   bool looked_at_ = false;
   std::vector<std::string> class_names_;
   Shape image_;  // (C, H, W) of the images that training resized
+  ImageOptions image_options_;
   std::unique_ptr<Network> network_;
 };
 

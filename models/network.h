@@ -3,6 +3,7 @@
 
 #include <minception/core/buffer.h>
 #include <minception/core/safetensors.h>
+#include <minception/data/image_file.h>
 #include <minception/kernels/backend.h>
 #include <minception/layers/plan.h>
 #include <minception/models/initialization.h>
@@ -62,6 +63,8 @@ struct NetworkOptions {
   std::vector<std::string> freeze = {};
   /// Images come from resident data sets of this (C, h, w) instead of from `input()`; resized to the model's input.
   std::optional<Shape> dataset_image = std::nullopt;
+  /// How image files became these images: does not affect the network, and is kept in weights files.
+  ImageOptions image_options = {};
   /// Of data set pixels: y = pixel * scale + shift, one value for all channels or one per channel.
   std::vector<float> scale = {1.0f / 255.0f};
   std::vector<float> shift = {0.0f};

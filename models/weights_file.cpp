@@ -22,6 +22,10 @@ constexpr const char* kPreprocessing = "preprocessing";
 constexpr const char* kClassNames = "class_names";
 constexpr const char* kResize = "bilinear";
 constexpr const char* kTransformInput = "transform_input";
+// In "preprocessing", where they are not the defaults of ImageOptions.
+constexpr const char* kFit = "fit";
+constexpr const char* kExifOrientation = "exif_orientation";
+constexpr const char* kBackground = "background";
 
 /// Text from a file, fit for a line on a terminal.
 std::string printable(const std::string& text) {
@@ -97,6 +101,33 @@ class Metadata {
     return values;
   }
 
+  ImageOptions image_options(const Json& object, const char* entry) const {
+    ImageOptions options;
+    if (object.contains(kFit)) {
+      const std::string name = text(object, entry, kFit);
+      try {
+        options.resize = parse_resize(name);
+      } catch (const Error&) {
+        check(false, entry, "fits images by ", printable(name), ": known are stretch, crop, letterbox");
+      }
+    }
+    if (object.contains(kExifOrientation)) {
+      check(object[kExifOrientation].is_boolean(), entry, "has an '", kExifOrientation,
+            "' that is neither true nor false");
+      options.exif_orientation = object[kExifOrientation].get<bool>();
+    }
+    if (object.contains(kBackground)) {
+      const Json& colour = object[kBackground];
+      bool fits = colour.is_array() && colour.size() == options.background.size();
+      for (std::size_t c = 0; fits && c < colour.size(); ++c) {
+        fits = colour[c].is_number_unsigned() && colour[c].get<std::uint64_t>() <= 255;
+        if (fits) options.background[c] = colour[c].get<std::uint8_t>();
+      }
+      check(fits, entry, "has a '", kBackground, "' that is no list of three numbers from 0 to 255");
+    }
+    return options;
+  }
+
  private:
   static constexpr std::int64_t kLargestExtent = 1'000'000;
   static constexpr std::int64_t kLargestImage = std::int64_t{1} << 28;
@@ -131,6 +162,7 @@ void read_preprocessing(const Metadata& metadata, WeightsFile& weights) {
   const std::int64_t channels = weights.config.input[0];
   weights.scale = metadata.per_channel(preprocessing, kPreprocessing, "scale", channels);
   weights.shift = metadata.per_channel(preprocessing, kPreprocessing, "shift", channels);
+  weights.image_options = metadata.image_options(preprocessing, kPreprocessing);
   weights.image = weights.config.input;
   if (preprocessing.contains("image")) {
     weights.image = metadata.image(preprocessing, kPreprocessing, "image");
@@ -197,6 +229,7 @@ void describe(WeightsFile& weights, const WeightsDescription& described, const s
   weights.scale = normalization.scale();
   weights.shift = normalization.shift();
   weights.image = input;
+  weights.image_options = described.image_options;
   for (std::int64_t c = 0; c < weights.config.classes; ++c) weights.class_names.push_back(std::to_string(c));
 }
 
@@ -307,6 +340,11 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   if (!config.transform_input || !network.model().input_scale.empty()) model[kTransformInput] = config.transform_input;
   Json preprocessing = {{"resize", kResize}, {"scale", options.scale}, {"shift", options.shift}};
   if (options.dataset_image) preprocessing["image"] = to_json(*options.dataset_image);
+  if (options.image_options != ImageOptions()) {
+    preprocessing[kFit] = to_string(options.image_options.resize);
+    preprocessing[kExifOrientation] = options.image_options.exif_orientation;
+    preprocessing[kBackground] = options.image_options.background;
+  }
   try {
     return {{kModel, model.dump()}, {kPreprocessing, preprocessing.dump()}, {kClassNames, Json(class_names).dump()}};
   } catch (const Json::exception&) {

@@ -41,6 +41,7 @@ struct WeightsFile {
   /// (C, H, W) of the data set's images before they were resized to the model's input; the input where the file does
   /// not say. Other images are resized to this first, so that the network sees them as sharp as in training.
   Shape image;
+  ImageOptions image_options;       ///< how image files became images of that size
   std::vector<float> scale, shift;  ///< of pixels: y = pixel * scale + shift
   std::vector<std::string> class_names;
   /// Parameters and statistics, in f32 where the file has another precision: weights_among all that is in the file.
@@ -64,6 +65,7 @@ std::optional<Normalization> normalization_of(std::span<const float> scale, std:
 struct WeightsDescription {
   std::string model;  ///< as make_model knows it; "" for files that say it themselves
   Shape size;         ///< (H, W) of the input; rank 0: the one of default_config
+  ImageOptions image_options;
   Normalization normalization;
   bool transform_input = true;  ///< see ModelConfig
   bool if_needed = false;       ///< a file that names its model itself is no error: this description is not used then

@@ -38,13 +38,13 @@ commit_here() {
 
 pack() {
   [ $# -gt 0 ] || set -- 90
-  local architectures name library data files
+  local architectures name library data files package
   architectures=$(printf '%s-real;' "$@")
   # Only what these programs need: a machine with a GPU need not have oneDNN or image libraries.
   cmake_args=(-DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=NVCC "-DCMAKE_CUDA_ARCHITECTURES=${architectures%;}"
-    -DCMAKE_DISABLE_FIND_PACKAGE_dnnl=ON -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON
     -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
+  for package in dnnl PNG JPEG TIFF GIF WebP; do cmake_args+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON"); done
   quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (the lines above say why)"
   build_tree build/gpu gpu_programs
   rm -rf "$packed" build/gpu-staged

@@ -1,8 +1,8 @@
 # Debian and Ubuntu packages, and what else a build needs from the machine. Sourced by lib.sh.
 
 # Debian's oneDNN needs OpenCL's headers at configuration, but only recommends them.
-build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libjpeg-dev libpng-dev nlohmann-json3-dev ocl-icd-opencl-dev
-  zlib1g-dev)
+build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libgif-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev
+  nlohmann-json3-dev ocl-icd-opencl-dev zlib1g-dev)
 
 least_gcc=11 least_cmake=3.22
 compiler_mib=900  # what the largest source takes the compiler, with a reserve

@@ -66,7 +66,7 @@ say "Predicting a few test images"
 say "Done in $((SECONDS - begin)) s. What now?"
 cat <<TEXT
 $out/report.html    open it in a browser: curves, confusion matrix, worst mistakes
-$bin/predict --weights $out/model.safetensors IMAGE...    your own images: PNG, JPEG, PGM
+$bin/predict --weights $out/model.safetensors IMAGE...    your own images
 $bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
 $bin/train --help    all options
 TEXT

@@ -30,11 +30,11 @@ TEST_CASE("what is no image file is refused with the reason") {
         (folder / "empty").string() + ": the file is empty; copy or download it again");
   CHECK(damage_message("") == "the file is empty; copy or download it again");
   const std::string unknown =
-      "this is no image of a known format: PNG, JPEG, PGM and PPM (P2, P3, P5, P6) are read; convert it";
+      "this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it";
   CHECK(damage_message("x") == unknown);
   CHECK(damage_message("P") == unknown);
   CHECK(damage_message("\x89PNG\r\n\x1a") == unknown);
-  CHECK(damage_message("GIF89a and so on, and so on") == unknown);
+  CHECK(damage_message("RIFF and so on, and so on") == unknown);
   CHECK(damage_message("P1 2 2 0 1 1 0") == unknown);
   CHECK(message_of([] { read_image("/dev/zero"); }) == "/dev/zero: " + unknown);
 }

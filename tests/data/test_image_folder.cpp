@@ -326,7 +326,7 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
   };
   const std::string make = "; make folders train and test, each with a folder per class";
   const std::string no_format =
-      ": this is no image of a known format: PNG, JPEG, PGM and PPM (P2, P3, P5, P6) are read; convert it";
+      ": this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it";
   const auto remove = [](const char* name) { return [=](const fs::path& in) { fs::remove_all(in / name); }; };
   const auto file = [](const char* name, const std::string& content) {
     return [=](const fs::path& in) { write(in / name, content); };

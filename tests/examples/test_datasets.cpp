@@ -2,6 +2,7 @@
 /// or cuda where its kernels run on the CPU.
 
 #include <minception/data/image_file.h>
+#include <minception/models/weights_file.h>
 #include <minception/tests/data/cifar10_files.h>
 #include <minception/tests/examples/programs.h>
 #include <minception/training/metrics.h>
@@ -204,6 +205,59 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
                           Catch::Contains("the best on the test images"));
   const Outcome published = run(folder.path(), "train --recipe folder --data mnist --out refused");
   CHECK(published.err == "train: --recipe folder is for --data folder:PATH, not for mnist\n");
+}
+
+TEST_CASE("how files become images is chosen by name, kept in the weights and used everywhere") {
+  const TemporaryFolder folder;
+  // The left half tells nothing; the middle, which a crop shows, is dark or light.
+  for (const char* name : {"dark", "light"}) {
+    fs::create_directories(folder / "pets" / name);
+    for (int i = 0; i < 6; ++i) {
+      std::string content = "P5 60 20 255\n";
+      for (int at = 0; at < 1200; ++at) {
+        const bool middle = at % 60 >= 20 && at % 60 < 40;
+        content += static_cast<char>(middle ? (name[0] == 'd' ? 10 : 240) : 128 + i);
+      }
+      write_file(folder / "pets" / name / std::to_string(i), content);
+    }
+  }
+  const std::string train = std::string("train --device ") + DEVICE + " --data folder:pets --epochs 1 --out ";
+  output_of(folder, train + "crop --resize crop --ignore-orientation --background 9,8,7");
+  const json options = json::parse(text_of(folder / "crop/config.json"))["options"];
+  CHECK(options["resize"] == "crop");
+  const auto weights = read_weights_file(folder / "crop/model.safetensors");
+  CHECK(weights.image_options ==
+        ImageOptions{.resize = Resize::crop, .exif_orientation = false, .background = {9, 8, 7}});
+  const std::string evaluate = std::string("evaluate --json --device ") + DEVICE + " --weights crop/model.safetensors ";
+  const json whole = json::parse(output_of(folder, evaluate + "--split train"));
+  CHECK(whole["samples"] == 10);
+  // Files that hold the middle alone are the same images to these weights.
+  for (const char* name : {"dark", "light"}) {
+    fs::create_directories(folder / "middle" / name);
+    for (int i = 0; i < 6; ++i) {
+      write_file(folder / "middle" / name / std::to_string(i),
+                 "P5 20 20 255\n" + std::string(400, static_cast<char>(name[0] == 'd' ? 10 : 240)));
+    }
+  }
+  const auto probabilities = [&](const std::string& file) {
+    const std::string predict = std::string("predict --json --device ") + DEVICE + " --weights crop/model.safetensors ";
+    return json::parse(output_of(folder, predict + file))[0]["probabilities"];
+  };
+  CHECK(probabilities("pets/dark/1") == probabilities("middle/dark/1"));
+  CHECK(probabilities("pets/dark/1") != probabilities("pets/light/1"));
+
+  // A run that starts from these weights reads images likewise, and refuses another way.
+  output_of(folder, train + "again --init crop/model.safetensors");
+  CHECK(read_weights_file(folder / "again/model.safetensors").image_options == weights.image_options);
+  const Outcome other = run(folder.path(), train + "other --init crop/model.safetensors --resize letterbox");
+  CHECK(other.err ==
+        "train: --resize letterbox: crop/model.safetensors was trained with --resize crop; leave out the option\n");
+  CHECK(run(folder.path(), train + "other --resize squash").err ==
+        "train: --resize: 'squash' is no way to resize: known are stretch, crop, letterbox\n");
+  CHECK(run(folder.path(), train + "other --background pink").err ==
+        "train: --background: 'pink' is no colour: write black, grey, white, or R,G,B with numbers from 0 to 255\n");
+  CHECK(run(folder.path(), "train --resize crop --data mnist --out other").err ==
+        "train: --resize is for --data folder:PATH, not for mnist\n");
 }
 
 TEST_CASE("the weights of the best epoch are kept, also by a run that was stopped and resumed") {

@@ -116,6 +116,21 @@ TEST_CASE("the keys of the metadata stay what other programs read") {
   CHECK_THAT(message_of([&] { weights_metadata(network, {"a", "b", "\xff", "d"}); }), Catch::Contains("UTF-8"));
 }
 
+TEST_CASE("how image files are read comes back, and is left out where it is the default") {
+  const auto backend = make_reference_backend();
+  const TemporaryFolder folder;
+  const auto path = folder / "model.safetensors";
+  const ImageOptions unusual = {.resize = Resize::letterbox, .exif_orientation = false, .background = {1, 20, 255}};
+  for (const ImageOptions& options : {ImageOptions{}, ImageOptions{.resize = Resize::crop}, unusual}) {
+    const Network network(make_model({.name = "googlenet_small", .input = {3, 32, 32}, .classes = 2}), *backend,
+                          {.max_batch = 1, .training = false, .image_options = options, .plan_only = true});
+    const Metadata metadata = weights_metadata(network, {"a", "b"});
+    CHECK((metadata.at("preprocessing").find("background") == std::string::npos) == (options == ImageOptions{}));
+    write_safetensors(path, {{{"fc.bias", tensor_of(1.0f)}}, metadata});
+    CHECK(read_weights_file(path).image_options == options);
+  }
+}
+
 TEST_CASE("tensors of the optimizer are left out and no others") {
   const TemporaryFolder folder;
   const auto path = folder / "checkpoint.safetensors";
@@ -194,6 +209,12 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
        "'scale' that is no number of type f32"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"image":[1,28,28]})",
        "'image' of 1 channels, the model expects 3"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"fit":"squash"})",
+       "fits images by \"squash\": known are stretch, crop, letterbox"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"exif_orientation":1})",
+       "'exif_orientation' that is neither true nor false"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"background":[0,0,256]})",
+       "'background' that is no list of three numbers from 0 to 255"},
       {"class_names", "{}", "'class_names' in its metadata is no list"},
       {"class_names", R"(["cat","dog"])", "lists 2 names, the model has 3 classes"},
       {"class_names", R"(["cat","dog",3])", "a name that is no text"},

@@ -8,6 +8,8 @@
 ///                                             in fc.bias); dropout is left out; OUT gets logits, loss, `grad.NAME`, statistics,
 ///                                             inference logits
 ///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
+///   peer_tool image FILE CHANNELS HEIGHT WIDTH RESIZE R,G,B OUT   OUT gets `pixels` (H, W, C) u8 of load_image; HEIGHT 0:
+///                                             in full size, by read_image
 ///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY OPTIMIZER CLIP EMA ACCUMULATE IN OUT
 ///                                             one epoch over IN's `images` (M, C, h, w) u8 and `labels` in
 ///                                             their order, resized to SIZE; OPTIMIZER is sgd (with a constant
@@ -24,6 +26,7 @@
 
 #include <minception/core/error.h>
 #include <minception/core/safetensors.h>
+#include <minception/data/image_file.h>
 #include <minception/data/registry.h>
 #include <minception/models/network.h>
 #include <minception/models/registry.h>
@@ -226,6 +229,21 @@ void events(const std::filesystem::path& folder) {
   rewrite_events(folder / "rewritten", metrics);
 }
 
+void image(const std::vector<std::string>& words, const char* out) {
+  ImageOptions options = {.resize = parse_resize(words[5])};
+  int colour[3] = {};
+  require(std::sscanf(words[6].c_str(), "%d,%d,%d", &colour[0], &colour[1], &colour[2]) == 3, words[6]);
+  for (std::size_t c = 0; c < 3; ++c) options.background[c] = static_cast<std::uint8_t>(colour[c]);
+  const std::int64_t height = std::stol(words[3]);
+  const DecodedImage image = height == 0
+                                 ? read_image(words[1], options)
+                                 : load_image(words[1], std::stol(words[2]), height, std::stol(words[4]), options);
+  FileTensor tensor{DType::u8, Shape{image.shape[1], image.shape[2], image.shape[0]}, {}};
+  tensor.bytes.assign(reinterpret_cast<const std::byte*>(image.pixels.data()),
+                      reinterpret_cast<const std::byte*>(image.pixels.data() + image.pixels.size()));
+  write_safetensors(out, {{{"pixels", tensor}}, {}});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -237,6 +255,8 @@ int main(int argc, char** argv) {
       train(words, argv[15], argv[16]);
     } else if (words.size() == 6 && words[0] == "resize") {
       resize(words[1], std::stol(words[2]), std::stol(words[3]), argv[5], argv[6]);
+    } else if (words.size() == 8 && words[0] == "image") {
+      image(words, argv[8]);
     } else if (words.size() == 4 && words[0] == "dataset") {
       dataset(words[1], argv[3], argv[4]);
     } else if (words.size() == 11 && words[0] == "schedule") {
@@ -244,7 +264,7 @@ int main(int argc, char** argv) {
     } else if (words.size() == 2 && words[0] == "events") {
       events(words[1]);
     } else {
-      fail("usage: peer_tool step|train|resize|dataset|schedule|events ...");
+      fail("usage: peer_tool step|train|resize|image|dataset|schedule|events ...");
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "peer_tool: %s\n", error.what());
