@@ -97,17 +97,25 @@ void decode(const fs::path& folder, const std::vector<Part>& parts, const ImageF
 
 }  // namespace
 
-ImageFolderParts image_folder_parts(const fs::path& path) {
+ImageFolderParts image_folder_parts(const std::vector<fs::path>& folders, const ImageFolderOptions& options) {
+  ImageFolderParts parts;
   std::error_code error;
-  return {.train = fs::is_directory(path / "train", error),
-          .validation = !validation_folder(path).empty(),
-          .test = fs::is_directory(path / "test", error)};
+  for (const fs::path& folder : folders) {
+    if (!options.labels.empty()) break;
+    parts.train |= fs::is_directory(folder / "train", error);
+    parts.validation |= !validation_folder(folder).empty();
+    parts.test |= fs::is_directory(folder / "test", error);
+  }
+  if (options.labels.empty()) return parts;
+  Problems ignored;
+  const ImageListing listing = list_image_folder(folders, {.labels = options.labels}, {}, ignored);
+  return {!listing.train.empty(), !listing.validation.empty(), !listing.test.empty()};
 }
 
-ImageFolderSummary summarize_image_folder(const fs::path& path, const ImageFolderOptions& options,
+ImageFolderSummary summarize_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
                                           const Selection& selection) {
   Problems ignored;  // load_image_folder reports them
-  const ImageListing listing = list_image_folder(path, options, selection, ignored);
+  const ImageListing listing = list_image_folder(folders, options, selection, ignored);
   const std::vector<ListedImage>& images = listing.train;
   ImageFolderSummary summary = {.classes = std::ssize(listing.class_names), .train_images = std::ssize(images)};
   const std::size_t seen = std::min<std::size_t>(15, images.size());
@@ -125,7 +133,10 @@ ImageFolderSummary summarize_image_folder(const fs::path& path, const ImageFolde
   return summary;
 }
 
-Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection) {
+Dataset load_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
+                          const Selection& selection) {
+  require(!folders.empty(), "no folder of images is named");
+  const fs::path& path = folders[0];
   require(options.size.rank() == 2, path.string(), ": images of a folder need a size to be loaded in; give it as ",
           "--folder-size, for instance 96 or 96x64");
   require(options.channels == 0 || options.channels == 1 || options.channels == 3, path.string(),
@@ -133,7 +144,7 @@ Dataset load_image_folder(const fs::path& path, const ImageFolderOptions& option
   require(options.test_fraction >= 0.0 && options.test_fraction < 1.0, path.string(), ": the part for testing is ",
           options.test_fraction, ", which is not in [0, 1)");
   Problems problems;
-  const ImageListing listing = list_image_folder(path, options, selection, problems);
+  const ImageListing listing = list_image_folder(folders, options, selection, problems);
   Dataset dataset{.name = "folder", .train = {}, .test = {}};
   const std::vector<Part> parts = {
       {dataset.train, listing.train}, {dataset.validation, listing.validation}, {dataset.test, listing.test}};

@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace minception {
 
@@ -32,6 +33,9 @@ struct ImageFolderOptions {
   /// `split_seed` and the sorted names alone. 0: those in the folder `test`, if there is one.
   double test_fraction = 0.0;
   std::uint64_t split_seed = 1;  ///< also of Selection::validation_fraction
+  /// A table of comma-separated values that says the class of each image, in place of folders: columns `path` (in the
+  /// folder), `class` and, if wanted, `part` (train, validation or test). Empty: there is none.
+  std::filesystem::path labels = {};
   /// Parts that are read; the others are empty, and their folders are not looked at.
   bool train = true, validation = true, test = true;
   int threads = 0;  ///< that decode; 0: as many as the machine runs at once
@@ -47,7 +51,9 @@ bool is_left_by_systems(std::string name);
 struct ImageFolderParts {
   bool train = false, validation = false, test = false;
 };
-ImageFolderParts image_folder_parts(const std::filesystem::path& path);
+/// Of several folders, those that one of them has.
+ImageFolderParts image_folder_parts(const std::vector<std::filesystem::path>& folders,
+                                    const ImageFolderOptions& options);
 
 /// What settings of a training can follow from.
 struct ImageFolderSummary {
@@ -58,16 +64,20 @@ struct ImageFolderSummary {
 
 /// Counts the training images that load_image_folder would load, and decodes a few of them. Throws Error where that throws,
 /// but for single files.
-ImageFolderSummary summarize_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,
-                                          const Selection& selection);
+ImageFolderSummary summarize_image_folder(const std::vector<std::filesystem::path>& folders,
+                                          const ImageFolderOptions& options, const Selection& selection);
 
-/// Reads such a folder. The images of a part take turns: the first of each class, the second of each, and so on, so that
+/// Reads such a folder, or several together: classes of the same name are one. The images of a part take turns: the first of each class, the second of each, and so on, so that
 /// its first N images hold all classes. Throws Error, with the name of the file or folder: if a folder is missing or cannot
 /// be read, holds fewer than two classes, or a class without images; if parts hold different classes; if both a folder and
 /// a fraction say what is for validation or testing; for folders inside a class, links whose target is missing, files that are no images or damaged, class names that are no text
 /// (all of these at once, a line each), and for more pixels than memory. Images that the selection does not take are not opened: it chooses from the order above, and
 /// `channels` follow from those that it takes.
-Dataset load_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,
+Dataset load_image_folder(const std::vector<std::filesystem::path>& folders, const ImageFolderOptions& options,
                           const Selection& selection = {});
+inline Dataset load_image_folder(const std::filesystem::path& folder, const ImageFolderOptions& options,
+                                 const Selection& selection = {}) {
+  return load_image_folder(std::vector{folder}, options, selection);
+}
 
 }  // namespace minception

@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <initializer_list>
 #include <iterator>
+#include <optional>
+#include <set>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 
@@ -94,25 +99,22 @@ std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems
     });
     classes.push_back(std::move(found));
   }
-  if (!problems.empty()) return classes;  // a class that is missing may be one of them
-  require(!classes.empty(), folder.string(),
+  require(!classes.empty() || !problems.empty(), folder.string(),
           ": there are no sub-folders; put the images of each class into one, named after the class");
-  require(classes.size() > 1, folder.string(), ": there is one class only, '", classes[0].name,
-          "'; at least two are needed");
   return classes;
 }
 
-void check_same_classes(const fs::path& train, const std::vector<ClassFolder>& of_train, const fs::path& test,
+void check_same_classes(const std::string& train, const std::vector<ClassFolder>& of_train, const std::string& test,
                         const std::vector<ClassFolder>& of_test) {
   const auto lacks = [](const std::vector<ClassFolder>& classes, const std::string& name) {
     return std::none_of(classes.begin(), classes.end(), [&](const ClassFolder& one) { return one.name == name; });
   };
   for (const ClassFolder& one : of_train) {
-    require(!lacks(of_test, one.name), test.string(), ": the class '", one.name, "' of ", train.string(),
+    require(!lacks(of_test, one.name), test, ": the class '", one.name, "' of ", train,
             " is missing; both need the same classes");
   }
   for (const ClassFolder& one : of_test) {
-    require(!lacks(of_train, one.name), train.string(), ": the class '", one.name, "' of ", test.string(),
+    require(!lacks(of_train, one.name), train, ": the class '", one.name, "' of ", test,
             " is missing; both need the same classes");
   }
 }
@@ -157,7 +159,7 @@ std::vector<ClassFolder> take_test(std::vector<ClassFolder>& classes, double fra
 }
 
 /// Moves the validation images that `selection` asks for out of the training images.
-std::vector<ClassFolder> take_validation(const fs::path& path, std::vector<ClassFolder>& classes,
+std::vector<ClassFolder> take_validation(const std::string& source, std::vector<ClassFolder>& classes,
                                          const Selection& selection, std::uint64_t seed) {
   if (selection.hold_out > 0) {
     // Evenly spaced over images that are sorted by class.
@@ -176,7 +178,7 @@ std::vector<ClassFolder> take_validation(const fs::path& path, std::vector<Class
   std::vector<ClassFolder> result = take_fraction(classes, selection.validation_fraction, seed, 1);
   const bool any =
       std::any_of(result.begin(), result.end(), [](const ClassFolder& one) { return !one.images.empty(); });
-  require(any, path.string(),
+  require(any, source,
           ": each class has a single image for training, which leaves none for validation; add images, or choose the "
           "best epoch by the test images: --validation-fraction 0");
   return result;
@@ -231,36 +233,163 @@ fs::path validation_folder(const fs::path& path) {
   return found;
 }
 
-ImageListing list_image_folder(const fs::path& path, const ImageFolderOptions& options, const Selection& selection,
-                               Problems& problems) {
-  require(is_folder(path), path.string(), ": there is no such folder");
-  const fs::path train_path = path / "train", test_path = path / "test", validation_path = validation_folder(path);
-  const bool has_train = is_folder(train_path), has_test = is_folder(test_path);
-  const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
-  require(!validates || validation_path.empty(), path.string(), ": the folder ", validation_path.filename().string(),
-          " says what is for validation; leave out ", selection.hold_out > 0 ? "--hold-out" : "--validation-fraction");
-  require(options.test_fraction == 0.0 || !has_test, path.string(),
-          ": the folder test says what is for testing; leave out --test-fraction");
+namespace {
 
+/// What folders or a table say of each part: validation and test are empty where they say nothing.
+struct Parts {
   std::vector<ClassFolder> train, validation, test;
-  if (has_train || has_test) {
-    require(has_train || !options.train, path.string(),
-            ": has no folder train; make folders train and test, each with a folder per class");
-    if (has_train && (options.train || options.validation)) train = find_classes(train_path, problems);
-    if (!validation_path.empty() && options.validation) validation = find_classes(validation_path, problems);
-    if (has_test && options.test) test = find_classes(test_path, problems);
-    if (problems.empty() && !train.empty()) {
-      if (!validation.empty()) check_same_classes(train_path, train, validation_path, validation);
-      if (!test.empty()) check_same_classes(train_path, train, test_path, test);
+  /// Where the parts come from, for messages. "" for a part that is not there.
+  std::string train_source, validation_source, test_source;
+};
+
+/// Adds images to the class of that name, in its place in the order of names.
+ClassFolder& class_named(std::vector<ClassFolder>& classes, const std::string& name) {
+  const auto place = std::lower_bound(classes.begin(), classes.end(), name,
+                                      [](const ClassFolder& one, const std::string& key) { return one.name < key; });
+  if (place != classes.end() && place->name == name) return *place;
+  return *classes.insert(place, {name, {}});
+}
+
+void add_classes(std::vector<ClassFolder>& to, std::vector<ClassFolder> from) {
+  for (ClassFolder& one : from) {
+    std::vector<fs::path>& images = class_named(to, one.name).images;
+    images.insert(images.end(), std::make_move_iterator(one.images.begin()), std::make_move_iterator(one.images.end()));
+  }
+}
+
+void add_folder(const fs::path& path, const ImageFolderOptions& options, Problems& problems, Parts& parts) {
+  require(is_folder(path), path.string(), ": there is no such folder");
+  const fs::path train = path / "train", test = path / "test", validation = validation_folder(path);
+  const auto add = [&](const fs::path& folder, bool wanted, std::vector<ClassFolder>& to, std::string& source) {
+    if (source.empty()) source = folder.string();
+    if (wanted) add_classes(to, find_classes(folder, problems));
+  };
+  if (!is_folder(train) && !is_folder(test)) {
+    add(path, true, parts.train, parts.train_source);
+    return;
+  }
+  require(is_folder(train) || !options.train, path.string(),
+          ": has no folder train; make folders train and test, each with a folder per class");
+  if (is_folder(train)) add(train, options.train || options.validation, parts.train, parts.train_source);
+  if (!validation.empty()) add(validation, options.validation, parts.validation, parts.validation_source);
+  if (is_folder(test)) add(test, options.test, parts.test, parts.test_source);
+}
+
+/// Fields of a table of comma-separated values (RFC 4180), row by row. A byte order mark is skipped.
+std::vector<std::vector<std::string>> read_table(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  std::error_code error;
+  require(fs::is_regular_file(path, error) && file.good(), path.string(), ": this table of labels cannot be read");
+  std::string text = bytes.str();
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
+  std::vector<std::vector<std::string>> rows;
+  std::string field;
+  bool row_open = false, quoted = false;
+  const auto end_field = [&] {
+    if (!row_open) rows.emplace_back();
+    row_open = true;
+    rows.back().push_back(std::move(field));
+    field.clear();
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char letter = text[i];
+    if (quoted) {
+      const bool doubled = letter == '"' && i + 1 < text.size() && text[i + 1] == '"';
+      if (doubled) ++i;
+      if (letter != '"' || doubled) {
+        field += letter;
+      } else {
+        quoted = false;
+      }
+    } else if (letter == '"' && field.empty()) {
+      quoted = true;
+    } else if (letter == ',') {
+      end_field();
+    } else if (letter == '\n') {
+      if (row_open || !field.empty()) end_field();
+      row_open = false;
+    } else if (letter != '\r') {
+      field += letter;
     }
+  }
+  require(!quoted, path.string(), ": a quoted field has no end");
+  if (row_open || !field.empty()) end_field();
+  return rows;
+}
+
+/// The column with one of these names, or none.
+std::optional<std::size_t> column_of(const std::vector<std::string>& header, std::initializer_list<const char*> names) {
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    if (std::find(names.begin(), names.end(), header[i]) != names.end()) return i;
+  }
+  return std::nullopt;
+}
+
+void add_table(const fs::path& folder, const ImageFolderOptions& options, Parts& parts) {
+  require(is_folder(folder), folder.string(), ": there is no such folder");
+  const std::string table = options.labels.string();
+  const std::vector<std::vector<std::string>> rows = read_table(options.labels);
+  require(rows.size() > 1, table, ": lists no images; write a line 'path,class' and a line for each image");
+  const auto path_column = column_of(rows[0], {"path", "file", "filename", "image"});
+  const auto class_column = column_of(rows[0], {"class", "label"});
+  const auto part_column = column_of(rows[0], {"part", "split"});
+  require(path_column && class_column, table,
+          ": the first line names no columns 'path' and 'class' (and 'part', with train, validation or test)");
+  std::set<std::string> seen;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto place = [&] { return concat(table, ": line ", i + 1, ": "); };
+    require(rows[i].size() == rows[0].size(), place(), rows[i].size(), " fields; the first line has ", rows[0].size());
+    const std::string& name = rows[i][*class_column];
+    require(!name.empty() && is_text(name), place(), "the name of the class is no text in UTF-8");
+    const std::string& path = rows[i][*path_column];
+    require(!path.empty() && seen.insert(path).second, place(), "'", path, "' is listed already");
+    const std::string part = part_column ? rows[i][*part_column] : "train";
+    const bool validation = part == "validation" || part == "valid" || part == "val";
+    require(validation || part == "train" || part == "test", place(), "'", part,
+            "' is no part: write train, validation or test");
+    (validation ? parts.validation_source : part == "test" ? parts.test_source : parts.train_source) = table;
+    class_named(validation       ? parts.validation
+                : part == "test" ? parts.test
+                                 : parts.train,
+                name)
+        .images.push_back(folder / path);
+  }
+  for (std::vector<ClassFolder>* classes : {&parts.train, &parts.validation, &parts.test}) {
+    for (ClassFolder& one : *classes) std::sort(one.images.begin(), one.images.end());
+  }
+}
+
+}  // namespace
+
+ImageListing list_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
+                               const Selection& selection, Problems& problems) {
+  Parts parts;
+  if (options.labels.empty()) {
+    for (const fs::path& folder : folders) add_folder(folder, options, problems, parts);
   } else {
-    train = find_classes(path, problems);
+    require(folders.size() == 1, "--labels names images of one folder; ", folders.size(), " are given");
+    add_table(folders[0], options, parts);
+  }
+  auto& [train, validation, test, train_source, validation_source, test_source] = parts;
+  const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
+  require(!validates || validation_source.empty(), validation_source, ": says what is for validation; leave out ",
+          selection.hold_out > 0 ? "--hold-out" : "--validation-fraction");
+  require(options.test_fraction == 0.0 || test_source.empty(), test_source,
+          ": says what is for testing; leave out --test-fraction");
+  if (problems.empty()) {
+    for (const auto& [classes, source] : {std::pair{&train, &train_source}, std::pair{&test, &test_source}}) {
+      require(classes->size() != 1, *source, ": there is one class only, '", classes->empty() ? "" : (*classes)[0].name,
+              "'; at least two are needed");
+    }
+    if (!train.empty() && !validation.empty()) check_same_classes(train_source, train, validation_source, validation);
+    if (!train.empty() && !test.empty()) check_same_classes(train_source, train, test_source, test);
   }
   if (problems.empty() && !train.empty()) {
     if (options.test_fraction > 0.0) test = take_test(train, options.test_fraction, options.split_seed);
-    if (validation_path.empty()) validation = take_validation(path, train, selection, options.split_seed);
+    if (validation_source.empty()) validation = take_validation(train_source, train, selection, options.split_seed);
   }
-
   ImageListing listing;
   for (const ClassFolder& one : train.empty() ? test : train) listing.class_names.push_back(one.name);
   const auto limited_in_turn = [&](const std::vector<ClassFolder>& classes, bool wanted, std::int64_t limit,

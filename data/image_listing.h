@@ -49,7 +49,7 @@ struct ImageListing {
 /// Lists the parts that `options` ask for, split as `options` and `selection` say (image_folder.h). Problems of single
 /// files and folders go to `problems`, and the parts are incomplete then. Throws Error for everything else that
 /// load_image_folder documents.
-ImageListing list_image_folder(const std::filesystem::path& path, const ImageFolderOptions& options,
+ImageListing list_image_folder(const std::vector<std::filesystem::path>& folders, const ImageFolderOptions& options,
                                const Selection& selection, Problems& problems);
 
 /// The folder with validation images next to `path`/train: val, valid or validation; empty if there is none.

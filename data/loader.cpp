@@ -1,5 +1,4 @@
 #include <minception/core/error.h>
-#include <minception/data/epoch_order.h>
 #include <minception/data/loader.h>
 
 #include <algorithm>
@@ -34,7 +33,7 @@ struct Loader::Shared {
   };
 
   Shared(const SampleSource& samples, const PassOrder& pass, const LoaderOptions& options)
-      : source(samples), order(pass), sample_count(samples.size()) {
+      : source(samples), order(pass), sample_count(pass.size(samples.size())) {
     require(options.threads >= 1 && options.threads <= 1024, "a loader needs 1 to 1024 threads, not ", options.threads);
     require(order.batch_size >= 1, "batch size ", order.batch_size, ": a batch holds at least one sample");
     require(0 <= order.position && order.position <= sample_count, "a pass over ", sample_count,
@@ -82,9 +81,7 @@ struct Loader::Shared {
     threads.clear();
   }
 
-  std::int64_t sample_index(std::int64_t position) const {
-    return sample_order(order.seed, order.epoch, sample_count, order.shuffle, position);
-  }
+  std::int64_t sample_index(std::int64_t position) const { return order.sample(source.size(), position); }
 
   Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
 
@@ -145,7 +142,7 @@ struct Loader::Shared {
 
   const SampleSource& source;
   const PassOrder order;
-  const std::int64_t sample_count;
+  const std::int64_t sample_count;  // of the pass
   std::size_t image_bytes = 0;
   std::int64_t batches = 0;  // in the pass
 

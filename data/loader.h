@@ -3,6 +3,7 @@
 /// where depends on seed, epoch and position alone, never on the threads.
 
 #include <minception/core/shape.h>
+#include <minception/data/epoch_order.h>
 #include <minception/data/image_dataset.h>
 
 #include <cstddef>
@@ -42,7 +43,16 @@ struct PassOrder {
   bool shuffle = false;         ///< false: in the data set's own order
   std::uint64_t seed = 1;
   std::int64_t epoch = 0;
-  std::int64_t position = 0;  ///< where the pass begins: 0, or where one was left
+  std::int64_t position = 0;              ///< where the pass begins: 0, or where one was left
+  const ClassBalance* balance = nullptr;  ///< where set: says which samples the pass has; outlives it
+
+  /// Samples of a pass over a data set of `count`.
+  std::int64_t size(std::int64_t count) const { return balance == nullptr ? count : balance->size(); }
+  /// The sample at a position of the pass.
+  std::int64_t sample(std::int64_t count, std::int64_t at) const {
+    const std::int64_t place = sample_order(seed, epoch, size(count), shuffle, at);
+    return balance == nullptr ? place : balance->sample(epoch, place);
+  }
 };
 
 /// Samples in host memory, as they lie in a data set.

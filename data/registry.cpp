@@ -4,7 +4,9 @@
 #include <minception/data/mnist.h>
 #include <minception/data/registry.h>
 
+#include <algorithm>
 #include <string_view>
+#include <system_error>
 
 namespace minception {
 namespace {
@@ -46,17 +48,25 @@ std::filesystem::path default_data_dir(const std::string& name) { return find(na
 
 bool is_image_folder(const std::string& name) { return name == "folder" || name.starts_with(kFolder); }
 
-std::filesystem::path image_folder_path(const std::string& name, const std::filesystem::path& dir) {
+std::vector<std::filesystem::path> image_folder_paths(const std::string& name, const std::filesystem::path& dir) {
   const bool named = dir.empty() && name != "folder";
-  std::filesystem::path path = named ? std::filesystem::path(name.substr(kFolder.size())) : dir;
-  require(!path.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
-  return path;
+  const std::string text = named ? name.substr(kFolder.size()) : dir.string();
+  require(!text.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
+  std::error_code error;
+  if (std::filesystem::exists(text, error)) return {text};  // a path may have a colon in it
+  std::vector<std::filesystem::path> paths;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(':', begin), text.size());
+    if (end > begin) paths.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return paths;
 }
 
 Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, const ImageFolderOptions& options,
                      const Selection& selection) {
   if (is_image_folder(name)) {
-    Dataset dataset = load_image_folder(image_folder_path(name, dir), options, selection);
+    Dataset dataset = load_image_folder(image_folder_paths(name, dir), options, selection);
     dataset.name = name;
     return dataset;
   }

@@ -18,11 +18,12 @@ std::vector<std::string> dataset_names();
 /// name.
 std::filesystem::path default_data_dir(const std::string& name);
 
-/// Whether the name stands for images of the user's own: "folder:PATH", or "folder" with the path as `dir`.
+/// Whether the name stands for images of the user's own: "folder:PATH", several folders as "folder:PATH:PATH", or "folder"
+/// with the path as `dir`.
 bool is_image_folder(const std::string& name);
 
-/// The path of a folder of images; `dir` where that is given.
-std::filesystem::path image_folder_path(const std::string& name, const std::filesystem::path& dir);
+/// The folders of "folder:PATH" or "folder:PATH:PATH..."; those of `dir` where that is given.
+std::vector<std::filesystem::path> image_folder_paths(const std::string& name, const std::filesystem::path& dir);
 
 /// Loads a data set from `dir`. Where that is empty, from default_data_dir or the PATH of "folder:PATH". `options` are for
 /// such folders alone. What the selection does not take is not decoded. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.

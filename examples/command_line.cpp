@@ -2,14 +2,17 @@
 #include <minception/examples/command_line.h>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <new>
 #include <optional>
+#include <utility>
 
 namespace minception {
 namespace {
@@ -152,6 +155,68 @@ Option CommandLine::add_arguments(const std::string& name, std::vector<std::stri
 
 void CommandLine::footer(const std::string& text) { app_->footer(text); }
 
+Option CommandLine::add_config_option(const std::string& name, const std::string& help) {
+  config_option_ = name;
+  return Option(*app_->add_option(name, config_file_, help)->default_str("")->type_name("FILE"));
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// "--name" of "--name" and "--name=value".
+std::string option_name(const std::string& word) { return word.substr(0, word.find('=')); }
+
+/// The file that an option names, or "".
+std::string value_of(const std::vector<std::string>& words, const std::string& name) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (option_name(words[i]) != name) continue;
+    if (words[i].size() > name.size()) return words[i].substr(name.size() + 1);
+    if (i + 1 < words.size()) return words[i + 1];
+  }
+  return "";
+}
+
+/// The value as it would be typed; nothing for one that stands for "not given".
+std::optional<std::string> typed(const Json& value) {
+  if (value.is_string())
+    return value.get<std::string>().empty() ? std::nullopt : std::optional(value.get<std::string>());
+  if (value.is_boolean() || value.is_number()) return value.dump();
+  std::string text;
+  for (const Json& element : value) text += (text.empty() ? "" : ",") + typed(element).value_or("");
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+}  // namespace
+
+std::vector<std::string> CommandLine::with_config(std::vector<std::string> words) const {
+  const std::string file = config_option_.empty() ? "" : value_of(words, config_option_);
+  if (file.empty()) return words;
+  std::ifstream stream(file, std::ios::binary);
+  require(stream.is_open(), config_option_, " ", file, ": cannot be opened: ", system_message());
+  const Json json = Json::parse(stream, nullptr, false);
+  require(json.is_object(), config_option_, " ", file, ": is no JSON object of options");
+  const bool of_run = json.contains("options") && json["options"].is_object();
+  Json options = of_run ? json["options"] : json;
+  if (of_run) {
+    options.erase("data_checksum");
+    options["data-dir"] = json.value("data_dir", "");
+  }
+  std::vector<std::string> added;
+  for (const auto& [name, value] : options.items()) {
+    const std::string option = "--" + name;
+    require(app_->get_option_no_throw(option) != nullptr && option != config_option_, config_option_, " ", file, ": '",
+            name, "' is no option of ", app_->get_name());
+    const bool simple = !value.is_null() && !value.is_object();
+    require(simple, config_option_, " ", file, ": the value of '", name, "' is none of an option");
+    const bool given =
+        std::any_of(words.begin(), words.end(), [&](const std::string& word) { return option_name(word) == option; });
+    if (const std::optional<std::string> text = typed(value); text && !given) added.push_back(option + "=" + *text);
+  }
+  words.insert(words.end(), added.begin(), added.end());
+  return words;
+}
+
 Option CommandLine::option(const std::string& name) const { return Option(*app_->get_option(name)); }
 
 std::size_t CommandLine::count(const std::string& name) const { return app_->count(name); }
@@ -162,7 +227,9 @@ int CommandLine::run(int argc, char** argv, const std::function<void()>& work, c
   reserve_standard_streams();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines come in their order beside stderr, in a file too
   try {
-    app_->parse(argc, argv);
+    std::vector<std::string> words = with_config({argv + 1, argv + argc});
+    std::reverse(words.begin(), words.end());  // CLI11 takes them from the end
+    app_->parse(std::move(words));
     check_given_once(*app_);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // --help

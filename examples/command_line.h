@@ -67,6 +67,9 @@ class CommandLine {
   Option add_arguments(const std::string& name, std::vector<std::string>& values, const std::string& help);
   /// Text at the end of --help.
   void footer(const std::string& text);
+  /// An option whose file holds further options: JSON by their names without "--", flat or as "options" in the config.json
+  /// of a run. What the command line says itself wins.
+  Option add_config_option(const std::string& name, const std::string& help);
 
   /// The option that was added as `name`.
   Option option(const std::string& name) const;
@@ -80,7 +83,10 @@ class CommandLine {
   int run(int argc, char** argv, const std::function<void()>& work, const std::string& results = {});
 
  private:
+  std::vector<std::string> with_config(std::vector<std::string> words) const;
+
   std::unique_ptr<CLI::App> app_;
+  std::string config_option_, config_file_;
 };
 
 }  // namespace minception

@@ -28,7 +28,7 @@ struct Options {
   std::string weights;
   DescribedWeights described;
   std::string data;  ///< empty: what the run was tested on
-  std::string data_dir;
+  std::string data_dir, labels;
   double test_fraction = 0.0;
   std::int64_t split_seed = 1;
   Selection selection;
@@ -51,6 +51,7 @@ void declare(CommandLine& command_line, Options& o) {
       "run of the weights, in the same parts; else fashion-mnist)");
   command_line.add_option("--data-dir", o.data_dir,
                           "folder or archive of the data set (default: where its package puts it): docs/data.md");
+  command_line.add_option("--labels", o.labels, "folder: as for train").default_text("");
   command_line.add_option("--test-fraction", o.test_fraction, "folder: as for train");
   command_line.add_option("--split-seed", o.split_seed, "folder: as for train");
   command_line
@@ -104,7 +105,10 @@ bool same_data(const Options& o, const std::string& data, const std::string& dat
   if (o.data == data) return o.data_dir.empty() || o.data_dir == data_dir;
   if (!is_image_folder(o.data) || !is_image_folder(data)) return false;
   std::error_code error;
-  return fs::equivalent(image_folder_path(o.data, o.data_dir), image_folder_path(data, data_dir), error);
+  const std::vector<fs::path> ours = image_folder_paths(o.data, o.data_dir),
+                              theirs = image_folder_paths(data, data_dir);
+  return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                    [&](const fs::path& a, const fs::path& b) { return fs::equivalent(a, b, error); });
 }
 
 /// Takes over the data of the run, unless others are asked for, and its parts: config.json of the run lies next to the
@@ -130,6 +134,7 @@ void take_data_of_run(Options& o, bool fraction_given) {
       if (!named) o.data = data;
       if (o.data_dir.empty()) o.data_dir = data_dir;
       if (!fraction_given) o.test_fraction = test_fraction;
+      if (o.labels.empty()) o.labels = options.value("labels", "");
       o.selection = selection;
     } catch (const nlohmann::json::exception&) {
       require(named, path.string(), ": does not say what the run was tested on; name a data set with --data");
@@ -157,6 +162,7 @@ Dataset load(const Options& o, const WeightsFile& weights) {
                          .channels = weights.image[0],
                          .test_fraction = o.test_fraction,
                          .split_seed = static_cast<std::uint64_t>(o.split_seed),
+                         .labels = o.labels,
                          .train = train,
                          .validation = validation,
                          .test = test,

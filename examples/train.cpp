@@ -222,12 +222,19 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
     train_feed = std::make_unique<ResidentFeed>(train_on_device);
     evaluated_feed = std::make_unique<ResidentFeed>(evaluated_on_device);
   }
-  const std::int64_t samples = Trainer::samples_per_epoch(network, dataset.train.size(), o.batch_size);
-  if (samples < dataset.train.size()) {
+  std::optional<ClassBalance> balance;
+  if (o.balance_classes) balance.emplace(dataset.train.labels, classes);
+  const std::int64_t all = balance ? balance->size() : dataset.train.size();
+  const std::int64_t samples = Trainer::samples_per_epoch(network, all, o.batch_size);
+  if (samples < all) {
     std::fprintf(stderr,
                  "warning: %lld images in batches of %lld leave one, and a BatchNorm cannot train on one image: each "
                  "epoch passes over one, at random\n",
-                 static_cast<long long>(dataset.train.size()), static_cast<long long>(o.batch_size));
+                 static_cast<long long>(all), static_cast<long long>(o.batch_size));
+  }
+  if (balance) {
+    std::printf("each class comes %lld times in an epoch of %lld images\n", static_cast<long long>(all / classes),
+                static_cast<long long>(all));
   }
   const std::int64_t steps_per_epoch = (samples + o.batch_size * o.accumulate - 1) / (o.batch_size * o.accumulate);
   Trainer trainer(network, *train_feed,
@@ -236,6 +243,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
                    .accumulate = o.accumulate,
                    .seed = static_cast<std::uint64_t>(o.seed),
                    .shuffle = !o.no_shuffle,
+                   .balance = balance ? &*balance : nullptr,
                    .schedule = schedule_of(o, steps_per_epoch),
                    .steps_per_line = o.log_every,
                    .check_every_step = o.check_nan});

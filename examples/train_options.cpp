@@ -38,11 +38,14 @@ void each_option(Options& o, F&& f) {
     "options that are known to work, by one of the names at the end; what is given beside it wins");
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   f("data", o.data, result,
-    "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class");
+    "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class (several: "
+    "folder:PATH:PATH)");
   f("data-dir", o.data_dir, nothing,
     "folder or archive of the data set (default: where its package puts it): docs/data.md");
   f("folder-size", o.folder_size, result,
     "folder: size that images are loaded in, 96 or 96x64 (height x width; default: as --image-size)");
+  f("labels", o.labels, result,
+    "folder: table (CSV) of the images' paths and classes, in place of a folder per class: docs/data.md");
   f("resize", o.resize, result,
     "folder: images of other proportions: stretch, crop (the middle), or letterbox (borders)");
   f("ignore-orientation", o.ignore_orientation, result, "folder: do not turn images that say how the camera was held");
@@ -110,6 +113,8 @@ void each_option(Options& o, F&& f) {
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
   f("limit-test", o.limit_test, result, "use the first N test images, and of validation images (0: all)");
   f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
+  f("balance-classes", o.balance_classes, result,
+    "show each class as often as the largest one: epochs are longer, small classes come again in them");
   f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
   f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
   f("no-graph", o.no_graph, nothing, "cuda: start each kernel by itself instead of replaying whole steps");
@@ -130,12 +135,13 @@ struct Group {
 };
 
 const Group kGroups[] = {
-    {"What to train, and where it goes", {"out", "resume", "overwrite", "recipe", "model", "epochs", "seed"}},
+    {"What to train, and where it goes", {"out", "resume", "overwrite", "config", "recipe", "model", "epochs", "seed"}},
     {"Images",
-     {"data", "data-dir", "folder-size", "resize", "ignore-orientation", "background", "validation-fraction",
+     {"data", "data-dir", "labels", "folder-size", "resize", "ignore-orientation", "background", "validation-fraction",
       "hold-out", "test-fraction", "split-seed", "limit-train", "limit-test", "image-size", "mean", "deviation"}},
     {"Changes to training images",
-     {"crop-padding", "flip", "crop-area", "crop-aspect", "brightness", "contrast", "saturation", "no-shuffle"}},
+     {"crop-padding", "flip", "crop-area", "crop-aspect", "brightness", "contrast", "saturation", "no-shuffle",
+      "balance-classes"}},
     {"Steps",
      {"batch-size", "accumulate", "optimizer", "lr", "momentum", "lowest-momentum", "nesterov", "beta1", "beta2",
       "epsilon", "weight-decay", "clip-norm", "ema", "label-smoothing"}},
@@ -176,11 +182,14 @@ void declare(CommandLine& command_line, TrainOptions& options) {
   command_line.option("--lowest-momentum").default_text("");
   command_line.option("--recipe").default_text("");
   command_line.option("--folder-size").default_text("");
+  command_line.option("--labels").default_text("");
   command_line.option("--freeze").default_text("");
   command_line.option("--threads").default_text("0");
   command_line.footer(recipe_list());
   command_line.add_option("--out", options.out, "folder of the run, for instance runs/first");
   command_line.add_option("--resume", options.resume, "go on with the run in this folder, by its own options");
+  command_line.add_config_option("--config",
+                                 "JSON with options, such as config.json of a run; what the command line says wins");
   command_line.add_flag("--overwrite", options.overwrite, "replace a run that is in the folder of --out");
   for (const Group& group : kGroups) {
     for (const char* name : group.options) command_line.option(concat("--", name)).group(group.heading);
@@ -200,7 +209,8 @@ constexpr const char* kInitOptions[] = {"model", "image-size", "initialization"}
 /// The parts of a folder of images: validation images unless asked otherwise, and something to test on in any case. Returns
 /// the options that were set.
 nlohmann::ordered_json set_folder_parts(const CommandLine& command_line, TrainOptions& options) {
-  const ImageFolderParts parts = image_folder_parts(image_folder_path(options.data, options.data_dir));
+  const ImageFolderParts parts =
+      image_folder_parts(image_folder_paths(options.data, options.data_dir), image_folder_options(options));
   const auto given = [&](const char* name) { return command_line.count(name) > 0; };
   nlohmann::ordered_json set = nlohmann::ordered_json::object();
   if (!parts.validation && !given("--validation-fraction") && !given("--hold-out")) {
@@ -217,7 +227,7 @@ nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const T
                                         nlohmann::ordered_json recipe) {
   ImageFolderSummary folder;
   try {
-    folder = summarize_image_folder(image_folder_path(options.data, options.data_dir), image_folder_options(options),
+    folder = summarize_image_folder(image_folder_paths(options.data, options.data_dir), image_folder_options(options),
                                     selection(options));
   } catch (const Error&) {
     return nlohmann::ordered_json::object();  // reported when the images are loaded
@@ -283,20 +293,13 @@ void check(const TrainOptions& o) {
   require(o.validation_fraction == 0.0 || o.hold_out == 0,
           "--validation-fraction and --hold-out exclude each other: both say how many images are for validation");
   check_count("--split-seed", o.split_seed, 0, kMost);
-  for (const auto& [option, text] : {std::pair{"--resize", o.resize}, std::pair{"--background", o.background}}) {
-    try {
-      option == std::string("--resize") ? void(parse_resize(text)) : void(parse_colour(text));
-    } catch (const Error& error) {
-      fail(option, ": ", error.what());
-    }
-  }
+  (void)image_folder_options(o);
   // (the data of a run that is resumed are known later, and compared with what is given)
   const TrainOptions plain;
-  const std::pair<const char*, bool> for_folders[] = {{"--folder-size", !o.folder_size.empty()},
-                                                      {"--test-fraction", o.test_fraction != 0.0},
-                                                      {"--resize", o.resize != plain.resize},
-                                                      {"--background", o.background != plain.background},
-                                                      {"--ignore-orientation", o.ignore_orientation}};
+  const std::pair<const char*, bool> for_folders[] = {
+      {"--folder-size", !o.folder_size.empty()},          {"--labels", !o.labels.empty()},
+      {"--test-fraction", o.test_fraction != 0.0},        {"--resize", o.resize != plain.resize},
+      {"--background", o.background != plain.background}, {"--ignore-orientation", o.ignore_orientation}};
   for (const auto& [option, is_set] : for_folders) {
     require(!is_set || !o.resume.empty() || is_image_folder(o.data), option, " is for --data folder:PATH, not for ",
             o.data);
@@ -376,12 +379,20 @@ void check(const TrainOptions& o) {
 }
 
 ImageFolderOptions image_folder_options(const TrainOptions& o) {
+  const auto parsed = [](const char* option, const std::string& text, auto* parse) {
+    try {
+      return parse(text);
+    } catch (const Error& error) {
+      fail(option, ": ", error.what());
+    }
+  };
   return {.size = o.folder_size.empty() ? Shape() : parse_image_size(o.folder_size),
-          .image = {.resize = parse_resize(o.resize),
+          .image = {.resize = parsed("--resize", o.resize, parse_resize),
                     .exif_orientation = !o.ignore_orientation,
-                    .background = parse_colour(o.background)},
+                    .background = parsed("--background", o.background, parse_colour)},
           .test_fraction = o.test_fraction,
-          .split_seed = static_cast<std::uint64_t>(o.split_seed)};
+          .split_seed = static_cast<std::uint64_t>(o.split_seed),
+          .labels = o.labels};
 }
 
 Selection selection(const TrainOptions& o) {

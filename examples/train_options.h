@@ -18,6 +18,7 @@ struct TrainOptions {
   std::string model = "googlenet";
   std::string data = "fashion-mnist";
   std::string data_dir;
+  std::string labels;       ///< empty: folders say the classes
   std::string folder_size;  ///< empty: as image_size
   std::string resize = "stretch";
   bool ignore_orientation = false;
@@ -71,6 +72,7 @@ struct TrainOptions {
   std::int64_t limit_train = 0;
   std::int64_t limit_test = 0;
   bool no_shuffle = false;
+  bool balance_classes = false;
   std::int64_t log_every = 10;
 
   // These change no number of a training.

@@ -1,5 +1,4 @@
 #include <minception/core/error.h>
-#include <minception/data/epoch_order.h>
 #include <minception/training/feed.h>
 
 #include <numeric>
@@ -15,8 +14,7 @@ void ResidentFeed::start(Network& network, Mode mode, const PassOrder& order) {
 void ResidentFeed::next(std::int64_t batch) {
   indices_.resize(static_cast<std::size_t>(batch));
   for (std::int64_t i = 0; i < batch; ++i) {
-    indices_[static_cast<std::size_t>(i)] =
-        static_cast<std::int32_t>(sample_order(order_.seed, order_.epoch, size(), order_.shuffle, order_.position + i));
+    indices_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(order_.sample(size(), order_.position + i));
   }
   order_.position += batch;
   network_->set_indices(indices_);

@@ -21,7 +21,8 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
     : network_(network),
       feed_(feed),
       options_(options),
-      samples_(samples_per_epoch(network, feed.size(), std::max<std::int64_t>(options.batch_size, 1))),
+      samples_(samples_per_epoch(network, options.balance == nullptr ? feed.size() : options.balance->size(),
+                                 std::max<std::int64_t>(options.batch_size, 1))),
       watch_(network),
       plateau_(network.model().config.classes, 0) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
@@ -86,7 +87,8 @@ void Trainer::feed_from(std::int64_t position) {
                .shuffle = options_.shuffle,
                .seed = options_.seed,
                .epoch = state_.epoch,
-               .position = position});
+               .position = position,
+               .balance = options_.balance});
 }
 
 /// Everything that the pass of this batch reads.

@@ -22,6 +22,7 @@ struct TrainerOptions {
   std::int64_t accumulate = 1;    ///< passes whose gradients make one step: of the mean loss of all their samples
   std::uint64_t seed = 1;         ///< of the order of samples
   bool shuffle = true;
+  const ClassBalance* balance = nullptr;  ///< where set: the samples of an epoch; outlives the trainer
   Schedule schedule;
   std::int64_t steps_per_line = 10;  ///< between two StepMetrics; totals stay on the device in between
   bool check_every_step = false;     ///< look at all that every operation writes: slow, but the first step is caught

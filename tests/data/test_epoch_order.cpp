@@ -69,3 +69,24 @@ TEST_CASE("positions and epochs that do not exist are refused") {
   CHECK_THROWS_WITH(sample_order(0, -1, 10, true, 0), Catch::Contains("epoch -1 does not exist"));
   CHECK_THROWS_AS(sample_order(0, std::int64_t{1} << 32, 10, true, 0), Error);
 }
+
+TEST_CASE("balanced epochs show every class equally often, and in the long run every sample of a class") {
+  const std::vector<std::int32_t> labels = {0, 1, 0, 0, 2, 0, 1, 0};  // five, two and one
+  const ClassBalance balance(labels, 3);
+  REQUIRE(balance.size() == 15);
+  std::vector<std::vector<int>> times(2, std::vector<int>(labels.size()));
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    std::vector<int> of_class(3);
+    for (std::int64_t place = 0; place < balance.size(); ++place) {
+      const auto sample = static_cast<std::size_t>(balance.sample(epoch, place));
+      ++of_class[static_cast<std::size_t>(labels[sample])];
+      ++times[static_cast<std::size_t>(epoch)][sample];
+    }
+    CHECK(of_class == std::vector<int>{5, 5, 5});
+  }
+  CHECK(times[0] == std::vector<int>{1, 3, 1, 1, 5, 1, 2, 1});
+  CHECK(times[1] == std::vector<int>{1, 2, 1, 1, 5, 1, 3, 1});
+  CHECK_THROWS_WITH(ClassBalance(labels, 4), "class 3 has no samples, and cannot come as often as the others");
+  CHECK_THROWS_WITH(ClassBalance(labels, 2), "sample 4 has the label 2; the classes are 0 to 1");
+  CHECK_THROWS_WITH(balance.sample(0, 15), "place 15 of 15 does not exist");
+}

@@ -248,9 +248,9 @@ TEST_CASE("validation images are a part of each class's training images or those
   CHECK(load({}).validation.pixels == Bytes{200, 200, 200});
   CHECK(load({}).train.size() == 50);
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.validation_fraction = 0.1}) ==
-        folder.path().string() + ": the folder val says what is for validation; leave out --validation-fraction");
+        folder.path().string() + "/val: says what is for validation; leave out --validation-fraction");
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.hold_out = 3}) ==
-        folder.path().string() + ": the folder val says what is for validation; leave out --hold-out");
+        folder.path().string() + "/val: says what is for validation; leave out --hold-out");
   fs::rename(folder / "val/one", folder / "val/two");
   CHECK_THAT(message_for(folder.path()), Catch::Contains("the class 'one' of ") && Catch::Contains(" is missing"));
   fs::create_directory(folder / "valid");
@@ -260,6 +260,68 @@ TEST_CASE("validation images are a part of each class's training images or those
   write(folder / "train/other/0", grey_file(3));
   CHECK_THAT(message_of([&] { load({.validation_fraction = 0.2}); }),
              Catch::Contains(": each class has a single image for training, which leaves none for validation; "));
+}
+
+TEST_CASE("images of several folders are put together by the names of their classes") {
+  const TemporaryFolder folder;
+  write(folder / "a/cat/1", grey_file(1));
+  write(folder / "a/dog/1", grey_file(2));
+  write(folder / "b/train/dog/1", grey_file(3));
+  write(folder / "b/train/owl/1", grey_file(4));
+  write(folder / "b/test/cat/1", grey_file(5));
+  write(folder / "b/test/dog/1", grey_file(6));
+  write(folder / "b/test/owl/1", grey_file(7));
+  const std::string name = "folder:" + (folder / "a").string() + ":" + (folder / "b").string();
+  const Dataset dataset = load_dataset(name, {}, {.size = {1, 1}});
+  CHECK(dataset.train.class_names == std::vector<std::string>{"cat", "dog", "owl"});
+  CHECK(dataset.train.pixels == Bytes{1, 2, 4, 3});
+  CHECK(dataset.test.pixels == Bytes{5, 6, 7});
+  CHECK(
+      load_dataset("folder", (folder / "a").string() + ":" + (folder / "b").string(), {.size = {1, 1}}).train.pixels ==
+      dataset.train.pixels);
+  CHECK(image_folder_parts({folder / "a", folder / "b"}, {}).test);
+  // A path with a colon in it is one folder.
+  fs::rename(folder / "a", folder / "a:b");
+  CHECK(load_dataset("folder:" + (folder / "a:b").string(), {}, {.size = {1, 1}}).train.size() == 2);
+}
+
+TEST_CASE("a table says the classes of images, and their parts") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 6; ++i) write(folder / "images" / concat(i, ".pgm"), grey_file(i));
+  const auto load = [&](const std::string& table, const Selection& selection = {}) {
+    write(folder / "labels.csv", table);
+    return load_image_folder(folder / "images", {.size = {1, 1}, .labels = folder / "labels.csv"}, selection);
+  };
+  const Dataset plain = load("path,class\n5.pgm,dog\n1.pgm,\"cat, small\"\n0.pgm,dog\n2.pgm,\"a \"\"b\"\"\"\n");
+  CHECK(plain.train.class_names == std::vector<std::string>{"a \"b\"", "cat, small", "dog"});
+  CHECK(plain.train.pixels == Bytes{2, 1, 0, 5});
+  const Dataset parts = load(
+      "\xef\xbb\xbfsplit,label,filename\r\ntrain,a,0.pgm\r\ntrain,b,1.pgm\r\nval,a,2.pgm\r\nvalid,b,3.pgm\r\ntest,a,4."
+      "pgm"
+      "\r\ntest,b,5.pgm\r\n");
+  CHECK(parts.train.pixels == Bytes{0, 1});
+  CHECK(parts.validation.pixels == Bytes{2, 3});
+  CHECK(parts.test.pixels == Bytes{4, 5});
+  const std::string many = "path,class\n0.pgm,a\n1.pgm,a\n2.pgm,a\n3.pgm,b\n4.pgm,b\n5.pgm,b";
+  CHECK(load(many, {.validation_fraction = 0.3}).validation.size() == 2);
+
+  const std::string file = (folder / "labels.csv").string();
+  const auto refusal = [&](const std::string& table) { return message_of([&] { load(table); }); };
+  CHECK_THAT(refusal("file;class\n0.pgm;a\n"),
+             Catch::Contains(file + ": the first line names no columns 'path' and 'class'"));
+  CHECK_THAT(refusal("path,class\n"), Catch::Contains(file + ": lists no images; "));
+  CHECK(refusal("path,class\n0.pgm,a\n1.pgm\n") == file + ": line 3: 1 fields; the first line has 2");
+  CHECK(refusal("path,class\n0.pgm,a\n0.pgm,b\n") == file + ": line 3: '0.pgm' is listed already");
+  CHECK_THAT(refusal("path,class\n0.pgm,\n1.pgm,b\n"), Catch::Contains(": line 2: the name of the class is no text"));
+  CHECK(refusal("path,class,part\n0.pgm,a,trian\n") ==
+        file + ": line 2: 'trian' is no part: write train, validation or test");
+  CHECK(refusal("path,class\n0.pgm,\"a\n") == file + ": a quoted field has no end");
+  CHECK(refusal("path,class\n0.pgm,a\n1.pgm,a\n") == file + ": there is one class only, 'a'; at least two are needed");
+  CHECK_THAT(refusal("path,class\n0.pgm,a\n9.pgm,b\n"), Catch::Contains("9.pgm: is no file that can be read"));
+  CHECK_THAT(message_of([&] {
+               load_image_folder(folder / "images", {.size = {1, 1}, .labels = folder / "none"});
+             }),
+             Catch::Contains("none: this table of labels cannot be read"));
 }
 
 TEST_CASE("threads change nothing and all bad files are named at once") {
@@ -364,7 +426,7 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
        "/train/\xed\xa0\x80: the name of this class is no text in UTF-8; rename the folder"},
       {file("train/a\x1b[2J/image", grey_file(1)),
        "/train/a\x1b[2J: the name of this class is no text in UTF-8; rename the folder"},
-      {[](const fs::path&) {}, ": the folder test says what is for testing; leave out --test-fraction", 0.1},
+      {[](const fs::path&) {}, "/test: says what is for testing; leave out --test-fraction", 0.1},
       {[&](const fs::path& in) {
          remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
        },

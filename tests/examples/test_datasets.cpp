@@ -207,6 +207,52 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
   CHECK(published.err == "train: --recipe folder is for --data folder:PATH, not for mnist\n");
 }
 
+TEST_CASE("classes of unequal size are balanced, streamed or not, with the same weights") {
+  const TemporaryFolder folder;
+  for (const auto& [name, count] : {std::pair{"many", 10}, {"some", 4}, {"few", 3}}) {
+    fs::create_directories(folder / "pets" / name);
+    for (int i = 0; i < count; ++i) {
+      write_file(folder / "pets" / name / std::to_string(i),
+                 "P5 16 16 255\n" + std::string(256, static_cast<char>(20 * i + name[0])));
+    }
+  }
+  const std::string train = std::string("train --device ") + DEVICE + " --data folder:pets --epochs 2 --out ";
+  const std::string plain = output_of(folder, train + "plain");
+  CHECK_THAT(plain, !Catch::Contains("each class comes"));
+  const std::string balanced = output_of(folder, train + "balanced --balance-classes");
+  CHECK_THAT(balanced, Catch::Contains("folder:pets: 13 training and 4 validation images") &&
+                           Catch::Contains("each class comes 8 times in an epoch of 24 images"));
+  output_of(folder, train + "streamed --balance-classes --stream --loader-threads 2");
+  CHECK(text_of(folder / "streamed/model.safetensors") == text_of(folder / "balanced/model.safetensors"));
+  CHECK(text_of(folder / "plain/model.safetensors") != text_of(folder / "balanced/model.safetensors"));
+
+  // A run's own config.json trains the same again, and the command line wins.
+  const std::string again = std::string("train --device ") + DEVICE + " --config balanced/config.json --out ";
+  output_of(folder, again + "again");
+  CHECK(text_of(folder / "again/model.safetensors") == text_of(folder / "balanced/model.safetensors"));
+  output_of(folder, again + "other --balance-classes=false --data folder:pets");
+  CHECK(text_of(folder / "other/model.safetensors") == text_of(folder / "plain/model.safetensors"));
+  write_file(folder / "own.json", R"({"epochs": 1, "lr": 0.5, "mean": [0.5], "flip": true, "freeze": []})");
+  output_of(folder, train + "own --config own.json");
+  const json options = json::parse(text_of(folder / "own/config.json"))["options"];
+  CHECK(options["epochs"] == 2);
+  CHECK(options["lr"] == 0.5);
+  CHECK(options["mean"] == json{0.5});
+  CHECK(options["flip"] == true);
+  const auto refusal = [&](const std::string& content) {
+    write_file(folder / "bad.json", content);
+    const Outcome outcome = run(folder.path(), train + "bad --config=bad.json");
+    CHECK(outcome.code == 2);
+    return outcome.err;
+  };
+  CHECK(refusal("{\"learning\": 1}") == "train: --config bad.json: 'learning' is no option of train\n");
+  CHECK(refusal("{\"lr\": {}}") == "train: --config bad.json: the value of 'lr' is none of an option\n");
+  CHECK(refusal("lr 1") == "train: --config bad.json: is no JSON object of options\n");
+  CHECK_THAT(refusal("{\"lr\": \"high\"}"), Catch::Contains("high"));
+  CHECK(run(folder.path(), train + "bad --config none.json").err ==
+        "train: --config none.json: cannot be opened: No such file or directory\n");
+}
+
 TEST_CASE("how files become images is chosen by name, kept in the weights and used everywhere") {
   const TemporaryFolder folder;
   // The left half tells nothing; the middle, which a crop shows, is dark or light.

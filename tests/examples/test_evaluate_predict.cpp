@@ -449,7 +449,7 @@ TEST_CASE("weights without metadata are used when the model is named, and say th
   const std::pair<std::string, std::string> refused[] = {
       {"--weights plain.safetensors ", "no model is named in its metadata"},
       {"--weights plain.safetensors --mean 0.5 ",
-       "--image-size, --mean, --deviation and --no-transform-input go with --model"},
+       "--image-size, --resize, --mean, --deviation and --no-transform-input go with --model"},
       {"--weights plain.safetensors --model lenet ", "lenet"},
       {"--weights plain.safetensors --model vgg11 ", "has no tensor "},
       {"--weights plain.safetensors --model googlenet ", "plain.safetensors: "},
