@@ -14,7 +14,7 @@ std::uint32_t checksum(const ImageDataset& dataset) {
     add(&extent, sizeof extent);
   }
   add(dataset.labels.data(), dataset.labels.size() * sizeof dataset.labels[0]);
-  add(dataset.pixels.data(), dataset.pixels.size());
+  add(dataset.all_pixels().data(), dataset.all_pixels().size());
   return static_cast<std::uint32_t>(crc);
 }
 

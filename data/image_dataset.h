@@ -2,8 +2,10 @@
 /// Labelled images as they lie in memory before any preprocessing: bytes, all of one size.
 
 #include <minception/core/shape.h>
+#include <minception/data/pixel_cache.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,10 @@ struct ImageDataset {
   std::vector<std::int32_t> labels;  ///< N indices into `class_names`
   std::vector<std::string> class_names;
   std::vector<std::string> files = {};  ///< N paths; empty where the images are not files of their own
+  /// Pixels in a cache file (ImageFolderOptions::cache), in place of `pixels`.
+  CachedPixels cached = {};
+
+  std::span<const std::uint8_t> all_pixels() const { return cached.file == nullptr ? pixels : cached.pixels; }
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };

@@ -4,9 +4,11 @@
 #include <minception/data/image_file.h>
 #include <minception/data/image_folder.h>
 #include <minception/data/image_listing.h>
+#include <minception/data/pixel_cache.h>
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -24,48 +26,37 @@ struct Part {
   const std::vector<ListedImage>& from;
 };
 
-/// Decodes the images of all parts, whose shape and memory are made here.
-void decode(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
-            Problems& problems) {
-  const std::int64_t height = options.size[0], width = options.size[1];
-  // Decoded as RGB until all have turned out to be grey, unless a number of channels is asked for.
-  const std::int64_t channels = options.channels == 0 ? 3 : options.channels;
-  struct Place {
-    const fs::path* path;
-    std::uint8_t* pixels;
-  };
-  std::size_t count = 0;
-  for (const Part& part : parts) count += part.from.size();
-  const Shape image = {channels, height, width};
-  std::int64_t needed = 0;
-  const bool fits = !__builtin_mul_overflow(static_cast<std::int64_t>(count), image.elements(), &needed);
-  const std::size_t available = available_host_memory();
-  require(fits && (available == 0 || static_cast<std::size_t>(needed) < available), folder.string(), ": ", count,
-          " images of ", height, 'x', width, " in ", channels, " channels do not fit into the memory that is free, ",
-          available >> 20, " MiB; load them smaller (--folder-size)");
-  const auto bytes = static_cast<std::size_t>(image.elements());
-  std::vector<Place> places;
-  for (const Part& part : parts) {
-    part.to.pixels.resize(part.from.size() * bytes);
-    for (std::size_t i = 0; i < part.from.size(); ++i) {
-      places.push_back({&part.from[i].path, part.to.pixels.data() + i * bytes});
-    }
-  }
+/// Where an image is decoded from and to.
+struct Place {
+  const fs::path* path;
+  std::uint8_t* pixels;
+};
 
+/// Places of the images of a part, one behind the other from `pixels` on.
+void add_places(const Part& part, std::uint8_t* pixels, std::size_t image_bytes, std::vector<Place>& places) {
+  for (const ListedImage& listed : part.from) {
+    places.push_back({&listed.path, pixels});
+    pixels += image_bytes;
+  }
+}
+
+/// Decodes images into (H, W, `channels`). Returns whether all of them are grey.
+bool decode(const fs::path& folder, const std::vector<Place>& places, const ImageFolderOptions& options,
+            std::int64_t channels, Problems& problems) {
   std::atomic<bool> coloured = false;
   std::mutex progress_mutex;
   std::int64_t done = 0;
-  std::vector<std::string> refused(count);
+  std::vector<std::string> refused(places.size());
   const auto read = [&](const Place& place) {
     std::error_code error;
     require(fs::is_regular_file(*place.path, error), place.path->string(), ": is no file that can be read",
             error ? ": " + error.message() : "");
-    DecodedImage one = load_image(*place.path, options.channels, height, width, options.image);
+    DecodedImage one = load_image(*place.path, options.channels, options.size[0], options.size[1], options.image);
     if (one.shape[0] == 3) coloured = true;
     one = with_channels(std::move(one), channels);
     std::copy(one.pixels.begin(), one.pixels.end(), place.pixels);
   };
-  parallel_for(count, options.threads, [&](std::size_t index) {
+  parallel_for(places.size(), options.threads, [&](std::size_t index) {
     try {
       read(places[index]);
     } catch (const Error& error) {
@@ -73,25 +64,93 @@ void decode(const fs::path& folder, const std::vector<Part>& parts, const ImageF
     }
     if (!options.progress) return;
     const std::lock_guard lock(progress_mutex);
-    options.progress(++done, static_cast<std::int64_t>(count));
+    options.progress(++done, static_cast<std::int64_t>(places.size()));
   });
   for (std::string& text : refused) {
     if (!text.empty()) problems.add(std::move(text));
   }
   problems.report(folder);
+  return !coloured;
+}
 
-  const bool grey = options.channels == 0 && !coloured;
+/// Fills the pixels and the image shape of all parts, in memory.
+void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
+                 Problems& problems) {
+  const std::int64_t height = options.size[0], width = options.size[1];
+  // Decoded as RGB until all have turned out to be grey, unless a number of channels is asked for.
+  const Shape image = {options.channels == 0 ? 3 : options.channels, height, width};
+  std::size_t count = 0;
+  for (const Part& part : parts) count += part.from.size();
+  std::int64_t needed = 0;
+  const bool fits = !__builtin_mul_overflow(static_cast<std::int64_t>(count), image.elements(), &needed);
+  const std::size_t available = available_host_memory();
+  require(fits && (available == 0 || static_cast<std::size_t>(needed) < available), folder.string(), ": ", count,
+          " images of ", height, 'x', width, " in ", image[0], " channels do not fit into the memory that is free, ",
+          available >> 20, " MiB; load them smaller (--folder-size) or from the disk (--cache)");
+  const auto bytes = static_cast<std::size_t>(image.elements());
+  std::vector<Place> places;
+  for (const Part& part : parts) {
+    part.to.pixels.resize(part.from.size() * bytes);
+    add_places(part, part.to.pixels.data(), bytes, places);
+  }
+  const bool grey = decode(folder, places, options, image[0], problems) && options.channels == 0;
   for (const Part& part : parts) {
     part.to.image = grey ? Shape{1, height, width} : image;
-    for (const ListedImage& listed : part.from) {
-      part.to.labels.push_back(listed.label);
-      part.to.files.push_back(listed.path.string());
-    }
     if (!grey) continue;
     const std::size_t kept = part.to.pixels.size() / 3;
     for (std::size_t i = 0; i < kept; ++i) part.to.pixels[i] = part.to.pixels[3 * i];
     part.to.pixels.resize(kept);
     part.to.pixels.shrink_to_fit();
+  }
+}
+
+/// What pixels in a cache depend on.
+std::string cache_key(const std::vector<Part>& parts, const ImageFolderOptions& options) {
+  const ImageOptions& image = options.image;
+  std::string key =
+      concat(options.size, ' ', options.channels, ' ', to_string(image.resize), ' ', image.exif_orientation);
+  for (const std::uint8_t value : image.background) key += concat(' ', int{value});
+  for (const Part& part : parts) {
+    for (const ListedImage& listed : part.from) {
+      std::error_code error;
+      const auto bytes = fs::file_size(listed.path, error);
+      const auto changed = fs::last_write_time(listed.path, error).time_since_epoch().count();
+      key += concat('\n', fs::absolute(listed.path).string(), '\t', bytes, '\t', changed);
+    }
+  }
+  return key;
+}
+
+/// As load_pixels, from a cache file, which is made first where there is none.
+void map_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
+                Problems& problems) {
+  const std::int64_t height = options.size[0], width = options.size[1];
+  std::int64_t count = 0;
+  for (const Part& part : parts) count += std::ssize(part.from);
+  PixelCache cache(options.cache, cache_key(parts, options));
+  problems.report(folder);
+  CachedPixels found = cache.find(count, height, width);
+  if (found.file == nullptr) {
+    // RGB while it is written, since the last image may be the first with colours.
+    const auto bytes = static_cast<std::size_t>(3 * height * width);
+    std::uint8_t* pixels = cache.reserve(count, height, width).data();
+    std::vector<Place> places;
+    for (const Part& part : parts) {
+      add_places(part, pixels, bytes, places);
+      pixels += part.from.size() * bytes;
+    }
+    const bool grey = decode(folder, places, options, 3, problems);
+    cache.commit(grey && options.channels != 3);
+    found = cache.find(count, height, width);
+    require(found.file != nullptr, options.cache.string(), ": the cache that was just written cannot be read");
+  }
+  std::size_t begin = 0;
+  const auto bytes = static_cast<std::size_t>(found.channels * height * width);
+  for (const Part& part : parts) {
+    part.to.image = {found.channels, height, width};
+    part.to.cached = found;
+    part.to.cached.pixels = found.pixels.subspan(begin, part.from.size() * bytes);
+    begin += part.from.size() * bytes;
   }
 }
 
@@ -149,7 +208,13 @@ Dataset load_image_folder(const std::vector<fs::path>& folders, const ImageFolde
   const std::vector<Part> parts = {
       {dataset.train, listing.train}, {dataset.validation, listing.validation}, {dataset.test, listing.test}};
   for (const Part& part : parts) part.to.class_names = listing.class_names;
-  decode(path, parts, options, problems);
+  (options.cache.empty() ? load_pixels : map_pixels)(path, parts, options, problems);
+  for (const Part& part : parts) {
+    for (const ListedImage& listed : part.from) {
+      part.to.labels.push_back(listed.label);
+      part.to.files.push_back(listed.path.string());
+    }
+  }
   return dataset;
 }
 

@@ -38,6 +38,9 @@ struct ImageFolderOptions {
   std::filesystem::path labels = {};
   /// Parts that are read; the others are empty, and their folders are not looked at.
   bool train = true, validation = true, test = true;
+  /// Folder for a file with the pixels of all parts, which a later call with the same files and options reads instead of
+  /// decoding again. Files are the same if their paths, sizes and times of change are. Empty: pixels are in memory.
+  std::filesystem::path cache = {};
   int threads = 0;  ///< that decode; 0: as many as the machine runs at once
   /// Called after each image, by one thread at a time.
   std::function<void(std::int64_t done, std::int64_t total)> progress;

@@ -162,6 +162,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   ImageFolderOptions folder = image_folder_options(o);
   if (o.folder_size.empty()) folder.size = size;
   folder.channels = initial ? initial->config.input[0] : resumed.channels;
+  folder.cache = o.cache;
   folder.progress = loading_bar();
   Dataset dataset = load_dataset(o.data, o.data_dir, folder, selection(o));
   const Part part = evaluated_part(dataset);
@@ -204,15 +205,15 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   ResidentDataset train_on_device, evaluated_on_device;
   const MemorySource train_source(dataset.train), evaluated_source(evaluated);
   std::unique_ptr<Feed> train_feed, evaluated_feed;
-  const std::size_t dataset_bytes = dataset.train.pixels.size() + evaluated.pixels.size();
+  const std::size_t dataset_bytes = dataset.train.all_pixels().size() + evaluated.all_pixels().size();
   const std::size_t free_bytes = backend->available_memory();
   const bool too_large = free_bytes > 0 && dataset_bytes > free_bytes / 10 * 9;
-  if (too_large && !o.stream) {
+  if (too_large && !o.stream && o.cache.empty()) {
     std::printf(
         "the images (%zu MiB) do not fit into what is left of the device's memory (%zu MiB): they are streamed\n",
         dataset_bytes >> 20, free_bytes >> 20);
   }
-  if (o.stream || too_large) {
+  if (o.stream || too_large || !o.cache.empty()) {
     train_feed = std::make_unique<StreamedFeed>(train_source, o.loader_threads);
     evaluated_feed = std::make_unique<StreamedFeed>(evaluated_source, o.loader_threads);
   } else {

@@ -117,12 +117,14 @@ void each_option(Options& o, F&& f) {
     "show each class as often as the largest one: epochs are longer, small classes come again in them");
   f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
   f("stream", o.stream, nothing, "keep the images in host memory; threads bring them batch by batch");
+  f("cache", o.cache, nothing,
+    "folder: keep the resized pixels in this folder and read them from there; for many images, or large ones");
   f("no-graph", o.no_graph, nothing, "cuda: start each kernel by itself instead of replaying whole steps");
   f("check-nan", o.check_nan, nothing, "look at everything that each step writes (slow), and name the first bad layer");
   f("profile", o.profile, nothing, "do not train: show where the time of a step goes, and write profile.json");
   f("profile-steps", o.profile_steps, nothing,
     "with --profile: steps to time (0: 10, or 1 where kernels are emulated)");
-  f("loader-threads", o.loader_threads, nothing, "with --stream: threads that read ahead");
+  f("loader-threads", o.loader_threads, nothing, "with --stream or --cache: threads that read ahead");
   f("checkpoint-every", o.checkpoint_every, nothing,
     "steps between checkpoints, besides one after each epoch (0: none)");
   f("keep-checkpoints", o.keep_checkpoints, nothing, "how many checkpoints stay");
@@ -148,7 +150,7 @@ const Group kGroups[] = {
     {"Learning rate over time",
      {"schedule", "warmup-epochs", "one-cycle-rise", "step-epochs", "step-factor", "lowest-lr", "patience"}},
     {"First weights", {"initialization", "init", "reset-head", "freeze", "no-transform-input"}},
-    {"Device", {"device", "compute", "kernels", "threads", "stream", "loader-threads", "no-graph"}},
+    {"Device", {"device", "compute", "kernels", "threads", "stream", "cache", "loader-threads", "no-graph"}},
     {"Records",
      {"log-every", "checkpoint-every", "keep-checkpoints", "tensorboard", "check-nan", "profile", "profile-steps"}}};
 
@@ -183,6 +185,7 @@ void declare(CommandLine& command_line, TrainOptions& options) {
   command_line.option("--recipe").default_text("");
   command_line.option("--folder-size").default_text("");
   command_line.option("--labels").default_text("");
+  command_line.option("--cache").default_text("");
   command_line.option("--freeze").default_text("");
   command_line.option("--threads").default_text("0");
   command_line.footer(recipe_list());
@@ -296,10 +299,13 @@ void check(const TrainOptions& o) {
   (void)image_folder_options(o);
   // (the data of a run that is resumed are known later, and compared with what is given)
   const TrainOptions plain;
-  const std::pair<const char*, bool> for_folders[] = {
-      {"--folder-size", !o.folder_size.empty()},          {"--labels", !o.labels.empty()},
-      {"--test-fraction", o.test_fraction != 0.0},        {"--resize", o.resize != plain.resize},
-      {"--background", o.background != plain.background}, {"--ignore-orientation", o.ignore_orientation}};
+  const std::pair<const char*, bool> for_folders[] = {{"--folder-size", !o.folder_size.empty()},
+                                                      {"--labels", !o.labels.empty()},
+                                                      {"--cache", !o.cache.empty()},
+                                                      {"--test-fraction", o.test_fraction != 0.0},
+                                                      {"--resize", o.resize != plain.resize},
+                                                      {"--background", o.background != plain.background},
+                                                      {"--ignore-orientation", o.ignore_orientation}};
   for (const auto& [option, is_set] : for_folders) {
     require(!is_set || !o.resume.empty() || is_image_folder(o.data), option, " is for --data folder:PATH, not for ",
             o.data);

@@ -77,6 +77,7 @@ struct TrainOptions {
 
   // These change no number of a training.
   bool stream = false;
+  std::string cache;  ///< of the pixels of a folder; empty: none
   bool no_graph = false;
   bool check_nan = false;
   bool profile = false;

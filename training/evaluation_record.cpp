@@ -153,7 +153,7 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
   if (!has_png()) return record;
   const auto bytes = static_cast<std::size_t>(dataset.image.elements());
   for (const Mistake& mistake : record.evaluation.mistakes) {
-    const std::span<const std::uint8_t> pixels(dataset.pixels);
+    const std::span<const std::uint8_t> pixels = dataset.all_pixels();
     record.mistake_images.push_back(
         encode_png(dataset.image, pixels.subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes)));
   }

@@ -1,6 +1,7 @@
 #include <minception/data/image_file.h>
 #include <minception/data/image_folder.h>
 #include <minception/data/registry.h>
+#include <minception/tests/core/file_size_limit.h>
 #include <minception/tests/data/image_files.h>
 
 #include <sys/stat.h>
@@ -324,6 +325,68 @@ TEST_CASE("a table says the classes of images, and their parts") {
              Catch::Contains("none: this table of labels cannot be read"));
 }
 
+TEST_CASE("a cache gives the pixels that decoding gives, and is made again when files or options change") {
+  const TemporaryFolder folder;
+  write_small(folder / "set");
+  const auto bytes_of = [](const ImageDataset& part) {
+    return Bytes(part.all_pixels().begin(), part.all_pixels().end());
+  };
+  int decoded = 0;
+  const auto load = [&](ImageFolderOptions options) {
+    decoded = 0;
+    options.progress = [&](std::int64_t, std::int64_t) { ++decoded; };
+    const Dataset plain = load_image_folder(folder / "set", options, {.validation_fraction = 0.3});
+    options.cache = folder / "cache";
+    decoded = 0;
+    const Dataset cached = load_image_folder(folder / "set", options, {.validation_fraction = 0.3});
+    for (const auto& [a, b] : {std::pair{&plain.train, &cached.train},
+                               {&plain.validation, &cached.validation},
+                               {&plain.test, &cached.test}}) {
+      CHECK(b->pixels.empty());
+      CHECK(bytes_of(*b) == a->pixels);
+      CHECK(b->image == a->image);
+      CHECK(b->labels == a->labels);
+      CHECK(b->files == a->files);
+      CHECK(checksum(*b) == checksum(*a));
+    }
+    return decoded;
+  };
+  const auto files_in_cache = [&] {
+    return std::distance(fs::directory_iterator(folder / "cache"), fs::directory_iterator());
+  };
+  CHECK(load({.size = {4, 5}}) == 7);
+  CHECK(load({.size = {4, 5}}) == 0);
+  CHECK(load({.size = {5, 4}}) == 7);
+  CHECK(load({.size = {4, 5}, .channels = 3}) == 7);
+  CHECK(load({.size = {4, 5}, .image = {.resize = Resize::letterbox}}) == 7);
+  CHECK(load({.size = {4, 5}}) == 0);
+  CHECK(files_in_cache() == 4);
+  write(folder / "set/test/dog/2", red_file(100));
+  CHECK(load({.size = {4, 5}}) == 7);
+  CHECK(load({.size = {4, 5}, .channels = 1}) == 7);
+  CHECK(load({.size = {4, 5}}) == 0);
+  // A file that was cut or changed is not believed.
+  for (const auto& entry : fs::directory_iterator(folder / "cache")) fs::resize_file(entry.path(), 70);
+  CHECK(load({.size = {4, 5}}) == 7);
+  CHECK(load({.size = {4, 5}}) == 0);
+  for (const auto& entry : fs::directory_iterator(folder / "cache")) write_file(entry.path(), "");
+  CHECK(load({.size = {4, 5}}) == 7);
+
+  // Bad images and a full disk leave nothing.
+  const auto before = files_in_cache();
+  write(folder / "set/test/dog/2", "no image");
+  CHECK_THAT(message_for(folder / "set", {.size = {4, 5}, .cache = folder / "cache"}),
+             Catch::Contains("set/test/dog/2: this is no image"));
+  {
+    const FileSizeLimit full(1000);
+    CHECK_THAT(message_for(folder / "set", {.size = {40, 50}, .cache = folder / "cache"}),
+               Catch::StartsWith((folder / "cache").string() + ": the cache needs 1 MiB: "));
+  }
+  CHECK(files_in_cache() == before);
+  CHECK_THAT(message_for(folder / "set", {.size = {4, 5}, .cache = folder / "set/test/dog/2"}),
+             Catch::Contains("the folder of the cache cannot be made"));
+}
+
 TEST_CASE("threads change nothing and all bad files are named at once") {
   const TemporaryFolder folder;
   for (int i = 0; i < 60; ++i) {
@@ -486,7 +549,7 @@ TEST_CASE("options that cannot be are refused and so are more pixels than memory
   CHECK_THAT(message_for(folder.path(), {.size = {1'000'000, 1'000'000}}),
              Catch::StartsWith(
                  name + ": 7 images of 1000000x1000000 in 3 channels do not fit into the memory that is free, ") &&
-                 Catch::EndsWith("; load them smaller (--folder-size)"));
+                 Catch::EndsWith("; load them smaller (--folder-size) or from the disk (--cache)"));
 }
 
 TEST_CASE("images in folders with wrong bytes anywhere give a data set or one line") {

@@ -226,6 +226,12 @@ TEST_CASE("classes of unequal size are balanced, streamed or not, with the same 
   CHECK(text_of(folder / "streamed/model.safetensors") == text_of(folder / "balanced/model.safetensors"));
   CHECK(text_of(folder / "plain/model.safetensors") != text_of(folder / "balanced/model.safetensors"));
 
+  for (int round = 0; round < 2; ++round) {
+    output_of(folder, train + "cached --balance-classes --overwrite --cache cache");
+    CHECK(text_of(folder / "cached/model.safetensors") == text_of(folder / "balanced/model.safetensors"));
+  }
+  CHECK(text_of(folder / "cached/evaluation.json") == text_of(folder / "balanced/evaluation.json"));
+
   // A run's own config.json trains the same again, and the command line wins.
   const std::string again = std::string("train --device ") + DEVICE + " --config balanced/config.json --out ";
   output_of(folder, again + "again");
