@@ -171,6 +171,24 @@ ImageFolderParts image_folder_parts(const std::vector<fs::path>& folders, const 
   return {!listing.train.empty(), !listing.validation.empty(), !listing.test.empty()};
 }
 
+std::vector<fs::path> unused_folders(const std::vector<fs::path>& folders, const ImageFolderOptions& options) {
+  std::vector<fs::path> unused;
+  std::error_code error;
+  for (const fs::path& folder : folders) {
+    if (!options.labels.empty()) break;
+    const fs::path train = folder / "train", test = folder / "test";
+    if (!fs::is_directory(train, error) && !fs::is_directory(test, error)) continue;
+    const fs::path validation = validation_folder(folder);
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const fs::path& path = entry.path();
+      const bool part = path == train || path == test || path == validation;
+      if (!part && entry.is_directory(error) && !is_left_by_systems(path.filename().string())) unused.push_back(path);
+    }
+  }
+  std::sort(unused.begin(), unused.end());
+  return unused;
+}
+
 ImageFolderSummary summarize_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
                                           const Selection& selection) {
   Problems ignored;  // load_image_folder reports them

@@ -58,6 +58,10 @@ struct ImageFolderParts {
 ImageFolderParts image_folder_parts(const std::vector<std::filesystem::path>& folders,
                                     const ImageFolderOptions& options);
 
+/// Folders next to `train` and `test` that belong to no part, and are not looked at.
+std::vector<std::filesystem::path> unused_folders(const std::vector<std::filesystem::path>& folders,
+                                                  const ImageFolderOptions& options);
+
 /// What settings of a training can follow from.
 struct ImageFolderSummary {
   std::int64_t classes = 0;

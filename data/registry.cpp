@@ -33,6 +33,10 @@ const Entry& find(const std::string& name) {
     known += known.empty() ? "" : ", ";
     known += entry.name;
   }
+  std::error_code error;
+  if (std::filesystem::is_directory(name, error)) {
+    fail("there is no data set '", name, "', but a folder of that name: write folder:", name);
+  }
   fail("there is no data set '", name, "'; known are: ", known, ", folder:PATH");
 }
 

@@ -165,6 +165,12 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   folder.cache = o.cache;
   folder.progress = loading_bar();
   Dataset dataset = load_dataset(o.data, o.data_dir, folder, selection(o));
+  if (is_image_folder(o.data)) {
+    for (const fs::path& path : unused_folders(image_folder_paths(o.data, o.data_dir), folder)) {
+      std::fprintf(stderr, "warning: %s lies next to train and test, and is not used\n",
+                   printable(path.string()).c_str());
+    }
+  }
   const Part part = evaluated_part(dataset);
   const ImageDataset& evaluated = images_of(dataset, part);
   require(evaluated.size() > 0, o.data, ": there are no images to test on; add a folder test, or take some of the ",

@@ -22,7 +22,8 @@ enum class Decides : std::uint8_t {
 };
 
 std::string recipe_list() {
-  std::string list = "\nRecipes:\n";
+  std::string list =
+      "\nFor --data folder:PATH most defaults follow from the images: train prints them in one line.\n\nRecipes:\n";
   for (const Recipe& recipe : recipes()) {
     const std::string name = recipe.name;
     list += concat("  ", name, std::string(name.size() < 12 ? 12 - name.size() : 1, ' '), recipe.about, '\n');
@@ -201,10 +202,9 @@ void declare(CommandLine& command_line, TrainOptions& options) {
 
 namespace {
 
-/// Options that say how steps are made: where one of them is given, the others are not those of a folder's recipe, which
-/// were chosen together.
-constexpr const char* kStepOptions[] = {"optimizer", "lr",      "momentum",     "nesterov", "beta1",
-                                        "beta2",     "epsilon", "weight-decay", "schedule", "lowest-momentum"};
+/// Options of a folder's recipe that were chosen for its optimizer: another optimizer, or what belongs to SGD, drops them.
+constexpr const char* kOptimizerOptions[] = {"optimizer", "lr", "weight-decay", "schedule"};
+constexpr const char* kSgdOptions[] = {"momentum", "nesterov", "lowest-momentum"};
 
 /// Options that weights of --init bring with them.
 constexpr const char* kInitOptions[] = {"model", "image-size", "initialization"};
@@ -240,7 +240,9 @@ nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const T
   const auto erase = [&](const auto& names) {
     for (const char* name : names) recipe.erase(name);
   };
-  if (std::any_of(std::begin(kStepOptions), std::end(kStepOptions), given)) erase(kStepOptions);
+  const bool other_optimizer = (given("optimizer") && options.optimizer != recipe.value("optimizer", "")) ||
+                               std::any_of(std::begin(kSgdOptions), std::end(kSgdOptions), given);
+  if (other_optimizer) erase(kOptimizerOptions);
   if (!options.init_file.empty()) erase(kInitOptions);
   if (given("crop-area") || given("crop-aspect")) recipe.erase("crop-padding");
   std::string line;
@@ -251,6 +253,9 @@ nlohmann::ordered_json recipe_of_folder(const CommandLine& command_line, const T
   }
   std::printf("defaults for %lld training images of %lld classes:%s\n", static_cast<long long>(folder.train_images),
               static_cast<long long>(folder.classes), line.c_str());
+  if (other_optimizer) {
+    std::printf("the optimizer is not AdamW: its learning rate, weight decay and schedule are no defaults here\n");
+  }
   return recipe;
 }
 

@@ -109,9 +109,13 @@ bool TrainSession::run(Feed& evaluated, std::string& results) {
     std::printf("no epoch has been better than epoch %lld for %lld epochs (--patience): the training ends\n",
                 static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
   }
-  const std::string best = best_ ? concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ",
-                                          to_string(part_), " images), ")
-                                 : "";
+  std::string best;
+  if (best_) {
+    char accuracy[32] = "";
+    if (part_ == Part::validation) std::snprintf(accuracy, sizeof accuracy, ": accuracy %.4f", best_->eval_accuracy);
+    best = concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ", to_string(part_), " images",
+                  accuracy, "), ");
+  }
   results =
       concat(run_.path().string(), " holds model.safetensors, ", best, "checkpoints, metrics.jsonl and report.html");
   std::printf("%s\n", results.c_str());

@@ -193,6 +193,21 @@ TEST_CASE("the defaults for a folder of images follow from the images, and each 
   const std::string own = output_of(folder, train + "--momentum 0.9 --batch-size 5 --test-fraction 0.5 --out own");
   CHECK_THAT(own.substr(0, own.find('\n')), !Catch::Contains("--optimizer") && !Catch::Contains("--lr") &&
                                                 !Catch::Contains("--batch-size") && Catch::Contains("--flip"));
+  // One option of the optimizer changed leaves the others; what belongs to SGD drops those of AdamW.
+  const std::string slower = output_of(folder, train + "--lr 0.0005 --out slower");
+  CHECK_THAT(
+      slower.substr(0, slower.find('\n')),
+      Catch::Contains(" --optimizer adamw --weight-decay 0.05 --schedule one-cycle ") && !Catch::Contains("--lr"));
+  CHECK_THAT(own, Catch::Contains("\nthe optimizer is not AdamW: its learning rate, weight decay and schedule are no "
+                                  "defaults here\n"));
+  // A folder beside the parts is named.
+  fs::create_directories(folder / "parted/moon");
+  fs::copy(folder / "pets", folder / "parted/train", fs::copy_options::recursive);
+  fs::copy(folder / "pets", folder / "parted/test", fs::copy_options::recursive);
+  CHECK(run(folder.path(), train + "--data-dir parted --out parted_run").err ==
+        "warning: parted/moon lies next to train and test, and is not used\n");
+  CHECK(run(folder.path(), "train --data pets --out refused").err ==
+        "train: there is no data set 'pets', but a folder of that name: write folder:pets\n");
   output_of(folder, train + "--flip=false --out unmirrored");
   CHECK(json::parse(text_of(folder / "unmirrored/config.json"))["options"]["flip"] == false);
   CHECK(json::parse(text_of(folder / "run/config.json"))["options"]["flip"] == true);
@@ -347,7 +362,7 @@ TEST_CASE("the weights of the best epoch are kept, also by a run that was stoppe
              Catch::Contains(concat("model_best.safetensors (epoch ", epoch, ", the best on the test images)")));
   const std::string held = output_of(folder, train + "--epochs 1 --hold-out 6 --out held");
   CHECK_THAT(held, Catch::Contains("18 training, 6 validation and 24 test images") &&
-                       Catch::Contains("(epoch 1, the best on the validation images)"));
+                       Catch::Contains("(epoch 1, the best on the validation images: accuracy 0."));
   check_best("held", "");
   const std::string of_held = std::string("evaluate --device ") + DEVICE + " --weights held/model_best.safetensors";
   CHECK_THAT(output_of(folder, of_held),

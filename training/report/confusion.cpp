@@ -198,6 +198,17 @@ std::string confusion_matrix(const EvaluationRecord& record) {
          (small ? "" : class_table(matrix));
 }
 
+namespace {
+
+/// The last two parts of a path: the folder of the class and the name of the file.
+std::string end_of_path(const std::string& path) {
+  const std::size_t name = path.find_last_of('/');
+  if (name == std::string::npos || name == 0) return path;
+  return path.substr(path.find_last_of('/', name - 1) + 1);
+}
+
+}  // namespace
+
 std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
   const auto& list = record.evaluation.mistakes;
   const auto name = [&](std::int32_t i) {
@@ -210,8 +221,7 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
     const Mistake& mistake = list[shown];
     const std::string label = name(mistake.label), predicted = name(mistake.predicted);
     const std::string file = shown < record.mistake_files.size() ? record.mistake_files[shown] : "";
-    const std::string index =
-        file.empty() ? "sample " + grouped(mistake.index) : escaped(file.substr(file.find_last_of('/') + 1));
+    const std::string index = file.empty() ? "sample " + grouped(mistake.index) : escaped(end_of_path(file));
     const bool has_image = shown < record.mistake_images.size() && !record.mistake_images[shown].empty();
     std::string image = "<div class=\"blank\">" + index + "</div>";
     if (has_image) {
