@@ -105,6 +105,10 @@ DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& o
   return read(path, {.options = options});
 }
 
+Shape stored_shape(const std::filesystem::path& path) {
+  return read(path, {.options = {.exif_orientation = false}, .shape_only = true}).shape;
+}
+
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options) {
   DecodedImage image = read(path, {.options = options, .height = height, .width = width});

@@ -47,6 +47,9 @@ struct ImageOptions {
 /// format, larger than 2^28 pixels, or of a format that this build leaves out (with the package that it needs).
 DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& options = {});
 
+/// (C, H, W) of an image as it is stored. Of a JPEG or PNG only the header is decoded. Throws Error like read_image.
+Shape stored_shape(const std::filesystem::path& path);
+
 /// Reads an image of `channels` channels (1 or 3; 0: as in the file) and of the size (height, width): read_image,
 /// fitted_to, with_channels. A JPEG that is at least four times as large is decoded by libjpeg at a half, a quarter or an
 /// eighth of its size, never below twice the size that the resizing needs. That changes pixels by little and takes a

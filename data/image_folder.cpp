@@ -199,7 +199,7 @@ ImageFolderSummary summarize_image_folder(const std::vector<fs::path>& folders, 
   std::vector<std::int64_t> sides;
   for (std::size_t i = 0; i < seen; ++i) {
     try {
-      const Shape shape = read_image(images[i * images.size() / seen].path, options.image).shape;
+      const Shape shape = stored_shape(images[i * images.size() / seen].path);
       sides.push_back(std::min(shape[1], shape[2]));
     } catch (const Error&) {  // load_image_folder reports it
     }

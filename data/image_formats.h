@@ -15,6 +15,7 @@ namespace minception {
 struct Decoding {
   ImageOptions options;
   std::int64_t height = 0, width = 0;  ///< size that the image is resized to; 0: full size is needed
+  bool shape_only = false;             ///< pixels may be left out
 };
 
 /// Tells the format from the first bytes.

@@ -90,6 +90,7 @@ class JpegReader {
     require(width > kMostPixels / height || width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_,
             ": ", file_.size(), " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated",
             kImageRemedy);
+    if (how_.shape_only) return {Shape{colours == 1 ? 1 : 3, height, width}, {}};
     const int orientation = how_.options.exif_orientation ? this->orientation() : 1;
     const bool transposed = orientation >= 5;
     info_.scale_denom =

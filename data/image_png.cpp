@@ -73,6 +73,7 @@ class PngReader {
     require(width > kMostPixels / height || claimed / 1032 <= file_.size(), name_, ": ", file_.size(),
             " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated", kImageRemedy);
     const bool colour = (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) != 0;
+    if (how_.shape_only) return {Shape{colour ? 3 : 1, height, width}, {}};
     DecodedImage image = blank_image(name_, colour ? 3 : 1, height, width);
     stage([this] {
       png_set_expand(png_);    // palettes to RGB, 1, 2 and 4 bits to 8, transparent colours to an alpha channel

@@ -73,13 +73,13 @@ nlohmann::ordered_json folder_recipe(const ImageFolderSummary& folder) {
   const std::int64_t images = folder.train_images;
   const std::string size = folder.side <= 40 ? "32" : folder.side <= 80 ? "64" : "96";
   const std::int64_t batch = images < 64 ? 8 : images < 2000 ? 32 : 128;
-  const std::int64_t epochs = std::clamp<std::int64_t>(20'000 / std::max<std::int64_t>(images, 1), 10, 100);
+  const std::int64_t epochs = std::clamp<std::int64_t>(60'000 / std::max<std::int64_t>(images, 1), 10, 100);
   nlohmann::ordered_json options = {{"model", images < 5000 ? "googlenet_small" : "googlenet_bn"},
                                     {"image-size", size},
                                     {"batch-size", batch},
                                     {"epochs", epochs},
                                     {"optimizer", "adamw"},
-                                    {"lr", 2e-3},
+                                    {"lr", 5e-3},
                                     {"weight-decay", 0.05},
                                     {"schedule", "one-cycle"},
                                     {"initialization", "kaiming-normal"},

@@ -107,6 +107,7 @@ TEST_CASE("JPEGs are read from files") {
   const std::string file = file_of({.height = 20, .width = 30, .colour = JCS_GRAYSCALE}, 1, image.pixels);
   write_file(folder / "image.jpg", file);
   CHECK(read_image(folder / "image.jpg").pixels == decoded(file).pixels);
+  CHECK(stored_shape(folder / "image.jpg") == Shape{1, 20, 30});
 }
 
 // At quality 100 all quantisation steps are 1, which leaves errors of rounding: at most 1/2 in each of the

@@ -138,6 +138,7 @@ TEST_CASE("PNGs written here come back") {
     write_file(folder / "image.png", text_of(encode_png(image.shape, image.pixels)));
     const DecodedImage read = read_image(folder / "image.png");
     CHECK(read.shape == image.shape);
+    CHECK(stored_shape(folder / "image.png") == image.shape);
     CHECK(read.pixels == image.pixels);
   }
 }
