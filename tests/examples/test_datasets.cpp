@@ -112,7 +112,7 @@ TEST_CASE("images in folders are trained on, tested and predicted under the name
 
   const std::string data = "--data folder:zoo --test-fraction 0.2 ";
   const std::string trained =
-      output_of(folder, kTrain + data + "--validation-fraction 0 --folder-size 20x24 --out run");
+      output_of(folder, kTrain + data + "--schedule constant --validation-fraction 0 --folder-size 20x24 --out run");
   CHECK_THAT(trained, Catch::Contains("folder:zoo: 12 training and 3 test images, 20x24"));
   const json test = json::parse(output_of(folder, "evaluate --json" + kWeights + data));
   const json train = json::parse(output_of(folder, "evaluate --json --split train" + kWeights + data));
