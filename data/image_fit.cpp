@@ -3,6 +3,7 @@
 #include <minception/data/image_formats.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <utility>
@@ -35,8 +36,9 @@ DecodedImage bordered(const DecodedImage& image, std::int64_t height, std::int64
   const std::int64_t top = (height - image.shape[1]) / 2, left = (width - image.shape[2]) / 2;
   DecodedImage result{Shape{channels, height, width}, {}};
   result.pixels.resize(static_cast<std::size_t>(result.shape.elements()));
+  const std::array<std::uint8_t, 3> background = background_of(options, channels);
   for (std::size_t at = 0; at < result.pixels.size(); ++at) {
-    result.pixels[at] = background_byte(options, channels, static_cast<std::int64_t>(at) % channels);
+    result.pixels[at] = background[at % static_cast<std::size_t>(channels)];
   }
   const std::int64_t row = image.shape[2] * channels;
   for (std::int64_t y = 0; y < image.shape[1]; ++y) {
@@ -81,22 +83,22 @@ int reduction_for(std::int64_t height, std::int64_t width, const Decoding& how) 
   return reduction;
 }
 
-std::uint8_t background_byte(const ImageOptions& options, std::int64_t channels, std::int64_t channel) {
+std::array<std::uint8_t, 3> background_of(const ImageOptions& options, std::int64_t channels) {
+  if (channels == 3) return options.background;
   const auto& [r, g, b] = options.background;
-  if (channels == 3) return options.background[static_cast<std::size_t>(channel)];
-  return with_channels({Shape{3, 1, 1}, {r, g, b}}, 1).pixels[0];
+  return {with_channels({Shape{3, 1, 1}, {r, g, b}}, 1).pixels[0]};
 }
 
 DecodedImage over_background(const std::string& name, const Shape& shape, std::span<const std::uint8_t> pixels,
                              const ImageOptions& options) {
   const std::int64_t from = shape[0], to = has_coloured_background(options) ? 3 : from;
   DecodedImage image = blank_image(name, to, shape[1], shape[2]);
+  const std::array<std::uint8_t, 3> background = background_of(options, to);
   const std::uint8_t* source = pixels.data();
   for (std::size_t at = 0; at < image.pixels.size(); at += static_cast<std::size_t>(to), source += from + 1) {
     const int opacity = source[from];
     for (std::int64_t c = 0; c < to; ++c) {
-      const int background = background_byte(options, to, c);
-      const int sum = source[from == 1 ? 0 : c] * opacity + background * (255 - opacity);
+      const int sum = source[from == 1 ? 0 : c] * opacity + background[static_cast<std::size_t>(c)] * (255 - opacity);
       image.pixels[at + static_cast<std::size_t>(c)] = static_cast<std::uint8_t>((sum + 127) / 255);
     }
   }

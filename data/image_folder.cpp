@@ -158,12 +158,12 @@ void map_pixels(const fs::path& folder, const std::vector<Part>& parts, const Im
 
 ImageFolderParts image_folder_parts(const std::vector<fs::path>& folders, const ImageFolderOptions& options) {
   ImageFolderParts parts;
-  std::error_code error;
   for (const fs::path& folder : folders) {
     if (!options.labels.empty()) break;
-    parts.train |= fs::is_directory(folder / "train", error);
-    parts.validation |= !validation_folder(folder).empty();
-    parts.test |= fs::is_directory(folder / "test", error);
+    const PartFolders found = part_folders(folder);
+    parts.train |= !found.train.empty();
+    parts.validation |= !found.validation.empty();
+    parts.test |= !found.test.empty();
   }
   if (options.labels.empty()) return parts;
   Problems ignored;
@@ -176,12 +176,11 @@ std::vector<fs::path> unused_folders(const std::vector<fs::path>& folders, const
   std::error_code error;
   for (const fs::path& folder : folders) {
     if (!options.labels.empty()) break;
-    const fs::path train = folder / "train", test = folder / "test";
-    if (!fs::is_directory(train, error) && !fs::is_directory(test, error)) continue;
-    const fs::path validation = validation_folder(folder);
+    const PartFolders found = part_folders(folder);
+    if (!found.any()) continue;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       const fs::path& path = entry.path();
-      const bool part = path == train || path == test || path == validation;
+      const bool part = path == found.train || path == found.test || path == found.validation;
       if (!part && entry.is_directory(error) && !is_left_by_systems(path.filename().string())) unused.push_back(path);
     }
   }

@@ -54,7 +54,7 @@ bool is_left_by_systems(std::string name);
 struct ImageFolderParts {
   bool train = false, validation = false, test = false;
 };
-/// Of several folders, those that one of them has.
+/// Of several folders: a part counts if any of them has it.
 ImageFolderParts image_folder_parts(const std::vector<std::filesystem::path>& folders,
                                     const ImageFolderOptions& options);
 

@@ -35,8 +35,8 @@ int reduction_for(std::int64_t height, std::int64_t width, const Decoding& how);
 /// the background is coloured.
 DecodedImage over_background(const std::string& name, const Shape& shape, std::span<const std::uint8_t> pixels,
                              const ImageOptions& options);
-/// Byte of the background in `channel` of an image with `channels` channels; grey by the weights of with_channels.
-std::uint8_t background_byte(const ImageOptions& options, std::int64_t channels, std::int64_t channel);
+/// The background for an image of `channels` channels, a byte for each; grey by the weights of with_channels.
+std::array<std::uint8_t, 3> background_of(const ImageOptions& options, std::int64_t channels);
 inline bool has_coloured_background(const ImageOptions& options) {
   const auto& b = options.background;
   return b[0] != b[1] || b[1] != b[2];

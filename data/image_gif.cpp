@@ -1,4 +1,4 @@
-/// GIF through giflib: the first frame on its canvas. What the frame leaves free is transparent.
+/// GIF through giflib: the first frame. Pixels of the canvas outside of the frame are transparent.
 
 #include <minception/data/image_formats.h>
 

@@ -221,14 +221,16 @@ bool is_left_by_systems(std::string name) {
   return name.starts_with('.') || std::find(std::begin(kLeft), std::end(kLeft), name) != std::end(kLeft);
 }
 
-fs::path validation_folder(const fs::path& path) {
-  if (!is_folder(path / "train")) return {};  // "val" may be a class
-  fs::path found;
+PartFolders part_folders(const fs::path& path) {
+  PartFolders found;
+  if (is_folder(path / "train")) found.train = path / "train";
+  if (is_folder(path / "test")) found.test = path / "test";
+  if (found.train.empty()) return found;  // "val" may be a class
   for (const char* name : {"val", "valid", "validation"}) {
     if (!is_folder(path / name)) continue;
-    require(found.empty(), path.string(), ": has both ", found.filename().string(), " and ", name,
+    require(found.validation.empty(), path.string(), ": has both ", found.validation.filename().string(), " and ", name,
             "; leave one folder with images for validation");
-    found = path / name;
+    found.validation = path / name;
   }
   return found;
 }
@@ -259,20 +261,21 @@ void add_classes(std::vector<ClassFolder>& to, std::vector<ClassFolder> from) {
 
 void add_folder(const fs::path& path, const ImageFolderOptions& options, Problems& problems, Parts& parts) {
   require(is_folder(path), path.string(), ": there is no such folder");
-  const fs::path train = path / "train", test = path / "test", validation = validation_folder(path);
+  const PartFolders found = part_folders(path);
   const auto add = [&](const fs::path& folder, bool wanted, std::vector<ClassFolder>& to, std::string& source) {
+    if (folder.empty()) return;
     if (source.empty()) source = folder.string();
     if (wanted) add_classes(to, find_classes(folder, problems));
   };
-  if (!is_folder(train) && !is_folder(test)) {
+  if (!found.any()) {
     add(path, true, parts.train, parts.train_source);
     return;
   }
-  require(is_folder(train) || !options.train, path.string(),
+  require(!found.train.empty() || !options.train, path.string(),
           ": has no folder train; make folders train and test, each with a folder per class");
-  if (is_folder(train)) add(train, options.train || options.validation, parts.train, parts.train_source);
-  if (!validation.empty()) add(validation, options.validation, parts.validation, parts.validation_source);
-  if (is_folder(test)) add(test, options.test, parts.test, parts.test_source);
+  add(found.train, options.train || options.validation, parts.train, parts.train_source);
+  add(found.validation, options.validation, parts.validation, parts.validation_source);
+  add(found.test, options.test, parts.test, parts.test_source);
 }
 
 /// Fields of a table of comma-separated values (RFC 4180), row by row. A byte order mark is skipped.

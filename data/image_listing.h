@@ -52,7 +52,12 @@ struct ImageListing {
 ImageListing list_image_folder(const std::vector<std::filesystem::path>& folders, const ImageFolderOptions& options,
                                const Selection& selection, Problems& problems);
 
-/// The folder with validation images next to `path`/train: val, valid or validation; empty if there is none.
-std::filesystem::path validation_folder(const std::filesystem::path& path);
+/// Folders of the parts in a folder of images; empty paths for those that are not there. Validation images lie next to
+/// train, in val, valid or validation. Throws Error if two of these are there.
+struct PartFolders {
+  std::filesystem::path train, validation, test;
+  bool any() const { return !train.empty() || !test.empty(); }
+};
+PartFolders part_folders(const std::filesystem::path& path);
 
 }  // namespace minception

@@ -7,6 +7,7 @@
 #include <tiffio.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -107,12 +108,13 @@ DecodedImage decode_tiff(std::span<const std::uint8_t> file, const std::string& 
 
   const std::int64_t channels = grey && !has_coloured_background(how.options) ? 1 : 3;
   DecodedImage image = blank_image(name, channels, height, width);
+  const std::array<std::uint8_t, 3> background = background_of(how.options, channels);
   for (std::size_t i = 0; i < raster.size(); ++i) {
     const std::uint32_t pixel = raster[i];
     const std::uint32_t parts[] = {TIFFGetR(pixel), TIFFGetG(pixel), TIFFGetB(pixel)};  // times the opacity
     const std::uint32_t uncovered = 255 - TIFFGetA(pixel);
     for (std::int64_t c = 0; c < channels; ++c) {
-      const std::uint32_t behind = uncovered == 0 ? 0 : uncovered * background_byte(how.options, channels, c);
+      const std::uint32_t behind = uncovered * background[static_cast<std::size_t>(c)];
       image.pixels[i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)] =
           static_cast<std::uint8_t>(std::min(parts[c] + (behind + 127) / 255, 255u));
     }
