@@ -73,9 +73,13 @@ class File {
 
 }  // namespace
 
+std::string lower_case(std::string text) {
+  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  return text;
+}
+
 bool has_image_suffix(const std::filesystem::path& path) {
-  std::string suffix = path.extension().string();
-  for (char& letter : suffix) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  const std::string suffix = lower_case(path.extension().string());
   constexpr std::string_view kSuffixes[] = {".png",  ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif",
                                             ".tiff", ".gif", ".bmp",  ".pgm", ".ppm",  ".pnm"};
   return std::find(std::begin(kSuffixes), std::end(kSuffixes), suffix) != std::end(kSuffixes);

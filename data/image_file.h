@@ -60,6 +60,9 @@ DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels
 /// The image in the size (height, width), by resized_to and as `options` say where the proportions differ.
 DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t width, const ImageOptions& options);
 
+/// The text with its ASCII letters in lower case.
+std::string lower_case(std::string text);
+
 /// Whether the name of the file ends as those of the formats above do, in any case of letters.
 bool has_image_suffix(const std::filesystem::path& path);
 

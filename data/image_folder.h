@@ -48,7 +48,7 @@ struct ImageFolderOptions {
 
 /// Whether a file or folder of this name is passed over: it begins with a dot, or is what operating systems, network
 /// storage and archives leave in folders, in any case of letters.
-bool is_left_by_systems(std::string name);
+bool is_left_by_systems(const std::string& file_name);
 
 /// Parts that have a folder of their own.
 struct ImageFolderParts {

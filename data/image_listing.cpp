@@ -1,4 +1,5 @@
 #include <minception/data/epoch_order.h>
+#include <minception/data/image_file.h>
 #include <minception/data/image_listing.h>
 
 #include <algorithm>
@@ -106,17 +107,22 @@ std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems
 
 void check_same_classes(const std::string& train, const std::vector<ClassFolder>& of_train, const std::string& test,
                         const std::vector<ClassFolder>& of_test) {
-  const auto lacks = [](const std::vector<ClassFolder>& classes, const std::string& name) {
-    return std::none_of(classes.begin(), classes.end(), [&](const ClassFolder& one) { return one.name == name; });
+  const auto check = [](const std::string& part, const std::vector<ClassFolder>& classes, const std::string& other,
+                        const std::vector<ClassFolder>& wanted) {
+    for (const ClassFolder& one : wanted) {
+      std::string hint = "both need the same classes";
+      bool found = false;
+      for (const ClassFolder& candidate : classes) {
+        found = found || candidate.name == one.name;
+        if (lower_case(candidate.name) == lower_case(one.name)) {
+          hint = concat("it has '", candidate.name, "', and upper and lower case are different; rename one of them");
+        }
+      }
+      require(found, part, ": the class '", one.name, "' of ", other, " is missing; ", hint);
+    }
   };
-  for (const ClassFolder& one : of_train) {
-    require(!lacks(of_test, one.name), test, ": the class '", one.name, "' of ", train,
-            " is missing; both need the same classes");
-  }
-  for (const ClassFolder& one : of_test) {
-    require(!lacks(of_train, one.name), train, ": the class '", one.name, "' of ", test,
-            " is missing; both need the same classes");
-  }
+  check(test, of_test, train, of_train);
+  check(train, of_train, test, of_test);
 }
 
 /// Moves the images for which `is_taken(class, index)` holds into the result.
@@ -204,8 +210,8 @@ void Problems::report(const fs::path& folder) const {
   throw Error(concat(folder.string(), ": ", texts_.size(), " files and folders cannot be used:"), texts_);
 }
 
-bool is_left_by_systems(std::string name) {
-  for (char& letter : name) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+bool is_left_by_systems(const std::string& file_name) {
+  const std::string name = lower_case(file_name);
   constexpr std::string_view kLeft[] = {"thumbs.db",
                                         "ehthumbs.db",
                                         "ehthumbs_vista.db",

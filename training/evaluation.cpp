@@ -207,7 +207,7 @@ std::string evaluation_table(const Evaluation& evaluation, const std::vector<std
   require(static_cast<std::int64_t>(class_names.size()) == evaluation.classes, class_names.size(), " class names for ",
           evaluation.classes, " classes");
   return formatted("loss %.4f  top-1 %.2f %%", evaluation.loss, 100.0 * evaluation.top1) +
-         formatted("  top-5 %.2f %%\n\n", 100.0 * evaluation.top5) +
+         (evaluation.classes > 5 ? formatted("  top-5 %.2f %%\n\n", 100.0 * evaluation.top5) : "\n\n") +
          (evaluation.classes <= kReadable
               ? class_table(evaluation, class_names, true)
               : class_table(evaluation, class_names, false) + "\n" + frequent_confusions(evaluation, class_names));

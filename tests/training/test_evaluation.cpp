@@ -301,7 +301,7 @@ TEST_CASE("the table for people is aligned and short for many classes") {
                                  .confusion = {10, 0, 2, 0, 1234, 0, 0, 0, 0},
                                  .mistakes = {}};
   CHECK(evaluation_table(evaluation, {"cat", "\u00e9l\u00e9phant", "cow"}) ==
-        "loss 0.2500  top-1 33.33 %  top-5 100.00 %\n"
+        "loss 0.2500  top-1 33.33 %\n"
         "\n"
         "    class       recall  precision     0     1     2  <- predicted\n"
         "  0 cat        83.33 %   100.00 %    10     .     2\n"

@@ -70,13 +70,6 @@ Curve speed(const Run& run, const std::string& name, const std::string& colour) 
   return step_curve(run, name, colour, true, value);
 }
 
-/// Some runs have no top-5: with up to five classes it is always right.
-bool tells_top5(const Run& run) {
-  const auto& epochs = run.metrics.epochs;
-  return std::any_of(epochs.begin(), epochs.end(),
-                     [](const EpochMetrics& epoch) { return epoch.eval_top5 > 0.0 && epoch.eval_top5 < 1.0; });
-}
-
 /// The loss of a network that knows nothing.
 std::vector<Reference> guessing(const Run& run) {
   const double classes = run.number("classes");
@@ -132,7 +125,7 @@ std::string curves_of(const Run& run) {
                            epoch_curve(run, part, "c1", [](const auto& line) { return line.eval_accuracy; })},
                 .references = {},
                 .height = 280};
-  if (tells_top5(run)) {
+  if (run.tells_top5()) {
     accuracy.curves.push_back(epoch_curve(run, part + " top-5", "c2", [](const auto& line) { return line.eval_top5; }));
   }
   Plot rate{.title = "Speed in images per second",

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -96,6 +97,11 @@ double Run::steps_per_epoch() const {
   }
   const double steps = std::ceil(number("train_images") / number("batch_size"));
   return std::isfinite(steps) ? steps : 0.0;
+}
+
+bool Run::tells_top5() const {
+  return std::any_of(metrics.epochs.begin(), metrics.epochs.end(),
+                     [](const EpochMetrics& epoch) { return epoch.eval_top5 > 0.0 && epoch.eval_top5 < 1.0; });
 }
 
 std::string Run::title() const {

@@ -28,6 +28,8 @@ struct Run {
   double number(const std::string& key) const;
   /// Optimizer steps of an epoch; 0 if nothing tells.
   double steps_per_epoch() const;
+  /// Whether some epoch's top-5 accuracy is neither 0 nor 1. With up to five classes it is always 1.
+  bool tells_top5() const;
   /// "googlenet on fashion-mnist", or the name of the folder.
   std::string title() const;
 };

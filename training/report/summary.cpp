@@ -113,13 +113,14 @@ std::string epoch_table(const Run& run) {
   const auto& epochs = run.metrics.epochs;
   if (epochs.empty()) return "";
   const EpochMetrics* best = best_epoch(run);
+  const bool top5 = run.tells_top5();
   std::string rows;
   for (const std::size_t i : spread_indices(epochs.size(), kEpochRows)) {
     const EpochMetrics& epoch = epochs[i];
     rows += "<tr><th scope=\"row\">" + grouped(epoch.epoch) + "</th>" + cell(grouped(epoch.step)) +
             cell(decimal(epoch.learning_rate, 6)) + cell(fixed(epoch.train_loss, 4)) +
             cell(percent(epoch.train_accuracy)) + cell(fixed(epoch.eval_loss, 4)) +
-            cell(percent(epoch.eval_accuracy), &epoch == best) + cell(percent(epoch.eval_top5)) +
+            cell(percent(epoch.eval_accuracy), &epoch == best) + (top5 ? cell(percent(epoch.eval_top5)) : "") +
             cell(compact(epoch.examples_per_second)) + cell(duration(epoch.seconds)) + "</tr>\n";
   }
   std::string head;
@@ -127,6 +128,7 @@ std::string epoch_table(const Run& run) {
   for (const std::string& name :
        {std::string("step"), std::string("learning rate"), std::string("train loss"), std::string("train accuracy"),
         part + " loss", part + " accuracy", part + " top-5", std::string("images/s"), std::string("time")}) {
+    if (!top5 && name.ends_with("top-5")) continue;
     head += "<th scope=\"col\" class=\"n\">" + name + "</th>";
   }
   return "<details><summary>" +
