@@ -1,17 +1,19 @@
 """How fast photos of 12 megapixels become training images, next to PIL, and how fast training reads them from a cache.
 
-    photo_rates.py BIN [COUNT]      BIN is the folder of the programs; COUNT photos (60) are made
+    photo_rates.py BIN [COUNT [SMALL]]      BIN is the folder of the programs
 
-Prints a table in Markdown, in photos per second. PIL decodes on one thread, in full size and with its own reduced decoding
-(`Image.draft`); `train` with one and with all threads. Needs Pillow and NumPy.
+Makes COUNT photos (60), which share four files, and SMALL images (0) of 64x64. Prints tables in Markdown: photos per second,
+and the memory of a training. PIL decodes on one thread, in full size and with its own reduced decoding (`Image.draft`);
+`train` with one and with all threads. Memory is what the process holds itself (RssAnon): the cache is a file. Needs Pillow
+and NumPy.
 """
 
-import io
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import numpy
@@ -30,16 +32,24 @@ def photo(seed):
 
 
 def make(folder, count):
-    files = []
-    for k in range(4):
-        content = io.BytesIO()
-        photo(k).save(content, "JPEG", quality=90)
-        files.append(content.getvalue())
+    files = [folder / f"{k}.jpg" for k in range(4)]
+    for k, file in enumerate(files):
+        photo(k).save(file, quality=90)
     for i in range(count):
         path = folder / "photos" / "ab"[i % 2] / f"{i:04}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(files[i % 4])
-    return sorted((folder / "photos").rglob("*.jpg")), sum(map(len, files)) / 4e6
+        os.link(files[i % 4], path)
+    return sorted((folder / "photos").rglob("*.jpg")), sum(file.stat().st_size for file in files) / 4e6
+
+
+def make_small(folder, count):
+    random = numpy.random.default_rng(0)
+    for i in range(count):
+        path = folder / "small" / f"{i % 10}" / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tile = random.integers(0, 256, (4, 4, 3), numpy.uint8)
+        tile[i % 10 % 4, i % 10 // 4] = 255
+        Image.fromarray(tile).resize((64, 64), Image.NEAREST).save(path, quality=85)
 
 
 def pil_rate(paths, draft):
@@ -52,13 +62,28 @@ def pil_rate(paths, draft):
     return len(paths) / (time.monotonic() - start)
 
 
-def train(programs, folder, *options):
-    """Seconds until the images are loaded, and images per second of the last epoch."""
+def memory(process):
+    """MiB that the process holds itself."""
+    try:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.split("RssAnon:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        return 0.0
+
+
+def train(programs, folder, images, *options):
+    """Seconds until the images are loaded, images per second of the last epoch, and the largest memory in MiB."""
     start = time.monotonic()
-    command = [programs / "train", "--data", f"folder:{folder / 'photos'}", "--image-size", str(SIZE), "--out",
-               folder / "run", "--overwrite", *options]
-    loaded, rate = 0.0, 0.0
+    command = [programs / "train", "--data", f"folder:{folder / images}", "--out", folder / "run", "--overwrite", *options]
+    loaded, rate, most = 0.0, 0.0, [0.0]
+
+    def watch(process):
+        while process.poll() is None:
+            most[0] = max(most[0], memory(process))
+            time.sleep(0.2)
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        threading.Thread(target=watch, args=(process,), daemon=True).start()
         for line in process.stdout:
             if line.startswith("folder:"):
                 loaded = time.monotonic() - start
@@ -66,10 +91,10 @@ def train(programs, folder, *options):
                 rate = float(line.split(" images/s")[0].split()[-1])
     if process.returncode != 0:
         sys.exit(f"train ended with {process.returncode}")
-    return loaded, rate
+    return loaded, rate, most[0]
 
 
-def main(programs, count):
+def main(programs, count, small):
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         paths, megabytes = make(folder, count)
@@ -77,22 +102,32 @@ def main(programs, count):
         pil_rate(some, False)  # warm up
         rows = [("PIL, full size, 1 thread", pil_rate(some, False)), ("PIL, reduced, 1 thread", pil_rate(some, True))]
         threads = len(os.sched_getaffinity(0))
-        defaults = ("--epochs", "3")
-        loaded, resident = train(programs, folder, *defaults)
+        defaults = ("--image-size", str(SIZE), "--epochs", "3")
+        loaded, resident, _ = train(programs, folder, "photos", *defaults)
         rows.append((f"train, decoding into memory, {threads} threads", count / loaded))
-        loaded, _ = train(programs, folder, *defaults, "--cache", folder / "cache")
+        loaded, _, held = train(programs, folder, "photos", *defaults, "--cache", folder / "cache")
         rows.append((f"train, decoding into a cache, {threads} threads", count / loaded))
         rows.append(("training, images in memory", resident))
         for loaders in (1, 2):
-            loaded, rate = train(programs, folder, *defaults, "--cache", folder / "cache", "--loader-threads", str(loaders))
+            loaded, rate, _ = train(programs, folder, "photos", *defaults, "--cache", folder / "cache", "--loader-threads", str(loaders))
             rows.append((f"training from the cache, {loaders} loader threads", rate))
         rows.append(("loading from the cache", count / loaded))
         print(f"{count} photos of 4000x3000, {megabytes:.1f} MB each, to {SIZE}x{SIZE}\n\n| | photos/s |\n| --- | --- |")
         for name, rate in rows:
             print(f"| {name} | {rate:.1f} |")
+        print(f"\nmemory of the training that makes the cache: {held:.0f} MiB")
+        if small > 0:
+            make_small(folder, small)
+            print(f"\n{small} images of 64x64, an epoch of googlenet_small\n\n| | images/s | memory, MiB |\n| --- | --- | --- |")
+            options = ("--model", "googlenet_small", "--batch-size", "128", "--epochs", "1")
+            for name, extra in (("in memory", ()), ("cache, being made", ("--cache", folder / "small_cache")),
+                                ("cache, 1 loader thread", ("--cache", folder / "small_cache")),
+                                ("cache, 2 loader threads", ("--cache", folder / "small_cache", "--loader-threads", "2"))):
+                _, rate, held = train(programs, folder, "small", *options, *extra)
+                print(f"| {name} | {rate:.0f} | {held:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) == 3 else 60)
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 60, int(sys.argv[3]) if len(sys.argv) > 3 else 0)

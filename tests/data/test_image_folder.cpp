@@ -471,7 +471,8 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
       {file("train/owl/o", grey_file(1)),
        "/test: the class 'owl' of FOLDER/train is missing; both need the same classes"},
       {[](const fs::path& in) { fs::rename(in / "test/dog", in / "test/Dog"); },
-       "/test: the class 'dog' of FOLDER/train is missing; it has 'Dog', and upper and lower case are different; rename "
+       "/test: the class 'dog' of FOLDER/train is missing; it has 'Dog', and upper and lower case are different; "
+       "rename "
        "one of them"},
       {file("train/dog/more/image", grey_file(1)),
        "/train/dog/more: is a folder inside a class; put the images directly into the folder of their class"},
