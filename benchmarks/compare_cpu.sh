@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Minception beside PyTorch on this CPU: GoogLeNet at 96x96, batch 128, and what the quickstart trains. The machine should
-# have nothing else to do: up to BUDGET seconds (300) for each piece of work.
+# Compares Minception with PyTorch on this CPU: GoogLeNet at 96x96, batch 128, and the quickstart training. The machine
+# should be otherwise idle. Each comparison takes up to BUDGET seconds (300).
 #
 #   benchmarks/compare_cpu.sh PYTHON...     interpreters that have PyTorch, for instance /usr/bin/python3
 #
@@ -13,11 +13,11 @@ cd "$root"
 results=${RESULTS:-benchmarks/results}
 mkdir -p "$results"
 threads=$(nproc)
-export OMP_NUM_THREADS=$threads  # for PyTorch; ours is told
+export OMP_NUM_THREADS=$threads  # for PyTorch; ours gets --threads
 pythons=()
 for python in "$@"; do pythons+=(--python "$python"); done
 
-# compare NAME OPTION...: a piece of work, ours and PyTorch's in turn.
+# compare NAME OPTION...: one comparison; ours and PyTorch run alternately.
 compare() {
   local name=$1
   shift

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Minception beside PyTorch: the same training step, or inference, measured in turn in one run.
+"""Compares Minception with PyTorch: the same training step, or inference, measured alternately in one run.
 
     compare_pytorch.py --ours build/cpu/bin/step_speed --python /usr/bin/python3 [--python OTHER] [--json FILE] [WORK...]
 
-Starts step_speed and, for every Python interpreter and variant, pytorch_speed.py; lets each warm up; then lets them run one
-after the other, again and again, so that whatever slows the machine down slows all of them. Prints the rates and the ratio
-of our best to PyTorch's best. The JSON file is written after each round. WORK is what both are asked for: --model,
---image-size, --batch, --mode, --compute, --device, --threads, --momentum and so on. Python's standard library is enough
-for this program; PyTorch is needed in the interpreters that --python names.
+Starts step_speed and, for every Python interpreter and variant, pytorch_speed.py. After a warm-up they take turns
+repeatedly, so that other load on the machine slows all of them. Prints the rates and the ratio of our best to PyTorch's
+best. The JSON file is written after each round. WORK is passed to both: --model, --image-size, --batch, --mode,
+--compute, --device, --threads, --momentum and so on. This program needs only Python's standard library; the
+interpreters of --python need PyTorch.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Failed(Exception):
 
 
 class Contender:
-    """A program that waits for its turn."""
+    """A program that runs one repetition per turn."""
 
     def __init__(self, name, side, command, batch):
         self.name, self.side, self.command, self.batch = name, side, command, batch
@@ -61,7 +61,7 @@ class Contender:
         self.lines.put(None)
 
     def expect(self, word, timeout, what):
-        """The value behind the next line that begins with this word."""
+        """The rest of the next line that begins with this word."""
         end = time.monotonic() + timeout
         while True:
             try:
@@ -81,11 +81,11 @@ class Contender:
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # `expect` says how it ended
+            pass  # `expect` reports how the program ended
         self.rates.append(self.steps * self.batch / float(self.expect("repetition", timeout, "for a repetition")))
 
     def finish(self):
-        """Lets it write its own result."""
+        """Lets the program end and reads its result file."""
         try:
             self.process.stdin.close()
             self.process.wait(timeout=30)
@@ -144,7 +144,7 @@ def output_of(command):
 
 
 def commit_here():
-    beside = HERE / "commit"  # programs that were carried to another machine
+    beside = HERE / "commit"  # present if the programs were copied to another machine
     if beside.exists():
         return beside.read_text().strip()
     return output_of(["git", "-C", str(HERE), "describe", "--always", "--dirty"]) or "unknown"
@@ -248,7 +248,7 @@ def main():
         for _ in range(o.rounds):
             start = time.monotonic()
             if start + longest > end:
-                break  # another round would not be over in time
+                break  # another round would exceed the budget
             for contender in list(ready):
                 try:
                     contender.turn(max(1.0, end - time.monotonic()))

@@ -1,11 +1,11 @@
-/// How fast the executor of emulated kernels is: the price of a switch between threads, and convolutions by each rung. One
-/// OS thread, the best of several runs.
+/// Speed of the executor of emulated kernels: cost of a thread switch, and convolutions with each algorithm. Uses one
+/// OS thread; reports the best of several runs.
 
-#include <minception/core/error.h>
-#include <minception/examples/program.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "core/error.h"
+#include "kernels/cuda/launch.h"
+#include "tests/cases/case.h"
+#include "tests/kernels/staged_case.h"
+#include "tools/program.h"
 
 #include <algorithm>
 #include <chrono>
@@ -19,7 +19,7 @@ __global__ void wait_often(int barriers) {
   for (int i = 0; i < barriers; ++i) __syncthreads();
 }
 
-/// Seconds that emulated kernels took since the counters were reset.
+/// Seconds spent in emulated kernels since the counters were reset.
 double kernel_seconds() {
   double seconds = 0.0;
   for (const simt::KernelCounters& counters : simt::counters()) seconds += counters.seconds;
@@ -52,10 +52,10 @@ void convolutions(int repetitions) {
     DType dtype;
     CudaOptions options;
   };
-  const Way ways[] = {{"naive, f32", DType::f32, {.rung = Rung::naive}},
-                      {"tiled, f32", DType::f32, {.rung = Rung::tiled}},
-                      {"tensor core, tf32", DType::f32, {.tf32 = true, .rung = Rung::tensor_core}},
-                      {"tensor core, bf16", DType::bf16, {.rung = Rung::tensor_core}}};
+  const Way ways[] = {{"naive, f32", DType::f32, {.algorithm = Algorithm::naive}},
+                      {"fma, f32", DType::f32, {.algorithm = Algorithm::fma}},
+                      {"tensor_op, tf32", DType::f32, {.tf32 = true, .algorithm = Algorithm::tensor_op}},
+                      {"tensor_op, bf16", DType::bf16, {.algorithm = Algorithm::tensor_op}}};
   for (const char* label :
        {"conv2d_forward: conv3 3x3", "conv2d_backward_data: conv3 3x3", "conv2d_backward_weights: conv3 3x3"}) {
     std::printf("%s\n", label);

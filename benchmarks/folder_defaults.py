@@ -1,10 +1,10 @@
-"""What `train --data folder:PATH` makes of folders of many sizes with its defaults alone.
+"""Measures the default options of `train --data folder:PATH` on folders of many sizes.
 
-    folder_defaults.py BIN [SET]...      BIN is the folder of the programs; SETs are those of the table, all unless named
+    folder_defaults.py BIN [SET]...      BIN is the folder of the tools; SETs are those of the table, by default all
 
-Makes each folder, trains on it with three seeds and prints a table in Markdown: the defaults, the accuracy of the last epoch
-on images that were not trained on, and how long the training took. Needs Pillow and NumPy, and for the sets of clothes
-Fashion-MNIST (Debian: dataset-fashion-mnist).
+Creates each folder, trains on it with three seeds and prints a Markdown table: the defaults, the accuracy of the last
+epoch on held-out images, and the training time. Needs Pillow and NumPy, and Fashion-MNIST for the sets of clothes
+(Debian: dataset-fashion-mnist).
 """
 
 import gzip
@@ -42,7 +42,7 @@ def draw(random, shape, ground, fill):
 
 
 def shapes(random, classes):
-    """An image of each of 2 or 4 shapes, in any colours, or of 100 shapes in a colour on a ground, noisy."""
+    """One image per class: 2 or 4 classes are shapes in any colours, 100 are shape, colour and background, noisy."""
     for c in range(classes):
         if classes <= 4:
             yield SHAPES[c], draw(random, SHAPES[c], random.integers(0, 90, 3), random.integers(140, 256, 3))
@@ -76,7 +76,7 @@ def write_clothes(root, classes, train, test, seed):
                 Image.fromarray(pixels[i]).save(folder / f"{i}.png")
 
 
-#        name: what writes it, classes, training images, test images
+#        name: writer, classes, training images, test images
 SETS = {"shapes-10": (write_shapes, 2, 10, 200), "shapes-100": (write_shapes, 4, 100, 200),
         "shapes-1000": (write_shapes, 4, 1000, 1000), "shapes-1000-100": (write_shapes, 100, 1000, 1000),
         "shapes-10000-100": (write_shapes, 100, 10000, 1000), "clothes-10": (write_clothes, 2, 10, 1000),

@@ -1,14 +1,14 @@
-/// What each CUDA kernel does in one training step of a model, or in one case of the test tables, counted by the emulation:
-/// a profile without a GPU. Bytes, sectors and bank conflicts are counted in a build with the checker.
+/// Event counts of each CUDA kernel in one training step of a model, or in one case of the test tables, from the
+/// emulation: a profile without a GPU. Bytes, sectors and bank conflicts are counted only in a build with the checker.
 
-#include <minception/core/error.h>
-#include <minception/core/random.h>
-#include <minception/examples/program.h>
-#include <minception/kernels/simt/counters_table.h>
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "core/error.h"
+#include "core/random.h"
+#include "models/network.h"
+#include "models/registry.h"
+#include "simt/counters_table.h"
+#include "tests/cases/case.h"
+#include "tests/kernels/staged_case.h"
+#include "tools/program.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -68,7 +68,7 @@ void count_case(const std::string& label, DType dtype, const CudaOptions& option
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string model = "googlenet", size = "96", label, order = "traffic", rung = "automatic", dtype = "f32";
+  std::string model = "googlenet", size = "96", label, order = "traffic", algorithm = "automatic", dtype = "f32";
   std::int64_t batch = 2;
   bool tf32 = false, list = false, infer = false;
   CommandLine command_line("Counts what the CUDA kernels do in one training step, or in one case of the test tables.",
@@ -80,8 +80,8 @@ int main(int argc, char** argv) {
   command_line.add_option("--case", label, "one case instead, by its label");
   command_line.add_flag("--list", list, "print the labels of all cases");
   command_line.add_option("--dtype", dtype, "of activations").one_of({"f32", "bf16"});
-  command_line.add_option("--rung", rung, "of convolutions and matrix products")
-      .one_of({"automatic", "naive", "tiled", "tensor_core"});
+  command_line.add_option("--algorithm", algorithm, "of convolutions and matrix products")
+      .one_of({"automatic", "naive", "fma", "tensor_op"});
   command_line.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
   command_line.add_option("--sort", order, "by which column").one_of(simt::counter_orders());
   return command_line.run(argc, argv, [&] {
@@ -90,9 +90,9 @@ int main(int argc, char** argv) {
       return;
     }
     CudaOptions options{.tf32 = tf32};
-    if (rung == "naive") options.rung = Rung::naive;
-    if (rung == "tiled") options.rung = Rung::tiled;
-    if (rung == "tensor_core") options.rung = Rung::tensor_core;
+    if (algorithm == "naive") options.algorithm = Algorithm::naive;
+    if (algorithm == "fma") options.algorithm = Algorithm::fma;
+    if (algorithm == "tensor_op") options.algorithm = Algorithm::tensor_op;
     if (label.empty()) {
       count_step(model, batch, parse_image_size(size), *parse_dtype(dtype), options, infer);
     } else {

@@ -1,23 +1,24 @@
-/// How fast single operations are: the convolutions of GoogLeNet in all their passes, and the cases of the test tables, by
-/// every rung of our CUDA kernels, by cuDNN and cuBLAS, and by oneDNN on the CPU.
+/// Speed of single operations: the convolutions of GoogLeNet in all passes and the cases of the test tables, by every
+/// algorithm of our CUDA kernels, by cuDNN and cuBLAS, and by oneDNN on the CPU.
 ///
-/// Nothing wrong is timed: a case of the tables is first held against `reference` as the tests do it. Of GoogLeNet's
-/// convolutions, which are too large for that, some images (of weight gradients: some filters) are computed by `reference`
-/// in double, the first and the last among them, and everything is compared with what another contender computed.
+/// Every result is verified before it is timed. A case of the tables is compared with `reference` as in the tests.
+/// GoogLeNet's convolutions are too large for that: `reference` computes some images (for weight gradients: some
+/// filters) in double, including the first and the last, and the whole result is compared with that of another
+/// contender.
 ///
-/// A timing is the median over passes of many runs in a row, which a device that can (cuda) replays as one graph between two
-/// events, so that the host has no part in it. The runs take turns on copies of the operands that together exceed the
-/// caches. Beside the rates stand the device's ceilings, measured in the same run: what a copy moves, and how fast the
-/// vendor's libraries are at large products.
+/// A timing is the median over passes of many consecutive runs. A device that supports capture (cuda) replays a pass as
+/// one graph between two events, which excludes the host. The runs rotate over copies of the operands that together
+/// exceed the caches. The device's ceilings are measured in the same run: the bandwidth of a copy, and the speed of the
+/// vendor's libraries on large products.
 
-#include <minception/benchmarks/speed_cases.h>
-#include <minception/benchmarks/timing.h>
-#include <minception/benchmarks/verify_parts.h>
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
-#include <minception/examples/program.h>
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/harness.h>
+#include "benchmarks/speed_cases.h"
+#include "benchmarks/timing.h"
+#include "benchmarks/verify_parts.h"
+#include "core/error.h"
+#include "core/safetensors.h"
+#include "tests/cases/case.h"
+#include "tests/kernels/harness.h"
+#include "tools/program.h"
 
 #include <nlohmann/json.hpp>
 
@@ -40,9 +41,9 @@ std::string printed(const char* format, double value) {
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// ---- who takes part -------------------------------------------------------------------------------------------------
+// ---- contenders -----------------------------------------------------------------------------------------------------
 
-const std::vector<std::string> kNames = {"ours/naive", "ours/tiled", "ours/tensor_core", "vendor", "onednn"};
+const std::vector<std::string> kNames = {"ours/naive", "ours/fma", "ours/tensor_op", "vendor", "onednn"};
 
 struct Contender {
   std::string name;
@@ -50,7 +51,7 @@ struct Contender {
   std::unique_ptr<Backend> backend;
 
   std::string precision_name() const { return std::string(precision.name); }
-  /// A library of the device's vendor: what ours are compared with.
+  /// Whether this is a vendor library, which ours are compared with.
   bool library() const { return name == "vendor" || name == "onednn"; }
 };
 
@@ -60,22 +61,22 @@ std::vector<Contender> make_contenders(const std::vector<std::string>& dtypes, c
     return std::find(list.begin(), list.end(), name) != list.end();
   };
   if (why_no_cuda().empty()) {
-    const std::pair<const char*, Rung> rungs[] = {
-        {"ours/naive", Rung::naive}, {"ours/tiled", Rung::tiled}, {"ours/tensor_core", Rung::tensor_core}};
+    const std::pair<const char*, Algorithm> algorithms[] = {
+        {"ours/naive", Algorithm::naive}, {"ours/fma", Algorithm::fma}, {"ours/tensor_op", Algorithm::tensor_op}};
     for (const Precision& precision : {kF32, kTf32, kBf16}) {
-      for (const auto& [name, rung] : rungs) {
-        const bool cores = rung == Rung::tensor_core;
-        // Tensor cores have no f32, and rungs without them no tf32.
+      for (const auto& [name, algorithm] : algorithms) {
+        const bool cores = algorithm == Algorithm::tensor_op;
+        // Tensor cores have no f32; the other algorithms have no tf32.
         if (cores ? precision.name == "f32" : precision.name == "tf32") continue;
         if (!wanted(dtypes, std::string(precision.name)) || !wanted(names, name)) continue;
-        contenders.push_back({name, precision, make_cuda_backend({.tf32 = cores, .rung = rung})});
+        contenders.push_back({name, precision, make_cuda_backend({.tf32 = cores, .algorithm = algorithm})});
       }
     }
   }
   if (wanted(names, "vendor") && why_no_vendor().empty()) {
     for (const Precision& precision : {kF32, kTf32, kVendorBf16}) {
       if (!wanted(dtypes, std::string(precision.name))) continue;
-      // At its best: whichever algorithm it finds fastest, whether it gives the same bits again or not.
+      // The fastest configuration: autotuned algorithms, including nondeterministic ones.
       contenders.push_back(
           {"vendor", precision, make_vendor_backend({.tf32 = precision.name == "tf32", .deterministic = false})});
     }
@@ -84,7 +85,7 @@ std::vector<Contender> make_contenders(const std::vector<std::string>& dtypes, c
     if (!wanted(dtypes, std::string(precision.name)) || !wanted(names, "onednn")) continue;
     try {
       auto backend = make_cpu_backend();
-      ReluForward probe;  // refused where the processor cannot compute in this type
+      ReluForward probe;  // throws if the processor does not support this type
       probe.x = probe.y = Tensor({1, 1}, precision.storage);
       backend->plan(probe);
       contenders.push_back({"onednn", precision, std::move(backend)});
@@ -95,7 +96,7 @@ std::vector<Contender> make_contenders(const std::vector<std::string>& dtypes, c
   return contenders;
 }
 
-// ---- the race -------------------------------------------------------------------------------------------------------
+// ---- measurement ----------------------------------------------------------------------------------------------------
 
 struct Options {
   std::string filter, json;
@@ -109,7 +110,7 @@ struct Options {
 class Race {
  public:
   explicit Race(const Options& o) : o_(o), contenders_(make_contenders(o.dtypes, o.contenders)) {
-    require(!contenders_.empty(), "nobody is left to be timed: ", why_no_cuda().empty() ? "" : why_no_cuda() + "; ",
+    require(!contenders_.empty(), "nothing is left to time: ", why_no_cuda().empty() ? "" : why_no_cuda() + "; ",
             "see --contenders and --dtype");
   }
 
@@ -159,7 +160,7 @@ class Race {
   std::size_t wrong() const { return wrong_; }
 
  private:
-  /// Without the versions of libraries: the contenders of one device share its ceilings.
+  /// Omits the versions of libraries: contenders on the same device share its ceilings.
   static std::string device_name(const Contender& contender) {
     const std::string text = contender.backend->description();
     return contender.name == "onednn" ? text : text.substr(0, text.find(", cuDNN"));
@@ -175,7 +176,7 @@ class Race {
         product_teraflops(*contender.backend, contender.precision.storage);
   }
 
-  /// How many times as fast as the vendor's library each of ours is, among the results from `first` on: of one case.
+  /// Speedup of ours over the vendor's library, for the results of one case, which start at `first`.
   void compare(std::size_t first) {
     for (std::size_t i = first; i < results_.size(); ++i) {
       for (std::size_t j = first; j < results_.size(); ++j) {
@@ -202,7 +203,7 @@ class Race {
     skipped_.push_back(std::move(line));
   }
 
-  /// "" if the contender is right.
+  /// "" if the contender's result is correct.
   std::string problem_of(const SpeedCase& speed_case, Contender& contender) {
     const Case& c = speed_case.test_case;
     if (!speed_case.googlenet) return check_case(*contender.backend, c, contender.precision).message;
@@ -213,10 +214,10 @@ class Race {
     if (!parts_agree(c.operation, contender.precision, results, others_.empty() ? 8 : 2))
       return "differs from reference in double";
     for (const Other& other : others_) {
-      if (other.precision.storage != contender.precision.storage) continue;  // it had other factors
+      if (other.precision.storage != contender.precision.storage) continue;  // its operands were rounded differently
       const double allowed = tolerance(contender.precision) + tolerance(other.precision);
       for (std::size_t k = 0; k < results.size(); ++k) {
-        // Sums of as many zero-mean values as there are pixels may be small by chance: biases are left to reference.
+        // Bias gradients sum many zero-mean values and may be small by chance: only `reference` checks those.
         if (results[k].size() > 1024 && !agree(results[k], other.results[k], allowed)) {
           return concat("differs from ", other.name);
         }
@@ -268,7 +269,7 @@ class Race {
 
   const Options& o_;
   std::vector<Contender> contenders_;
-  std::vector<Other> others_;  ///< of each storage type the first contender that was right in this case
+  std::vector<Other> others_;  ///< first correct contender of each storage type in this case
   Json results_ = Json::array(), skipped_ = Json::array();
   Json ceilings_ = Json::object();  ///< by device
   std::size_t wrong_ = 0;
@@ -290,8 +291,7 @@ int main(int argc, char** argv) {
   ignore_output_signals();
   return command_line.run(argc, argv, [&] {
     if (why_no_cuda().empty() && cuda_is_emulated()) {
-      std::printf(
-          "CUDA kernels are emulated here: their timings say how fast the emulation is, and nothing of a GPU\n");
+      std::printf("CUDA kernels are emulated here: their times are those of the emulation, not of a GPU\n");
     }
     Race race(o);
     const std::string json = race.run().dump(1) + "\n";

@@ -1,9 +1,9 @@
-/// Bare convolutions, by the same code that the cpu backend builds its own with (kernels/cpu/onednn.h).
+/// Bare convolutions, built by the same code as those of the cpu backend (kernels/cpu/onednn.h).
 
-#include <minception/benchmarks/onednn_peer.h>
-#include <minception/core/buffer.h>
-#include <minception/core/error.h>
-#include <minception/kernels/cpu/onednn.h>
+#include "benchmarks/onednn_peer.h"
+#include "core/buffer.h"
+#include "core/error.h"
+#include "kernels/cpu/onednn.h"
 
 #include <algorithm>
 #include <optional>
@@ -11,7 +11,7 @@
 namespace minception {
 namespace {
 
-/// What the operations that multiply have in common: a group of 1x1 convolutions is one with all weights.
+/// Common form of the operations that multiply. Fused 1x1 convolutions are one convolution with all weights.
 struct Product {
   cpu::Pass pass;
   Conv2dAttributes attributes;
@@ -21,7 +21,7 @@ struct Product {
 
 class BareConvolution final : public OneDnnPeer {
  public:
-  /// `inputs`: x, w, bias and the members of y, in the order of memory; empty where they are computed.
+  /// `inputs`: values of x, w, bias and the members of y, dense; empty if the operand is computed.
   BareConvolution(const Product& product, DType storage, const std::vector<std::vector<float>>& inputs, int threads)
       : onednn_(threads), product_(product), storage_(storage) {
     const auto& [pass, a, x, w, bias, y] = product;
@@ -29,22 +29,22 @@ class BareConvolution final : public OneDnnPeer {
     convolution_ = onednn_.convolution({pass, storage, forward && bias.defined(), forward && a.relu, x.n(), x.c(),
                                         x.h(), x.w(), w.n(), y[0].h(), y[0].w(), w.h(), w.w(), a.stride.h, a.stride.w,
                                         a.padding.h, a.padding.w});
-    require(convolution_ != nullptr, "oneDNN has nothing but its reference loops here");
+    require(convolution_ != nullptr, "oneDNN has only reference loops for this shape");
     const auto joined_count = x.n() * w.n() * y[0].h() * y[0].w();
     x_ = store(inputs[0], x.elements(), storage);
     y_ = store(join(inputs), joined_count, storage);
     bias_ = store(inputs[2], w.n(), DType::f32);
     plain_w_ = store(inputs[1], w.elements(), DType::f32);
-    if (convolution_->packed_bytes() > 0) {
-      packed_w_ = allocate_host(convolution_->packed_bytes());
-      if (pass != cpu::Pass::backward_weights) convolution_->pack(f32(plain_w_), packed_w_.data());
+    if (convolution_->prepacked_bytes() > 0) {
+      prepacked_w_ = allocate_host(convolution_->prepacked_bytes());
+      if (pass != cpu::Pass::backward_weights) convolution_->pack(f32(plain_w_), prepacked_w_.data());
     }
     scratch_ = allocate_host(convolution_->scratch_bytes());
   }
 
   void run() override {
     const bool biased = product_.pass == cpu::Pass::forward && product_.bias.defined();
-    convolution_->run(x_.data(), convolution_->packed_bytes() > 0 ? packed_w_.data() : plain_w_.data(),
+    convolution_->run(x_.data(), convolution_->prepacked_bytes() > 0 ? prepacked_w_.data() : plain_w_.data(),
                       biased ? bias_.data() : nullptr, y_.data(), scratch_.data());
   }
 
@@ -52,9 +52,9 @@ class BareConvolution final : public OneDnnPeer {
     if (product_.pass == cpu::Pass::backward_data) return {{"dx", load(x_, product_.x.elements(), storage_)}};
     if (product_.pass == cpu::Pass::backward_weights) {
       Buffer plain = allocate_host(plain_w_.bytes());
-      const bool packed = convolution_->packed_bytes() > 0;
-      if (packed) convolution_->unpack(packed_w_.data(), f32(plain));
-      return {{"dw", load(packed ? plain : plain_w_, product_.w.elements(), DType::f32)}};
+      const bool prepacked = convolution_->prepacked_bytes() > 0;
+      if (prepacked) convolution_->unpack(prepacked_w_.data(), f32(plain));
+      return {{"dw", load(prepacked ? plain : plain_w_, product_.w.elements(), DType::f32)}};
     }
     const std::int64_t channels = product_.w.n();
     const std::vector<float> all =
@@ -100,7 +100,7 @@ class BareConvolution final : public OneDnnPeer {
     return values;
   }
 
-  /// The members of y side by side in one tensor.
+  /// Concatenates the channels of the members of y into one tensor.
   std::vector<float> join(const std::vector<std::vector<float>>& inputs) const {
     if (inputs[3].empty()) return {};
     std::vector<float> all;
@@ -118,10 +118,10 @@ class BareConvolution final : public OneDnnPeer {
   Product product_;
   DType storage_;
   cpu::Convolution* convolution_ = nullptr;
-  Buffer x_, plain_w_, packed_w_, bias_, y_, scratch_;
+  Buffer x_, plain_w_, prepacked_w_, bias_, y_, scratch_;
 };
 
-/// The product that an operation is, or nothing.
+/// Converts an operation to a Product; nullopt for other operations.
 struct ToProduct {
   using Answer = std::optional<Product>;
   Answer operator()(const Conv2dForward& op) const {
@@ -133,13 +133,13 @@ struct ToProduct {
   Answer operator()(const Conv2dBackwardWeights& op) const {
     return Product{cpu::Pass::backward_weights, op.attributes, op.x, op.dw, {}, {op.dy}};
   }
-  Answer operator()(const Conv2d1x1GroupForward& op) const {
+  Answer operator()(const Conv2dFused1x1Forward& op) const {
     return Product{cpu::Pass::forward, {.relu = op.relu}, op.x, op.w, op.bias, op.y};
   }
-  Answer operator()(const Conv2d1x1GroupBackwardData& op) const {
+  Answer operator()(const Conv2dFused1x1BackwardData& op) const {
     return Product{cpu::Pass::backward_data, {}, op.target.dx, op.w, {}, op.dy};
   }
-  Answer operator()(const Conv2d1x1GroupBackwardWeights& op) const {
+  Answer operator()(const Conv2dFused1x1BackwardWeights& op) const {
     return Product{cpu::Pass::backward_weights, {}, op.x, op.dw, {}, op.dy};
   }
   template <class Other>
@@ -154,12 +154,12 @@ std::unique_ptr<OneDnnPeer> make_onednn_convolution(const Operation& operation, 
                                                     const OperandValues& values, int threads) {
   const std::optional<Product> product = std::visit(ToProduct(), operation);
   if (!product) return nullptr;
-  // x, w, bias, then the members of y: those of them that are read.
+  // Values of x, w, bias, and the members of y, where they are read.
   std::vector<std::vector<float>> inputs(3 + product->y.size());
   std::size_t k = 0, member = 0;
   for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
     const std::size_t operand = k++;
-    if (role == "packed" || access == Access::write) return;
+    if (role == "prepacked" || access == Access::write) return;
     const std::size_t place = role == "x" ? 0 : role == "w" ? 1 : role == "bias" ? 2 : 3 + member++;
     for (std::int64_t i = 0; i < tensor.elements(); ++i) {
       inputs[place].push_back(static_cast<float>(values(operand, static_cast<std::size_t>(i))));

@@ -1,4 +1,4 @@
-#include <minception/benchmarks/onednn_peer.h>
+#include "benchmarks/onednn_peer.h"
 
 namespace minception {
 namespace {
@@ -10,7 +10,7 @@ std::string why_no_target(const GradTarget& target) {
   return "";
 }
 
-/// Windows that oneDNN's pools know: the last ones may not reach beyond the padded input where it is counted.
+/// oneDNN's average pooling that counts padding does not support windows that reach beyond the padded input.
 std::string why_no_average(const Pool2dAttributes& a, const Tensor& x, const Tensor& y) {
   const bool overhangs = (y.h() - 1) * a.stride.h + a.kernel.h > x.h() + 2 * a.padding.h ||
                          (y.w() - 1) * a.stride.w + a.kernel.w > x.w() + 2 * a.padding.w;
@@ -22,13 +22,17 @@ std::string why_no_adaptive(const Tensor& x, const Tensor& y) {
 }
 
 struct WhyNot {
+  template <class Other>
+  std::string operator()(const Other&) const {
+    return "has no peer here yet";
+  }
   std::string operator()(const LoadBatch&) const { return "gathers, resizes and normalises bytes in one pass"; }
   std::string operator()(const Conv2dForward&) const { return ""; }
   std::string operator()(const Conv2dBackwardData& op) const { return why_no_target(op.target); }
   std::string operator()(const Conv2dBackwardWeights& op) const { return added(op.accumulate); }
-  std::string operator()(const Conv2d1x1GroupForward&) const { return ""; }
-  std::string operator()(const Conv2d1x1GroupBackwardData& op) const { return why_no_target(op.target); }
-  std::string operator()(const Conv2d1x1GroupBackwardWeights& op) const { return added(op.accumulate); }
+  std::string operator()(const Conv2dFused1x1Forward&) const { return ""; }
+  std::string operator()(const Conv2dFused1x1BackwardData& op) const { return why_no_target(op.target); }
+  std::string operator()(const Conv2dFused1x1BackwardWeights& op) const { return added(op.accumulate); }
   std::string operator()(const LinearForward&) const { return ""; }
   std::string operator()(const LinearBackwardData& op) const { return why_no_target(op.target); }
   std::string operator()(const LinearBackwardWeights& op) const { return added(op.accumulate); }
@@ -37,7 +41,7 @@ struct WhyNot {
   std::string operator()(const MaxPool2dForward&) const { return ""; }
   std::string operator()(const MaxPool2dBackward& op) const {
     const std::string why = why_no_target(op.target);
-    // Else it would be given our argmax, which is the same, and must be: of equal taps either may win.
+    // Our argmax is given to the primitive instead of its own: on ties they may differ.
     const bool wide = op.attributes.kernel.h * op.attributes.kernel.w > 255;
     return why.empty() && wide ? "oneDNN keeps the number of a tap in four bytes if there are 256" : why;
   }
@@ -89,9 +93,9 @@ struct WhyNot {
   std::string operator()(const SoftmaxCrossEntropy&) const { return ""; }
   std::string operator()(const SgdStep&) const { return "oneDNN has no optimizers"; }
   std::string operator()(const AdamStep&) const { return "oneDNN has no optimizers"; }
-  std::string operator()(const ClipFactor&) const { return "oneDNN has no optimizers"; }
+  std::string operator()(const ClipCoefficient&) const { return "oneDNN has no optimizers"; }
   std::string operator()(const EmaUpdate&) const { return "oneDNN has no optimizers"; }
-  std::string operator()(const SegmentNorms&) const { return "oneDNN sums no parts of a tensor"; }
+  std::string operator()(const GroupNorms&) const { return "oneDNN sums no parts of a tensor"; }
 
   static std::string added(bool accumulate) {
     return accumulate ? "adds to a gradient in the same pass, which no primitive does" : "";

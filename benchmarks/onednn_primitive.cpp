@@ -1,9 +1,9 @@
-/// Bare primitives other than convolutions.
+/// Bare oneDNN primitives other than convolutions.
 
-#include <minception/benchmarks/onednn_peer.h>
-#include <minception/benchmarks/onednn_versions.h>
-#include <minception/core/error.h>
-#include <minception/tests/kernels/precision.h>
+#include "benchmarks/onednn_peer.h"
+#include "benchmarks/onednn_versions.h"
+#include "core/error.h"
+#include "tests/kernels/precision.h"
 
 #include <algorithm>
 #include <cstring>
@@ -24,7 +24,7 @@ memory::dims dims_of(const Shape& shape) {
   return dims;
 }
 
-/// Images as we keep them; other ranks in order.
+/// Images are NHWC; other ranks are row-major.
 Tag tag_of(std::size_t rank) { return rank == 4 ? Tag::nhwc : rank == 2 ? Tag::ab : Tag::a; }
 Tag tag_of(const Shape& shape) { return tag_of(static_cast<std::size_t>(shape.rank())); }
 
@@ -183,7 +183,7 @@ class Bare final : public OneDnnPeer {
     }
     kept_.push_back(dy);
   }
-  /// Flattening is a change of layout.
+  /// Flattening is a reorder.
   void operator()(const FlattenForward& op) {
     const memory y({dims_of(op.x.shape), data(op), Tag::nchw}, engine_);
     reorder(in("x"), y);
@@ -247,7 +247,7 @@ class Bare final : public OneDnnPeer {
     for (float& v : variance) v = 1.0f / (v * v) - kEpsilon;
 #if DNNL_VERSION_MAJOR >= 3
     const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-#else  // 2.6 refuses scale and shift as two tensors in its backward pass: they are rows of one.
+#else  // 2.6 does not accept separate scale and shift in its backward pass: they are rows of one tensor
     const auto flags = dnnl::normalization_flags::use_scale_shift;
 #endif
     const auto hint = onednn::batch_norm_forward(engine_, dnnl::prop_kind::forward_training, image, kEpsilon, flags);
@@ -303,7 +303,7 @@ class Bare final : public OneDnnPeer {
     add(d, dnnl::lrn_backward(d), arguments);
   }
 
-  /// The softmax alone: neither loss nor gradient.
+  /// Computes the softmax only, without loss and gradient.
   void operator()(const SoftmaxCrossEntropy&) {
     const auto logits = plain("logits");
     const auto d = onednn::softmax_forward(engine_, logits);
@@ -338,7 +338,7 @@ class Bare final : public OneDnnPeer {
   }
   static Type type_of(DType dtype) { return dtype == DType::bf16 ? Type::bf16 : Type::f32; }
 
-  /// The type of images.
+  /// Data type of images.
   template <class Op>
   Type data(const Op&) const {
     return type_of(operands_.front().dtype);
@@ -348,7 +348,7 @@ class Bare final : public OneDnnPeer {
     return {dims_of(operand.tensor.shape), type_of(operand.dtype), tag_of(operand.tensor.shape)};
   }
 
-  /// Memory with these values, which are in the order of `values_desc`, in f32; zeros where they end.
+  /// Memory in layout `desc` with f32 `values` given in layout `values_desc`, padded with zeros.
   memory fill(const memory::desc& desc, const memory::desc& values_desc, const std::vector<float>& values) {
     memory source(values_desc, engine_), target(desc, engine_);
     std::memset(source.get_data_handle(), 0, values_desc.get_size());
@@ -386,7 +386,7 @@ class Bare final : public OneDnnPeer {
     return a.count_include_pad ? dnnl::algorithm::pooling_avg_include_padding
                                : dnnl::algorithm::pooling_avg_exclude_padding;
   }
-  /// Windows of one size that fill the image.
+  /// Windows of equal size that tile the image.
   static Pool2dAttributes tiles(const Tensor& x, const Tensor& y) {
     const Extent2d window = {x.h() / y.h(), x.w() / y.w()};
     return {.kernel = window, .stride = window};
@@ -394,7 +394,7 @@ class Bare final : public OneDnnPeer {
   dnnl::pooling_forward::primitive_desc pool_descriptor(dnnl::algorithm algorithm, dnnl::prop_kind kind,
                                                         const Pool2dAttributes& a, const Tensor& x, const Tensor& y,
                                                         Type type) {
-    // With as much padding on the far side as the last window needs, where that is more.
+    // Padding on the far side is increased where the last window needs it.
     const auto far = [](std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
                         std::int64_t padding) { return std::max(padding, (out - 1) * stride + kernel - in - padding); };
     return onednn::pooling_forward(engine_, kind, algorithm, {dims_of(x.shape), type, Tag::nhwc},
@@ -422,13 +422,13 @@ class Bare final : public OneDnnPeer {
     std::unordered_map<int, memory> arguments = {
         {DNNL_ARG_DIFF_DST, fill(hint.dst_desc(), values, find("dy", 0).values)}, {DNNL_ARG_DIFF_SRC, out("dx")}};
     if (algorithm == dnnl::algorithm::pooling_max) {
-      // oneDNN keeps the number of the winning tap, too, as bytes in the layout of y.
+      // oneDNN also stores the index of the maximum, as bytes in the layout of y.
       const memory winners(hint.workspace_desc(), engine_);
       require(hint.workspace_desc() == memory::desc(dims_of(image), Type::u8, Tag::nhwc),
               "oneDNN keeps another argmax than bytes");
-      const std::vector<float>& taps = find("argmax", 0).values;
-      std::transform(taps.begin(), taps.end(), static_cast<std::uint8_t*>(winners.get_data_handle()),
-                     [](float tap) { return static_cast<std::uint8_t>(tap); });
+      const std::vector<float>& indices = find("argmax", 0).values;
+      std::transform(indices.begin(), indices.end(), static_cast<std::uint8_t*>(winners.get_data_handle()),
+                     [](float index) { return static_cast<std::uint8_t>(index); });
       arguments[DNNL_ARG_WORKSPACE] = winners;
     }
     add(d, dnnl::pooling_backward(d), arguments);

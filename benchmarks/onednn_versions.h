@@ -1,6 +1,6 @@
 #pragma once
-/// Primitive descriptors of oneDNN 2 and 3 behind one set of functions. Arguments stand in the order of version 3, which
-/// merged the operation descriptor into the primitive descriptor.
+/// One interface to the primitive descriptors of oneDNN 2 and 3. Arguments are in the order of version 3, which merged
+/// the operation descriptor into the primitive descriptor.
 
 #include <dnnl.hpp>
 
@@ -18,12 +18,12 @@ inline void append_relu(dnnl::post_ops& post_ops) {
   post_ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
 }
 
-/// The descriptor of any primitive whose arguments differ between the versions in nothing but where they go.
+/// Descriptor of a primitive whose constructor arguments are the same in both versions.
 template <class Primitive, class... Args>
 typename Primitive::primitive_desc describe(const dnnl::engine& engine, const Args&... args) {
   return typename Primitive::primitive_desc(engine, args...);
 }
-/// The same of a backward pass, which takes the forward pass as a hint.
+/// The same for a backward pass, which takes the forward descriptor as a hint.
 template <class Primitive, class Hint, class... Args>
 typename Primitive::primitive_desc describe_backward(const dnnl::engine& engine, const Hint& hint,
                                                      const Args&... args) {

@@ -1,21 +1,21 @@
-/// How long every operation takes, at the sizes of GoogLeNet and over the tables of cases that the tests read, each beside
-/// the bare oneDNN primitive for it, where there is one. Google Benchmark does the timing:
+/// Times every operation at the sizes of GoogLeNet and over the case tables of the tests, each compared with the bare
+/// oneDNN primitive for it, if there is one. Uses Google Benchmark:
 ///
 ///   operation_speed --shapes googlenet --benchmark_min_time=0.01
 ///   operation_speed --benchmark_filter='conv2d_forward/inception3a' --benchmark_repetitions=5
 ///
-/// Laying out operands is not timed; both of a pair are given the same values, and what they compute is compared before.
-/// Every iteration works on the same memory, so small operands lie in the caches, for both of a pair alike. (kernel_speed
-/// times convolutions on memory that does not, and on GPUs without the host.)
+/// Laying out operands is not timed. Both of a pair get the same values, and their results are compared first. Every
+/// iteration uses the same memory, so small operands stay in the caches for both. (kernel_speed times convolutions on
+/// memory outside the caches, and on GPUs without the host.)
 
-#include <minception/benchmarks/onednn_peer.h>
-#include <minception/benchmarks/speed_cases.h>
-#include <minception/benchmarks/timing.h>
-#include <minception/benchmarks/verify_parts.h>
-#include <minception/core/error.h>
-#include <minception/examples/program.h>
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "benchmarks/onednn_peer.h"
+#include "benchmarks/speed_cases.h"
+#include "benchmarks/timing.h"
+#include "benchmarks/verify_parts.h"
+#include "core/error.h"
+#include "tests/cases/case.h"
+#include "tests/kernels/staged_case.h"
+#include "tools/program.h"
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
@@ -28,11 +28,11 @@ using namespace minception;
 
 namespace {
 
-/// What a pair of benchmarks is about.
+/// An operation that is benchmarked, alone or compared with a primitive.
 struct Subject {
   Case test_case;
-  bool table = false;     ///< of a table of the tests, with slices, operands in place and all; else a size of GoogLeNet
-  std::string why_alone;  ///< why there is no primitive to compare with; "" where there is one
+  bool table = false;     ///< from a test table, with slices and in-place operands; else a size of GoogLeNet
+  std::string why_alone;  ///< reason why there is no primitive to compare with; "" if there is one
 
   /// "conv2d_forward/inception3a.branch2", "relu_forward/case.one_pixel"
   std::string name() const {
@@ -65,12 +65,12 @@ std::vector<Subject> all_subjects(const std::string& shapes, std::int64_t batch,
   return subjects;
 }
 
-/// Values for sizes at which those of the tests would take too long to make.
+/// Values that are fast to make at large sizes, unlike those of the tests.
 OperandValues quick_values(const Operation& operation, Backend& backend) {
   std::vector<std::string> roles;
   for_each_operand(operation, [&](std::string_view role, const Tensor&, Access) { roles.emplace_back(role); });
   std::vector<float> argmax;
-  if (const auto* pool = std::get_if<MaxPool2dBackward>(&operation)) {  // one that a forward pass chose
+  if (const auto* pool = std::get_if<MaxPool2dBackward>(&operation)) {  // needs an argmax from a forward pass
     Staged forward(backend, MaxPool2dForward{pool->attributes, pool->target.dx, pool->dy, pool->argmax}, DType::f32);
     forward.run();
     backend.synchronize();
@@ -89,7 +89,7 @@ OperandValues quick_values(const Operation& operation, Backend& backend) {
   };
 }
 
-/// One subject in memory: ours, and the primitive beside it.
+/// One subject in memory: our operation and the primitive it is compared with.
 class Pair {
  public:
   Pair(const Subject& subject, Backend& backend, const Precision& precision, int threads)
@@ -161,8 +161,8 @@ class Pair {
   std::unique_ptr<OneDnnPeer> peer_;
 };
 
-/// Google Benchmark calls a benchmark several times until it knows how many iterations it takes, and then its partner: the
-/// last subject stays in memory.
+/// Google Benchmark calls a benchmark several times to find the number of iterations, and then its partner. The last
+/// subject therefore stays in memory.
 class Pairs {
  public:
   Pairs(Backend& backend, const Precision& precision, int threads)
@@ -186,7 +186,7 @@ class Pairs {
   std::unique_ptr<Pair> pair_;
 };
 
-/// Why a run failed, or "". Google Benchmark 1.8 renamed the members.
+/// Error message of a run, or "". Google Benchmark 1.8 renamed the members.
 template <class Run>
 std::string error_of(const Run& run) {
   if constexpr (requires { run.error_occurred; }) {
@@ -196,7 +196,7 @@ std::string error_of(const Run& run) {
   }
 }
 
-/// Keeps what was measured, beside printing it as Base does.
+/// Collects the measurements while Base prints them.
 template <class Base>
 class Collecting final : public Base {
  public:
@@ -223,7 +223,7 @@ double median(std::vector<double> values) {
 
 void print_ratios(std::FILE* to, const std::vector<Subject>& subjects, const std::string& backend,
                   const std::map<std::string, std::vector<double>>& microseconds) {
-  std::map<std::string, std::set<std::string>> alone;  // by reason
+  std::map<std::string, std::set<std::string>> alone;  // operations without a primitive, by reason
   std::fprintf(to, "\n%-64s %12s %12s %7s\n", "us of one run", backend.c_str(), "onednn", "ratio");
   for (const Subject& subject : subjects) {
     const std::string name = subject.name();
@@ -265,7 +265,7 @@ std::size_t run_benchmarks(const std::vector<Subject>& subjects, const Options& 
 
 int main(int argc, char** argv) {
   Options o;
-  static CommandLine command_line("Times every operation beside bare oneDNN primitives.", "operation_speed");
+  static CommandLine command_line("Times every operation next to bare oneDNN primitives.", "operation_speed");
   command_line.add_option("--backend", o.backend, "whose operations").one_of({"cpu", "reference", "cuda"});
   command_line.add_option("--dtype", o.dtype, "compute dtype").one_of({"f32", "bf16"});
   command_line.add_option("--shapes", o.shapes, "GoogLeNet's sizes, the tables of the tests, or all")

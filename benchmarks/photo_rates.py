@@ -109,7 +109,7 @@ def main(programs, count, small):
         rows.append((f"train, decoding into a cache, {threads} threads", count / loaded))
         rows.append(("training, images in memory", resident))
         for loaders in (1, 2):
-            loaded, rate, _ = train(programs, folder, "photos", *defaults, "--cache", folder / "cache", "--loader-threads", str(loaders))
+            loaded, rate, _ = train(programs, folder, "photos", *defaults, "--cache", folder / "cache", "--num-workers", str(loaders))
             rows.append((f"training from the cache, {loaders} loader threads", rate))
         rows.append(("loading from the cache", count / loaded))
         print(f"{count} photos of 4000x3000, {megabytes:.1f} MB each, to {SIZE}x{SIZE}\n\n| | photos/s |\n| --- | --- |")
@@ -122,7 +122,7 @@ def main(programs, count, small):
             options = ("--model", "googlenet_small", "--batch-size", "128", "--epochs", "1")
             for name, extra in (("in memory", ()), ("cache, being made", ("--cache", folder / "small_cache")),
                                 ("cache, 1 loader thread", ("--cache", folder / "small_cache")),
-                                ("cache, 2 loader threads", ("--cache", folder / "small_cache", "--loader-threads", "2"))):
+                                ("cache, 2 loader threads", ("--cache", folder / "small_cache", "--num-workers", "2"))):
                 _, rate, held = train(programs, folder, "small", *options, *extra)
                 print(f"| {name} | {rate:.0f} | {held:.0f} |", flush=True)
 

@@ -1,23 +1,24 @@
 #!/usr/bin/env python3
-"""Times in PyTorch what step_speed times in Minception: whole training steps and inferences of GoogLeNet, from the
-gathering of a batch out of images that lie on the device as bytes, through resize, forward and backward pass, to the
+"""Times whole training steps and inferences of GoogLeNet in PyTorch, as step_speed does in Minception.
+
+From gathering a batch out of images stored on the device as bytes, through resize, forward and backward pass, to the
 optimizer.
 
     pytorch_speed.py [--device cuda] [--model googlenet] [--mode train] [--compute bf16] [--variants LIST] [--json FILE]
 
-A variant says how PyTorch goes about it, with modifiers behind "+":
+A variant selects how PyTorch executes the work, with modifiers after "+":
 
     eager                    operation by operation
     graph                    cuda: the whole step, optimizer included, captured as one CUDA graph and replayed
     compile:MODE             torch.compile with that mode: default, reduce-overhead, max-autotune
-    jit, jit:onednn          cpu, infer: traced and optimised for inference; the second with oneDNN's fusions
+    jit, jit:onednn          cpu, infer: traced and optimised for inference; jit:onednn with oneDNN's fusions
     compile:freeze           infer: torch.compile with the weights as constants, batch norm folded
-    +graph                   behind compile:default: what it compiled is captured as one graph, with the optimizer
+    +graph                   after compile:default: the compiled code and the optimizer are captured as one graph
     +contiguous              images are NCHW in memory instead of channels-last
 
-One that this PyTorch or this device does not have, or that fails, is written down with the reason; the others go on. The
-result is written after each. Whatever differs from step_speed speaks for PyTorch: no right answers are counted, and
-bf16 inference has its weights in bf16. Needs PyTorch 1.13 or later and nothing else.
+A variant that fails, or that this PyTorch or device does not support, is recorded with the reason; the others still
+run. The result is written after each variant. All differences from step_speed favour PyTorch: it does not count correct
+predictions, and its bf16 inference has bf16 weights. Needs PyTorch 1.13 or later and nothing else.
 """
 
 import argparse
@@ -35,7 +36,7 @@ PARAMETERS = {"googlenet": 5977530, "googlenet_bn": 5984810}  # for one channel 
 
 
 def default_variants(device, mode):
-    """The ways that are worth trying, the quick ones first."""
+    """Variants worth measuring, fastest to prepare first."""
     if device == "cuda":
         return ["graph", "eager", "compile:default+graph", "compile:reduce-overhead", "compile:default",
                 "compile:max-autotune"]
@@ -77,11 +78,11 @@ def options():
 
 
 class Unavailable(Exception):
-    """This PyTorch, or this device, has no such thing."""
+    """Not supported by this PyTorch or this device."""
 
 
 def read_idx(path):
-    """The values of an IDX file of bytes, and its dimensions."""
+    """Values and dimensions of an IDX file of bytes."""
     opened = gzip.open(str(path) + ".gz") if pathlib.Path(str(path) + ".gz").exists() else open(path, "rb")
     with opened as file:
         content = file.read()
@@ -91,7 +92,7 @@ def read_idx(path):
 
 
 class Images:
-    """All images and labels, on the device, and an order that is drawn anew in each epoch."""
+    """All images and labels on the device, and an order that is reshuffled in each epoch."""
 
     def __init__(self, o):
         if o.data == "synthetic":
@@ -114,7 +115,7 @@ class Images:
 
 
 def make_optimizer(parameters, o):
-    """SGD in the fewest kernels that this PyTorch and device have for it."""
+    """SGD with the fewest kernel launches that this PyTorch and device support."""
     known = inspect.signature(torch.optim.SGD).parameters
     for way in ({"fused": True}, {"foreach": True}, {}):
         if not set(way) <= set(known):
@@ -128,7 +129,7 @@ def make_optimizer(parameters, o):
 
 
 class Work:
-    """Steps of one variant. `step(indices)` does one; `run(count)` says how many seconds that many take."""
+    """Steps of one variant. `step(indices)` runs one; `run(count)` returns the seconds of `count` steps."""
 
     def __init__(self, o, variant, data):
         self.o, self.data = o, data
@@ -145,7 +146,7 @@ class Work:
             raise Unavailable(f"{way} is for --mode infer")
 
         self.channels_last = "contiguous" not in modifiers
-        self.cache = not graph  # autocast's copies of the weights must not outlive what a graph captured
+        self.cache = not graph  # autocast's cached copies of the weights must not outlive a captured graph
         network = torch_googlenet.make(o.model, channels=data.images.shape[1], classes=o.classes)
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         expected = o.parameters or (PARAMETERS[o.model] if (data.images.shape[1], o.classes) == (1, 10) else None)
@@ -178,7 +179,7 @@ class Work:
         if x.shape[2:] != size:
             x = F.interpolate(x, size, mode="bilinear", align_corners=False)
         if self.channels_last:
-            if x.shape[1] == 1:  # in one channel both layouts are the same bytes; strides tell PyTorch which is meant
+            if x.shape[1] == 1:  # with one channel only the strides select channels-last
                 x = x.reshape(-1, x.shape[2], x.shape[3], 1).permute(0, 3, 1, 2)
             x = x.contiguous(memory_format=torch.channels_last)
         return x, labels.index_select(0, indices)
@@ -226,11 +227,11 @@ class Work:
         self.loss = torch.compile(self.loss, mode=mode)
 
     def capture(self, step):
-        """One CUDA graph: the indices are copied into the memory that it reads, then it is replayed."""
+        """Captures a step as one CUDA graph. A replay copies the indices into the memory that the graph reads."""
         given = self.data.next().clone()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # what is made at the first use must be there before a capture
+        with torch.cuda.stream(aside):  # lazy initialisation must happen before the capture
             for _ in range(3):
                 step(given)
         torch.cuda.current_stream().wait_stream(aside)
@@ -260,7 +261,7 @@ class Work:
 
 
 def forget_peaks(device):
-    """So that a peak is that of one variant."""
+    """Resets peak memory counters, so that a peak belongs to one variant."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -287,7 +288,7 @@ def measure(o, variant, data):
     work = Work(o, variant, data)
     warmed = max(o.warmup, 2) - 1
     work.run(warmed)
-    preparation = time.perf_counter() - begin  # making, compiling, capturing
+    preparation = time.perf_counter() - begin  # construction, compilation, capture
     warm_seconds = 0.0
     while True:
         step_seconds = work.run(1)
@@ -310,7 +311,7 @@ def measure(o, variant, data):
         raise RuntimeError("stdin ended before the first repetition: nothing was measured")
     loss = float(work.total) / (steps * len(seconds))
     if not abs(loss) < float("inf"):
-        raise RuntimeError("the loss is no longer finite: what was timed is no training; try a lower --lr")
+        raise RuntimeError("the loss is no longer finite: the timed steps are not a training; try a lower --lr")
     memory = {"host_peak_bytes": host_peak_bytes()}
     if o.device == "cuda":
         memory.update(device_peak_bytes=torch.cuda.max_memory_allocated(),
@@ -367,7 +368,7 @@ def main():
             if not o.turns:
                 rate = result["results"][-1]["images_per_s"]
                 print(f"{variant:26} {rate['median']:10.1f} images/s ({rate['min']:.1f} to {rate['max']:.1f})", flush=True)
-        except Exception as error:  # one way that fails says nothing about the next
+        except Exception as error:  # a failure of one variant must not stop the others
             why = str(error) if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
             why = " ".join(why.split())[:300]
             result["skipped"].append({"variant": variant, "why": why})

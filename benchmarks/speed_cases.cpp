@@ -1,9 +1,10 @@
-#include <minception/benchmarks/speed_cases.h>
-#include <minception/core/error.h>
-#include <minception/kernels/backend.h>
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
+#include "benchmarks/speed_cases.h"
+#include "core/error.h"
+#include "kernels/backend.h"
+#include "models/network.h"
+#include "models/registry.h"
 
+#include <algorithm>
 #include <set>
 
 namespace minception {
@@ -27,18 +28,18 @@ std::vector<SpeedCase> googlenet_cases(std::int64_t batch, std::int64_t size) {
       Conv2dBackwardData data{conv->attributes, y, w, {x}};
       Conv2dBackwardWeights weights{conv->attributes, x, y, w, forward.bias};
       data.attributes.relu = weights.attributes.relu = false;
-      if (x.c() > 1) add(name, data);  // nobody needs the gradient of the image
+      if (x.c() > 1) add(name, data);  // the gradient of the network's input is not needed
       add(name, weights);
-    } else if (const auto* group = std::get_if<Conv2d1x1GroupForward>(&step.operation)) {
+    } else if (const auto* group = std::get_if<Conv2dFused1x1Forward>(&step.operation)) {
       const Tensor x = dense(group->x), w = dense(group->w), bias({w.n()}, DType::f32);
       std::vector<Tensor> y;
       std::string key = concat(x.shape);
       for (const Tensor& member : group->y) y.push_back(dense(member)), key += concat(member.shape);
       if (!seen.insert(key).second) continue;
-      const std::string name = concat("googlenet ", step.layer, " 1x1 group");
-      add(name, Conv2d1x1GroupForward{true, x, w, bias, y});
-      add(name, Conv2d1x1GroupBackwardData{y, w, {x}});
-      add(name, Conv2d1x1GroupBackwardWeights{x, y, w, bias});
+      const std::string name = concat("googlenet ", step.layer, " fused 1x1");
+      add(name, Conv2dFused1x1Forward{true, x, w, bias, y});
+      add(name, Conv2dFused1x1BackwardData{y, w, {x}});
+      add(name, Conv2dFused1x1BackwardWeights{x, y, w, bias});
     }
   }
   return cases;
@@ -48,7 +49,7 @@ namespace {
 
 Tensor dense(const Shape& shape, DType dtype = DType::f32) { return Tensor(shape, dtype); }
 
-/// The steps of training googlenet_bn that are no convolutions, each distinct one once, on dense tensors.
+/// The steps of training googlenet_bn other than convolutions, each distinct one once, on dense tensors.
 class TrainingSteps {
  public:
   explicit TrainingSteps(std::vector<Case>& cases) : cases_(cases) {}
@@ -98,16 +99,16 @@ class TrainingSteps {
     add(SoftmaxCrossEntropy{.divisor = static_cast<double>(op.logits.n()),
                             .logits = dense(op.logits.shape),
                             .labels = dense({op.logits.n()}, DType::i32),
-                            .totals = dense({2}),
+                            .metrics = dense({2}),
                             .dlogits = dense(op.logits.shape)},
         concat(op.logits.shape));
   }
   void operator()(const SgdStep& op) {
     const Tensor flat = dense(op.w.shape), one = dense({1});
-    const std::vector<ParameterSegment>& segments = op.segments;
+    const std::vector<ParameterGroup>& groups = op.groups;
     layer_ = "parameters";
-    add(SgdStep{false, segments, dense({2}), flat, flat, flat}, "");
-    add(AdamStep{.segments = segments,
+    add(SgdStep{false, groups, dense({2}), flat, flat, flat}, "");
+    add(AdamStep{.groups = groups,
                  .step = dense({1}, DType::i64),
                  .schedule = dense({2}),
                  .g = flat,
@@ -115,9 +116,9 @@ class TrainingSteps {
                  .m = flat,
                  .v = flat},
         "");
-    add(ClipFactor{1.0, segments, flat, one}, "");
+    add(ClipCoefficient{1.0, groups, flat, one}, "");
     add(EmaUpdate{0.999, dense({1}, DType::i64), flat, flat}, "");
-    add(SegmentNorms{segments, flat, dense({static_cast<std::int64_t>(segments.size()), 2})}, "");
+    add(GroupNorms{groups, flat, dense({static_cast<std::int64_t>(groups.size()), 2})}, "");
   }
   template <class Convolution>
   void operator()(const Convolution&) {}
@@ -131,6 +132,18 @@ class TrainingSteps {
   std::set<std::string> seen_;
   std::string layer_;
 };
+
+/// Adds an operation that has no case yet, if it maps an image to an image of the same shape: an activation.
+template <class Op>
+void add_activation(std::vector<Case>& cases, const char* layer, const Tensor& image) {
+  const auto same = [](const Case& one) { return std::holds_alternative<Op>(one.operation); };
+  if (std::any_of(cases.begin(), cases.end(), same)) return;
+  if constexpr (requires { Op{image, image, GradTarget{image}}; }) {
+    cases.push_back({layer, Op{image, image, GradTarget{image}}});
+  } else if constexpr (requires { Op{image, image}; }) {
+    cases.push_back({layer, Op{image, image}});
+  }
+}
 
 }  // namespace
 
@@ -146,7 +159,7 @@ std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size) {
                          .indices = indices,
                          .y = dense({batch, 1, size, size}),
                          .y_labels = indices});
-  Shape stem, block, last;  // the outputs of maxpool1, inception3a and inception5b
+  Shape stem, block, last;  // output shapes of maxpool1, inception3a and inception5b
   for (const Step& step : network.plan(Mode::training).steps()) {
     if (const auto* pool = std::get_if<MaxPool2dForward>(&step.operation); pool != nullptr && stem.rank() == 0) {
       stem = pool->y.shape;
@@ -167,8 +180,6 @@ std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size) {
     branches.push_back(dense({block[0], count, block[2], block[3]}));
     targets.push_back({branches.back()});
   }
-  add("inception3a", ReluForward{image, image});
-  add("inception3a", ReluBackward{image, image, {image}});
   add("inception3a", ConcatForward{branches, image});
   add("inception3a", Split{image, targets});
   add("inception3a", AddForward{.relu = true, .a = image, .b = image, .y = image});
@@ -182,7 +193,7 @@ std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size) {
   add("maxpool1", LocalResponseNormBackward{{}, dense(stem), dense(stem), {dense(stem)}});
   add("inception3a", Cast{image, dense(block, DType::bf16)});
 
-  // An auxiliary classifier's, on the 14x14 pixels of an image of 224x224; one of torchvision's; the last flattening.
+  // Pooling of an auxiliary classifier on 14x14 pixels (224x224 images), also torchvision's, and the last flattening.
   const Shape auxiliary = {batch, 512, 14, 14}, small = {batch, 512, 4, 4},
               flat = {last[0], last[1] * last[2] * last[3]};
   const Pool2dAttributes pool = {.kernel = {5, 5}, .stride = {3, 3}};
@@ -196,6 +207,9 @@ std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size) {
   const Tensor position = dense({2}, DType::i64), features = dense({batch, last[1]});
   add("fc", DropoutForward{{.p = 0.4}, position, features, features});
   add("fc", DropoutBackward{{.p = 0.4}, position, features, {features}});
+#define ADD_ACTIVATION(Struct, name) add_activation<Struct>(cases, "inception3a", image);
+  MINCEPTION_OPERATIONS(ADD_ACTIVATION)
+#undef ADD_ACTIVATION
   return cases;
 }
 

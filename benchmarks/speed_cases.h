@@ -1,7 +1,7 @@
 #pragma once
-/// What kernel_speed and operation_speed measure.
+/// Operations measured by kernel_speed and operation_speed.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 #include <cstdint>
 #include <string>
@@ -14,14 +14,15 @@ struct SpeedCase {
   bool googlenet = false;
 };
 
-/// Forward with bias and ReLU, data and weights of each distinct convolution and group of `googlenet`, all dense.
+/// Forward with bias and ReLU, backward data and backward weights of each distinct convolution and fused 1x1
+/// convolutions of `googlenet`, all dense.
 std::vector<SpeedCase> googlenet_cases(std::int64_t batch, std::int64_t size);
 
-/// Every other operation at the sizes that it has in a training of GoogLeNet, or where GoogLeNet does without it, would
-/// have: at the output of inception3a, say. All dense, gradients overwritten and not masked; the name says the layer.
+/// Every other operation at a size that it has, or could have, in a training of GoogLeNet, such as the output of
+/// inception3a. All dense; gradients are overwritten and not masked. Names are those of layers.
 std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size);
 
-/// "forward", "data" or "weights" of operations that multiply; "backward" of others.
+/// "data" or "weights" for backward passes of operations that multiply, "backward" for others; otherwise "forward".
 std::string pass_of(const Operation& operation);
 
 }  // namespace minception

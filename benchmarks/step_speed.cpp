@@ -1,17 +1,17 @@
-/// How fast whole training steps and inferences of a model are: from the gathering of a batch, out of images that lie on
-/// the device as bytes, through resize, forward and backward pass to the optimizer, as `train` does it. The host's clock
-/// around many steps, the device waited for at both ends; the median over several repetitions.
+/// Speed of whole training steps and inferences of a model: from gathering a batch out of images stored on the device
+/// as bytes, through resize, forward and backward pass to the optimizer, as in `train`. Measured by the host's clock
+/// around many steps, with the device synchronised at both ends; the median over several repetitions.
 ///
-/// With --turns a repetition waits for a line on stdin and is reported at once, as "repetition SECONDS", after "ready
-/// STEPS" when the warm-up is over: so benchmarks/compare_pytorch.py lets several programs run in turn.
+/// With --turns each repetition waits for a line on stdin and is reported at once as "repetition SECONDS"; "ready
+/// STEPS" is printed after the warm-up. benchmarks/compare_pytorch.py uses this to alternate several programs.
 
-#include <minception/core/error.h>
-#include <minception/core/random.h>
-#include <minception/core/safetensors.h>
-#include <minception/data/registry.h>
-#include <minception/examples/program.h>
-#include <minception/models/registry.h>
-#include <minception/training/feed.h>
+#include "core/error.h"
+#include "core/random.h"
+#include "core/safetensors.h"
+#include "data/registry.h"
+#include "models/registry.h"
+#include "tools/program.h"
+#include "training/batch_source.h"
 
 #include <nlohmann/json.hpp>
 
@@ -64,7 +64,7 @@ void declare(CommandLine& command_line, Options& o) {
   command_line.add_option("--classes", o.classes, "of synthetic images").range(1, 1'000'000);
   command_line.add_option("--batch", o.batch, "images per step").range(1, 1'000'000);
   command_line.add_option("--mode", o.mode, "what a step is: train or infer").one_of({"train", "infer"});
-  command_line.add_option("--device", o.device, "cpu, cuda, auto (cuda where a GPU answers, else cpu), or reference");
+  command_line.add_option("--device", o.device, "cpu, cuda, auto (cuda if a GPU is available, else cpu), or reference");
   command_line.add_option("--compute", o.compute, "f32, tf32 or bf16").one_of({"f32", "tf32", "bf16"});
   command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
   command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
@@ -88,7 +88,7 @@ void declare(CommandLine& command_line, Options& o) {
   command_line.add_option("--json", o.json, "write the result into this file, too");
 }
 
-/// The largest part of this process that was in memory at once, in bytes; 0 where the system does not say.
+/// Peak resident memory of this process in bytes; 0 if unknown.
 std::size_t host_peak_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -129,10 +129,10 @@ NetworkOptions network_options(const Options& o, const Shape& image) {
           .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
           .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
           .dataset_image = image,
-          .record = o.graph};
+          .graph_capture = o.graph};
 }
 
-/// Steps one after the other, each on the next full batch of a shuffled data set.
+/// Consecutive steps, each on the next full batch of a shuffled data set.
 class Work {
  public:
   Work(Network& network, const ResidentDataset& dataset, const Options& o)
@@ -141,7 +141,7 @@ class Work {
     begin_epoch();
   }
 
-  /// Seconds that `count` steps take.
+  /// Runs `count` steps and returns the seconds.
   double run(std::int64_t count) {
     network_.backend().synchronize();
     const auto start = std::chrono::steady_clock::now();
@@ -156,7 +156,7 @@ class Work {
     feed_.start(network_, mode_, {.batch_size = o_.batch, .shuffle = true, .seed = 1, .epoch = ++epoch_});
   }
   void step() {
-    if (position_ + o_.batch > feed_.size()) begin_epoch();  // what is left of an epoch would be a smaller step
+    if (position_ + o_.batch > feed_.size()) begin_epoch();  // skips the partial batch at the end of an epoch
     feed_.next(o_.batch);
     if (mode_ == Mode::training) {
       network_.set_control(epoch_, position_, static_cast<float>(o_.learning_rate), static_cast<float>(o_.momentum));
@@ -168,7 +168,7 @@ class Work {
   }
 
   Network& network_;
-  ResidentFeed feed_;
+  ResidentBatchSource feed_;
   const Options& o_;
   Mode mode_;
   std::int64_t epoch_ = 0, position_ = 0;
@@ -212,7 +212,7 @@ void measure(Options o) {
   } while (warm_seconds < o.seconds / 2);
   const std::int64_t steps =
       o.steps > 0 ? o.steps : std::clamp<std::int64_t>(std::llround(o.seconds / step_seconds), 1, 1'000'000);
-  network.reset_totals();
+  network.reset_metrics();
 
   if (o.turns) std::printf("ready %lld\n", static_cast<long long>(steps));
   std::vector<double> seconds, rates, milliseconds;
@@ -225,8 +225,8 @@ void measure(Options o) {
     if (o.turns) std::printf("repetition %.9g\n", seconds.back());
   }
   require(!seconds.empty(), "stdin ended before the first repetition: nothing was measured");
-  const double loss = network.totals().loss / static_cast<double>(steps * o.batch * std::ssize(seconds));
-  require(std::isfinite(loss), "the loss is no longer finite: what was timed is no training; try a lower --lr");
+  const double loss = network.metrics().loss / static_cast<double>(steps * o.batch * std::ssize(seconds));
+  require(std::isfinite(loss), "the loss is no longer finite: the timed steps are not a training; try a lower --lr");
 
   const bool replayed = o.mode == "train" && network.replays(o.batch);
   const Json result = {{"what", "step_speed"},

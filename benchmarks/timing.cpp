@@ -1,7 +1,7 @@
-#include <minception/benchmarks/timing.h>
-#include <minception/core/error.h>
-#include <minception/core/random.h>
-#include <minception/tests/kernels/precision.h>
+#include "benchmarks/timing.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "tests/kernels/precision.h"
 
 #include <algorithm>
 #include <chrono>
@@ -129,13 +129,13 @@ double median_microseconds(Backend& backend, std::vector<Staged>& copies, double
   const auto pass = [&] {
     for (Staged& copy : copies) copy.run();
   };
-  pass();  // warms up; a recording repeats what has been run before
+  pass();  // warm-up; a capture requires an earlier run
   backend.synchronize();
-  const std::unique_ptr<Recording> recording = backend.record(pass);
+  const std::unique_ptr<CapturedGraph> graph = backend.capture(pass);
   const auto time = [&] {
     double passed = 0.0;
-    if (recording) {
-      passed = recording->replay_timed(1);
+    if (graph) {
+      passed = graph->replay_timed(1);
     } else {
       const auto start = Clock::now();
       pass();
@@ -160,14 +160,14 @@ double copy_gigabytes_per_second(Backend& backend) {
 }
 
 double product_teraflops(Backend& backend, DType storage) {
-  // So many more rows than columns that what is done once per run, such as rounding the weights to bf16, counts little.
+  // Many more rows than columns, so that work done once per run, such as rounding the weights to bf16, is negligible.
   const bool gpu = backend.device().kind == DeviceKind::cuda && !cuda_is_emulated();
   const std::int64_t rows = gpu ? 32'768 : emulated(backend) ? 128 : 8'192;
   const std::int64_t width = gpu ? 4'096 : emulated(backend) ? 32 : 1'024;
   const Operation product = LinearForward{.x = Tensor({rows, width}, DType::f32),
                                           .w = Tensor({width, width}, DType::f32),
                                           .y = Tensor({rows, width}, DType::f32)};
-  // Libraries for CPUs are made for convolutions more than for this.
+  // CPU libraries are optimised for convolutions more than for this product.
   const std::int64_t images = gpu                 ? 256
                               : emulated(backend) ? 1
                                                   : 16,

@@ -1,7 +1,7 @@
 #pragma once
-/// Operations with memory of their own, and how long they take.
+/// Operations with their own memory, and their timing.
 
-#include <minception/kernels/backend.h>
+#include "kernels/backend.h"
 
 #include <cstddef>
 #include <functional>
@@ -9,27 +9,27 @@
 
 namespace minception {
 
-/// Element `i` of operand `k`: numbers of a table whose length is prime, so that no stride of a tensor meets it.
+/// Value of element `i` of operand `k`, from a table of prime length, which no tensor stride divides evenly.
 double table_value(std::size_t k, std::size_t i);
 
-/// What operands hold that are read: element `i`, in the order of memory without gaps, of operand `k`.
+/// Values of the operands that are read: element `i` of operand `k`, in dense order.
 using OperandValues = std::function<double(std::size_t k, std::size_t i)>;
 
-/// `table_value` for floating operands; 0 for integers, which are indices into something: 0 is one everywhere.
+/// `table_value` for floating-point operands. Integer operands are 0, since they are indices and 0 is always valid.
 OperandValues table_values(const Operation& operation);
 
-/// An operation with memory of its own on a backend.
+/// An operation with its own memory on a backend.
 class Staged {
  public:
-  /// Tensors in the compute dtype become `storage`, all of them dense; those that are read get the values of the table.
+  /// Tensors in the compute dtype become `storage`. All tensors are dense; those that are read get the table's values.
   Staged(Backend& backend, const Operation& described, DType storage);
   Staged(Backend& backend, const Operation& described, DType storage, const OperandValues& value);
 
-  std::size_t bytes() const { return bytes_; }  ///< of operands, each once: what must move at least
+  std::size_t bytes() const { return bytes_; }  ///< of all operands, each counted once
   const Operation& operation() const { return operation_; }
   void run() { backend_.run(operation_, {workspace_.data(), workspace_bytes_}); }
 
-  /// The elements of every operand that is written, in order. i32 and i64 read as 0: no result that is compared.
+  /// The elements of every written operand, in order. i32 and i64 read as 0: they are not compared.
   std::vector<std::vector<float>> results() const;
 
  private:
@@ -40,19 +40,20 @@ class Staged {
   std::size_t bytes_ = 0, workspace_bytes_ = 0;
 };
 
-/// Copies of an operation whose operands together exceed the caches: more than twice the last one of an H100, or of most
-/// CPUs. One where kernels are emulated, which has none.
+/// Copies of an operation whose operands together exceed the caches: more than twice the last-level cache of an H100 or
+/// of most CPUs. One copy if kernels are emulated.
 std::vector<Staged> make_copies(Backend& backend, const Operation& operation, DType storage);
 
-/// Microseconds of one run: the median over passes through all copies, by the device's clock where passes are recorded
-/// (events), else by the host's. Takes about `seconds`.
+/// Microseconds of one run: the median over passes through all copies, by device events if passes can be captured,
+/// otherwise by the host's clock. Takes about `seconds`.
 double median_microseconds(Backend& backend, std::vector<Staged>& copies, double seconds);
 
-// Ceilings: what a device does at best of what every kernel does.
+// Ceilings: peak rates of a device.
 
-/// Bytes read and written per second by a copy that no cache holds, in 1e9.
+/// Bandwidth (read and written) of a copy larger than the caches, in 1e9 bytes per second.
 double copy_gigabytes_per_second(Backend& backend);
-/// Of a large matrix product or a large 5x5 convolution (a 3x3 one may take fewer multiplications than are counted), whichever is faster, in 1e12 operations per second.
+/// Speed of a large matrix product or a large 5x5 convolution, whichever is faster, in 1e12 operations per second. (A
+/// 3x3 convolution may need fewer multiplications than are counted.)
 double product_teraflops(Backend& backend, DType storage);
 
 }  // namespace minception

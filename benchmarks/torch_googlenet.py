@@ -1,4 +1,4 @@
-"""GoogLeNet in PyTorch, layer by layer and name by name as models/googlenet.cpp has it: googlenet, googlenet_bn and
+"""GoogLeNet in PyTorch with the layers and names of models/googlenet.cpp: googlenet, googlenet_bn and
 googlenet_small."""
 
 import torch

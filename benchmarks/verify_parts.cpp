@@ -1,17 +1,17 @@
-#include <minception/benchmarks/timing.h>
-#include <minception/benchmarks/verify_parts.h>
+#include "benchmarks/verify_parts.h"
+#include "benchmarks/timing.h"
 
 #include <algorithm>
 
 namespace minception {
 namespace {
 
-/// What `reference` in double makes of image `n` of the batch is what `results` say of it.
+/// Whether `results` agree with `reference` in double for image `n` of the batch.
 bool image_agrees(const Operation& described, DType storage, std::int64_t n,
                   const std::vector<std::vector<float>>& results, double allowed) {
   Operation part = described;
   std::vector<std::vector<double>> memory;
-  std::vector<std::pair<std::size_t, std::size_t>> written;  // which memory, and where in the whole result it begins
+  std::vector<std::pair<std::size_t, std::size_t>> written;  // index in memory, and offset in the whole result
   memory.reserve(32);
   for_each_operand(part, [&](std::string_view role, Tensor& tensor, Access access) {
     const std::size_t k = memory.size();
@@ -36,7 +36,7 @@ bool image_agrees(const Operation& described, DType storage, std::int64_t n,
   return true;
 }
 
-/// The same of filter `o` of member `j`, for gradients of weights.
+/// The same for filter `o` of member `j`, for weight gradients.
 bool filter_agrees(const Conv2dAttributes& attributes, const Tensor& x, const std::vector<Tensor>& dy, const Tensor& dw,
                    std::size_t j, std::int64_t o, DType storage, const std::vector<std::vector<float>>& results,
                    double allowed) {
@@ -58,7 +58,7 @@ bool filter_agrees(const Conv2dAttributes& attributes, const Tensor& x, const st
   std::int64_t filter = o;
   for (std::size_t before = 0; before < j; ++before) filter += dy[before].c();
   const auto row = static_cast<std::size_t>(filter);
-  // A sum over all pixels may be small by chance: it is compared with what it could have been.
+  // A sum over all pixels may be small by chance: the tolerance is relative to its expected magnitude.
   const double spread = std::sqrt(static_cast<double>(gradient.size()));
   return agree(results[0].data() + row * weights.size(), weights, allowed) &&
          std::abs(static_cast<double>(results[1][row]) - bias[0]) <= allowed * std::max(spread, std::abs(bias[0]));
@@ -87,7 +87,7 @@ bool parts_agree(const Operation& operation, const Precision& precision, const s
   if (const auto* conv = std::get_if<Conv2dBackwardWeights>(&operation)) {
     return filters(conv->attributes, conv->x, {conv->dy}, conv->dw);
   }
-  if (const auto* group = std::get_if<Conv2d1x1GroupBackwardWeights>(&operation)) {
+  if (const auto* group = std::get_if<Conv2dFused1x1BackwardWeights>(&operation)) {
     return filters({}, group->x, group->dy, group->dw);
   }
   std::int64_t batch = 0;

@@ -1,7 +1,7 @@
 #pragma once
-/// Holds operations that are too large for `reference` against it in parts: some images, or some filters.
+/// Verifies operations too large for `reference` in parts: some images, or some filters.
 
-#include <minception/tests/kernels/precision.h>
+#include "tests/kernels/precision.h"
 
 #include <cmath>
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace minception {
 
-/// How far the norm of a difference may be off, in parts of the norm: 2.5 times and more what rounding the factors (tf32:
-/// 2^-11 each at most; bf16: 2^-9, and the result as well) or long sums (f32) cost, and far below one lost tap.
+/// Largest allowed relative norm of a difference: at least 2.5 times the error of rounding the factors (tf32: at most
+/// 2^-11 each; bf16: 2^-9, also of the result) or of long sums (f32), and far below one missing filter position.
 inline double tolerance(const Precision& precision) {
   return precision.name == "f32" ? 1e-4 : precision.name == "tf32" ? 2e-3 : 8e-3;
 }
 
-/// Whether two tensors agree as a whole, and no single element is off by more than chance explains: a multiple of its own
-/// size or of the usual one. NaN never agrees.
+/// Whether two tensors agree in norm, and each element within a multiple of `allowed` relative to its own size or the
+/// root mean square, whichever is larger. NaN never agrees.
 template <class A, class B>
 bool agree(const A& actual, const B& expected, double allowed) {
   double error = 0.0, size = 0.0;
@@ -36,8 +36,8 @@ bool agree(const A& actual, const B& expected, double allowed) {
   return true;
 }
 
-/// Whether what an operation on `table_value` operands (timing.h) wrote, `results`, is what `reference` in double makes of
-/// it: looks at `parts` images, or filters of weight gradients, evenly spread; the first and the last are among them.
+/// Whether `results`, written by an operation on `table_value` operands (timing.h), agree with `reference` in double.
+/// Checks `parts` evenly spaced images, or filters of weight gradients, including the first and the last.
 bool parts_agree(const Operation& operation, const Precision& precision, const std::vector<std::vector<float>>& results,
                  std::int64_t parts);
 

@@ -1,4 +1,4 @@
-# libwebp with its demultiplexer, which has no CMake files in the distributions: WebP_FOUND and WebP::WebP.
+# Finds libwebp and its demultiplexer, which ship no CMake files in the distributions: WebP_FOUND and WebP::WebP.
 find_path(WebP_INCLUDE_DIR webp/demux.h)
 find_library(WebP_LIBRARY webp)
 find_library(WebP_DEMUX_LIBRARY webpdemux)

@@ -1,21 +1,24 @@
-# What `cmake --install` puts where, and the package that find_package(minception) finds there. Included last by the top
-# CMakeLists.txt.
+# Rules of `cmake --install`, and the package for find_package(minception). Included last by the top CMakeLists.txt.
 #
-#   include/minception/<floor>/*.h     the public headers
+#   include/minception/<floor>/*.h     the public headers, which include each other as <minception/core/tensor.h>
 #   lib/libminception_<floor>.a        a static library per floor
 #   lib/cmake/minception/              minception::core ... minception::training, and minception::minception for all
-#   bin/minception-<program>           the programs: their own names are too general for a place that others share
+#   bin/minception-<program>           tools and studies, prefixed because their own names are too general
 #
-# An installed library can be moved as a whole. It runs on processors like the one that it was built on, unless it was
-# built with -DMINCEPTION_NATIVE=OFF.
+# The installation is relocatable. It runs on processors like the build machine's, unless built with
+# -DMINCEPTION_NATIVE=OFF.
 include(CMakePackageConfigHelpers)
 
 set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/minception)
 set(FLOORS core kernels layers data models training)
-# What several files of one folder share among themselves.
-set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/pickle.h data/tar.h)
+if(TARGET minception_simt)
+  list(INSERT FLOORS 1 simt)
+endif()
+# Headers used only inside one folder.
+set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/pickle.h data/tar.h
+    kernels/operations/validator.h)
 
-# ---- which package has each library that ours need -------------------------------------------------------------------
+# ---- package of each library that we link ----------------------------------------------------------------------------
 set(PACKAGE_OF_nlohmann_json::nlohmann_json "nlohmann_json 3.10")
 set(PACKAGE_OF_ZLIB::ZLIB "ZLIB")
 set(PACKAGE_OF_OpenMP::OpenMP_CXX "OpenMP COMPONENTS CXX")
@@ -29,13 +32,13 @@ set(PACKAGE_OF_WebP::WebP "WebP")
 set(PACKAGE_OF_CUDA::cudart_static "CUDAToolkit")
 set(PACKAGE_OF_Boost::context "Boost 1.71 COMPONENTS context")
 
-# Static libraries leave linking to the project that uses them: it has to find what this build linked, and no more.
+# Users of static libraries have to link their dependencies: the package finds exactly what this build linked.
 set(PACKAGES)
 foreach(floor ${FLOORS})
   get_target_property(libraries minception_${floor} LINK_LIBRARIES)
   foreach(library ${libraries})
-    # CMake marks what came from a subdirectory by entries of the form ::@(...).
-    if(library MATCHES "^(minception_.*|::@.*|\\$<BUILD_INTERFACE:.*)$")
+    # CMake marks targets linked from a subdirectory by entries of the form ::@(...).
+    if(library MATCHES "^(minception_.*|minception::.*|::@.*|\\$<BUILD_INTERFACE:.*)$")
       continue()
     endif()
     if(NOT DEFINED PACKAGE_OF_${library})
@@ -51,17 +54,25 @@ list(JOIN PACKAGES "\n" FIND_DEPENDENCIES)
 # ---- headers and libraries -------------------------------------------------------------------------------------------
 add_library(minception INTERFACE)
 add_library(minception::minception ALIAS minception)
+install(CODE "file(REMOVE_RECURSE [[${PROJECT_BINARY_DIR}/installed_headers]])" COMPONENT library)
 foreach(floor ${FLOORS})
   target_link_libraries(minception INTERFACE minception_${floor})
   set_target_properties(minception_${floor} PROPERTIES EXPORT_NAME ${floor})
   install(TARGETS minception_${floor} EXPORT minception ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
-  # A folder's own headers only: those of the backends are private.
-  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${floor}/*.h)
-  foreach(header ${PRIVATE_HEADERS})
-    list(REMOVE_ITEM headers ${PROJECT_SOURCE_DIR}/${header})
+  # Only headers directly in the folder: those of the backends are private.
+  file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${floor}/*.h
+       ${PROJECT_SOURCE_DIR}/${floor}/operations/*.h)
+  list(REMOVE_ITEM headers ${PRIVATE_HEADERS})
+  foreach(header ${headers})
+    install(CODE "
+      file(READ [[${PROJECT_SOURCE_DIR}/${header}]] text)
+      string(REGEX REPLACE [[#include \"([a-z_0-9/]+[.]h)\"]] [[#include <minception/\\1>]] text \"\${text}\")
+      file(WRITE [[${PROJECT_BINARY_DIR}/installed_headers/${header}]] \"\${text}\")"
+            COMPONENT library)
   endforeach()
-  install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/minception/${floor} COMPONENT library)
 endforeach()
+install(DIRECTORY ${PROJECT_BINARY_DIR}/installed_headers/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/minception
+        COMPONENT library)
 install(TARGETS minception EXPORT minception COMPONENT library)
 
 install(EXPORT minception NAMESPACE minception:: FILE minceptionTargets.cmake DESTINATION ${PACKAGE_FOLDER}
@@ -71,16 +82,18 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/minceptionConfig.cmake.i
                               INSTALL_DESTINATION ${PACKAGE_FOLDER} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_SOURCE_DIR}/simt/kernels.cmake DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/minceptionConfig.cmake
               ${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
               ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
         DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
 
-# ---- programs --------------------------------------------------------------------------------------------------------
+# ---- tools and studies -----------------------------------------------------------------------------------------------
 if(TARGET minception_program)
-  get_property(programs DIRECTORY ${PROJECT_SOURCE_DIR}/examples PROPERTY BUILDSYSTEM_TARGETS)
-  # Tutorials are to be read.
-  list(FILTER programs EXCLUDE REGEX "^minception_|_tutorial$")
+  get_property(tools DIRECTORY ${PROJECT_SOURCE_DIR}/tools PROPERTY BUILDSYSTEM_TARGETS)
+  get_property(studies DIRECTORY ${PROJECT_SOURCE_DIR}/studies PROPERTY BUILDSYSTEM_TARGETS)
+  set(programs ${tools} ${studies})
+  list(FILTER programs EXCLUDE REGEX "^minception_")
   foreach(program ${programs})
     string(REPLACE "_" "-" name minception-${program})
     install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME ${name} COMPONENT programs)

@@ -1,7 +1,7 @@
 #pragma once
-/// Owned memory. A backend hands it out; the deleter knows how to give it back.
+/// Owned memory. Backends allocate it; the deleter frees it.
 
-#include <minception/core/device.h>
+#include "core/device.h"
 
 #include <cstddef>
 #include <memory>
@@ -26,11 +26,8 @@ class Buffer {
   Device device_;
 };
 
-/// Host memory, aligned to a cache line and zero-filled (so that its pages are really there). Throws Error with the
-/// bytes needed when there is not enough.
+/// Host memory, aligned to 64 bytes and zero-filled, so that its pages are resident. Throws Error with the number of
+/// bytes needed if memory is short.
 Buffer allocate_host(std::size_t bytes);
-
-/// Bytes that the machine could still hand out without swapping, or 0 where it does not say.
-std::size_t available_host_memory();
 
 }  // namespace minception

@@ -1,5 +1,5 @@
 #pragma once
-/// Where memory lives and work is done.
+/// A device that holds memory and runs operations.
 
 #include <cstdint>
 #include <string>
@@ -10,7 +10,7 @@ enum class DeviceKind : std::uint8_t { cpu, cuda };
 
 struct Device {
   DeviceKind kind = DeviceKind::cpu;
-  std::int8_t index = 0;  ///< which GPU, for cuda
+  std::int8_t index = 0;  ///< GPU index, for cuda
 
   bool operator==(const Device&) const = default;
   /// "cpu", "cuda:0"

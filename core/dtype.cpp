@@ -1,4 +1,4 @@
-#include <minception/core/dtype.h>
+#include "core/dtype.h"
 
 namespace minception {
 namespace {

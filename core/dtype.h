@@ -1,7 +1,7 @@
 #pragma once
 /// Element types, and bfloat16 as a storage type.
 
-#include <minception/core/host_device.h>
+#include "core/host_device.h"
 
 #include <bit>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace minception {
 
-/// f64 is computed with by the `reference` backend only; i64 and f16 exist in files only.
+/// Only the `reference` backend computes in f64; i64 and f16 occur in files only.
 enum class DType : std::uint8_t { f32, bf16, f64, i32, u8, i64, f16 };
 
 constexpr std::size_t size_of(DType dtype) {
@@ -33,7 +33,7 @@ constexpr std::size_t size_of(DType dtype) {
 
 /// "f32", "bf16", ...
 std::string_view name_of(DType dtype);
-/// The inverse of name_of, or nothing for an unknown name.
+/// Inverse of name_of; nullopt for an unknown name.
 std::optional<DType> parse_dtype(std::string_view name);
 
 /// bfloat16: the upper half of an IEEE float. Conversion from float rounds to nearest even; NaN stays NaN.
@@ -44,7 +44,7 @@ struct bf16 {
   MINCEPTION_HOST_DEVICE explicit bf16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     if ((word & 0x7fffffffu) > 0x7f800000u) {
-      bits = static_cast<std::uint16_t>((word >> 16) | 0x0040u);  // quiet, and never rounded into infinity
+      bits = static_cast<std::uint16_t>((word >> 16) | 0x0040u);  // quiet NaN; rounding could give infinity
     } else {
       bits = static_cast<std::uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
     }

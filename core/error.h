@@ -1,5 +1,5 @@
 #pragma once
-/// Errors that a person can act on: one line that says what was wrong, with which values, and what to do.
+/// Errors for users: one line with the problem, the values and the remedy.
 
 #include <cerrno>
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace minception {
 
-/// The one exception type of the library. `what()` is a single line, ready for stderr; where several things are wrong at
-/// once, `details()` has a line for each of them.
+/// The only exception type of the library. `what()` is a single line for stderr. If there are several problems,
+/// `details()` has one line for each.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what, std::vector<std::string> details = {})
@@ -24,7 +24,7 @@ class Error : public std::runtime_error {
   std::shared_ptr<const std::vector<std::string>> details_;  // copying an exception must not throw
 };
 
-/// Writes every argument with `operator<<`, one after the other.
+/// Concatenates the arguments with `operator<<`.
 template <class... Args>
 std::string concat(const Args&... args) {
   std::ostringstream out;
@@ -32,16 +32,16 @@ std::string concat(const Args&... args) {
   return out.str();
 }
 
-/// What the system says of an error number: "No space left on device".
+/// System text of an error number, such as "No space left on device".
 inline std::string system_message(int number = errno) { return std::generic_category().message(number); }
 
-/// Throws an Error made of the arguments.
+/// Throws an Error with the concatenated arguments.
 template <class... Args>
 [[noreturn]] void fail(const Args&... args) {
   throw Error(concat(args...));
 }
 
-/// Throws an Error made of the arguments unless `condition` holds.
+/// Calls `fail(args...)` unless `condition` holds.
 template <class... Args>
 void require(bool condition, const Args&... args) {
   if (!condition) fail(args...);

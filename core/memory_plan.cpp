@@ -1,4 +1,4 @@
-#include <minception/core/memory_plan.h>
+#include "core/memory_plan.h"
 
 #include <algorithm>
 #include <numeric>

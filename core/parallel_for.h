@@ -1,5 +1,5 @@
 #pragma once
-/// Independent pieces of work on several threads of the host.
+/// Runs independent work items on several host threads.
 
 #include <algorithm>
 #include <atomic>
@@ -12,9 +12,9 @@
 
 namespace minception {
 
-/// Calls `work` once for each index in [0, count), from up to `threads` threads; 0: as many as the machine runs at once. If
-/// some calls throw, what the lowest of their indices threw is thrown here, however the threads ran; the calls for higher
-/// indices may be left out then.
+/// Calls `work` once for each index in [0, count), on up to `threads` threads (0: the hardware concurrency). If calls
+/// throw, rethrows the exception of the lowest failing index, independent of scheduling. Calls for higher indices may
+/// then be skipped.
 template <class Work>
 void parallel_for(std::size_t count, int threads, const Work& work) {
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -24,7 +24,7 @@ void parallel_for(std::size_t count, int threads, const Work& work) {
   std::size_t failed_index = count;
   std::exception_ptr error;
   const auto run = [&] {
-    // Indices are handed out in order: all below one that fails have been handed out before and are finished.
+    // Indices are assigned in order: all indices below a failing one are already assigned and run to completion.
     while (!failed) {
       const std::size_t index = next++;
       if (index >= count) return;
@@ -44,7 +44,7 @@ void parallel_for(std::size_t count, int threads, const Work& work) {
   helpers.reserve(static_cast<std::size_t>(threads));
   try {
     for (int i = 1; i < threads && static_cast<std::size_t>(i) < count; ++i) helpers.emplace_back(run);
-  } catch (const std::system_error&) {  // the system gives no more: those that are there do the work
+  } catch (const std::system_error&) {  // no more threads available: run with those started
   }
   run();
   for (std::thread& helper : helpers) helper.join();

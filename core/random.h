@@ -1,8 +1,8 @@
 #pragma once
-/// Counter-based random numbers: a value is a function of (seed, stream, index) alone, so every device, thread count
-/// and resumed run sees the same numbers, and nothing has a state to save.
+/// Counter-based random numbers: a value depends only on (seed, stream, index). Every device, thread count and resumed
+/// run gets the same numbers, and there is no state to save.
 
-#include <minception/core/host_device.h>
+#include "core/host_device.h"
 
 #include <cmath>
 #include <cstdint>
@@ -29,12 +29,12 @@ MINCEPTION_HOST_DEVICE inline PhiloxBlock philox4x32(PhiloxBlock counter, std::u
   return counter;
 }
 
-/// One stream of numbers of one seed.
+/// One random stream of a seed.
 struct Random {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
 
-  /// The bits of indices 4 * block to 4 * block + 3.
+  /// Random bits of the indices 4 * block to 4 * block + 3.
   MINCEPTION_HOST_DEVICE PhiloxBlock four(std::uint64_t block) const {
     const PhiloxBlock counter = {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
                                   static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)}};
@@ -42,20 +42,20 @@ struct Random {
   }
   /// 32 random bits.
   MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const { return four(index >> 2).word[index & 3]; }
-  /// What `uniform` makes of 32 bits.
+  /// Maps 32 random bits to [0, 1), as in `uniform`.
   MINCEPTION_HOST_DEVICE static float to_uniform(std::uint32_t bits) {
     return static_cast<float>(bits >> 8) * 0x1p-24f;
   }
-  /// Uniform in [0, 1), 24 bits.
+  /// Uniform in [0, 1) with 24 bits.
   MINCEPTION_HOST_DEVICE float uniform(std::uint64_t index) const { return to_uniform(bits(index)); }
-  /// Standard normal (Box & Muller 1958), on the host.
+  /// Standard normal (Box & Muller 1958). Host only.
   double normal(std::uint64_t index) const {
     const double radius = std::sqrt(-2.0 * std::log((bits(2 * index) + 1.0) * 0x1p-32));
     return radius * std::cos(6.283185307179586 * bits(2 * index + 1) * 0x1p-32);
   }
 };
 
-/// A stream of random numbers for what has this name: 64-bit FNV-1a.
+/// Stream number for a name: 64-bit FNV-1a.
 constexpr std::uint64_t name_hash(std::string_view name) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
@@ -63,8 +63,8 @@ constexpr std::uint64_t name_hash(std::string_view name) {
 }
 
 /// Element `position` of a pseudo-random permutation of [0, count), computed without a table: a four-round Feistel
-/// network over the next even power of two, walked until it lands inside (Black & Rogaway 2002, "Ciphers with
-/// arbitrary finite domains"). `count` is at most 2^32.
+/// network over the next power of four, with cycle walking (Black & Rogaway 2002, "Ciphers with arbitrary finite
+/// domains"). `count` is at most 2^32.
 MINCEPTION_HOST_DEVICE inline std::uint64_t permuted(const Random& random, std::uint64_t count,
                                                      std::uint64_t position) {
   int half_bits = 1;
@@ -74,7 +74,7 @@ MINCEPTION_HOST_DEVICE inline std::uint64_t permuted(const Random& random, std::
     std::uint64_t left = position >> half_bits;
     std::uint64_t right = position & mask;
     for (std::uint64_t round = 0; round < 4; ++round) {
-      // Counter words: the half, the round; the stream keeps its own words.
+      // The half and the round form the block number; the stream uses the other two counter words.
       const std::uint64_t mixed = random.bits((right << 2 | round) << 2) & mask;
       const std::uint64_t next = left ^ mixed;
       left = right;

@@ -1,10 +1,11 @@
-/// Reading checks everything the header says against the size of the file before it allocates for any tensor,
-/// so a hostile or damaged file costs no more memory than its own size. Writing goes through a file beside
-/// the target, so that a kill at any instant leaves the old content or the new.
+/// The reader validates the header against the file size before it allocates tensors, so a hostile or damaged file uses
+/// no more memory than its own size. The writer writes a temporary file next to the target and renames it, so a process
+/// that is killed at any time leaves either the old content or the new.
 
-#include <minception/core/buffer.h>
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
+#include "core/safetensors.h"
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/host_memory.h"
 
 #include <nlohmann/json.hpp>
 
@@ -35,8 +36,8 @@ constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the Python package
 constexpr const char* kMetadataKey = "__metadata__";
 
-/// Names as in files, from the strictest alignment to the loosest; within one alignment in the order of the
-/// Python package, so that both write the same bytes.
+/// Dtype names in files, in descending order of alignment, then in the order of the Python package, so that both write
+/// the same bytes.
 constexpr std::pair<DType, std::string_view> kFileDTypes[] = {
     {DType::i64, "I64"},   {DType::f64, "F64"}, {DType::f32, "F32"}, {DType::i32, "I32"},
     {DType::bf16, "BF16"}, {DType::f16, "F16"}, {DType::u8, "U8"}};
@@ -47,15 +48,15 @@ std::size_t file_rank(DType dtype) {
   return rank;
 }
 
-/// Text from a file, fit for a line on a terminal.
+/// Text from a file, quoted and escaped for one line on a terminal.
 std::string quoted(const std::string& text) { return json(text).dump(-1, ' ', true, json::error_handler_t::replace); }
 
-/// Whether a file that begins with these bytes is a zip file or a pickle: torch.save writes both, by version.
+/// Whether the first bytes are those of a zip file or a pickle. torch.save writes either, depending on its version.
 bool is_torch_file(std::string_view first) {
   return first.starts_with("PK\3\4") || (first.size() > 1 && first[0] == '\x80' && first[1] >= 2 && first[1] <= 5);
 }
 
-/// The command that makes a safetensors file of one that torch.save wrote. Names that a shell would change are left out.
+/// Command that converts a torch.save file to safetensors. Replaces paths with shell metacharacters by "weights.pth".
 std::string conversion_command(const std::filesystem::path& path) {
   const bool plain = path.string().find_first_of("'\"\\$`!\n") == std::string::npos;
   const std::string from = plain ? path.string() : "weights.pth";
@@ -65,7 +66,7 @@ std::string conversion_command(const std::filesystem::path& path) {
                 "', map_location='cpu'), '", to.string(), "')\"");
 }
 
-/// Bytes of a tensor, or nothing where a product does not fit into 63 bits.
+/// Size of a tensor in bytes; nullopt if a product overflows 63 bits.
 std::optional<std::uint64_t> bytes_of(DType dtype, const Shape& shape) {
   std::int64_t bytes = 1;
   for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -75,7 +76,7 @@ std::optional<std::uint64_t> bytes_of(DType dtype, const Shape& shape) {
   return static_cast<std::uint64_t>(bytes);
 }
 
-/// One tensor as the header describes it; its bytes are [begin, end) of the data that follow the header.
+/// Header entry of a tensor. Its bytes are [begin, end) of the data that follow the header.
 struct Entry {
   std::string name;
   DType dtype = DType::f32;
@@ -90,7 +91,7 @@ class Reader {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(path, error);
     check(std::filesystem::exists(status), "cannot be found: ", error.message(), "; check the path");
-    check(std::filesystem::is_regular_file(status), "is no regular file; name a safetensors file");
+    check(std::filesystem::is_regular_file(status), "is not a regular file; name a safetensors file");
     file_.open(path, std::ios::binary);
     check(file_.is_open(), "cannot be opened; check its permissions");
     file_bytes_ = std::filesystem::file_size(path, error);
@@ -136,26 +137,26 @@ class Reader {
           " bytes, too few for a safetensors file; copy or download it again");
     std::uint64_t length = 0;
     read_bytes(&length, kLengthBytes);
-    // A header of 67 MB has the length "PK\3\4", but a header begins with '{'.
+    // The length of a 67 MB header can also read as "PK\3\4", but a header starts with '{'.
     check(!is_torch_file({reinterpret_cast<const char*>(&length), kLengthBytes}) || file_.peek() == '{',
           "was written by torch.save; convert its state dict with ", conversion_command(name_));
     file_.clear();
     check(length <= kMaxHeaderBytes, "its header would have ", length, " bytes, the limit is ", kMaxHeaderBytes,
-          ": this is no safetensors file");
+          ": not a safetensors file");
     check(length <= file_bytes_ - kLengthBytes, "the header should have ", length, " bytes but the file has ",
           file_bytes_, ": the file is truncated; copy or download it again");
     std::string text(length, '\0');
     read_bytes(text.data(), length);
-    check(!text.empty() && text[0] == '{', "the header does not start with '{': this is no safetensors file");
+    check(!text.empty() && text[0] == '{', "the header does not start with '{': not a safetensors file");
     data_bytes_ = file_bytes_ - kLengthBytes - length;
     return text;
   }
 
   json parse(const std::string& text) const {
-    // The JSON library takes a zero byte for the end of the text.
+    // The JSON library treats a zero byte as the end of the text.
     const std::size_t zero = text.find('\0');
-    check(zero == std::string::npos, "the header is no valid JSON: a zero byte at byte ", zero);
-    // A parsed object has lost its duplicates, so they are looked for on the way.
+    check(zero == std::string::npos, "the header is not valid JSON: a zero byte at byte ", zero);
+    // Parsed objects drop duplicate names, so the parser callback checks for them.
     std::vector<std::set<std::string>> open_objects;
     const auto watch = [&](int depth, json::parse_event_t event, json& value) {
       if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
@@ -172,17 +173,17 @@ class Reader {
     try {
       return json::parse(text, watch);
     } catch (const json::parse_error& error) {
-      fail(name_, ": the header is no valid JSON in UTF-8: wrong at byte ", error.byte);
+      fail(name_, ": the header is not valid JSON in UTF-8: wrong at byte ", error.byte);
     } catch (const json::exception&) {
-      fail(name_, ": the header is no valid JSON: a number in it is too large");
+      fail(name_, ": the header is not valid JSON: a number in it is too large");
     }
   }
 
   std::map<std::string, std::string> metadata(const json& object) const {
-    check(object.is_object(), kMetadataKey, " is no object of names and texts");
+    check(object.is_object(), kMetadataKey, " is not an object of names and strings");
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : object.items()) {
-      check(value.is_string(), kMetadataKey, ": the value of ", quoted(key), " is no text");
+      check(value.is_string(), kMetadataKey, ": the value of ", quoted(key), " is not a string");
       result[key] = value.get<std::string>();
     }
     return result;
@@ -192,7 +193,7 @@ class Reader {
     const auto check_entry = [&](bool condition, const auto&... args) {
       check(condition, "tensor ", quoted(name), ": ", args...);
     };
-    check_entry(object.is_object(), "its description is no object");
+    check_entry(object.is_object(), "its description is not an object");
     for (const auto& [key, value] : object.items()) {
       check_entry(key == "dtype" || key == "shape" || key == "data_offsets", "unknown field ", quoted(key));
     }
@@ -201,7 +202,7 @@ class Reader {
     Entry result;
     result.name = name;
     const json& dtype = object["dtype"];
-    check_entry(dtype.is_string(), "its dtype is no text");
+    check_entry(dtype.is_string(), "its dtype is not a string");
     const auto* const known = std::find_if(std::begin(kFileDTypes), std::end(kFileDTypes),
                                            [&](const auto& pair) { return dtype == pair.second; });
     check_entry(known != std::end(kFileDTypes), "dtype ", quoted(dtype.get<std::string>()),
@@ -209,14 +210,14 @@ class Reader {
     result.dtype = known->first;
 
     const json& shape = object["shape"];
-    check_entry(shape.is_array(), "its shape is no list");
+    check_entry(shape.is_array(), "its shape is not a list");
     check_entry(shape.size() <= Shape::max_rank, "its shape has ", shape.size(), " extents, at most ", Shape::max_rank,
                 " are supported");
     std::vector<std::int64_t> extents;
     for (const json& extent : shape) {
       check_entry(
           extent.is_number_unsigned() && extent.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max(),
-          "its shape holds ", extent, ", which is no extent");
+          "its shape holds ", extent, ", which is not an extent");
       extents.push_back(extent.get<std::int64_t>());
     }
     result.shape = Shape(extents);
@@ -236,7 +237,7 @@ class Reader {
     return result;
   }
 
-  /// Sorts the entries by position and checks that they cover the data from the first byte to the last, once.
+  /// Sorts the entries by position and checks that they cover every data byte exactly once.
   void check_layout(std::vector<Entry>& entries) const {
     std::sort(entries.begin(), entries.end(),
               [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
@@ -247,7 +248,7 @@ class Reader {
             entry.begin, ", that one ends at ", covered);
       covered = entry.end;
     }
-    check(covered <= data_bytes_, "the header says ", covered, " bytes of data but the file has ", data_bytes_,
+    check(covered <= data_bytes_, "the header declares ", covered, " bytes of data but the file has ", data_bytes_,
           ": the file is truncated; copy or download it again");
     check(covered == data_bytes_, "the file has ", data_bytes_ - covered,
           " trailing bytes that belong to no tensor; copy or download it again");
@@ -261,7 +262,7 @@ class Reader {
   std::uint64_t data_bytes_ = 0;
 };
 
-/// A new file beside `target`, removed again unless it took the target's place.
+/// A temporary file next to `target`. The destructor deletes it unless `take_place` renamed it to `target`.
 class FileBeside {
  public:
   explicit FileBeside(const std::filesystem::path& target) : target_(target) {
@@ -272,7 +273,7 @@ class FileBeside {
     // Renaming onto a device such as /dev/null would replace the device.
     const std::filesystem::file_status status = std::filesystem::status(target, error);
     require(target.has_filename() && (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)),
-            target_.string(), ": is no regular file; choose another name");
+            target_.string(), ": is not a regular file; choose another name");
     static std::atomic<unsigned> counter{0};
     do {
       path_ = folder_ / concat(".minception-", ::getpid(), '-', counter++, ".tmp");
@@ -302,8 +303,8 @@ class FileBeside {
     check(::close(std::exchange(descriptor_, -1)) == 0, "close it");
     check(::rename(path_.c_str(), target_.c_str()) == 0, "rename it into place");
     renamed_ = true;
-    // The new name survives a power failure only once the folder is on the disk too. Some file systems cannot
-    // sync a folder and say EINVAL.
+    // The rename survives a power failure only after the folder is synced. File systems that cannot sync folders return
+    // EINVAL.
     descriptor_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const bool synced = descriptor_ >= 0 && (::fsync(descriptor_) == 0 || errno == EINVAL);  // before errno is read
     require(synced, target_.string(), ": was written, but its folder cannot be synced to the disk: ", system_message());
@@ -357,7 +358,7 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
       position = end;
     }
   } catch (const json::exception&) {
-    fail(path.string(), ": a name or text to be written is no valid UTF-8");
+    fail(path.string(), ": a name or text to be written is not valid UTF-8");
   }
   if (header.back() == ',') header.pop_back();
   header += '}';

@@ -1,9 +1,9 @@
 #pragma once
-/// Weights in files: the safetensors format (https://github.com/huggingface/safetensors, "Format"): eight bytes of header
+/// Weight files in the safetensors format (https://github.com/huggingface/safetensors, "Format"): an 8-byte header
 /// length, a JSON header, then the elements of all tensors without gaps, little-endian and row-major.
 
-#include <minception/core/dtype.h>
-#include <minception/core/shape.h>
+#include "core/dtype.h"
+#include "core/shape.h"
 
 #include <cstddef>
 #include <filesystem>
@@ -28,18 +28,18 @@ struct Safetensors {
   std::map<std::string, std::string> metadata;
 };
 
-/// Reads a whole file. Throws Error with the file name and the reason for anything that the format does not allow:
-/// a header longer than the file or than 100 MB, no valid JSON, a duplicate name, an unknown dtype, byte ranges that
-/// are reversed, overlap, leave gaps, run past the end or do not match the shape, metadata that is not text. For a file
-/// of torch.save the Error holds the command that converts it.
+/// Reads a whole file. Throws Error with the file name and the reason if the file violates the format: a header longer
+/// than the file or 100 MB, invalid JSON, a duplicate name, an unsupported dtype, byte ranges that are reversed,
+/// overlap, leave gaps, exceed the file or do not match the shape, metadata that is not text. For a torch.save file the
+/// Error contains the conversion command.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
-/// Writes beside `path`, syncs and renames: `path` holds either what it held before or the whole new content. Tensors
-/// lie in order of falling alignment, then name, as the Python package writes them. Throws Error when the disk is full.
+/// Writes the file with `write_file_atomically`. Tensors are ordered by descending alignment, dtype and name, as in the
+/// Python package. Throws Error for invalid content and if writing fails, for example on a full disk.
 void write_safetensors(const std::filesystem::path& path, const Safetensors& content);
 
-/// Writes `bytes` to a new file beside `path`, syncs it and renames it to `path`. Throws Error and leaves `path`
-/// untouched if any of that fails.
+/// Writes `bytes` to a temporary file in the folder of `path`, syncs it and renames it to `path`. Throws Error and
+/// leaves `path` unchanged if one of these steps fails. Then syncs the folder; throws Error if that fails.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 }  // namespace minception

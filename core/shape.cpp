@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/core/shape.h>
+#include "core/shape.h"
+#include "core/error.h"
 
 #include <charconv>
 #include <ostream>
@@ -42,8 +42,8 @@ Shape parse_shape(const std::string& text) {
     std::int64_t extent = 0;
     const auto [next, status] = std::from_chars(begin, end, extent);
     require(status == std::errc() && extent >= 1 && rank < Shape::max_rank && (next == end || *next == 'x'), "'", text,
-            "' is no shape: write positive extents with x between them, such as 1x96x96");
-    constexpr std::int64_t kMost = std::int64_t{1} << 40;  // far beyond memory, far from overflow
+            "' is not a shape: write positive extents with x between them, such as 1x96x96");
+    constexpr std::int64_t kMost = std::int64_t{1} << 40;  // above any memory size, below overflow
     elements = extent <= kMost / elements ? elements * extent : kMost + 1;
     require(elements <= kMost, "'", text, "' is a shape of more than 2^40 elements: it fits no memory");
     extents[rank++] = extent;

@@ -1,5 +1,5 @@
 #pragma once
-/// The extents of a tensor. Images are (N, C, H, W) wherever a person sees or types a shape.
+/// Tensor shapes. In user-visible shapes, images are (N, C, H, W).
 
 #include <array>
 #include <cstdint>
@@ -10,7 +10,14 @@
 
 namespace minception {
 
-/// Up to `max_rank` extents, each >= 0. Rank 0 is a scalar in a file and "no tensor" in memory.
+/// Height and width.
+struct Extent2d {
+  std::int64_t h = 1;
+  std::int64_t w = 1;
+  bool operator==(const Extent2d&) const = default;
+};
+
+/// Up to `max_rank` extents, each >= 0. Rank 0 is a scalar in a file and an undefined tensor in memory.
 class Shape {
  public:
   static constexpr int max_rank = 8;
@@ -24,7 +31,7 @@ class Shape {
   std::int64_t operator[](int axis) const { return extents_[static_cast<std::size_t>(axis)]; }
   std::int64_t& operator[](int axis) { return extents_[static_cast<std::size_t>(axis)]; }
   std::int64_t elements() const;
-  /// Extent of an axis, or 1 where the shape has no such axis: (N, C) reads as (N, C, 1, 1).
+  /// Extent of an axis, or 1 if the shape has no such axis: (N, C) reads as (N, C, 1, 1).
   std::int64_t extent_or_1(int axis) const { return axis < rank_ ? (*this)[axis] : 1; }
 
   bool operator==(const Shape&) const = default;
@@ -38,7 +45,8 @@ class Shape {
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
-/// Reads "1x96x96" (any number of extents, each at least 1). Throws Error on anything else.
+/// Parses a shape such as "1x96x96": 1 to `max_rank` extents, each at least 1, at most 2^40 elements. Throws Error
+/// otherwise.
 Shape parse_shape(const std::string& text);
 
 }  // namespace minception

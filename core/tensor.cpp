@@ -1,4 +1,4 @@
-#include <minception/core/tensor.h>
+#include "core/tensor.h"
 
 namespace minception {
 

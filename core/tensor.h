@@ -1,10 +1,10 @@
 #pragma once
-/// A view of memory as a tensor. Images are (N, C, H, W) in every shape and channels-last (N, H, W, C) in memory.
+/// Tensor views of memory. Image shapes are (N, C, H, W); the memory layout is channels-last, (N, H, W, C).
 
-#include <minception/core/device.h>
-#include <minception/core/dtype.h>
-#include <minception/core/error.h>
-#include <minception/core/shape.h>
+#include "core/device.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/shape.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace minception {
 
 /// A non-owning view; copying it copies no elements.
 ///
-/// Element (n, c, h, w) of a rank-4 tensor lies at ((n*H + h)*W + w) * pixel_stride + c. A dense tensor has
-/// pixel_stride == C; a channel slice (see `channels`) keeps the pixel stride of the tensor it was cut from.
-/// The same rule places weights: (O, I, KH, KW) lies in memory as (O, KH, KW, I). Rank 2, (N, C), is an image of one
-/// pixel; rank 1 and everything else is dense and row-major.
+/// Element (n, c, h, w) of a rank-4 tensor is at index ((n*H + h)*W + w) * pixel_stride + c. A dense tensor has
+/// pixel_stride == C; a channel slice (see `channels`) keeps the pixel stride of its source. Weights follow the same
+/// rule: shape (O, I, KH, KW), memory layout (O, KH, KW, I). Rank 2, (N, C), is an image of one pixel. All other ranks
+/// are dense and row-major.
 ///
-/// A tensor without `data` is a description: planning works on descriptions, running on the same tensors with data.
+/// A tensor without `data` is a description. Planning uses descriptions; execution uses the same tensors with data.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::f32;
@@ -27,7 +27,7 @@ struct Tensor {
   Shape shape;
   std::int64_t pixel_stride = 0;  ///< in elements; 0 for ranks other than 2 and 4
 
-  /// Which planned storage the tensor is a view of, and from which byte on; -1 outside of a plan.
+  /// Index of the planned storage that the tensor views (-1: none), and the byte offset in it.
   int storage = -1;
   std::size_t offset = 0;
 
@@ -48,14 +48,14 @@ struct Tensor {
   /// Bytes from the first element to the end of the last pixel.
   std::size_t bytes() const;
 
-  /// The same pixels, channels [begin, begin + count) only. Throws Error if the range is not inside.
+  /// View of channels [begin, begin + count) of all pixels. Throws Error if the range is out of bounds.
   Tensor channels(std::int64_t begin, std::int64_t count) const;
-  /// The first `count` of N: a partial batch. Throws Error if there are fewer.
+  /// View of the first `count` entries of axis 0, such as a partial batch. Throws Error if there are fewer.
   Tensor first(std::int64_t count) const;
-  /// The same elements in another shape of as many elements; the tensor must be dense.
+  /// View in another shape. Throws Error if the tensor is not dense or the element counts differ.
   Tensor reshaped(const Shape& other) const;
 
-  /// The elements, with the type checked (Error if `T` is not the dtype).
+  /// Typed pointer to the elements. Throws Error if `T` does not match the dtype.
   template <class T>
   T* as() const {
     require(dtype == dtype_of<std::remove_const_t<T>>::value, "a tensor ", shape, " of ", name_of(dtype),

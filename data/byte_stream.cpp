@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/data/byte_stream.h>
+#include "data/byte_stream.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,9 +18,9 @@ std::size_t ByteStream::read(std::uint8_t* destination, std::size_t count) {
   const int got = gzread(file_.get(), destination, static_cast<unsigned>(count));
   int status = Z_OK;
   const char* message = gzerror(file_.get(), &status);
-  // A file cut short yields the bytes it has and Z_BUF_ERROR; a wrong checksum shows at the end only.
+  // A truncated file yields its remaining bytes and Z_BUF_ERROR; a wrong checksum is reported only at the end.
   std::string reason = status == Z_ERRNO ? system_message() : message;
-  if (reason.starts_with(name_ + ": ")) reason.erase(0, name_.size() + 2);  // zlib names the file, too
+  if (reason.starts_with(name_ + ": ")) reason.erase(0, name_.size() + 2);  // zlib's message repeats the file name
   require(status != Z_BUF_ERROR, name_, ": the compressed data end too early: the file is truncated; ", kRemedy);
   require(status != Z_DATA_ERROR, name_, ": the compressed data are damaged (", reason, "); ", kRemedy);
   require(got >= 0, name_, ": cannot be read: ", reason);

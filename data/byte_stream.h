@@ -1,5 +1,5 @@
 #pragma once
-/// The bytes of a file in order, decompressed where it was compressed with gzip.
+/// Sequential reading of a file, plain or compressed with gzip.
 
 #include <zlib.h>
 
@@ -17,12 +17,11 @@ class ByteStream {
   /// Throws Error if the file cannot be opened.
   explicit ByteStream(const std::filesystem::path& path);
 
-  /// Reads up to `count` bytes and returns how many there were: fewer at the end alone. Throws Error for compressed data
-  /// that are damaged or end too early.
+  /// Reads up to `count` bytes and returns the number read, which is smaller only at the end of the file. Throws Error
+  /// for a read error and for compressed data that are damaged or truncated.
   std::size_t read(std::uint8_t* destination, std::size_t count);
 
-  /// Reads as many bytes as there are, up to `count`. Memory grows with the bytes that are really there, so a count that
-  /// lies costs nothing.
+  /// Reads up to `count` bytes. Memory grows with the bytes actually read, so an untrusted count is safe.
   std::vector<std::uint8_t> read_up_to(std::uint64_t count);
 
   const std::string& name() const { return name_; }

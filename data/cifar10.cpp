@@ -1,8 +1,8 @@
-#include <minception/core/error.h>
-#include <minception/data/byte_stream.h>
-#include <minception/data/cifar10.h>
-#include <minception/data/pickle.h>
-#include <minception/data/tar.h>
+#include "data/cifar10.h"
+#include "core/error.h"
+#include "data/byte_stream.h"
+#include "data/pickle.h"
+#include "data/tar.h"
 
 #include <algorithm>
 #include <array>
@@ -24,7 +24,7 @@ constexpr std::size_t kPlane = 32 * 32;
 constexpr std::size_t kImage = 3 * kPlane;
 constexpr std::size_t kClasses = 10;
 constexpr std::size_t kBatches = 6;                           // the last one is for testing
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 28;  // of a file; the published ones have 31 MB
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 28;  // per file; the published files have 31 MB
 constexpr const char* kHowToGet =
     "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and name it, or the folder that it "
     "is "
@@ -32,15 +32,15 @@ constexpr const char* kHowToGet =
 constexpr const char* kRemedy = "; copy or download it again";
 
 struct Batch {
-  std::size_t count = 0;  // of images in the file
-  Bytes pixels;           // (N, H, W, C) of those that were wanted: the first N
+  std::size_t count = 0;  // images in the file
+  Bytes pixels;           // (N, H, W, C) of the first N images, as requested
   std::vector<std::int32_t> labels;
 };
 
-/// How many of the images of a file that holds `count` are wanted.
+/// Number of leading images to read from a file of `count` images.
 using Wanted = std::function<std::size_t(std::size_t count)>;
 
-/// Appends an image of three planes, pixel by pixel. `stride` is the distance of its bytes from each other.
+/// Appends an image given as three planes, interleaved by pixel. `stride` is the distance between its bytes.
 void append_image(Bytes& pixels, const std::uint8_t* planes, std::size_t stride) {
   for (std::size_t at = 0; at < kPlane; ++at) {
     for (std::size_t channel = 0; channel < 3; ++channel) {
@@ -52,7 +52,7 @@ void append_image(Bytes& pixels, const std::uint8_t* planes, std::size_t stride)
 Batch read_binary_batch(const std::string& name, std::span<const std::uint8_t> file, const Wanted& wanted) {
   constexpr std::size_t kRecord = 1 + kImage;
   require(!file.empty() && file.size() % kRecord == 0, name, ": ", file.size(),
-          " bytes are no whole number of records of ", kRecord,
+          " bytes are not a multiple of a record's ", kRecord,
           " bytes (a label and 3x32x32 pixels): the file is truncated or none of CIFAR-10", kRemedy);
   Batch batch;
   batch.count = file.size() / kRecord;
@@ -80,8 +80,8 @@ std::vector<std::string> read_binary_names(const std::string&, std::span<const s
   return names;
 }
 
-/// The array in 'data', as numpy pickles it: _reconstruct(ndarray, (0,), 'b') with the state (version, shape, dtype,
-/// whether columns come first, bytes).
+/// 'data' is a pickled numpy array: _reconstruct(ndarray, (0,), 'b') with the state (version, shape, dtype, Fortran
+/// order, bytes).
 Batch read_python_batch(const std::string& name, std::span<const std::uint8_t> file, const Wanted& wanted) {
   using Kind = PickleValue::Kind;
   const Pickle pickle(file, name);
@@ -96,7 +96,7 @@ Batch read_python_batch(const std::string& name, std::span<const std::uint8_t> f
   const PickleValue& columns_first = pickle.expect(*state.items[3], Kind::boolean, "the order of the array");
   const PickleValue& bytes = pickle.expect(*state.items[4], Kind::bytes, "the content of the array");
 
-  if (type.text() != "u1") pickle.fail_at(type.offset, "the array holds no unsigned bytes ('u1')");
+  if (type.text() != "u1") pickle.fail_at(type.offset, "the array does not hold unsigned bytes ('u1')");
   const std::size_t count = labels.items.size();
   const bool fits = shape.items.size() == 2 && shape.items[0]->kind == Kind::integer &&
                     shape.items[1]->kind == Kind::integer &&
@@ -133,7 +133,7 @@ std::vector<std::string> read_python_names(const std::string& name, std::span<co
   return names;
 }
 
-/// A form in which CIFAR-10 is published.
+/// A published format of CIFAR-10.
 struct Form {
   const char* archive;
   const char* folder;
@@ -163,7 +163,7 @@ constexpr Form kForms[] = {
      read_python_names},
 };
 
-/// What has been found of one form.
+/// Files of one format found so far.
 struct Parts {
   const Form& form;
   const Selection& selection;
@@ -175,7 +175,7 @@ struct Parts {
     return has_meta || std::any_of(batches.begin(), batches.end(), [](const auto& batch) { return batch.has_value(); });
   }
 
-  /// How many images of a batch are wanted. All batches hold as many, or are refused in the end.
+  /// Number of leading images to read from a batch. Assumes batches of equal size; dataset() checks this.
   std::size_t wanted(std::size_t place, std::size_t count) const {
     const auto each = static_cast<std::int64_t>(count);
     if (place + 1 == kBatches) return static_cast<std::size_t>(leading_test(selection, each));
@@ -185,7 +185,7 @@ struct Parts {
         std::clamp<std::int64_t>(leading_train(selection, kTrainBatches * each) - before, 0, each));
   }
 
-  /// `file` is one that the form knows; `name` is for messages.
+  /// `file` is a file name of the form; `name` is used in messages.
   void add(const std::string& file, const std::string& name, const Bytes& content) {
     const auto place =
         static_cast<std::size_t>(std::find(form.batches.begin(), form.batches.end(), file) - form.batches.begin());
@@ -202,11 +202,11 @@ struct Parts {
       const auto is_fit = [](char letter) { return letter >= ' ' && letter <= '~'; };
       require(!class_name.empty() && std::all_of(class_name.begin(), class_name.end(), is_fit) &&
                   std::count(class_names.begin(), class_names.end(), class_name) == 1,
-              name, ": holds a class name that is empty, no text or there twice", kRemedy);
+              name, ": holds a class name that is empty, not a string or a duplicate", kRemedy);
     }
   }
 
-  /// `where` is the folder or the archive.
+  /// `where` names the folder or archive in messages.
   Dataset dataset(const std::string& where) {
     for (std::size_t i = 0; i < kBatches; ++i) {
       require(batches[i].has_value(), where, ": ", form.batches[i], " is missing", kRemedy);
@@ -236,7 +236,7 @@ struct Parts {
 };
 
 void check_size(const std::string& name, std::uint64_t bytes) {
-  require(bytes <= kMostBytes, name, ": is larger than ", kMostBytes, " bytes: this is no file of CIFAR-10");
+  require(bytes <= kMostBytes, name, ": is larger than ", kMostBytes, " bytes: not a CIFAR-10 file");
 }
 
 Dataset load_archive(const fs::path& path, const Selection& selection) {
@@ -254,7 +254,7 @@ Dataset load_archive(const fs::path& path, const Selection& selection) {
   for (Parts& parts : found) {
     if (parts.found_any()) return parts.dataset(archive.name());
   }
-  fail(archive.name(), ": the archive holds no file of CIFAR-10", kHowToGet);
+  fail(archive.name(), ": the archive contains no CIFAR-10 file", kHowToGet);
 }
 
 bool is_file(const fs::path& path) {
@@ -262,7 +262,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, error);
 }
 
-/// Reads the files that lie in `dir`, if there are any of this form.
+/// Reads the files of this form in `dir`; nullopt if there are none.
 std::optional<Dataset> load_folder(const Form& form, const fs::path& dir, const Selection& selection) {
   Parts parts{form, selection};
   std::vector<const char*> files(form.batches.begin(), form.batches.end());
@@ -285,7 +285,7 @@ std::optional<Dataset> load_folder(const Form& form, const fs::path& dir, const 
 Dataset load_cifar10(const fs::path& path, const Selection& selection) {
   if (is_file(path)) return load_archive(path, selection);
   std::error_code error;
-  require(fs::is_directory(path, error), path.string(), ": there is no such file or folder", kHowToGet);
+  require(fs::is_directory(path, error), path.string(), ": no such file or folder", kHowToGet);
   for (const Form& form : kForms) {
     for (const fs::path& dir : {path, path / form.folder}) {
       if (std::optional<Dataset> dataset = load_folder(form, dir, selection)) return std::move(*dataset);

@@ -1,5 +1,5 @@
-#include <minception/data/fashion_mnist.h>
-#include <minception/data/mnist_family.h>
+#include "data/fashion_mnist.h"
+#include "data/mnist_family.h"
 
 namespace minception {
 namespace {

@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/data/byte_stream.h>
-#include <minception/data/idx.h>
+#include "data/idx.h"
+#include "core/error.h"
+#include "data/byte_stream.h"
 
 #include <algorithm>
 #include <array>
@@ -31,22 +31,22 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
   };
   const std::uint32_t magic = next();
   require(magic == expected_magic, stream.name(), ": magic number ", hexadecimal(magic), " instead of ",
-          hexadecimal(expected_magic), ": this is no IDX file of ", content);
+          hexadecimal(expected_magic), ": not an IDX file of ", content);
   std::array<std::int64_t, rank> extents{};
   for (std::int64_t& extent : extents) extent = next();
   for (std::int64_t extent : extents) {
-    require(extent > 0, stream.name(), ": the header says an extent of 0: there are no ", content, " in it");
+    require(extent > 0, stream.name(), ": the header declares an extent of 0: there are no ", content, " in it");
   }
   return extents;
 }
 
-/// Reads the `expected` bytes of a file and its end, or the first `wanted` of them.
+/// Reads the first `wanted` of the `expected` data bytes; if these are all, also checks that the file ends there.
 std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected, std::uint64_t wanted) {
   std::vector<std::uint8_t> bytes = stream.read_up_to(wanted);
   if (wanted < expected && bytes.size() == wanted) return bytes;
-  require(bytes.size() == expected, stream.name(), ": the header says ", expected, " bytes of data but there are ",
+  require(bytes.size() == expected, stream.name(), ": the header declares ", expected, " bytes of data but there are ",
           bytes.size(), ": the file is truncated; ", ByteStream::kRemedy);
-  // Reading on also makes zlib compare the checksum.
+  // Reading to the end also makes zlib check the checksum.
   std::uint8_t extra = 0;
   require(stream.read(&extra, 1) == 0, stream.name(), ": there are more than the ", expected,
           " bytes of data that the header says; ", ByteStream::kRemedy);
@@ -60,7 +60,7 @@ IdxImages read_idx_images(const std::filesystem::path& path, std::int64_t most) 
   const auto [count, height, width] = read_header<3>(stream, kImageMagic, "images");
   std::int64_t bytes = 0;
   require(!__builtin_mul_overflow(count, height, &bytes) && !__builtin_mul_overflow(bytes, width, &bytes),
-          stream.name(), ": the header says ", count, " images of ", height, 'x', width,
+          stream.name(), ": the header declares ", count, " images of ", height, 'x', width,
           ", which is too much for any file; ", ByteStream::kRemedy);
   const std::int64_t wanted = std::min(count, most) * height * width;
   return {count, height, width,

@@ -1,7 +1,7 @@
-/// BMP without compression, from Microsoft's description of the format ("Bitmap Storage", BITMAPINFOHEADER and its later
-/// versions): palettes of 1, 4 and 8 bits, 16 bits with masks, 24 and 32 bits.
+/// Uncompressed BMP, after Microsoft's documentation ("Bitmap Storage", BITMAPINFOHEADER and its later versions):
+/// palettes of 1, 4 and 8 bits, 16 bits with masks, 24 and 32 bits.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #include <array>
 #include <bit>
@@ -16,9 +16,9 @@ class BmpReader {
   DecodedImage read(const ImageOptions& options) {
     constexpr std::size_t kFileHeader = 14;
     const std::size_t pixels = number(10, 4), header = number(kFileHeader, 4);
-    require(header == 12 || header >= 40, name_, ": a header of ", header, " bytes is none of a BMP file",
+    require(header == 12 || header >= 40, name_, ": a header of ", header, " bytes does not exist in BMP",
             kImageRemedy);
-    const bool old = header == 12;  // of OS/2 1
+    const bool old = header == 12;  // BITMAPCOREHEADER of OS/2 1
     std::int64_t width = old ? number(18, 2) : signed_number(18), height = old ? number(20, 2) : signed_number(22);
     const bool from_top = height < 0;
     if (from_top) height = -height;
@@ -26,7 +26,7 @@ class BmpReader {
     require(compression == 0 || compression == 3 || compression == 6, name_,
             ": BMP with compression is not supported; convert it to PNG");
     const bool palette = bits == 1 || bits == 4 || bits == 8;
-    require(palette || bits == 16 || bits == 24 || bits == 32, name_, ": ", bits, " bits per pixel are none of BMP",
+    require(palette || bits == 16 || bits == 24 || bits == 32, name_, ": ", bits, " bits per pixel do not exist in BMP",
             kImageRemedy);
     check_extents(name_, height, width);
     // Rows are padded to 4 bytes.
@@ -73,14 +73,14 @@ class BmpReader {
   }
   std::int64_t signed_number(std::size_t at) const { return static_cast<std::int32_t>(number(at, 4)); }
 
-  /// The bits of the mask, stretched to a byte; `absent` for an empty mask.
+  /// The bits selected by the mask, scaled to 0..255; `absent` for an empty mask.
   static std::uint8_t part(std::uint32_t value, std::uint32_t mask, std::uint8_t absent) {
     if (mask == 0) return absent;
     const std::uint64_t most = mask >> std::countr_zero(mask), found = (value & mask) >> std::countr_zero(mask);
     return static_cast<std::uint8_t>((found * 255 + most / 2) / most);
   }
 
-  /// BMP has no grey images: those with a grey palette are.
+  /// BMP has no grey format: an image is grey if all its pixels are.
   static bool is_grey(const DecodedImage& image) {
     for (std::size_t at = 0; at < image.pixels.size(); at += 3) {
       if (image.pixels[at] != image.pixels[at + 1] || image.pixels[at] != image.pixels[at + 2]) return false;

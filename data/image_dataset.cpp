@@ -1,4 +1,4 @@
-#include <minception/data/image_dataset.h>
+#include "data/image_dataset.h"
 
 #include <zlib.h>
 

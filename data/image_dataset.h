@@ -1,8 +1,8 @@
 #pragma once
-/// Labelled images as they lie in memory before any preprocessing: bytes, all of one size.
+/// Labelled images before preprocessing: bytes, all of the same size.
 
-#include <minception/core/shape.h>
-#include <minception/data/pixel_cache.h>
+#include "core/shape.h"
+#include "data/pixel_cache.h"
 
 #include <cstdint>
 #include <span>
@@ -13,11 +13,11 @@ namespace minception {
 
 struct ImageDataset {
   Shape image;                       ///< (C, H, W) of every image
-  std::vector<std::uint8_t> pixels;  ///< (N, H, W, C): channels-last, as in tensors
+  std::vector<std::uint8_t> pixels;  ///< (N, H, W, C), channels-last as in tensors
   std::vector<std::int32_t> labels;  ///< N indices into `class_names`
   std::vector<std::string> class_names;
-  std::vector<std::string> files = {};  ///< N paths; empty where the images are not files of their own
-  /// Pixels in a cache file (ImageFolderOptions::cache), in place of `pixels`.
+  std::vector<std::string> files = {};  ///< N paths; empty if the images are not separate files
+  /// Pixels in a cache file (ImageFolderOptions::cache) instead of `pixels`.
   CachedPixels cached = {};
 
   std::span<const std::uint8_t> all_pixels() const { return cached.file == nullptr ? pixels : cached.pixels; }
@@ -25,15 +25,15 @@ struct ImageDataset {
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-/// CRC-32 of shape, labels and pixels: tells whether a resumed training sees the samples that it saw before.
+/// CRC-32 of shape, labels and pixels. A resumed training compares it to detect changed samples.
 std::uint32_t checksum(const ImageDataset& dataset);
 
-/// A data set with its parts. Validation images choose between epochs and settings; test images are for the final answer.
+/// A data set and its parts. Validation images select epochs and settings; test images give the final result.
 struct Dataset {
   std::string name;
   ImageDataset train;
-  ImageDataset test;             ///< empty for a folder that has none
-  ImageDataset validation = {};  ///< taken from the training images; empty unless asked for
+  ImageDataset test;             ///< empty for a folder without test images
+  ImageDataset validation = {};  ///< empty unless requested or in a folder of its own
 };
 
 }  // namespace minception

@@ -1,4 +1,4 @@
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -44,7 +44,9 @@ Decoder decoder_for(std::span<const std::uint8_t> file, const std::string& name)
       return format.decode;
     }
   }
-  fail(name, ": this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it");
+  fail(name,
+       ": not an image of a known format (PNG, JPEG, WebP, TIFF, GIF, BMP, PGM, PPM); convert it, or move it out of "
+       "the folder");
 }
 
 class File {
@@ -55,7 +57,7 @@ class File {
     require(file_ != nullptr, name_, ": cannot be opened: ", system_message());
   }
 
-  /// Appends up to `count` bytes and returns how many there were.
+  /// Appends up to `count` bytes and returns the number read.
   std::size_t append_to(std::vector<std::uint8_t>& bytes, std::size_t count) {
     const std::size_t before = bytes.size();
     bytes.resize(before + count);
@@ -96,7 +98,7 @@ DecodedImage read(const std::filesystem::path& path, const Decoding& how) {
   File file(name);
   std::vector<std::uint8_t> bytes;
   file.append_to(bytes, kLongestMagic);
-  (void)decoder_for(bytes, name);  // a file that is no image is not read any further, however large it is
+  (void)decoder_for(bytes, name);  // rejects a file of unknown format before reading all of it
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   while (file.append_to(bytes, kPiece) == kPiece) {
   }
@@ -116,7 +118,7 @@ Shape stored_shape(const std::filesystem::path& path) {
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options) {
   DecodedImage image = read(path, {.options = options, .height = height, .width = width});
-  // Either order gives the same pixels: fewer channels are faster to resize.
+  // RGB to grey before resizing, grey to RGB after it (the pixels are the same): fewer channels resize faster.
   if (channels != 0 && image.shape[0] > channels) image = with_channels(std::move(image), channels);
   image = fitted_to(std::move(image), height, width, options);
   return channels == 0 ? image : with_channels(std::move(image), channels);

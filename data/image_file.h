@@ -1,8 +1,8 @@
 #pragma once
-/// Images in files: PNG (libpng), JPEG (libjpeg), WebP (libwebp), TIFF (libtiff), GIF (giflib), BMP, PGM and PPM. Decoded to
-/// bytes, grey or RGB.
+/// Image files: PNG (libpng), JPEG (libjpeg), WebP (libwebp), TIFF (libtiff), GIF (giflib), BMP, PGM and PPM, decoded
+/// to grey or RGB bytes.
 
-#include <minception/core/shape.h>
+#include "core/shape.h"
 
 #include <array>
 #include <cstddef>
@@ -19,63 +19,65 @@ struct DecodedImage {
   std::vector<std::uint8_t> pixels;  ///< (H, W, C)
 };
 
-/// How an image is brought to a size of other proportions.
+/// How an image is resized to another aspect ratio.
 enum class Resize : std::uint8_t {
-  stretch,    ///< the whole image, each side by itself
-  crop,       ///< the middle of the image, as large as the proportions allow
-  letterbox,  ///< the whole image in its own proportions, centred, with borders in the colour of the background
+  stretch,    ///< the whole image, each axis scaled independently
+  crop,       ///< the largest centred crop of the target's aspect ratio
+  letterbox,  ///< the whole image in its own aspect ratio, centred, with borders in the background colour
 };
 
 inline constexpr const char* kResizeNames[] = {"stretch", "crop", "letterbox"};
 inline const char* to_string(Resize resize) { return kResizeNames[static_cast<int>(resize)]; }
-/// Throws Error, with the names there are, for an unknown one.
+/// Throws Error, with the valid names, for an unknown name.
 Resize parse_resize(const std::string& name);
 
-/// How image files become the images of a data set. Weights files keep it, so that other images are read likewise.
+/// How image files are converted to images of a data set. Weights files store it, so that prediction uses the same
+/// conversion.
 struct ImageOptions {
   Resize resize = Resize::stretch;
-  bool exif_orientation = true;  ///< turn images upright that say how the camera was held (JPEG, PNG, WebP, TIFF)
-  std::array<std::uint8_t, 3> background = {0, 0, 0};  ///< RGB, behind transparent pixels and in borders
+  bool exif_orientation = true;                        ///< apply the orientation tag (JPEG, PNG, WebP, TIFF)
+  std::array<std::uint8_t, 3> background = {0, 0, 0};  ///< RGB, for transparent pixels and borders
 
   bool operator==(const ImageOptions&) const = default;
 };
 
-/// Reads an image in its full size, whatever its name says: the format is told from its first bytes. PNG: every colour type
-/// and bit depth, 16 bits rounded to 8. JPEG: baseline and progressive, grey, YCbCr, RGB and (Adobe's) CMYK. WebP: lossy and
-/// lossless. GIF, WebP, TIFF: the first image. TIFF: what libtiff converts to RGBA. BMP: without compression. PGM and PPM: P2,
-/// P3, P5 and P6, any maximum. Throws Error with the file name for a file that is missing, truncated or damaged, of another
-/// format, larger than 2^28 pixels, or of a format that this build leaves out (with the package that it needs).
+/// Reads an image in full size. The format is detected from the first bytes, not from the name. PNG: every colour type
+/// and bit depth, 16 bits rounded to 8. JPEG: baseline and progressive, grey, YCbCr, RGB and (Adobe's) CMYK. WebP:
+/// lossy and lossless. GIF, WebP, TIFF: the first image. TIFF: what libtiff converts to RGBA. BMP: uncompressed. PGM
+/// and PPM: P2, P3, P5 and P6, any maximum. Throws Error with the file name for a file that is missing, truncated,
+/// damaged, of an unknown format or larger than 2^28 pixels, and (naming the package) for a format that this build does
+/// not support.
 DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& options = {});
 
-/// (C, H, W) of an image as it is stored. Of a JPEG or PNG only the header is decoded. Throws Error like read_image.
+/// (C, H, W) of an image as stored, before orientation. JPEG and PNG: decodes only the header. Throws Error like
+/// read_image.
 Shape stored_shape(const std::filesystem::path& path);
 
-/// Reads an image of `channels` channels (1 or 3; 0: as in the file) and of the size (height, width): read_image,
-/// fitted_to, with_channels. A JPEG that is at least four times as large is decoded by libjpeg at a half, a quarter or an
-/// eighth of its size, never below twice the size that the resizing needs. That changes pixels by little and takes a
-/// fraction of the time.
+/// Reads an image with `channels` channels (1 or 3; 0: as in the file) in size (height, width): read_image, fitted_to,
+/// with_channels. To save time, libjpeg decodes a JPEG that is at least four times as large at 1/2, 1/4 or 1/8 of its
+/// size, never below twice the target size. This changes pixels slightly.
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options = {});
 
-/// The image in the size (height, width), by resized_to and as `options` say where the proportions differ.
+/// Resizes the image to (height, width) by resized_to, with `options.resize` if the aspect ratio differs.
 DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t width, const ImageOptions& options);
 
 /// The text with its ASCII letters in lower case.
 std::string lower_case(std::string text);
 
-/// Whether the name of the file ends as those of the formats above do, in any case of letters.
+/// True if the file name has a suffix of the formats above, in upper or lower case.
 bool has_image_suffix(const std::filesystem::path& path);
 
-/// The image with `channels` channels, 1 or 3: RGB to grey by ITU-R BT.601 weights (as PIL's "L"), grey to RGB by
+/// Converts the image to 1 or 3 channels: RGB to grey by ITU-R BT.601 weights (as PIL's "L"), grey to RGB by
 /// repetition.
 DecodedImage with_channels(DecodedImage image, std::int64_t channels);
 
-/// The image in the size (height, width), stretched if its sides are in another proportion: PIL's "bilinear", to the bit.
-/// Where an extent shrinks that is a triangle filter as wide as the shrinking, so that nothing is skipped; where it grows,
-/// interpolation between neighbours. Each axis for itself, the width first, rounded to bytes after each.
+/// Resizes the image to (height, width), ignoring the aspect ratio; bit-identical to PIL's "bilinear". Shrinking uses a
+/// triangle filter whose width scales with the reduction (antialiasing), growing interpolates between neighbours. The
+/// axes are resized separately, width first, and rounded to bytes after each.
 DecodedImage resized_to(DecodedImage image, std::int64_t height, std::int64_t width);
 
-/// The bytes of a PNG file. Throws Error in a build without libpng; `has_png()` says so beforehand.
+/// Encodes a PNG file. Throws Error in a build without libpng; see has_png().
 std::vector<std::uint8_t> encode_png(const Shape& shape, std::span<const std::uint8_t> pixels);
 bool has_png();
 bool has_jpeg();

@@ -1,6 +1,6 @@
-/// Images brought to a size of other proportions, and over a background.
+/// Resizing to another aspect ratio, and blending over a background.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #include <algorithm>
 #include <array>
@@ -24,13 +24,13 @@ DecodedImage cropped(const DecodedImage& image, std::int64_t top, std::int64_t l
   return result;
 }
 
-/// An extent in other proportions: extent * numerator / denominator, rounded, from 1 to `most`.
+/// extent * numerator / denominator, rounded and clamped to [1, most].
 std::int64_t scaled(std::int64_t extent, std::int64_t numerator, std::int64_t denominator, std::int64_t most) {
   const double exact = static_cast<double>(extent) * static_cast<double>(numerator) / static_cast<double>(denominator);
   return std::clamp<std::int64_t>(std::llround(exact), 1, most);
 }
 
-/// The image in the middle of a larger one whose other pixels are background.
+/// Centres the image in a larger one filled with the background.
 DecodedImage bordered(const DecodedImage& image, std::int64_t height, std::int64_t width, const ImageOptions& options) {
   const std::int64_t channels = image.shape[0];
   const std::int64_t top = (height - image.shape[1]) / 2, left = (width - image.shape[2]) / 2;
@@ -51,7 +51,7 @@ DecodedImage bordered(const DecodedImage& image, std::int64_t height, std::int64
 
 Resize parse_resize(const std::string& name) {
   const auto found = std::find(std::begin(kResizeNames), std::end(kResizeNames), name);
-  require(found != std::end(kResizeNames), "'", name, "' is no way to resize: known are stretch, crop, letterbox");
+  require(found != std::end(kResizeNames), "'", name, "' is not a resize mode: known are stretch, crop, letterbox");
   return static_cast<Resize>(found - std::begin(kResizeNames));
 }
 
@@ -60,7 +60,7 @@ DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t wid
   if (options.resize == Resize::stretch || h * width == w * height || height < 1 || width < 1) {
     return resized_to(std::move(image), height, width);
   }
-  const bool wide = w * height > h * width;  // wider than the size
+  const bool wide = w * height > h * width;  // wider than the target's aspect ratio
   if (options.resize == Resize::crop) {
     const std::int64_t kept_h = wide ? h : scaled(w, height, width, h), kept_w = wide ? scaled(h, width, height, w) : w;
     return resized_to(cropped(image, (h - kept_h) / 2, (w - kept_w) / 2, kept_h, kept_w), height, width);
@@ -73,7 +73,7 @@ DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t wid
 
 int reduction_for(std::int64_t height, std::int64_t width, const Decoding& how) {
   if (how.height < 1 || how.width < 1) return 1;
-  // Source pixels per pixel of the result, by axis.
+  // Source pixels per result pixel, per axis.
   double y = static_cast<double>(height) / static_cast<double>(how.height);
   double x = static_cast<double>(width) / static_cast<double>(how.width);
   if (how.options.resize == Resize::crop) y = x = std::min(x, y);

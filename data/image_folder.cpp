@@ -1,10 +1,11 @@
-#include <minception/core/buffer.h>
-#include <minception/core/error.h>
-#include <minception/core/parallel_for.h>
-#include <minception/data/image_file.h>
-#include <minception/data/image_folder.h>
-#include <minception/data/image_listing.h>
-#include <minception/data/pixel_cache.h>
+#include "data/image_folder.h"
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/host_memory.h"
+#include "core/parallel_for.h"
+#include "data/image_file.h"
+#include "data/image_listing.h"
+#include "data/pixel_cache.h"
 
 #include <algorithm>
 #include <atomic>
@@ -20,19 +21,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A part of the data set while it is decoded.
+/// A part of the data set: image files and their destination.
 struct Part {
   ImageDataset& to;
   const std::vector<ListedImage>& from;
 };
 
-/// Where an image is decoded from and to.
+/// Source and destination of one image.
 struct Place {
   const fs::path* path;
   std::uint8_t* pixels;
 };
 
-/// Places of the images of a part, one behind the other from `pixels` on.
+/// Adds the places of a part's images, contiguous from `pixels`.
 void add_places(const Part& part, std::uint8_t* pixels, std::size_t image_bytes, std::vector<Place>& places) {
   for (const ListedImage& listed : part.from) {
     places.push_back({&listed.path, pixels});
@@ -40,7 +41,7 @@ void add_places(const Part& part, std::uint8_t* pixels, std::size_t image_bytes,
   }
 }
 
-/// Decodes images into (H, W, `channels`). Returns whether all of them are grey.
+/// Decodes images into (H, W, `channels`). Returns true if all are grey.
 bool decode(const fs::path& folder, const std::vector<Place>& places, const ImageFolderOptions& options,
             std::int64_t channels, Problems& problems) {
   std::atomic<bool> coloured = false;
@@ -49,7 +50,7 @@ bool decode(const fs::path& folder, const std::vector<Place>& places, const Imag
   std::vector<std::string> refused(places.size());
   const auto read = [&](const Place& place) {
     std::error_code error;
-    require(fs::is_regular_file(*place.path, error), place.path->string(), ": is no file that can be read",
+    require(fs::is_regular_file(*place.path, error), place.path->string(), ": is not a readable file",
             error ? ": " + error.message() : "");
     DecodedImage one = load_image(*place.path, options.channels, options.size[0], options.size[1], options.image);
     if (one.shape[0] == 3) coloured = true;
@@ -73,11 +74,11 @@ bool decode(const fs::path& folder, const std::vector<Place>& places, const Imag
   return !coloured;
 }
 
-/// Fills the pixels and the image shape of all parts, in memory.
+/// Fills the pixels and image shapes of all parts, in memory.
 void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
                  Problems& problems) {
   const std::int64_t height = options.size[0], width = options.size[1];
-  // Decoded as RGB until all have turned out to be grey, unless a number of channels is asked for.
+  // Without a requested number of channels, decode as RGB and drop channels if all images are grey.
   const Shape image = {options.channels == 0 ? 3 : options.channels, height, width};
   std::size_t count = 0;
   for (const Part& part : parts) count += part.from.size();
@@ -104,7 +105,7 @@ void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const I
   }
 }
 
-/// What pixels in a cache depend on.
+/// Key of everything that cached pixels depend on.
 std::string cache_key(const std::vector<Part>& parts, const ImageFolderOptions& options) {
   const ImageOptions& image = options.image;
   std::string key =
@@ -121,7 +122,7 @@ std::string cache_key(const std::vector<Part>& parts, const ImageFolderOptions& 
   return key;
 }
 
-/// As load_pixels, from a cache file, which is made first where there is none.
+/// Like load_pixels, but maps a cache file, which is created if missing.
 void map_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
                 Problems& problems) {
   const std::int64_t height = options.size[0], width = options.size[1];
@@ -131,7 +132,7 @@ void map_pixels(const fs::path& folder, const std::vector<Part>& parts, const Im
   problems.report(folder);
   CachedPixels found = cache.find(count, height, width);
   if (found.file == nullptr) {
-    // RGB while it is written, since the last image may be the first with colours.
+    // Written as RGB: whether all images are grey is known only after the last one.
     const auto bytes = static_cast<std::size_t>(3 * height * width);
     std::uint8_t* pixels = cache.reserve(count, height, width).data();
     std::vector<Place> places;

@@ -1,6 +1,6 @@
-/// GIF through giflib: the first frame. Pixels of the canvas outside of the frame are transparent.
+/// GIF by giflib: the first frame. Canvas pixels outside the frame are transparent.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #ifdef MINCEPTION_HAVE_GIF
 
@@ -13,7 +13,7 @@
 namespace minception {
 namespace {
 
-/// What is left of a file in memory.
+/// Unread rest of a file in memory.
 struct Input {
   const std::uint8_t* bytes;
   std::size_t left;
@@ -42,11 +42,11 @@ class GifReader {
     for (;;) {
       GifRecordType type;
       check(DGifGetRecordType(gif_.get(), &type));
-      require(type != TERMINATE_RECORD_TYPE, name_, ": the GIF file holds no image", kImageRemedy);
+      require(type != TERMINATE_RECORD_TYPE, name_, ": the GIF file contains no image", kImageRemedy);
       if (type == IMAGE_DESC_RECORD_TYPE) return read_frame(transparent, options);
       if (type != EXTENSION_RECORD_TYPE) continue;
       int code = 0;
-      GifByteType* block = nullptr;  // its first byte is its length
+      GifByteType* block = nullptr;  // the first byte is the length
       check(DGifGetExtension(gif_.get(), &code, &block));
       if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr) {
         GraphicsControlBlock control;
@@ -63,14 +63,14 @@ class GifReader {
     const std::int64_t width = std::max(gif_->SWidth, frame.Left + frame.Width);
     const std::int64_t height = std::max(gif_->SHeight, frame.Top + frame.Height);
     check_extents(name_, height, width);
-    // A code of LZW has nine bits or more and stands for at most 4,096 pixels.
+    // An LZW code has at least nine bits and encodes at most 4,096 pixels.
     require(width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_, ": ", file_.size(),
             " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated", kImageRemedy);
     const ColorMapObject* colours = frame.ColorMap != nullptr ? frame.ColorMap : gif_->SColorMap;
     require(colours != nullptr, name_, ": the GIF file has no palette", kImageRemedy);
     std::vector<std::uint8_t> rgba(static_cast<std::size_t>(width * height) * 4);
     std::vector<GifPixelType> line(static_cast<std::size_t>(frame.Width));
-    // Interlaced: every eighth row, then those in the middle between these, and so on.
+    // Interlaced rows: four passes, each filling the rows halfway between the earlier ones.
     struct Pass {
       int first, step;
     };

@@ -1,11 +1,11 @@
-/// JPEG through libjpeg (of libjpeg-turbo). Nothing is printed. Its warnings about missing or damaged data are errors here:
-/// libjpeg fills what a file lacks with grey, which would go into training unseen.
+/// JPEG by libjpeg (libjpeg-turbo), without output to stderr. Warnings about missing or damaged data are errors here:
+/// libjpeg fills missing data with grey, which would enter training unnoticed.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #ifdef MINCEPTION_HAVE_JPEG
 
-#include <cstdio>  // before jpeglib.h, which needs it
+#include <cstdio>  // required by jpeglib.h
 
 #include <jpeglib.h>
 
@@ -18,20 +18,20 @@
 namespace minception {
 namespace {
 
-/// libjpeg hands its own part to the handlers, which find the rest behind it.
+/// Handlers receive `manager` from libjpeg and cast it to JpegError: it must be the first member.
 struct JpegError {
   jpeg_error_mgr manager;
   LibraryError error;
   bool unsupported = false;
 };
 
-/// Files that are whole, of a kind of JPEG that libjpeg leaves out.
+/// Errors for intact files of a JPEG variant that libjpeg does not support.
 bool is_unsupported(int code) {
   return code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_ARITH_NOTIMPL ||
          code == JERR_CCIR601_NOTIMPL || code == JERR_CONVERSION_NOTIMPL || code == JERR_FRACT_SAMPLE_NOTIMPL;
 }
 
-/// Warnings about files that every viewer shows: bytes between two segments, an unknown revision of JFIF or of Adobe's
+/// Warnings about files that all viewers display: bytes between segments, an unknown revision of JFIF or of Adobe's
 /// marker, scan parameters of progressive files in a sequential one, an unreadable colour profile.
 bool is_harmless(int code) {
   return code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM ||
@@ -48,11 +48,11 @@ bool is_harmless(int code) {
 }
 
 void take_message(j_common_ptr info, int level) {
-  // Warnings have levels below 0, traces the others.
+  // Warnings have negative levels, trace messages levels from 0.
   if (level < 0 && !is_harmless(info->err->msg_code)) leave(info);
 }
 
-/// A file of many empty scans keeps a decoder busy for hours. Encoders write about ten.
+/// A file of many empty scans can take hours to decode. Encoders write about ten scans.
 void count_scans(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= 500) return;
   auto* handler = reinterpret_cast<JpegError*>(info->err);
@@ -85,8 +85,8 @@ class JpegReader {
     const int colours = info_.num_components;
     require(colours == 1 || colours == 3 || colours == 4, name_, ": the JPEG data have ", colours,
             " components; 1 (grey), 3 (colour) and 4 (CMYK) are read; convert it");
-    // A block of 8x8 pixels takes a bit or more, and subsampling leaves at least half of the blocks, which makes 1024
-    // pixels per byte: what claims four times as many is not worth its memory.
+    // A block of 8x8 pixels takes at least one bit, and subsampling keeps at least half of the blocks: at most 1024
+    // pixels per byte. Files that claim four times as many are rejected before memory is allocated.
     require(width > kMostPixels / height || width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_,
             ": ", file_.size(), " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated",
             kImageRemedy);
@@ -134,7 +134,7 @@ class JpegReader {
     return 1;
   }
 
-  /// As Adobe writes CMYK, 255 is no ink; files without its marker are taken for the same, as other decoders do.
+  /// Adobe's CMYK: 255 means no ink. Files without Adobe's marker are read the same way, as by other decoders.
   static void to_rgb(const std::vector<std::uint8_t>& cmyk, std::uint8_t* rgb) {
     for (std::size_t at = 0; at < cmyk.size(); at += 4) {
       for (std::size_t c = 0; c < 3; ++c) *rgb++ = static_cast<std::uint8_t>((cmyk[at + c] * cmyk[at + 3] + 127) / 255);

@@ -1,6 +1,6 @@
-#include <minception/data/epoch_order.h>
-#include <minception/data/image_file.h>
-#include <minception/data/image_listing.h>
+#include "data/image_listing.h"
+#include "data/image_file.h"
+#include "data/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The sub-folder of a class, with its images in the order of their names.
+/// A class and its images in the order of their names.
 struct ClassFolder {
   std::string name;
   std::vector<fs::path> images;
@@ -29,8 +29,8 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// Whether `path`, the name of which was listed, is a folder. Throws Error where that cannot be told, as for a link whose
-/// target is missing: passing over it would lose a class.
+/// True if the directory entry `path` is a folder. Throws Error if its type cannot be determined, for example for a
+/// link without target: ignoring it could lose a class.
 bool is_listed_folder(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -56,7 +56,7 @@ std::vector<std::string> sorted_names(const fs::path& folder) {
   return names;
 }
 
-/// Whether these are letters: UTF-8 without control characters, as JSON and terminals need.
+/// True for valid UTF-8 without ASCII control characters, as JSON and terminals require.
 bool is_text(std::string_view name) {
   for (std::size_t at = 0; at < name.size();) {
     const auto byte = [&](std::size_t i) {
@@ -71,7 +71,7 @@ bool is_text(std::string_view name) {
       if (byte(i) >> 6 != 2) return false;
       letter = letter << 6 | (byte(i) & 0x3f);
     }
-    constexpr unsigned kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // shorter forms exist for those below
+    constexpr unsigned kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // smaller code points would be overlong encodings
     if (letter < kLeast[length] || letter > 0x10ffff || letter >> 11 == 0x1b) return false;
     at += length;
   }
@@ -79,7 +79,7 @@ bool is_text(std::string_view name) {
 }
 
 std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems) {
-  require(is_folder(folder), folder.string(), ": there is no such folder");
+  require(is_folder(folder), folder.string(), ": no such folder");
   std::vector<ClassFolder> classes;
   for (const std::string& name : sorted_names(folder)) {
     const fs::path path = folder / name;
@@ -87,7 +87,7 @@ std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems
     if (problems.added_by([&] { is_class = is_listed_folder(path); }) || !is_class) continue;
     ClassFolder found{name, {}};
     problems.added_by([&] {
-      require(is_text(name), path.string(), ": the name of this class is no text in UTF-8; rename the folder");
+      require(is_text(name), path.string(), ": the class name is not valid UTF-8; rename the folder");
       const std::vector<std::string> files = sorted_names(path);
       require(!files.empty(), path.string(), ": there are no images of this class; add some or remove the folder");
       for (const std::string& file : files) {
@@ -125,7 +125,7 @@ void check_same_classes(const std::string& train, const std::vector<ClassFolder>
   check(train, of_train, test, of_test);
 }
 
-/// Moves the images for which `is_taken(class, index)` holds into the result.
+/// Moves the images with `is_taken(class, index)` into the result.
 template <class IsTaken>
 std::vector<ClassFolder> take(std::vector<ClassFolder>& classes, const IsTaken& is_taken) {
   std::vector<ClassFolder> result;
@@ -140,7 +140,8 @@ std::vector<ClassFolder> take(std::vector<ClassFolder>& classes, const IsTaken& 
   return result;
 }
 
-/// Moves a part of each class into the result: rounded, at least one and not all. A class with a single image keeps it.
+/// Moves a random fraction of each class into the result: rounded, at least one image and not all. A class with a
+/// single image keeps it.
 std::vector<ClassFolder> take_fraction(std::vector<ClassFolder>& classes, double fraction, std::uint64_t seed,
                                        std::size_t stream) {
   std::vector<std::vector<bool>> taken;
@@ -164,11 +165,11 @@ std::vector<ClassFolder> take_test(std::vector<ClassFolder>& classes, double fra
   return take_fraction(classes, fraction, seed, 0);
 }
 
-/// Moves the validation images that `selection` asks for out of the training images.
+/// Moves the validation images that `selection` requests out of the training images.
 std::vector<ClassFolder> take_validation(const std::string& source, std::vector<ClassFolder>& classes,
                                          const Selection& selection, std::uint64_t seed) {
   if (selection.hold_out > 0) {
-    // Evenly spaced over images that are sorted by class.
+    // Evenly spaced over the images sorted by class.
     std::int64_t images = 0;
     for (const ClassFolder& one : classes) images += std::ssize(one.images);
     const std::vector<std::int64_t> held = select({.hold_out = selection.hold_out}, images, 0).validation;
@@ -243,14 +244,14 @@ PartFolders part_folders(const fs::path& path) {
 
 namespace {
 
-/// What folders or a table say of each part: validation and test are empty where they say nothing.
+/// Images per part as defined by folders or a table; undefined parts are empty.
 struct Parts {
   std::vector<ClassFolder> train, validation, test;
-  /// Where the parts come from, for messages. "" for a part that is not there.
+  /// Folder or table that defines the part, for messages; "" for an undefined part.
   std::string train_source, validation_source, test_source;
 };
 
-/// Adds images to the class of that name, in its place in the order of names.
+/// The class of this name; inserted in name order if missing.
 ClassFolder& class_named(std::vector<ClassFolder>& classes, const std::string& name) {
   const auto place = std::lower_bound(classes.begin(), classes.end(), name,
                                       [](const ClassFolder& one, const std::string& key) { return one.name < key; });
@@ -266,7 +267,7 @@ void add_classes(std::vector<ClassFolder>& to, std::vector<ClassFolder> from) {
 }
 
 void add_folder(const fs::path& path, const ImageFolderOptions& options, Problems& problems, Parts& parts) {
-  require(is_folder(path), path.string(), ": there is no such folder");
+  require(is_folder(path), path.string(), ": no such folder");
   const PartFolders found = part_folders(path);
   const auto add = [&](const fs::path& folder, bool wanted, std::vector<ClassFolder>& to, std::string& source) {
     if (folder.empty()) return;
@@ -278,13 +279,13 @@ void add_folder(const fs::path& path, const ImageFolderOptions& options, Problem
     return;
   }
   require(!found.train.empty() || !options.train, path.string(),
-          ": has no folder train; make folders train and test, each with a folder per class");
+          ": has no folder train; move the folders of the classes into a folder train");
   add(found.train, options.train || options.validation, parts.train, parts.train_source);
   add(found.validation, options.validation, parts.validation, parts.validation_source);
   add(found.test, options.test, parts.test, parts.test_source);
 }
 
-/// Fields of a table of comma-separated values (RFC 4180), row by row. A byte order mark is skipped.
+/// Fields of a CSV file (RFC 4180), by row. Skips a byte order mark.
 std::vector<std::vector<std::string>> read_table(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream bytes;
@@ -328,7 +329,7 @@ std::vector<std::vector<std::string>> read_table(const fs::path& path) {
   return rows;
 }
 
-/// The column with one of these names, or none.
+/// Index of the column with one of these names; nullopt if there is none.
 std::optional<std::size_t> column_of(const std::vector<std::string>& header, std::initializer_list<const char*> names) {
   for (std::size_t i = 0; i < header.size(); ++i) {
     if (std::find(names.begin(), names.end(), header[i]) != names.end()) return i;
@@ -337,7 +338,7 @@ std::optional<std::size_t> column_of(const std::vector<std::string>& header, std
 }
 
 void add_table(const fs::path& folder, const ImageFolderOptions& options, Parts& parts) {
-  require(is_folder(folder), folder.string(), ": there is no such folder");
+  require(is_folder(folder), folder.string(), ": no such folder");
   const std::string table = options.labels.string();
   const std::vector<std::vector<std::string>> rows = read_table(options.labels);
   require(rows.size() > 1, table, ": lists no images; write a line 'path,class' and a line for each image");
@@ -351,13 +352,13 @@ void add_table(const fs::path& folder, const ImageFolderOptions& options, Parts&
     const auto place = [&] { return concat(table, ": line ", i + 1, ": "); };
     require(rows[i].size() == rows[0].size(), place(), rows[i].size(), " fields; the first line has ", rows[0].size());
     const std::string& name = rows[i][*class_column];
-    require(!name.empty() && is_text(name), place(), "the name of the class is no text in UTF-8");
+    require(!name.empty() && is_text(name), place(), "the class name is not valid UTF-8");
     const std::string& path = rows[i][*path_column];
     require(!path.empty() && seen.insert(path).second, place(), "'", path, "' is listed already");
     const std::string part = part_column ? rows[i][*part_column] : "train";
     const bool validation = part == "validation" || part == "valid" || part == "val";
     require(validation || part == "train" || part == "test", place(), "'", part,
-            "' is no part: write train, validation or test");
+            "' is not a part: write train, validation or test");
     (validation ? parts.validation_source : part == "test" ? parts.test_source : parts.train_source) = table;
     class_named(validation       ? parts.validation
                 : part == "test" ? parts.test
@@ -383,10 +384,11 @@ ImageListing list_image_folder(const std::vector<fs::path>& folders, const Image
   }
   auto& [train, validation, test, train_source, validation_source, test_source] = parts;
   const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
-  require(!validates || validation_source.empty(), validation_source, ": says what is for validation; leave out ",
+  require(!validates || validation_source.empty(), validation_source,
+          ": already selects the validation images; leave out ",
           selection.hold_out > 0 ? "--hold-out" : "--validation-fraction");
   require(options.test_fraction == 0.0 || test_source.empty(), test_source,
-          ": says what is for testing; leave out --test-fraction");
+          ": already selects the test images; leave out --test-fraction");
   if (problems.empty()) {
     for (const auto& [classes, source] : {std::pair{&train, &train_source}, std::pair{&test, &test_source}}) {
       require(classes->size() != 1, *source, ": there is one class only, '", classes->empty() ? "" : (*classes)[0].name,

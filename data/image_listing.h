@@ -1,9 +1,9 @@
 #pragma once
-/// Image files of a folder with a sub-folder per class, and the part of the data set that each belongs to. Nothing is
-/// decoded here.
+/// Lists the image files of a folder with one sub-folder per class, and assigns each to a part of the data set. Does
+/// not decode images.
 
-#include <minception/core/error.h>
-#include <minception/data/image_folder.h>
+#include "core/error.h"
+#include "data/image_folder.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -13,12 +13,12 @@
 
 namespace minception {
 
-/// Collects what is wrong with files and folders, to be reported together.
+/// Collects errors of files and folders, to be reported together.
 class Problems {
  public:
   bool empty() const { return texts_.empty(); }
   void add(std::string text) { texts_.push_back(std::move(text)); }
-  /// Calls `look` and adds the Error that it throws. Returns whether it threw.
+  /// Calls `look` and adds the Error that it throws, if any. Returns true if it threw.
   template <class Look>
   bool added_by(const Look& look) {
     try {
@@ -29,7 +29,7 @@ class Problems {
       return true;
     }
   }
-  /// Throws Error with everything that was added, if anything was.
+  /// Throws Error with all texts that were added, if there are any.
   void report(const std::filesystem::path& folder) const;
 
  private:
@@ -46,14 +46,14 @@ struct ImageListing {
   std::vector<ListedImage> train, validation, test;
 };
 
-/// Lists the parts that `options` ask for, split as `options` and `selection` say (image_folder.h). Problems of single
-/// files and folders go to `problems`, and the parts are incomplete then. Throws Error for everything else that
+/// Lists the parts requested by `options`, split according to `options` and `selection` (image_folder.h). Problems of
+/// single files and folders are added to `problems`; the parts are then incomplete. Throws the other Errors that
 /// load_image_folder documents.
 ImageListing list_image_folder(const std::vector<std::filesystem::path>& folders, const ImageFolderOptions& options,
                                const Selection& selection, Problems& problems);
 
-/// Folders of the parts in a folder of images; empty paths for those that are not there. Validation images lie next to
-/// train, in val, valid or validation. Throws Error if two of these are there.
+/// Folders of the parts in a folder of images; empty paths for missing ones. The validation folder is val, valid or
+/// validation next to train; part_folders throws Error if there are two of these.
 struct PartFolders {
   std::filesystem::path train, validation, test;
   bool any() const { return !train.empty() || !test.empty(); }

@@ -1,13 +1,13 @@
-/// How the camera was held: the orientation that Exif 2.32 (CIPA DC-008, tag 0x0112) keeps beside the pixels.
+/// Image orientation from Exif 2.32 (CIPA DC-008, tag 0x0112).
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #include <algorithm>
 
 namespace minception {
 namespace {
 
-/// TIFF 6.0's structure of tags, read in the byte order that it names. What lies outside reads as 0.
+/// TIFF 6.0 tag structure, read in its own byte order. Reads outside the data return 0.
 class Tiff {
  public:
   explicit Tiff(std::span<const std::uint8_t> bytes) : bytes_(bytes), little_(number_in(bytes, 0, 2, true) == 0x4949) {}
@@ -48,8 +48,8 @@ DecodedImage upright(DecodedImage image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const std::int64_t channels = image.shape[0], height = image.shape[1], width = image.shape[2];
   const bool transposed = orientation >= 5;
-  // Where the first row and the first column of the upright image lie in the stored one: 2, 3, 7 and 8 begin at the right,
-  // 3, 4, 6 and 7 at the bottom.
+  // Position in the stored image of the upright image's first pixel: at the right for 2, 3, 7 and 8, at the bottom for
+  // 3, 4, 6 and 7.
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   DecodedImage result{transposed ? Shape{channels, width, height} : image.shape, {}};

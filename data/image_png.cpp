@@ -1,7 +1,7 @@
-/// PNG through libpng. Nothing is printed: warnings of libpng concern parts of a file that no pixel depends on, and its
-/// errors become ours.
+/// PNG by libpng, without output to stderr: libpng's warnings concern parts of a file that do not affect pixels and are
+/// ignored; its errors are thrown as Error.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #ifdef MINCEPTION_HAVE_PNG
 
@@ -23,13 +23,13 @@ namespace {
 
 void ignore_warning(png_structp, png_const_charp) {}
 
-/// No limit of libpng's own on the extents: ours has the better message.
+/// Disables libpng's limit on the extents; check_extents has the better message.
 constexpr png_uint_32 kNoLimit = 0x7fffffff;
 
 constexpr const char* kNoStart =
     "memory ran out, or the library is older than the " PNG_LIBPNG_VER_STRING " of its header";
 
-/// What is left of a file in memory.
+/// Unread rest of a file in memory.
 struct Input {
   const std::uint8_t* bytes;
   std::size_t left;
@@ -68,7 +68,7 @@ class PngReader {
     });
     const std::int64_t width = png_get_image_width(png_, info_);
     const std::int64_t height = png_get_image_height(png_, info_);
-    // Deflate shrinks at most 1032 to 1 (zlib's documentation): what claims more is not worth its memory.
+    // Deflate compresses at most 1032 to 1 (zlib's documentation): a file that claims more is truncated.
     const std::uint64_t claimed = png_get_rowbytes(png_, info_) * static_cast<std::uint64_t>(height);
     require(width > kMostPixels / height || claimed / 1032 <= file_.size(), name_, ": ", file_.size(),
             " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated", kImageRemedy);
@@ -76,7 +76,7 @@ class PngReader {
     if (how_.shape_only) return {Shape{colour ? 3 : 1, height, width}, {}};
     DecodedImage image = blank_image(name_, colour ? 3 : 1, height, width);
     stage([this] {
-      png_set_expand(png_);    // palettes to RGB, 1, 2 and 4 bits to 8, transparent colours to an alpha channel
+      png_set_expand(png_);    // palettes to RGB, 1, 2 and 4 bits to 8, transparent colours to alpha
       png_set_scale_16(png_);  // 16 bits to 8, rounded
       png_set_interlace_handling(png_);
       png_read_update_info(png_, info_);
@@ -117,7 +117,7 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-/// A failure to grow must not pass through libpng as an exception.
+/// Exceptions must not propagate through libpng: bad_alloc becomes a libpng error.
 void append_bytes(png_structp png, png_bytep bytes, std::size_t count) {
   auto* output = static_cast<std::vector<std::uint8_t>*>(png_get_io_ptr(png));
   bool fits = true;

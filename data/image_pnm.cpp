@@ -1,7 +1,7 @@
-/// PGM and PPM, from Netpbm's descriptions of the formats (https://netpbm.sourceforge.net/doc/pgm.html, ppm.html): P2
-/// and P3 write samples as decimal numbers, P5 and P6 as one byte, or as two where the maximum is above 255.
+/// PGM and PPM, after Netpbm's format descriptions (https://netpbm.sourceforge.net/doc/pgm.html, ppm.html): P2 and P3
+/// store samples as decimal numbers, P5 and P6 as one byte each, or two if the maximum is above 255.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 namespace minception {
 namespace {
@@ -17,12 +17,12 @@ class PnmReader {
     place_ = 2;
     require(place_ < file_.size(), name_, ": ends within its header: the file is truncated", kImageRemedy);
     require(is_space(file_[place_]) || file_[place_] == '#', name_, ": 'P", kind,
-            "' is not followed by white space: ", "this is no PGM or PPM file");
+            "' is not followed by white space: ", "not a PGM or PPM file");
     const std::int64_t width = next_number("the width");
     const std::int64_t height = next_number("the height");
     maximum_ = next_number("the maximum");
     require(1 <= maximum_ && maximum_ <= 65535, name_, ": the maximum is ", maximum_, "; it must be 1 to 65535");
-    // A sample takes its bytes, or at least a digit and the space before it.
+    // Minimum bytes per sample; plain formats need a digit and the space before it.
     const std::size_t sample_bytes = plain || maximum_ > 255 ? 2 : 1;
     if (!plain) skip_one_space();
     const std::size_t left = file_.size() - place_;
@@ -47,7 +47,7 @@ class PnmReader {
   static bool is_space(std::uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
   static bool is_digit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
-  /// A comment reaches to the end of its line.
+  /// Comments end with the line.
   void skip_comment() {
     while (place_ < file_.size() && file_[place_] != '\n' && file_[place_] != '\r') ++place_;
   }
@@ -62,7 +62,7 @@ class PnmReader {
     }
   }
 
-  /// Between the header and raw samples, which may look like white space themselves.
+  /// Exactly one white-space character separates header and raw samples, whose bytes may be white space, too.
   void skip_one_space() {
     if (place_ < file_.size() && file_[place_] == '#') skip_comment();
     require(place_ < file_.size(), name_, ": ends after its header: the file is truncated", kImageRemedy);
@@ -73,7 +73,7 @@ class PnmReader {
   std::int64_t next_number(const char* what) {
     skip_space();
     require(place_ < file_.size(), name_, ": ends before ", what, ": the file is truncated", kImageRemedy);
-    require(is_digit(file_[place_]), name_, ": byte ", place_, " should begin ", what, " but is no digit",
+    require(is_digit(file_[place_]), name_, ": byte ", place_, " should begin ", what, " but is not a digit",
             kImageRemedy);
     std::int64_t value = 0;
     for (; place_ < file_.size() && is_digit(file_[place_]); ++place_) {
@@ -86,7 +86,7 @@ class PnmReader {
 
   std::int64_t next_raw(std::size_t bytes) {
     std::int64_t value = file_[place_++];
-    if (bytes == 2) value = value << 8 | file_[place_++];  // the more significant byte comes first
+    if (bytes == 2) value = value << 8 | file_[place_++];  // big-endian
     return value;
   }
 

@@ -1,8 +1,8 @@
-/// Images in other sizes and numbers of channels, with the results of PIL (Pillow): its weights of grey, and its
-/// "bilinear" that averages over all pixels where it shrinks, rounding to bytes after each axis, the width first.
+/// Resizing and channel conversion with the results of PIL (Pillow): its grey weights, and its "bilinear", which
+/// averages over all pixels when shrinking and rounds to bytes after each axis, width first.
 
-#include <minception/core/error.h>
-#include <minception/data/image_file.h>
+#include "core/error.h"
+#include "data/image_file.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,18 +19,18 @@ void check(const DecodedImage& image) {
           shape.elements(), " bytes, not ", image.pixels.size());
 }
 
-/// Weights are whole numbers of 2^-22, as in PIL: sums that lie on the border between two bytes fall to the same side.
+/// Weights are multiples of 2^-22, as in PIL, so that ties between two bytes round the same way.
 constexpr int kWeightBits = 22;
 
-/// The source pixels that one pixel is made of.
-struct Taps {
+/// Source pixels and weights of one result pixel.
+struct Coefficients {
   std::size_t first = 0;
   std::vector<std::int32_t> weights;
 };
 
-/// A triangle around the middle of pixel `index`, with its ends one pixel away to either side: a new one where the extent
-/// shrinks, else an old one.
-Taps triangle(std::int64_t index, double scale, std::int64_t extent) {
+/// Triangle filter centred on result pixel `index`, with a half-width of one pixel: a result pixel if the extent
+/// shrinks, else a source pixel. scale = source extent / result extent.
+Coefficients triangle(std::int64_t index, double scale, std::int64_t extent) {
   const double middle = (static_cast<double>(index) + 0.5) * scale;
   const double reach = std::max(scale, 1.0);
   const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(middle - reach)));
@@ -40,28 +40,28 @@ Taps triangle(std::int64_t index, double scale, std::int64_t extent) {
   };
   double sum = 0.0;
   for (std::int64_t i = first; i < end; ++i) sum += weight_of(i);
-  Taps taps{static_cast<std::size_t>(first), {}};
+  Coefficients coefficients{static_cast<std::size_t>(first), {}};
   for (std::int64_t i = first; i < end; ++i) {
-    taps.weights.push_back(static_cast<std::int32_t>(std::lround(weight_of(i) / sum * (1 << kWeightBits))));
+    coefficients.weights.push_back(static_cast<std::int32_t>(std::lround(weight_of(i) / sum * (1 << kWeightBits))));
   }
-  return taps;
+  return coefficients;
 }
 
-/// Changes the middle extent of (outer, extent, inner).
+/// Resizes the middle axis of (outer, extent, inner).
 std::vector<std::uint8_t> resize_axis(const std::vector<std::uint8_t>& pixels, std::int64_t extent, std::size_t inner,
                                       std::int64_t new_extent) {
   const double scale = static_cast<double>(extent) / static_cast<double>(new_extent);
-  std::vector<Taps> taps;
-  for (std::int64_t i = 0; i < new_extent; ++i) taps.push_back(triangle(i, scale, extent));
+  std::vector<Coefficients> coefficients;
+  for (std::int64_t i = 0; i < new_extent; ++i) coefficients.push_back(triangle(i, scale, extent));
   const std::size_t plane = static_cast<std::size_t>(extent) * inner;
   std::vector<std::uint8_t> result;
   result.reserve(pixels.size() / static_cast<std::size_t>(extent) * static_cast<std::size_t>(new_extent));
-  std::vector<std::int32_t> sums(inner);  // below 2^31: the weights of a pixel add up to 2^22, times 255
+  std::vector<std::int32_t> sums(inner);  // below 2^31: the weights of a pixel sum to about 2^22, times 255
   for (std::size_t outer = 0; outer < pixels.size(); outer += plane) {
-    for (const Taps& tap : taps) {
-      std::fill(sums.begin(), sums.end(), 1 << (kWeightBits - 1));  // so that cutting off the fraction rounds
-      const std::uint8_t* source = pixels.data() + outer + tap.first * inner;
-      for (std::int32_t weight : tap.weights) {
+    for (const Coefficients& coefficient : coefficients) {
+      std::fill(sums.begin(), sums.end(), 1 << (kWeightBits - 1));  // adding one half makes the shift round
+      const std::uint8_t* source = pixels.data() + outer + coefficient.first * inner;
+      for (std::int32_t weight : coefficient.weights) {
         for (std::int32_t& sum : sums) sum += weight * *source++;
       }
       for (std::int32_t sum : sums) result.push_back(static_cast<std::uint8_t>(std::min(sum >> kWeightBits, 255)));
@@ -82,7 +82,7 @@ DecodedImage with_channels(DecodedImage image, std::int64_t channels) {
   if (channels == 3) {
     for (std::uint8_t value : image.pixels) result.pixels.insert(result.pixels.end(), 3, value);
   } else {
-    // 0.299, 0.587 and 0.114 in 65536ths, as PIL rounds them.
+    // 0.299, 0.587 and 0.114 times 65536, rounded as in PIL.
     for (std::size_t at = 0; at < image.pixels.size(); at += 3) {
       const int sum = 19595 * image.pixels[at] + 38470 * image.pixels[at + 1] + 7471 * image.pixels[at + 2];
       result.pixels.push_back(static_cast<std::uint8_t>((sum + 32768) >> 16));

@@ -1,6 +1,6 @@
-/// TIFF through libtiff's conversion to RGBA; of several pages the first.
+/// TIFF by libtiff's conversion to RGBA; the first page only.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #ifdef MINCEPTION_HAVE_TIFF
 
@@ -18,7 +18,7 @@
 namespace minception {
 namespace {
 
-/// A file in memory, and what libtiff first said is wrong with it.
+/// A file in memory, and libtiff's first error message.
 struct Input {
   std::span<const std::uint8_t> file;
   std::size_t place = 0;
@@ -61,14 +61,14 @@ void take_error(thandle_t handle, const char*, const char* format, va_list argum
 }
 
 TIFF* open(Input& input) {
-  // Handlers are the process's.
+  // Handlers are global to the process.
   static std::once_flag once;
   std::call_once(once, [] {
     TIFFSetErrorHandler(nullptr);
     TIFFSetWarningHandler(nullptr);
     TIFFSetErrorHandlerExt(take_error);
   });
-  // m: no memory map, of which there is none here
+  // m: disables memory mapping, which this input does not support
   return TIFFClientOpen("image", "rm", &input, read_bytes, write_nothing, seek, close_nothing, size_of, nullptr,
                         nullptr);
 }
@@ -90,7 +90,7 @@ DecodedImage decode_tiff(std::span<const std::uint8_t> file, const std::string& 
   const std::int64_t width = field<std::uint32_t>(tiff.get(), TIFFTAG_IMAGEWIDTH, 0);
   const std::int64_t height = field<std::uint32_t>(tiff.get(), TIFFTAG_IMAGELENGTH, 0);
   check_extents(name, height, width);
-  // Deflate, the best compression of TIFF that loses nothing, shrinks at most 1032 to 1; one bit is the smallest pixel.
+  // Deflate, TIFF's best lossless compression, compresses at most 1032 to 1; the smallest pixel has one bit.
   require(width * height / 8 / 1032 <= static_cast<std::int64_t>(file.size()), name, ": ", file.size(),
           " bytes cannot hold an image of ", width, 'x', height, ": the file is truncated", kImageRemedy);
   char problem[1024] = "";
@@ -101,7 +101,7 @@ DecodedImage decode_tiff(std::span<const std::uint8_t> file, const std::string& 
   const auto photometric = field<std::uint16_t>(tiff.get(), TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB);
   const bool grey = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
   std::vector<std::uint32_t> raster(static_cast<std::size_t>(width * height));
-  // In the order in which the rows are stored. The last argument: damaged data are an error.
+  // Rows in stored order. The last argument makes damaged data an error.
   const int read = TIFFReadRGBAImageOriented(tiff.get(), static_cast<std::uint32_t>(width),
                                              static_cast<std::uint32_t>(height), raster.data(), orientation, 1);
   require(read == 1 && input.error[0] == '\0', name, ": the TIFF data are damaged (", input.error, ")", kImageRemedy);
@@ -111,7 +111,7 @@ DecodedImage decode_tiff(std::span<const std::uint8_t> file, const std::string& 
   const std::array<std::uint8_t, 3> background = background_of(how.options, channels);
   for (std::size_t i = 0; i < raster.size(); ++i) {
     const std::uint32_t pixel = raster[i];
-    const std::uint32_t parts[] = {TIFFGetR(pixel), TIFFGetG(pixel), TIFFGetB(pixel)};  // times the opacity
+    const std::uint32_t parts[] = {TIFFGetR(pixel), TIFFGetG(pixel), TIFFGetB(pixel)};  // premultiplied by alpha
     const std::uint32_t uncovered = 255 - TIFFGetA(pixel);
     for (std::int64_t c = 0; c < channels; ++c) {
       const std::uint32_t behind = uncovered * background[static_cast<std::size_t>(c)];

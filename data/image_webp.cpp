@@ -1,6 +1,6 @@
-/// WebP through libwebp; of an animation the first frame.
+/// WebP by libwebp; the first frame of an animation.
 
-#include <minception/data/image_formats.h>
+#include "data/image_formats.h"
 
 #ifdef MINCEPTION_HAVE_WEBP
 
@@ -18,7 +18,7 @@ int orientation_of(WebPDemuxer* demuxer) {
   WebPChunkIterator chunk;
   if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk) == 0) return 1;
   std::span<const std::uint8_t> exif(chunk.chunk.bytes, chunk.chunk.size);
-  constexpr std::string_view kName("Exif\0\0", 6);  // some programs write the name that JPEG needs
+  constexpr std::string_view kName("Exif\0\0", 6);  // prefix used in JPEG; some programs write it to WebP, too
   if (exif.size() > kName.size() && std::string_view(reinterpret_cast<const char*>(exif.data()), 6) == kName) {
     exif = exif.subspan(kName.size());
   }
@@ -36,7 +36,7 @@ DecodedImage decode_webp(std::span<const std::uint8_t> file, const std::string& 
   const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), WebPDemuxDelete);
   require(demuxer != nullptr, name, ": the WebP data are damaged, or the file is truncated", kImageRemedy);
   WebPIterator frame;
-  require(WebPDemuxGetFrame(demuxer.get(), 1, &frame) != 0, name, ": the WebP file holds no image", kImageRemedy);
+  require(WebPDemuxGetFrame(demuxer.get(), 1, &frame) != 0, name, ": the WebP file contains no image", kImageRemedy);
   const std::unique_ptr<WebPIterator, decltype(&WebPDemuxReleaseIterator)> release(&frame, WebPDemuxReleaseIterator);
   WebPBitstreamFeatures features;
   const std::span<const std::uint8_t> bytes(frame.fragment.bytes, frame.fragment.size);

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/data/loader.h>
+#include "data/loader.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <atomic>
@@ -22,9 +22,9 @@ std::int32_t MemorySource::read(std::int64_t index, std::span<std::uint8_t> pixe
   return dataset_.labels[static_cast<std::size_t>(index)];
 }
 
-/// Batch k of the pass lives in slot k modulo the number of slots. A thread takes the next batch in order as soon as
-/// its slot is free, fills it without holding the lock and marks it ready. The slots are the whole memory of the pass:
-/// their buffers grow once, when they are filled first.
+/// Batch k of the pass uses slot k modulo the number of slots. A thread claims the next batch as soon as its slot is
+/// free, fills it without holding the lock and marks it ready. The slots are the only memory of the pass; their buffers
+/// are allocated when first filled.
 struct Loader::Shared {
   struct Slot {
     LoadedBatch batch;
@@ -32,7 +32,7 @@ struct Loader::Shared {
     bool ready = false;
   };
 
-  Shared(const SampleSource& samples, const PassOrder& pass, const LoaderOptions& options)
+  Shared(const SampleSource& samples, const Sampler& pass, const LoaderOptions& options)
       : source(samples), order(pass), sample_count(pass.size(samples.size())) {
     require(options.threads >= 1 && options.threads <= 1024, "a loader needs 1 to 1024 threads, not ", options.threads);
     require(order.batch_size >= 1, "batch size ", order.batch_size, ": a batch holds at least one sample");
@@ -44,15 +44,15 @@ struct Loader::Shared {
     image_bytes = static_cast<std::size_t>(image.elements());
     const std::int64_t left = sample_count - order.position;
     if (left == 0) return;
-    (void)sample_index(order.position);  // what the order refuses is refused here, not by a thread
+    (void)sample_index(order.position);  // report an invalid order here instead of in a thread
     const std::int64_t largest = std::min(order.batch_size, left);
     std::int64_t batch_bytes = 0;
     require(!__builtin_mul_overflow(largest, image.elements(), &batch_bytes), "a batch of ", largest, " images of ",
             image, " is larger than memory; use a smaller batch");
     batches = (left - 1) / order.batch_size + 1;
 
-    // One slot for each batch that may wait and one for each thread. The batch that next() has given away takes one of
-    // them, so that a single thread is at most `most_ahead` batches ahead.
+    // One slot per waiting batch and one per thread. The batch in use by the caller takes one of them, so a single
+    // thread is at most `most_ahead` batches ahead.
     const auto threads_used = std::min<std::int64_t>(options.threads, batches);
     const auto waiting = static_cast<std::int64_t>(std::min(options.most_ahead, static_cast<std::size_t>(batches)));
     slots.resize(static_cast<std::size_t>(std::min(waiting + threads_used, batches)));
@@ -85,7 +85,7 @@ struct Loader::Shared {
 
   Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
 
-  /// What each thread does.
+  /// Loop of each thread.
   void work() {
     std::unique_lock lock(mutex);
     for (;;) {
@@ -113,7 +113,7 @@ struct Loader::Shared {
     batch.pixels.resize(size * image_bytes);
     batch.labels.resize(size);
     for (std::size_t i = 0; i < size; ++i) {
-      if (stopped) return;  // a pass that is left waits for one sample of each thread, not for a whole batch
+      if (stopped) return;  // stopping waits for one sample per thread, not for a batch
       batch.labels[i] = source.read(sample_index(batch.position + static_cast<std::int64_t>(i)),
                                     std::span(batch.pixels).subspan(i * image_bytes, image_bytes));
     }
@@ -122,7 +122,7 @@ struct Loader::Shared {
   const LoadedBatch* next() {
     std::unique_lock lock(mutex);
     if (held) {
-      // Only now is the batch of the call before no longer in use.
+      // The batch of the previous call was valid until now.
       slot_of(given).ready = false;
       held = false;
       ++given;
@@ -141,25 +141,25 @@ struct Loader::Shared {
   }
 
   const SampleSource& source;
-  const PassOrder order;
-  const std::int64_t sample_count;  // of the pass
+  const Sampler order;
+  const std::int64_t sample_count;  // in the pass
   std::size_t image_bytes = 0;
   std::int64_t batches = 0;  // in the pass
 
-  std::mutex mutex;  // guards what follows; the batch in a slot belongs to one thread until it is ready
+  std::mutex mutex;  // guards the members below; until a slot is ready, one thread owns its batch
   std::condition_variable slot_freed;
   std::condition_variable batch_ready;
   std::vector<Slot> slots;
-  std::int64_t claimed = 0;  // batches that a thread reads or has read
-  std::int64_t given = 0;    // batches that next() is done with; the next one is held while the caller uses it
+  std::int64_t claimed = 0;  // batches being read or already read
+  std::int64_t given = 0;    // batches released by the caller; the next one is held while in use
   bool held = false;
   double waited = 0.0;
-  std::atomic<bool> stopped = false;  // atomic, because a thread that reads looks at it without the lock
+  std::atomic<bool> stopped = false;  // atomic: fill() reads it without the lock
 
   std::vector<std::thread> threads;
 };
 
-Loader::Loader(const SampleSource& source, const PassOrder& order, const LoaderOptions& options)
+Loader::Loader(const SampleSource& source, const Sampler& order, const LoaderOptions& options)
     : shared_(std::make_unique<Shared>(source, order, options)) {}
 Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;

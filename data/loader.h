@@ -1,10 +1,10 @@
 #pragma once
-/// The prefetching loader: threads read samples ahead of training into a bounded queue of batches. Which sample stands
-/// where depends on seed, epoch and position alone, never on the threads.
+/// Prefetching loader: threads read samples ahead of training into a bounded queue of batches. The order of samples
+/// depends only on seed, epoch and position, not on the threads.
 
-#include <minception/core/shape.h>
-#include <minception/data/epoch_order.h>
-#include <minception/data/image_dataset.h>
+#include "core/shape.h"
+#include "data/image_dataset.h"
+#include "data/sampler.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace minception {
 
-/// Samples that can be read one by one, from several threads at once.
+/// Random access to samples; `read` is called from several threads at once.
 class SampleSource {
  public:
   virtual ~SampleSource() = default;
@@ -25,7 +25,7 @@ class SampleSource {
   virtual std::int32_t read(std::int64_t index, std::span<std::uint8_t> pixels) const = 0;
 };
 
-/// Samples in host memory. `dataset` outlives the source.
+/// Samples in host memory. `dataset` must outlive the source.
 class MemorySource final : public SampleSource {
  public:
   explicit MemorySource(const ImageDataset& dataset) : dataset_(dataset) {}
@@ -38,26 +38,26 @@ class MemorySource final : public SampleSource {
 };
 
 /// One pass over a data set: an epoch of training, or a test.
-struct PassOrder {
-  std::int64_t batch_size = 1;  ///< the last batch is what is left
+struct Sampler {
+  std::int64_t batch_size = 1;  ///< the last batch may be smaller
   bool shuffle = false;         ///< false: in the data set's own order
   std::uint64_t seed = 1;
   std::int64_t epoch = 0;
-  std::int64_t position = 0;              ///< where the pass begins: 0, or where one was left
-  const ClassBalance* balance = nullptr;  ///< where set: says which samples the pass has; outlives it
+  std::int64_t position = 0;              ///< first position: 0, or where an interrupted pass stopped
+  const ClassBalance* balance = nullptr;  ///< optional: selects the samples; must outlive the sampler
 
-  /// Samples of a pass over a data set of `count`.
+  /// Number of samples in a pass over a data set of `count` samples.
   std::int64_t size(std::int64_t count) const { return balance == nullptr ? count : balance->size(); }
-  /// The sample at a position of the pass.
+  /// Index of the sample at position `at` of the pass.
   std::int64_t sample(std::int64_t count, std::int64_t at) const {
     const std::int64_t place = sample_order(seed, epoch, size(count), shuffle, at);
     return balance == nullptr ? place : balance->sample(epoch, place);
   }
 };
 
-/// Samples in host memory, as they lie in a data set.
+/// A batch in host memory, in the layout of ImageDataset.
 struct LoadedBatch {
-  std::int64_t position = 0;         ///< of the first sample, in the pass
+  std::int64_t position = 0;         ///< of the first sample in the pass
   std::vector<std::uint8_t> pixels;  ///< (n, H, W, C)
   std::vector<std::int32_t> labels;  ///< n
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
@@ -65,22 +65,22 @@ struct LoadedBatch {
 
 struct LoaderOptions {
   int threads = 1;             ///< at least 1
-  std::size_t most_ahead = 4;  ///< batches that wait at most; memory is bounded by these and one per thread
+  std::size_t most_ahead = 4;  ///< maximum waiting batches; memory holds these and one per thread
 };
 
-/// Reads one pass. Its threads end with it, also in the middle of a pass.
+/// Reads one pass. The destructor stops the threads, also in the middle of a pass.
 class Loader {
  public:
-  /// `source` outlives the loader.
-  Loader(const SampleSource& source, const PassOrder& order, const LoaderOptions& options = {});
+  /// `source` must outlive the loader.
+  Loader(const SampleSource& source, const Sampler& order, const LoaderOptions& options = {});
   ~Loader();
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  /// The next batch in order, or nullptr after the last; it stays valid until the next call. Throws the Error that
-  /// reading one of its samples threw; the call after that goes on with the batch behind it.
+  /// The next batch in order, or nullptr after the last; valid until the next call. Rethrows an exception from reading
+  /// one of its samples; the call after that returns the following batch.
   const LoadedBatch* next();
-  /// Seconds that `next` has waited for batches that were not ready, in all.
+  /// Total seconds that `next` has waited for batches.
   double seconds_waited() const;
 
  private:

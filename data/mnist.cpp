@@ -1,5 +1,5 @@
-#include <minception/data/mnist.h>
-#include <minception/data/mnist_family.h>
+#include "data/mnist.h"
+#include "data/mnist_family.h"
 
 namespace minception {
 namespace {

@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/data/idx.h>
-#include <minception/data/mnist_family.h>
+#include "data/mnist_family.h"
+#include "core/error.h"
+#include "data/idx.h"
 
 #include <string>
 #include <system_error>
@@ -11,7 +11,7 @@ namespace {
 
 std::filesystem::path find(const MnistFamily& family, const std::filesystem::path& dir, const std::string& prefix,
                            const std::string& suffix) {
-  for (const char* joint : {"-", "."}) {  // the name as published, and as it looks after some unpackers
+  for (const char* joint : {"-", "."}) {  // published name, then the name that some unpackers create
     for (const char* ending : {"", ".gz"}) {
       std::filesystem::path path = dir / (prefix + joint + suffix + ending);
       std::error_code error;
@@ -22,7 +22,7 @@ std::filesystem::path find(const MnistFamily& family, const std::filesystem::pat
   fail(dir.string(), ": neither ", name, " nor ", name, ".gz is there; ", family.how_to_get);
 }
 
-/// The files of a part, and how many images they say to hold.
+/// Files of a part and the number of images according to their headers.
 struct Part {
   std::filesystem::path images, labels;
   std::int64_t count = 0;
@@ -57,7 +57,7 @@ ImageDataset load_part(const MnistFamily& family, const Part& files, std::int64_
 
 Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path& dir, const Selection& selection) {
   std::error_code error;
-  require(std::filesystem::is_directory(dir, error), dir.string(), ": there is no such folder; ", family.how_to_get);
+  require(std::filesystem::is_directory(dir, error), dir.string(), ": no such folder; ", family.how_to_get);
   const Part train = find_part(family, dir, "train"), test = find_part(family, dir, "t10k");
   Dataset dataset{.name = family.name,
                   .train = load_part(family, train, leading_train(selection, train.count)),

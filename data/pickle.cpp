@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/data/pickle.h>
+#include "data/pickle.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,7 +11,7 @@ using Kind = PickleValue::Kind;
 
 constexpr std::size_t kMostValues = std::size_t{1} << 20;  // a batch of CIFAR-10 has 20,026
 
-/// By their names in pickletools.py.
+/// Named as in pickletools.py.
 enum class Operation : std::uint8_t {
   mark = '(',
   stop = '.',
@@ -71,21 +71,21 @@ const char* name_of(Kind kind) {
   return "?";
 }
 
-/// The stack machine that a pickle is a program for.
+/// Stack machine that interprets a pickle.
 class Pickle::Machine {
  public:
   Machine(Pickle& pickle, std::span<const std::uint8_t> file) : pickle_(pickle), file_(file) {}
 
   const PickleValue* run() {
     require(!file_.empty(), pickle_.name_, ": the file is empty", kRemedy);
-    if (byte() != 0x80 || byte() != 2) pickle_.fail_at(0, "this is no pickle of protocol 2");
+    if (byte() != 0x80 || byte() != 2) pickle_.fail_at(0, "not a pickle of protocol 2");
     while (!step()) {
     }
     return stack_.back();
   }
 
  private:
-  /// Carries out one operation; true after the last.
+  /// Runs one operation; returns true after the last.
   bool step() {
     operation_ = at_;
     const auto operation = Operation{byte()};
@@ -219,7 +219,7 @@ class Pickle::Machine {
   }
   void push_bytes(std::uint64_t count) { push(Kind::bytes).bytes = take(count); }
 
-  /// What is named by module and name, a line each, is written down and not looked for.
+  /// Module and name, one line each, are stored as text and not resolved.
   void push_global() {
     std::string text;
     for (int lines = 0; lines < 2;) {
@@ -233,12 +233,12 @@ class Pickle::Machine {
       }
     }
     constexpr std::string_view kKnown[] = {"numpy.core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype"};
-    check(std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown), "the pickle asks for ", text,
+    check(std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown), "the pickle refers to ", text,
           ", which the files of CIFAR-10 do not; nothing in it was executed");
     push(Kind::global).global = std::move(text);
   }
 
-  /// The values above the last mark, which goes, or the `count` uppermost ones.
+  /// Index of the first value above the last mark, which is removed.
   std::size_t to_mark() {
     check(!marks_.empty(), "a mark is missing");
     const std::size_t mark = marks_.back();
@@ -289,7 +289,7 @@ class Pickle::Machine {
     memory_[static_cast<std::size_t>(place)] = &top();
   }
   void recall(std::uint64_t place) {
-    check(place < memory_.size() && memory_[static_cast<std::size_t>(place)] != nullptr, "nothing is remembered under ",
+    check(place < memory_.size() && memory_[static_cast<std::size_t>(place)] != nullptr, "the memo has no entry ",
           place);
     stack_.push_back(memory_[static_cast<std::size_t>(place)]);
   }
@@ -297,9 +297,9 @@ class Pickle::Machine {
   Pickle& pickle_;
   std::span<const std::uint8_t> file_;
   std::size_t at_ = 0;
-  std::size_t operation_ = 0;  // offset of the one that is carried out
+  std::size_t operation_ = 0;  // offset of the current operation
   std::vector<PickleValue*> stack_;
-  std::vector<std::size_t> marks_;  // how high the stack was; nothing reaches below the last one
+  std::vector<std::size_t> marks_;  // stack heights; operations do not reach below the last one
   std::vector<PickleValue*> memory_;
 };
 
@@ -308,7 +308,7 @@ Pickle::Pickle(std::span<const std::uint8_t> file, std::string name) : name_(std
 }
 
 void Pickle::fail_at(std::size_t offset, const std::string& what) const {
-  fail(name_, ": offset ", offset, ": ", what, "; this is no file of CIFAR-10 or it is damaged");
+  fail(name_, ": offset ", offset, ": ", what, "; not a CIFAR-10 file or it is damaged");
 }
 
 const PickleValue& Pickle::expect(const PickleValue& value, Kind kind, std::string_view what) const {

@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/core/random.h>
-#include <minception/data/pixel_cache.h>
+#include "data/pixel_cache.h"
+#include "core/error.h"
+#include "core/random.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What the file begins with. Pixels follow in the order of the images, of which all have one size.
+/// File header. The pixels follow in the order of the images, which all have the same size.
 struct Header {
   std::array<char, 16> magic = {'m', 'i', 'n', 'c', 'e', 'p', 't', 'i', 'o', 'n', ' ', 'p', 'x', '1', '\n', '\0'};
   std::uint64_t key = 0;
@@ -82,7 +82,7 @@ CachedPixels PixelCache::find(std::int64_t images, std::int64_t height, std::int
 
 std::span<std::uint8_t> PixelCache::reserve(std::int64_t images, std::int64_t height, std::int64_t width) {
   images_ = images, height_ = height, width_ = width;
-  // An unnamed file goes when its process ends, however that ends.
+  // The system deletes an unnamed file when the process ends, also after a crash.
   int file = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (file < 0) {
     partial_ = path_;
@@ -91,7 +91,7 @@ std::span<std::uint8_t> PixelCache::reserve(std::int64_t images, std::int64_t he
   }
   require(file >= 0, folder_.string(), ": cannot write into the folder of the cache: ", system_message());
   const std::size_t bytes = sizeof(Header) + pixel_bytes(images, height, width, 3);
-  // Writing to a mapped file on a full disk would be a signal and no error.
+  // Reserve the space: writing to a mapped file on a full disk raises a signal instead of an error.
   if (const int error = ::posix_fallocate(file, 0, static_cast<off_t>(bytes)); error != 0) {
     ::close(file);
     if (!partial_.empty()) ::unlink(partial_.c_str());
@@ -120,8 +120,8 @@ void PixelCache::commit(bool grey) {
   check(::fsync(file) == 0);
   if (partial_.empty()) {
     const std::string self = "/proc/self/fd/" + std::to_string(file);
-    ::unlink(path_.c_str());  // one that did not fit
-    // Another process may have finished the same file in the meantime.
+    ::unlink(path_.c_str());  // remove a file that does not match
+    // EEXIST: another process has completed the same file in the meantime.
     check(::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST);
   } else {
     check(::rename(partial_.c_str(), path_.c_str()) == 0);

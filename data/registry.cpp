@@ -1,8 +1,8 @@
-#include <minception/core/error.h>
-#include <minception/data/cifar10.h>
-#include <minception/data/fashion_mnist.h>
-#include <minception/data/mnist.h>
-#include <minception/data/registry.h>
+#include "data/registry.h"
+#include "core/error.h"
+#include "data/cifar10.h"
+#include "data/fashion_mnist.h"
+#include "data/mnist.h"
 
 #include <algorithm>
 #include <string_view>
@@ -21,7 +21,7 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist", load_fashion_mnist},
-    // No package puts these there; the error says where to get them.
+    // No package installs these; the error message explains how to get them.
     {"mnist", "/usr/share/datasets/mnist", load_mnist},
     {"cifar10", "/usr/share/datasets/cifar10", load_cifar10},
 };
@@ -57,7 +57,7 @@ std::vector<std::filesystem::path> image_folder_paths(const std::string& name, c
   const std::string text = named ? name.substr(kFolder.size()) : dir.string();
   require(!text.empty(), "data set '", name, "': write folder:PATH, with the path of a folder of images");
   std::error_code error;
-  if (std::filesystem::exists(text, error)) return {text};  // a path may have a colon in it
+  if (std::filesystem::exists(text, error)) return {text};  // an existing path may contain a colon
   std::vector<std::filesystem::path> paths;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(':', begin), text.size());

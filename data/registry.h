@@ -1,9 +1,9 @@
 #pragma once
-/// The data sets by name, as the programs take them from the command line.
+/// Data sets by name, as given on the command lines of tools and studies.
 
-#include <minception/data/image_dataset.h>
-#include <minception/data/image_folder.h>
-#include <minception/data/subset.h>
+#include "data/image_dataset.h"
+#include "data/image_folder.h"
+#include "data/subset.h"
 
 #include <filesystem>
 #include <string>
@@ -11,22 +11,23 @@
 
 namespace minception {
 
-/// The names of the published data sets that load_dataset knows.
+/// Names of the published data sets that load_dataset supports.
 std::vector<std::string> dataset_names();
 
-/// Where the data set lies when its Debian package is installed, or would lie if it had one. Throws Error for an unknown
+/// Folder in which a Debian package installs the data set, or would if there were one. Throws Error for an unknown
 /// name.
 std::filesystem::path default_data_dir(const std::string& name);
 
-/// Whether the name stands for images of the user's own: "folder:PATH", several folders as "folder:PATH:PATH", or "folder"
-/// with the path as `dir`.
+/// True if the name denotes the user's own images: "folder:PATH", "folder:PATH:PATH..." for several folders, or
+/// "folder" with the path in `dir`.
 bool is_image_folder(const std::string& name);
 
-/// The folders of "folder:PATH" or "folder:PATH:PATH..."; those of `dir` where that is given.
+/// The folders of "folder:PATH" or "folder:PATH:PATH..."; those in `dir` if it is given.
 std::vector<std::filesystem::path> image_folder_paths(const std::string& name, const std::filesystem::path& dir);
 
-/// Loads a data set from `dir`. Where that is empty, from default_data_dir or the PATH of "folder:PATH". `options` are for
-/// such folders alone. What the selection does not take is not decoded. Throws Error for an unknown name (with the known ones) and for whatever is wrong with the files.
+/// Loads a data set from `dir`; if that is empty, from default_data_dir or the PATH of "folder:PATH". `options` apply
+/// only to such folders. Samples that the selection does not take are not decoded. Throws Error for an unknown name
+/// (with the known ones) and for missing or invalid files.
 Dataset load_dataset(const std::string& name, const std::filesystem::path& dir = {},
                      const ImageFolderOptions& options = {}, const Selection& selection = {});
 

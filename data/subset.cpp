@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/data/subset.h>
+#include "data/subset.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ ImageDataset taken(const ImageDataset& part, const std::vector<std::int64_t>& in
 }
 
 void keep(ImageDataset& part, const std::vector<std::int64_t>& indices) {
-  // Ascending and distinct: as many as there are is all of them.
+  // Indices are distinct: if there are as many as samples, all samples are kept.
   if (static_cast<std::int64_t>(indices.size()) < part.size()) part = taken(part, indices);
 }
 

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/data/tar.h>
+#include "data/tar.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kBlock = 512;
 
-/// Where the fields of a header are.
+/// Offsets and sizes of header fields.
 constexpr std::size_t kName = 0, kNameSize = 100;
 constexpr std::size_t kSize = 124, kSizeSize = 12;
 constexpr std::size_t kChecksum = 148, kChecksumSize = 8;
@@ -23,7 +23,8 @@ std::string text(const std::uint8_t* block, std::size_t begin, std::size_t size)
   return {first, std::find(first, first + size, '\0')};
 }
 
-/// A number in octal digits, with spaces before and a space or zero behind it; nothing if it is none.
+/// An octal number, after optional spaces, terminated by a space, a zero byte or the end of the field; nullopt if
+/// invalid.
 std::optional<std::uint64_t> octal(const std::uint8_t* block, std::size_t begin, std::size_t size) {
   std::size_t at = begin;
   const std::size_t end = begin + size;
@@ -35,7 +36,7 @@ std::optional<std::uint64_t> octal(const std::uint8_t* block, std::size_t begin,
   return value;
 }
 
-/// The sum of a header's bytes, those of the checksum itself taken for spaces.
+/// Header checksum: sum of the bytes, with the checksum field counted as spaces.
 std::uint64_t sum_of(const std::uint8_t* block) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
@@ -78,14 +79,13 @@ std::optional<TarMember> TarReader::next() {
     const std::optional<std::uint64_t> checksum =
         read ? octal(block.data(), kChecksum, kChecksumSize) : std::optional<std::uint64_t>();
     const bool sound = checksum && *checksum == sum_of(block.data());
-    require(sound || !at_start_, name(), ": this is no tar archive, compressed with gzip or not; ",
-            ByteStream::kRemedy);
+    require(sound || !at_start_, name(), ": not a tar archive, compressed with gzip or not; ", ByteStream::kRemedy);
     require(sound, name(), ": the archive is damaged behind '", member_.name, "': a header has a wrong checksum; ",
             ByteStream::kRemedy);
     at_start_ = false;
     const std::optional<std::uint64_t> size = octal(block.data(), kSize, kSizeSize);
     member_.name = text(block.data(), kName, kNameSize);
-    // "ustar" and a zero; GNU tar's own format has a space there and other things in the place of the prefix.
+    // POSIX: "ustar" and a zero byte. GNU tar's own format has a space there and stores other data in the prefix field.
     const std::string prefix =
         std::memcmp(block.data() + kMagic, "ustar", 6) == 0 ? text(block.data(), kPrefix, kPrefixSize) : "";
     if (!prefix.empty()) member_.name = prefix + '/' + member_.name;

@@ -1,8 +1,8 @@
 #pragma once
-/// Tar archives (POSIX.1-1988 "ustar", as GNU tar, bsdtar and Python's tarfile write them), read once from front to back
-/// and compressed with gzip or not.
+/// Sequential reading of tar archives (POSIX.1-1988 "ustar", as written by GNU tar, bsdtar and Python's tarfile), plain
+/// or compressed with gzip.
 
-#include <minception/data/byte_stream.h>
+#include "data/byte_stream.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -21,12 +21,12 @@ class TarReader {
  public:
   explicit TarReader(const std::filesystem::path& path) : stream_(path) {}
 
-  /// The next regular file, or nothing behind the last one; what `content` has not read is passed over, as are folders,
-  /// links and the headers that only carry attributes. Names longer than a header holds come as far as it holds them.
-  /// Throws Error with the archive's name for a file that is no archive, is damaged or ends too early.
+  /// The next regular file, or nullopt after the last. Skips unread content, folders, links and headers that only carry
+  /// attributes. Names longer than a header field are truncated. Throws Error with the archive's name for a file that
+  /// is not an archive, damaged or truncated.
   std::optional<TarMember> next();
 
-  /// The bytes of the file that `next` returned last. Throws Error if the archive ends before.
+  /// Content of the file that `next` returned last. Throws Error if the archive is truncated.
   std::vector<std::uint8_t> content();
 
   const std::string& name() const { return stream_.name(); }
@@ -34,13 +34,13 @@ class TarReader {
  private:
   /// Fills a block of 512 bytes; false at the end of the file.
   bool read_block(std::uint8_t* block);
-  /// Reads on to the end of the file, which also makes zlib compare the checksum.
+  /// Reads to the end of the file, which also makes zlib check the checksum.
   void read_rest();
   [[noreturn]] void fail_truncated() const;
 
   ByteStream stream_;
   TarMember member_;
-  std::uint64_t unread_ = 0;  // bytes of the member and its padding that are still to come
+  std::uint64_t unread_ = 0;  // unread bytes of the member and its padding
   bool at_start_ = true;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
-/// Who carries the operations out. What each computes is written in operations.h.
+/// Backend interface. The operations are specified in operations.h.
 
-#include <minception/core/buffer.h>
-#include <minception/kernels/operations.h>
+#include "core/buffer.h"
+#include "kernels/operations.h"
 
 #include <cstddef>
 #include <functional>
@@ -15,10 +15,10 @@
 
 namespace minception {
 
-/// What an operation needs besides its operands.
+/// Memory that an operation needs in addition to its operands.
 struct Requirements {
-  std::size_t workspace = 0;  ///< bytes of scratch memory during `run`; contents do not matter before or after
-  std::size_t packed = 0;     ///< bytes of the optional operand `packed`
+  std::size_t workspace = 0;  ///< bytes of scratch memory during `run`; contents are not preserved between runs
+  std::size_t prepacked = 0;  ///< bytes of the optional operand `prepacked`
 };
 
 /// Scratch memory for one `run`, aligned to 64 bytes.
@@ -27,34 +27,37 @@ struct Workspace {
   std::size_t bytes = 0;
 };
 
-/// Operations that were recorded once and are repeated as a whole: a CUDA graph.
-class Recording {
+/// A captured sequence of operations, replayed as a whole: a CUDA graph.
+class CapturedGraph {
  public:
-  virtual ~Recording() = default;
-  Recording() = default;
-  Recording(const Recording&) = delete;
-  Recording& operator=(const Recording&) = delete;
-  /// Does the work, with the memory and the attributes that it was recorded with.
+  virtual ~CapturedGraph() = default;
+  CapturedGraph() = default;
+  CapturedGraph(const CapturedGraph&) = delete;
+  CapturedGraph& operator=(const CapturedGraph&) = delete;
+  /// Runs the captured operations with the memory and attributes of the capture.
   virtual void replay() = 0;
-  /// Replays it so many times; says how many seconds that took by the device's own clock, and returns when all is done.
+  /// Replays the graph `times` times and waits. Returns the elapsed seconds, measured by the device.
   virtual double replay_timed(int times) = 0;
 };
 
-/// How long a kernel of a GPU ran.
+/// Run time of one GPU kernel.
 struct KernelTime {
   std::string kernel;  ///< "relu_forward<float, 4>"
   double seconds = 0.0;
 };
 
-/// How long an operation took on its device.
+/// Run time of one operation.
 struct OperationTime {
   double seconds = 0.0;
-  std::vector<KernelTime> kernels = {};  ///< in the order in which they were started; none where there are no kernels
+  std::vector<KernelTime> kernels = {};  ///< in launch order; empty on host backends
 };
 
-/// Carries out operations on one device. It owns its streams and caches; several may live in one process.
-/// Each operation is planned, then run any number of times. `run` allocates no tensor memory; the cpu backend creates
-/// oneDNN primitives at the first plan or run of a shape and keeps them.
+/// Declares the overrides of all operations in the class of a backend.
+#define MINCEPTION_OVERRIDE_OPERATION(Struct, name) void name(const Struct&, Workspace) override;
+
+/// Runs operations on one device. A backend owns its streams and caches; one process may use several.
+/// An operation is planned once, then run any number of times. `run` allocates no tensor memory; the cpu backend
+/// creates oneDNN primitives at the first plan or run of a shape and keeps them.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -64,95 +67,55 @@ class Backend {
 
   /// "reference", "cpu", "cuda", "vendor"
   virtual std::string_view name() const = 0;
-  /// For a log: the library, its version, the instruction set or GPU.
+  /// For logs: library, version, and instruction set or GPU.
   virtual std::string description() const = 0;
   virtual Device device() const = 0;
 
-  /// Zero-filled memory on the device, aligned to 64 bytes or more. Throws Error when there is not enough.
+  /// Zero-filled memory on the device, aligned to 64 bytes or more. Throws Error if there is not enough.
   virtual Buffer allocate(std::size_t bytes) = 0;
-  /// Bytes that allocate could still hand out; 0 where unknown.
+  /// Free memory in bytes; 0 if unknown.
   virtual std::size_t available_memory() const = 0;
   virtual void copy_to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void copy_to_host(void* host, const void* device, std::size_t bytes) = 0;
   virtual void fill_zero(void* device, std::size_t bytes) = 0;
-  /// Like copy_to_device, but returns before the copy is done, in its turn among the operations: for the few bytes that
-  /// change from step to step. `host` may be changed at once.
+  /// Like copy_to_device, but may return before the copy is done. The copy is ordered with the operations, and `host`
+  /// may be changed as soon as the call returns. For data that changes in every step.
   virtual void upload(void* device, const void* host, std::size_t bytes) { copy_to_device(device, host, bytes); }
-  /// Returns when all work has been done.
+  /// Waits for all submitted work.
   virtual void synchronize() = 0;
 
-  /// Validates the operation (its tensors may be descriptions) and says what it needs. Depends on shapes, pixel
-  /// strides, dtypes, attributes and on which optional operands are there; never on values.
+  /// Validates the operation and returns its memory requirements; tensors may lack data. The result depends on shapes,
+  /// pixel strides, dtypes, attributes and which optional operands are defined, never on values.
   Requirements plan(const Operation& operation);
-  /// Validates the operation and carries it out. `workspace` holds at least what `plan` said.
+  /// Validates and runs the operation. `workspace` must have at least the size that `plan` returned.
   void run(const Operation& operation, Workspace workspace = {});
-  /// Records the operations that `work` runs, without doing them. nullptr, and `work` is not called, where the backend
-  /// cannot. `work` neither allocates nor copies; every operation in it has been run before, by itself.
-  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) {
+  /// Captures the operations that `work` runs, without executing them. Returns nullptr without calling `work` if the
+  /// backend does not support capture. `work` must not allocate or copy, and each operation must have been run before.
+  virtual std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work) {
     (void)work;
     return nullptr;
   }
 
-  /// Carries the operations out in turn, for a profile: says how long each took, by the host's clock or, on a GPU, by
-  /// events around each kernel. Returns when all are done.
+  /// Runs the operations in order and returns the time of each, for profiles: measured by the host clock or, on a GPU,
+  /// by events around each operation and kernel. Waits for completion.
   virtual std::vector<OperationTime> run_timed(std::span<const Operation> operations,
                                                std::span<const Workspace> workspaces);
-  /// Opens a range on the timeline of a profiler that watches this process (NVTX), until end_range closes it; ranges are
-  /// nested. Nothing where there is no such timeline. `name` is read at once.
+  /// Opens a profiler range (NVTX) that end_range closes; ranges nest. Does nothing without a profiler. `name` need not
+  /// outlive the call.
   virtual void begin_range(const char* name) { (void)name; }
   virtual void end_range() {}
 
-  // One function per operation. Inputs are validated when they get here.
-  virtual void load_batch(const LoadBatch&, Workspace) = 0;
-  virtual void conv2d_forward(const Conv2dForward&, Workspace) = 0;
-  virtual void conv2d_backward_data(const Conv2dBackwardData&, Workspace) = 0;
-  virtual void conv2d_backward_weights(const Conv2dBackwardWeights&, Workspace) = 0;
-  virtual void conv2d_1x1_group_forward(const Conv2d1x1GroupForward&, Workspace) = 0;
-  virtual void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData&, Workspace) = 0;
-  virtual void conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights&, Workspace) = 0;
-  virtual void linear_forward(const LinearForward&, Workspace) = 0;
-  virtual void linear_backward_data(const LinearBackwardData&, Workspace) = 0;
-  virtual void linear_backward_weights(const LinearBackwardWeights&, Workspace) = 0;
-  virtual void relu_forward(const ReluForward&, Workspace) = 0;
-  virtual void relu_backward(const ReluBackward&, Workspace) = 0;
-  virtual void max_pool2d_forward(const MaxPool2dForward&, Workspace) = 0;
-  virtual void max_pool2d_backward(const MaxPool2dBackward&, Workspace) = 0;
-  virtual void avg_pool2d_forward(const AvgPool2dForward&, Workspace) = 0;
-  virtual void avg_pool2d_backward(const AvgPool2dBackward&, Workspace) = 0;
-  virtual void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward&, Workspace) = 0;
-  virtual void adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward&, Workspace) = 0;
-  virtual void global_avg_pool_forward(const GlobalAvgPoolForward&, Workspace) = 0;
-  virtual void global_avg_pool_backward(const GlobalAvgPoolBackward&, Workspace) = 0;
-  virtual void concat_forward(const ConcatForward&, Workspace) = 0;
-  virtual void split(const Split&, Workspace) = 0;
-  virtual void flatten_forward(const FlattenForward&, Workspace) = 0;
-  virtual void flatten_backward(const FlattenBackward&, Workspace) = 0;
-  virtual void add_forward(const AddForward&, Workspace) = 0;
-  virtual void add_backward(const AddBackward&, Workspace) = 0;
-  virtual void fill(const Fill&, Workspace) = 0;
-  virtual void cast(const Cast&, Workspace) = 0;
-  virtual void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) = 0;
-  virtual void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) = 0;
-  virtual void batch_norm_backward(const BatchNormBackward&, Workspace) = 0;
-  virtual void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) = 0;
-  virtual void fold_batch_norm(const FoldBatchNorm&, Workspace) = 0;
-  virtual void local_response_norm_forward(const LocalResponseNormForward&, Workspace) = 0;
-  virtual void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) = 0;
-  virtual void dropout_forward(const DropoutForward&, Workspace) = 0;
-  virtual void dropout_backward(const DropoutBackward&, Workspace) = 0;
-  virtual void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) = 0;
-  virtual void sgd_step(const SgdStep&, Workspace) = 0;
-  virtual void adam_step(const AdamStep&, Workspace) = 0;
-  virtual void clip_factor(const ClipFactor&, Workspace) = 0;
-  virtual void ema_update(const EmaUpdate&, Workspace) = 0;
-  virtual void segment_norms(const SegmentNorms&, Workspace) = 0;
+  /// One function per operation: conv2d_forward(const Conv2dForward&, Workspace), ... Called with valid operations.
+#define MINCEPTION_PURE_VIRTUAL(Struct, name) virtual void name(const Struct&, Workspace) = 0;
+  MINCEPTION_OPERATIONS(MINCEPTION_PURE_VIRTUAL)
+#undef MINCEPTION_PURE_VIRTUAL
 
  protected:
-  /// What a valid operation needs; nothing unless a backend says otherwise.
+  /// Memory requirements of a valid operation; none by default.
   virtual Requirements requirements(const Operation&) { return {}; }
 };
 
-/// A range of a profiler's timeline, as long as this object lives.
+/// A profiler range for the lifetime of this object.
 class TimelineRange {
  public:
   TimelineRange(Backend& backend, const char* name) : backend_(backend) { backend.begin_range(name); }
@@ -164,62 +127,62 @@ class TimelineRange {
   Backend& backend_;
 };
 
-/// Plain loops in the dtype of the operands (float or double): the specification the others are tested against.
+/// Plain loops for float or double tensors: the reference that the other backends are tested against.
 std::unique_ptr<Backend> make_reference_backend();
 
-/// oneDNN and OpenMP. `threads` = 0: as many as OpenMP would use. Throws Error in a build without oneDNN.
+/// oneDNN and OpenMP. `threads` = 0: OpenMP's default. Throws Error in a build without oneDNN.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
 
-/// Which member of a ladder carries out convolutions and matrix products. `naive` is the one to read first and the one
-/// the others are tested against.
-enum class Rung : std::uint8_t {
-  automatic,    ///< the fastest one that fits the shape
-  naive,        ///< one thread per result
-  tiled,        ///< tiles in shared memory, f32 arithmetic
-  tensor_core,  ///< mma.sync on tiles: tf32 for f32 tensors, bf16 for bf16 tensors
+/// Algorithm of convolutions and matrix products. `naive` is the simplest one and the test oracle for the others.
+enum class Algorithm : std::uint8_t {
+  automatic,  ///< the fastest one that supports the shape
+  naive,      ///< one thread per element
+  fma,        ///< tiles in shared memory, f32 arithmetic
+  tensor_op,  ///< mma.sync on tiles: tf32 for f32 tensors, bf16 for bf16 tensors
 };
 
 struct CudaOptions {
-  /// f32 tensors may be multiplied on tensor cores, which round the factors to tf32 (10 bits of mantissa).
+  /// Allows tensor cores for f32 tensors. They round the factors to tf32 (10 bits of mantissa).
   bool tf32 = false;
-  Rung rung = Rung::automatic;
+  Algorithm algorithm = Algorithm::automatic;
   int device = 0;
 };
 
-/// Our CUDA kernels, on a GPU or, in a build with MINCEPTION_CUDA=EMULATED, thread by thread on the CPU. Throws Error in a
-/// build without them, or where no GPU answers.
+/// This project's CUDA kernels, on a GPU or, in a build with MINCEPTION_CUDA=EMULATED, emulated on the CPU thread by
+/// thread. Throws Error in a build without CUDA or if no GPU is available.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
-/// "" if make_cuda_backend would succeed, else why not.
+/// Why make_cuda_backend would fail; "" if it would succeed.
 std::string why_no_cuda();
-/// Whether the kernels of make_cuda_backend run on the CPU, which is no way to train fast.
+/// Whether the kernels of make_cuda_backend are emulated on the CPU, which is far too slow for training.
 bool cuda_is_emulated();
 
-/// What an emulated kernel did since the last reset_kernel_counts, each count by its name ("launches", "mma", ...).
+/// Counters of an emulated kernel since the last reset_kernel_counts, by name ("launches", "mma", ...).
 struct KernelCounts {
   std::string kernel;
   std::vector<std::pair<std::string, double>> counts;
 };
-/// In the order of first launch; empty where no kernel is emulated.
+/// In the order of first launch; empty if kernels are not emulated.
 std::vector<KernelCounts> kernel_counts();
-/// The same as a table for people, with what its numbers are; "" where no kernel is emulated.
+/// The counters as a formatted table with a legend; "" if kernels are not emulated.
 std::string kernel_counts_table();
 void reset_kernel_counts();
 
 struct VendorOptions {
-  /// As in CudaOptions. Without it f32 is multiplied in f32.
+  /// As in CudaOptions. If false, f32 tensors are multiplied in f32.
   bool tf32 = false;
-  /// Only algorithms that give the same bits in every run. Without it the fastest ones, as a measurement wants them.
+  /// Uses only algorithms that give the same bits in every run. If false, uses the fastest ones, for benchmarks.
   bool deterministic = true;
   int device = 0;
 };
 
-/// The cuda backend with convolution, matrix products, pooling, softmax and batch norm by cuDNN and cuBLAS: the yardstick
-/// of our kernels, and a second opinion on them. Throws Error in a build without cuDNN, or where no GPU answers.
+/// The cuda backend with convolution, matrix products, pooling, softmax and batch norm by cuDNN and cuBLAS: the
+/// baseline for speed and results of the project's kernels. Throws Error in a build without cuDNN or if no GPU is
+/// available.
 std::unique_ptr<Backend> make_vendor_backend(const VendorOptions& options = {});
-/// "" if make_vendor_backend would succeed, else why not.
+/// Why make_vendor_backend would fail; "" if it would succeed.
 std::string why_no_vendor();
 
-/// By name: "cpu", "cuda" or "reference". Throws Error that lists the names for any other.
+/// Backend by name: "cpu", "cuda" or "reference". Throws Error with the list of names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);
 
 }  // namespace minception

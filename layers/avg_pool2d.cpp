@@ -1,5 +1,5 @@
-#include <minception/layers/avg_pool2d.h>
-#include <minception/layers/max_pool2d.h>
+#include "layers/avg_pool2d.h"
+#include "layers/max_pool2d.h"
 
 namespace minception {
 

@@ -1,15 +1,15 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
 /// Average pooling over windows (LeCun et al. 1998; as in PyTorch's AvgPool2d).
 ///   forward    y[p,q] = (sum over the window) / divisor
-///   backward   dx[h,w] = sum of dy[p,q] / divisor over the windows that hold (h, w)
-/// Backward needs nothing of forward.
+///   backward   dx[h,w] = sum of dy[p,q] / divisor over the windows that contain (h, w)
+/// Backward needs no tensor of forward.
 class AvgPool2d final : public Layer {
  public:
-  /// Throws Error for a window or a stride below 1, and a negative padding.
+  /// Throws Error for a window or stride below 1 and for negative padding.
   explicit AvgPool2d(const Pool2dAttributes& windows);
 
   Shape output_shape(const Shape& input) const override;
@@ -20,13 +20,13 @@ class AvgPool2d final : public Layer {
   Pool2dAttributes windows_;
 };
 
-/// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers the rows from
-/// floor(p*H/P) to ceil((p+1)*H/P) - 1.
+/// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers rows
+/// floor(p*H/P) to ceil((p+1)*H/P) - 1, columns accordingly.
 ///   forward    y[p,q] = mean over window (p, q)
-///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that hold (h, w)
+///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that contain (h, w)
 class AdaptiveAvgPool2d final : public Layer {
  public:
-  /// Throws Error for an output without pixels.
+  /// Throws Error for an output extent below 1.
   explicit AdaptiveAvgPool2d(Extent2d output);
 
   Shape output_shape(const Shape& input) const override { return {input[0], input[1], output_.h, output_.w}; }
@@ -37,7 +37,7 @@ class AdaptiveAvgPool2d final : public Layer {
   Extent2d output_;
 };
 
-/// The mean of every channel (Lin et al. 2014, "Network in network", section 3.2), as (N, C).
+/// Mean of every channel, shape (N, C) (Lin et al. 2014, "Network in network", section 3.2).
 ///   forward    y[n,c] = mean of x[n,c]
 ///   backward   dx[n,c,h,w] = dy[n,c] / (H*W)
 class GlobalAvgPool final : public Layer {

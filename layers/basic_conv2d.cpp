@@ -1,4 +1,4 @@
-#include <minception/layers/basic_conv2d.h>
+#include "layers/basic_conv2d.h"
 
 namespace minception {
 
@@ -15,16 +15,16 @@ BasicConv2d::BasicConv2d(const Options& options)
   }
 }
 
-void BasicConv2d::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
-  conv_.declare(table, name + ".conv");
-  if (bn_) bn_->declare(table, name + ".bn");
+void BasicConv2d::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
+  conv_.register_parameters(table, name + ".conv");
+  if (bn_) bn_->register_parameters(table, name + ".bn");
 }
 
 Tensor BasicConv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   if (!bn_) return conv_.forward(plan, x, destination);
   if (plan.mode() == Mode::inference) {
-    const Tensor w = conv_.weights(plan), folded = plan.packed(w.shape), bias = plan.packed(Shape{w.n()});
+    const Tensor w = conv_.weights(plan), folded = plan.prepacked(w.shape), bias = plan.prepacked(Shape{w.n()});
     bn_->fold(plan, w, folded, bias);
     return conv_.forward_folded(plan, x, folded, bias, bn_->relu(), destination);
   }

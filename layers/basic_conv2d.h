@@ -1,16 +1,16 @@
 #pragma once
-#include <minception/layers/batch_norm2d.h>
-#include <minception/layers/conv2d.h>
+#include "layers/batch_norm2d.h"
+#include "layers/conv2d.h"
 
 #include <optional>
 
 namespace minception {
 
-/// The unit that GoogLeNets are built of: convolution and ReLU, or with BatchNorm between them. Its parts are named
-/// `conv` and `bn` (as torchvision's BasicConv2d). A convolution before a BatchNorm has no bias: the mean takes it out.
-/// Inference has no BatchNorm: it is folded into weights and bias.
+/// Building block of GoogLeNet: convolution, optional BatchNorm, ReLU. The parts are named `conv` and `bn` as in
+/// torchvision's BasicConv2d. With BatchNorm the convolution has no bias, since subtracting the mean would cancel it.
+/// Inference folds the BatchNorm into the weights and a bias.
 ///   forward    y = relu(conv(x)),   or   y = relu(bn(conv(x)))
-///   backward   through the parts in reverse order; dy arrives masked by (y > 0)
+///   backward   the parts in reverse order; dy is already masked by (y > 0)
 class BasicConv2d final : public Layer {
  public:
   struct Options {
@@ -25,7 +25,7 @@ class BasicConv2d final : public Layer {
 
   explicit BasicConv2d(const Options& options);
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override { return conv_.output_shape(input); }
   bool ends_in_relu() const override { return true; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

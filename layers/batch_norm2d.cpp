@@ -1,4 +1,4 @@
-#include <minception/layers/batch_norm2d.h>
+#include "layers/batch_norm2d.h"
 
 namespace minception {
 
@@ -8,8 +8,8 @@ BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
           options.epsilon, " and momentum ", options.momentum, ": epsilon must be at least 0, momentum in [0, 1]");
 }
 
-void BatchNorm2d::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
+void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
   const Shape shape = {options_.channels};
   gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
   beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});
@@ -73,7 +73,7 @@ void BatchNorm2d::backward(Plan& plan, const Tensor& dy, const GradTarget& targe
     return;
   }
   GradTarget dx = target;
-  // The sums behind dgamma and dbeta need one pass anyway; an unwanted dx goes to a tensor that nobody reads.
+  // dgamma and dbeta are needed even without dx: an unrequested dx is written to an unused activation.
   if (!dx.dx.defined()) dx.dx = plan.activation(name() + ": unused input gradient", x_.shape);
   plan.add(name(), BatchNormBackward{.x = x_,
                                      .gamma = plan.parameter(gamma_),

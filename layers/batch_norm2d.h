@@ -1,15 +1,15 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
 /// Batch normalisation (Ioffe & Szegedy 2015, algorithm 1 and the derivatives of section 3), optional fused ReLU.
-///   forward    training:  xhat = (x - mean) * rstd with the batch's statistics;  inference: with the running ones;
+///   forward    xhat = (x - mean) * rstd, with batch statistics in training and running statistics in inference;
 ///              y = gamma * xhat + beta,  then max(0, y) with `relu`
 ///   backward   dbeta = sum dy,  dgamma = sum dy * xhat,
 ///              dx = gamma * rstd * (dy - dbeta / m - xhat * dgamma / m),  m values per channel
-/// Backward needs x, mean and rstd; with `relu`, dy arrives masked by (y > 0).
-/// Where weight and bias are frozen, training goes forward as inference does, running statistics stay, and
+/// Backward needs x, mean and rstd; with `relu`, dy is already masked by (y > 0).
+/// If weight and bias are frozen, training uses the running statistics, too, and does not update them:
 /// dx = dy * gamma / sqrt(running_var + epsilon).
 class BatchNorm2d final : public Layer {
  public:
@@ -20,16 +20,16 @@ class BatchNorm2d final : public Layer {
     bool relu = false;
   };
 
-  /// Throws Error for fewer than 1 channel, a negative epsilon, and a momentum outside of [0, 1].
+  /// Throws Error for fewer than 1 channel, a negative epsilon or a momentum outside [0, 1].
   explicit BatchNorm2d(const Options& options);
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return options_.relu; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
-  /// Inference: instead of forward, puts itself into the convolution with these weights and no bias before it.
+  /// Inference, instead of forward: folds the BatchNorm into the preceding bias-free convolution with weights `w`.
   void fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias);
   bool relu() const { return options_.relu; }
 

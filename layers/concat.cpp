@@ -1,12 +1,12 @@
-#include <minception/layers/concat.h>
+#include "layers/concat.h"
 
 #include <algorithm>
 
 namespace minception {
 
-void Concat::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
-  for (std::size_t j = 0; j < branches_.size(); ++j) branches_[j]->declare(table, name + "." + names_[j]);
+void Concat::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
+  for (std::size_t j = 0; j < branches_.size(); ++j) branches_[j]->register_parameters(table, name + "." + names_[j]);
 }
 
 Shape Concat::output_shape(const Shape& input) const {
@@ -43,7 +43,7 @@ void Concat::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   for (std::size_t j = branches_.size(); j-- > 0;) {
     channel -= outputs_[j].c();
     Tensor slice = dy.channels(channel, outputs_[j].c());
-    // Where only some branches end in a ReLU, dy as a whole arrives unmasked.
+    // If only some branches end in a ReLU, dy is not masked yet.
     if (branches_[j]->ends_in_relu() && !ends_in_relu()) {
       const Tensor masked = plan.activation(branches_[j]->name() + ": output gradient", slice.shape);
       plan.add(branches_[j]->name(), ReluBackward{.y = outputs_[j], .dy = slice, .target = {.dx = masked}});

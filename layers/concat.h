@@ -1,5 +1,5 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 #include <string>
 #include <utility>
@@ -7,13 +7,13 @@
 
 namespace minception {
 
-/// Branches of one input, their outputs side by side in the channels. Every branch writes straight into its channels of
-/// the output, so that nothing is concatenated afterwards.
+/// Runs branches on one input and concatenates their outputs along the channels. Every branch writes directly into its
+/// channels of the output, so no copy is needed.
 ///   forward    y = [f_0(x), f_1(x), ...]
-///   backward   dx = sum over j of the gradient of f_j for its channels of dy
+///   backward   dx = sum over j of the input gradient of f_j, given its channels of dy
 class Concat final : public Layer {
  public:
-  /// Appends a branch; its full name will be "<name of this>.<name>".
+  /// Appends a branch; its full name is "<name of this>.<name>".
   template <class L, class... Args>
   Concat& add(std::string name, Args&&... args) {
     names_.push_back(std::move(name));
@@ -27,7 +27,7 @@ class Concat final : public Layer {
     return *this;
   }
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

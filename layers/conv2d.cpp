@@ -1,4 +1,4 @@
-#include <minception/layers/conv2d.h>
+#include "layers/conv2d.h"
 
 namespace minception {
 
@@ -11,12 +11,12 @@ Conv2d::Conv2d(const Options& options) : options_(options) {
 }
 
 Parameter Conv2d::weight_parameter(const Options& options, const std::string& name) {
-  const std::int64_t taps = options.kernel.h * options.kernel.w;
+  const std::int64_t receptive_field = options.kernel.h * options.kernel.w;
   return {.name = name + ".weight",
           .shape = {options.out_channels, options.in_channels, options.kernel.h, options.kernel.w},
           .role = ParameterRole::weight,
-          .fan_in = options.in_channels * taps,
-          .fan_out = options.out_channels * taps};
+          .fan_in = options.in_channels * receptive_field,
+          .fan_out = options.out_channels * receptive_field};
 }
 
 Parameter Conv2d::bias_parameter(const Options& options, const std::string& name) {
@@ -27,8 +27,8 @@ Parameter Conv2d::bias_parameter(const Options& options, const std::string& name
   return bias;
 }
 
-void Conv2d::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
+void Conv2d::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
   weight_ = table.add(weight_parameter(options_, name));
   if (options_.bias) bias_ = table.add(bias_parameter(options_, name));
 }
@@ -39,7 +39,7 @@ Shape Conv2d::output_shape(const Shape& input) const {
   const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);
   const std::int64_t w = convolved_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w);
   require(h > 0 && w > 0, name(), ": a kernel of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",
-          padding.w, " leaves nothing of an input ", input, "; use a larger image");
+          padding.w, " leaves no output for an input ", input, "; use a larger image");
   return {input[0], out_channels, h, w};
 }
 
@@ -51,7 +51,7 @@ Tensor Conv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
                                  .w = plan.parameter(weight_),
                                  .bias = options_.bias ? plan.parameter(bias_) : Tensor{},
                                  .y = y,
-                                 .packed = {}});
+                                 .prepacked = {}});
   return y;
 }
 
@@ -60,7 +60,7 @@ Tensor Conv2d::forward_folded(Plan& plan, const Tensor& x, const Tensor& w, cons
   const Tensor y = output(plan, x, destination);
   Conv2dAttributes folded = attributes();
   folded.relu = relu;
-  plan.add(name(), Conv2dForward{.attributes = folded, .x = x, .w = w, .bias = bias, .y = y, .packed = {}});
+  plan.add(name(), Conv2dForward{.attributes = folded, .x = x, .w = w, .bias = bias, .y = y, .prepacked = {}});
   return y;
 }
 

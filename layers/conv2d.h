@@ -1,12 +1,13 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
-/// 2-d convolution (LeCun et al. 1998), as a cross-correlation, with optional bias and fused ReLU.
+/// 2-D convolution (LeCun et al. 1998), a cross-correlation, with optional bias and fused ReLU.
 ///   forward    y = max(0, w * x + bias)                         (the max only with `relu`)
 ///   backward   dw = dy * x (correlated),  dbias = sum dy over n, p, q,  dx = w transposed * dy
-/// The indices are written out in operations.h, conv2d. Backward needs x; with `relu`, dy arrives masked by (y > 0).
+/// For the indices see Conv2dForward (kernels/operations/convolution.h). Backward needs x; with `relu`, dy is already
+/// masked by (y > 0).
 class Conv2d final : public Layer {
  public:
   struct Options {
@@ -19,23 +20,23 @@ class Conv2d final : public Layer {
     bool relu = false;
   };
 
-  /// Throws Error for channels, a kernel or a stride below 1, and a negative padding.
+  /// Throws Error for channels, kernel or stride below 1 and for negative padding.
   explicit Conv2d(const Options& options);
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return options_.relu; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
-  /// Inference with other weights and bias than its own: those that a BatchNorm2d is folded into.
+  /// Inference with the weights and bias that result from folding a BatchNorm2d.
   Tensor forward_folded(Plan& plan, const Tensor& x, const Tensor& w, const Tensor& bias, bool relu,
                         const Tensor& destination);
   Tensor weights(Plan& plan) const { return plan.parameter(weight_); }
 
   const Options& options() const { return options_; }
 
-  /// The parameters of such a convolution, for layers that keep several of them in one block: weight, then bias.
+  /// Descriptions of weight and bias, for layers that store several convolutions in one block.
   static Parameter weight_parameter(const Options& options, const std::string& name);
   static Parameter bias_parameter(const Options& options, const std::string& name);
 

@@ -1,6 +1,6 @@
-#include <minception/core/random.h>
-#include <minception/layers/control.h>
-#include <minception/layers/dropout.h>
+#include "layers/dropout.h"
+#include "core/random.h"
+#include "layers/control.h"
 
 namespace minception {
 
@@ -8,9 +8,9 @@ Dropout::Dropout(double p, std::uint64_t seed) : attributes_{.p = p, .seed = see
   require(p >= 0.0 && p < 1.0, "a dropout rate of ", p, ": it must be in [0, 1)");
 }
 
-void Dropout::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
-  // The upper half of the 32-bit stream numbers belongs to others, such as the order of samples.
+void Dropout::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
+  // Streams from 2^31 up are reserved for other uses, such as the sample order.
   attributes_.stream = static_cast<std::uint32_t>(name_hash(name)) & 0x7fffffffu;
 }
 
@@ -21,7 +21,7 @@ Tensor Dropout::forward(Plan& plan, const Tensor& x, const Tensor& destination) 
   if (drops) {
     plan.add(name(), DropoutForward{.attributes = attributes_, .position = position_tensor(plan), .x = x, .y = y});
   } else {
-    plan.add(name(), ConcatForward{.x = {x}, .y = y});  // the identity, into the place asked for
+    plan.add(name(), ConcatForward{.x = {x}, .y = y});  // copies x into the destination
   }
   return y;
 }

@@ -1,19 +1,19 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
 /// Inverted dropout (Srivastava et al. 2014, section 10): active in training only.
 ///   forward    y = x * mask / (1 - p),   mask = 1 with probability 1 - p
 ///   backward   dx = dy * mask / (1 - p)
-/// The mask is a function of (seed, epoch, position of the sample, element): backward draws it again.
+/// The mask is a function of (seed, stream, epoch, sample position, element): backward recomputes it.
 class Dropout final : public Layer {
  public:
   /// Throws Error unless 0 <= p < 1.
   Dropout(double p, std::uint64_t seed);
 
-  /// The stream of the mask is derived from the name, so that adding a layer elsewhere changes no mask.
-  void declare(ParameterTable& table, const std::string& name) override;
+  /// Derives the random stream of the mask from the name, so that masks do not change when other layers are added.
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override { return input; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;

@@ -1,4 +1,4 @@
-#include <minception/layers/flatten.h>
+#include "layers/flatten.h"
 
 namespace minception {
 

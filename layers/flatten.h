@@ -1,10 +1,10 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
-/// (N, C, H, W) to (N, C*H*W), in the order of PyTorch's Flatten, so that the weights of the fully connected layer that
-/// follows agree with PyTorch's.
+/// (N, C, H, W) to (N, C*H*W) in the element order of PyTorch's Flatten, so that the weights of the following fully
+/// connected layer match PyTorch's.
 ///   forward    y[n, (c*H + h)*W + w] = x[n,c,h,w]
 ///   backward   dx[n,c,h,w] = dy[n, (c*H + h)*W + w]
 /// The output is dense: it cannot be a branch of Concat.

@@ -1,5 +1,5 @@
-#include <minception/layers/concat.h>
-#include <minception/layers/inception.h>
+#include "layers/inception.h"
+#include "layers/concat.h"
 
 #include <algorithm>
 
@@ -17,7 +17,7 @@ BasicConv2d::Options unit(const Inception::Options& options, std::int64_t in, st
           .epsilon = options.epsilon};
 }
 
-/// 1x3 beside 3x1, half of the channels each.
+/// 1x3 and 3x1 in parallel, with half of the output channels each.
 std::unique_ptr<Concat> side_by_side(const Inception::Options& options, std::int64_t in, std::int64_t out) {
   auto both = std::make_unique<Concat>();
   both->add<BasicConv2d>("row", unit(options, in, out / 2, {1, 3}));
@@ -67,7 +67,7 @@ void build_branch3(Sequential& branch, const Inception::Options& options) {
   }
 }
 
-/// Members of a block of weights or biases: `count` entries of the first extent from `begin` on.
+/// Rows [begin, begin + count) of a block of weights or biases.
 Tensor rows(const Tensor& block, std::int64_t begin, std::int64_t count) {
   Tensor part = block.first(count);
   part.offset += static_cast<std::size_t>(begin * (block.elements() / block.shape[0])) * size_of(block.dtype);
@@ -104,8 +104,8 @@ std::array<std::int64_t, Inception::kMembers> Inception::member_channels() const
   return {options_.channels.branch1, options_.channels.branch2_reduce, options_.channels.branch3_reduce};
 }
 
-void Inception::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
+void Inception::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
   std::vector<Parameter> weights;
   std::vector<Parameter> biases;
   for (std::size_t j = 0; j < kMembers; ++j) {
@@ -116,13 +116,13 @@ void Inception::declare(ParameterTable& table, const std::string& name) {
   weights_ = table.add_block(std::move(weights));
   if (!options_.batch_norm) biases_ = table.add_block(std::move(biases));
   for (std::size_t j = 0; j < kMembers; ++j) {
-    if (bn_[j]) bn_[j]->declare(table, name + kMemberNames[j] + ".bn");
+    if (bn_[j]) bn_[j]->register_parameters(table, name + kMemberNames[j] + ".bn");
   }
-  branch2_.declare(table, name + ".branch2");
-  branch3_.declare(table, name + ".branch3");
+  branch2_.register_parameters(table, name + ".branch2");
+  branch3_.register_parameters(table, name + ".branch3");
   if (!branch4_) return;
-  pool_.declare(table, name + ".branch4.0");
-  branch4_->declare(table, name + ".branch4.1");
+  pool_.register_parameters(table, name + ".branch4.0");
+  branch4_->register_parameters(table, name + ".branch4.1");
 }
 
 Shape Inception::output_shape(const Shape& input) const {
@@ -144,7 +144,7 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
         plan.activation(name() + kMemberNames[j] + ": output", {x.shape[0], members[j], x.shape[2], x.shape[3]});
   }
   if (options_.batch_norm && plan.mode() == Mode::inference) {
-    const Tensor folded = plan.packed(weight_shape), bias = plan.packed(Shape{weight_shape[0]});
+    const Tensor folded = plan.prepacked(weight_shape), bias = plan.prepacked(Shape{weight_shape[0]});
     std::int64_t row = 0;
     for (std::size_t j = 0; j < kMembers; ++j) {
       bn_[j]->fold(plan, plan.parameter(weights_ + j), rows(folded, row, members[j]), rows(bias, row, members[j]));
@@ -152,8 +152,8 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
     }
     plan.add(
         name(),
-        Conv2d1x1GroupForward{
-            .relu = true, .x = x, .w = folded, .bias = bias, .y = {outputs_.begin(), outputs_.end()}, .packed = {}});
+        Conv2dFused1x1Forward{
+            .relu = true, .x = x, .w = folded, .bias = bias, .y = {outputs_.begin(), outputs_.end()}, .prepacked = {}});
   } else if (options_.batch_norm) {
     preactivation_ = {x.shape[0], weight_shape[0], x.shape[2], x.shape[3]};
     const Tensor z = plan.activation(name() + ": 1x1 convolutions", preactivation_);
@@ -163,16 +163,17 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
       slices.push_back(z.channels(channel, count));
       channel += count;
     }
-    plan.add(name(), Conv2d1x1GroupForward{
-                         .x = x, .w = plan.parameter(weights_, weight_shape), .bias = {}, .y = slices, .packed = {}});
+    plan.add(name(),
+             Conv2dFused1x1Forward{
+                 .x = x, .w = plan.parameter(weights_, weight_shape), .bias = {}, .y = slices, .prepacked = {}});
     for (std::size_t j = 0; j < kMembers; ++j) bn_[j]->forward(plan, slices[j], outputs_[j]);
   } else {
-    plan.add(name(), Conv2d1x1GroupForward{.relu = true,
+    plan.add(name(), Conv2dFused1x1Forward{.relu = true,
                                            .x = x,
                                            .w = plan.parameter(weights_, weight_shape),
                                            .bias = plan.parameter(biases_, Shape{weight_shape[0]}),
                                            .y = {outputs_.begin(), outputs_.end()},
-                                           .packed = {}});
+                                           .prepacked = {}});
   }
 
   std::int64_t channel = channels.branch1;
@@ -225,7 +226,7 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
     trains = trains || plan.trains(weights_ + j) || (!options_.batch_norm && plan.trains(biases_ + j));
   }
   if (trains) {
-    plan.add(name(), Conv2d1x1GroupBackwardWeights{
+    plan.add(name(), Conv2dFused1x1BackwardWeights{
                          .x = x_,
                          .dy = gradients,
                          .dw = plan.gradient(weights_, weight_shape),
@@ -235,7 +236,7 @@ void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target)
     GradTarget sum = target;
     sum.accumulate = target.accumulate || branch4_.has_value();
     plan.add(name(),
-             Conv2d1x1GroupBackwardData{.dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
+             Conv2dFused1x1BackwardData{.dy = gradients, .w = plan.parameter(weights_, weight_shape), .target = sum});
   }
 }
 

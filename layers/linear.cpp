@@ -1,4 +1,4 @@
-#include <minception/layers/linear.h>
+#include "layers/linear.h"
 
 namespace minception {
 
@@ -7,8 +7,8 @@ Linear::Linear(const Options& options) : options_(options) {
           " to ", options.out_features, " features: each must be at least 1");
 }
 
-void Linear::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
+void Linear::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
   const Parameter weight = {.name = name + ".weight",
                             .shape = {options_.out_features, options_.in_features},
                             .role = ParameterRole::weight,
@@ -37,7 +37,7 @@ Tensor Linear::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
                                  .w = plan.parameter(weight_),
                                  .bias = options_.bias ? plan.parameter(bias_) : Tensor{},
                                  .y = y,
-                                 .packed = {}});
+                                 .prepacked = {}});
   return y;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
@@ -15,10 +15,10 @@ class Linear final : public Layer {
     bool bias = true;
   };
 
-  /// Throws Error for fewer than 1 feature on either side.
+  /// Throws Error for fewer than 1 input or output feature.
   explicit Linear(const Options& options);
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;

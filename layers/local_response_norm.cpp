@@ -1,4 +1,4 @@
-#include <minception/layers/local_response_norm.h>
+#include "layers/local_response_norm.h"
 
 namespace minception {
 

@@ -1,4 +1,4 @@
-#include <minception/layers/max_pool2d.h>
+#include "layers/max_pool2d.h"
 
 namespace minception {
 
@@ -14,7 +14,7 @@ Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const st
   const std::int64_t h = pooled_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h, ceil_mode);
   const std::int64_t w = pooled_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w, ceil_mode);
   require(h > 0 && w > 0, layer, ": a window of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x", padding.w,
-          " leaves nothing of an input ", input, "; use a larger image");
+          " leaves no output for an input ", input, "; use a larger image");
   return {input[0], input[1], h, w};
 }
 

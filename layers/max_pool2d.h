@@ -1,16 +1,16 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
-/// Throws Error for a window or a stride below 1, and a negative padding.
+/// Throws Error for a window or stride below 1 and for negative padding.
 void check_windows(const Pool2dAttributes& windows);
-/// The output shape of a pool with these windows. Throws Error, naming the layer, if it would be empty.
+/// Output shape of a pool with these windows. Throws Error, naming the layer, if it is empty.
 Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const std::string& layer);
 
 /// Max pooling (Zhou & Chellappa 1988; as in PyTorch's MaxPool2d).
-///   forward    y[p,q] = max over the window,  argmax[p,q] = the tap that won
-///   backward   dx[h,w] = sum of dy[p,q] over the windows whose winner was (h, w)
+///   forward    y[p,q] = max over the window,  argmax[p,q] = window index of the maximum
+///   backward   dx[h,w] = sum of dy[p,q] over the windows whose maximum is at (h, w)
 /// Backward needs argmax only (one byte per output).
 class MaxPool2d final : public Layer {
  public:

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/layers/parameters.h>
+#include "layers/parameters.h"
+#include "core/error.h"
 
 #include <algorithm>
 
@@ -56,24 +56,24 @@ std::int64_t ParameterTable::trained_values() const {
   return count;
 }
 
-std::vector<ParameterSegment> ParameterTable::segments(double weight_decay) const {
-  std::vector<ParameterSegment> segments;
+std::vector<ParameterGroup> ParameterTable::groups(double weight_decay) const {
+  std::vector<ParameterGroup> groups;
   for (const Parameter& parameter : parameters_) {
     if (!parameter.trained()) continue;
     const std::int64_t end = parameter.begin + parameter.shape.elements();
-    const ParameterSegment next = {.begin = parameter.begin,
-                                   .count = end - parameter.begin,
-                                   .learning_rate_scale = parameter.learning_rate_scale,
-                                   .weight_decay = parameter.decays ? weight_decay : 0.0,
-                                   .trains = parameter.updates};
-    if (!segments.empty() && segments.back().learning_rate_scale == next.learning_rate_scale &&
-        segments.back().weight_decay == next.weight_decay && segments.back().trains == next.trains) {
-      segments.back().count = end - segments.back().begin;
+    const ParameterGroup next = {.begin = parameter.begin,
+                                 .count = end - parameter.begin,
+                                 .learning_rate_scale = parameter.learning_rate_scale,
+                                 .weight_decay = parameter.decays ? weight_decay : 0.0,
+                                 .trains = parameter.updates};
+    if (!groups.empty() && groups.back().learning_rate_scale == next.learning_rate_scale &&
+        groups.back().weight_decay == next.weight_decay && groups.back().trains == next.trains) {
+      groups.back().count = end - groups.back().begin;
     } else {
-      segments.push_back(next);
+      groups.push_back(next);
     }
   }
-  return segments;
+  return groups;
 }
 
 }  // namespace minception

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/layers/plan.h>
+#include "layers/plan.h"
+#include "core/error.h"
 
 #include <algorithm>
 
@@ -67,9 +67,9 @@ Tensor Plan::statistic(ParameterId id) {
                   parameters_[id].shape, master_dtype());
 }
 
-Tensor Plan::packed(const Shape& shape) {
-  const Tensor tensor = external(Region::packed, packed_bytes_, shape, master_dtype());
-  packed_bytes_ += (tensor.bytes() + 63) / 64 * 64;
+Tensor Plan::prepacked(const Shape& shape) {
+  const Tensor tensor = external(Region::prepacked, prepacked_bytes_, shape, master_dtype());
+  prepacked_bytes_ += (tensor.bytes() + 63) / 64 * 64;
   return tensor;
 }
 
@@ -84,17 +84,17 @@ void Plan::add(const std::string& layer, Operation operation) {
   Requirements needs;
   try {
     needs = backend_.plan(operation);
-    // Weights change at every training step, so only inference keeps its own packed copy of them.
-    if (needs.packed > 0 && mode_ == Mode::inference) {
+    // Weights change at every training step, so only inference keeps a prepacked copy.
+    if (needs.prepacked > 0 && mode_ == Mode::inference) {
       std::visit(
           [&](auto& op) {
-            if constexpr (requires { op.packed; }) {
-              op.packed =
-                  external(Region::packed, packed_bytes_, Shape{static_cast<std::int64_t>(needs.packed)}, DType::u8);
+            if constexpr (requires { op.prepacked; }) {
+              op.prepacked = external(Region::prepacked, prepacked_bytes_,
+                                      Shape{static_cast<std::int64_t>(needs.prepacked)}, DType::u8);
             }
           },
           operation);
-      packed_bytes_ += (needs.packed + 63) / 64 * 64;
+      prepacked_bytes_ += (needs.prepacked + 63) / 64 * 64;
       needs = backend_.plan(operation);
     }
   } catch (const Error& error) {
@@ -151,7 +151,7 @@ void Plan::set_memory(void* arena, const std::map<Region, void*>& regions) {
 void Plan::set_dataset(const Tensor& images, const Tensor& labels) {
   if (images.data == dataset_images_.data && images.shape == dataset_images_.shape &&
       labels.data == dataset_labels_.data) {
-    return;  // what is bound stays bound
+    return;  // keep the bound steps
   }
   dataset_images_ = images;
   dataset_labels_ = labels;
@@ -202,7 +202,7 @@ BoundSteps& Plan::bind(const BindOptions& options) {
             op.divisor = options.divisor > 0.0 ? options.divisor : static_cast<double>(options.batch);
           }
           if constexpr (requires { op.accumulate; }) op.accumulate = options.accumulate;
-          if constexpr (requires { op.refresh_packed; }) op.refresh_packed = options.refresh_packed;
+          if constexpr (requires { op.refresh_prepacked; }) op.refresh_prepacked = options.refresh_prepacked;
           if constexpr (requires { op.indices; }) {
             if (dataset_images_.defined()) {
               op.images = dataset_images_;

@@ -1,4 +1,4 @@
-#include <minception/layers/relu.h>
+#include "layers/relu.h"
 
 namespace minception {
 

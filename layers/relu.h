@@ -1,9 +1,9 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 namespace minception {
 
-/// Rectified linear unit (Nair & Hinton 2010), for the places where no operation can fuse it.
+/// Rectified linear unit (Nair & Hinton 2010), for places where it cannot be fused into another operation.
 ///   forward    y = max(0, x)
 ///   backward   dx = dy * (y > 0)
 /// Backward needs y.

@@ -1,10 +1,10 @@
-#include <minception/layers/residual.h>
+#include "layers/residual.h"
 
 namespace minception {
 
-void Residual::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
-  inner_->declare(table, name + "." + inner_name_);
+void Residual::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
+  inner_->register_parameters(table, name + "." + inner_name_);
 }
 
 Shape Residual::output_shape(const Shape& input) const {
@@ -25,7 +25,7 @@ void Residual::backward(Plan& plan, const Tensor& dy, const GradTarget& target) 
   const Tensor dbranch = plan.activation(name() + ": branch gradient", branch_.shape);
   GradTarget shortcut = target;
   shortcut.relu_output = {};  // the branch completes the sum and applies the mask
-  // Where nobody needs dx, the shortcut's part goes to a tensor that nobody reads.
+  // AddBackward always writes the shortcut's gradient: without dx, it goes to an unused activation.
   if (!shortcut.dx.defined()) shortcut.dx = plan.activation(name() + ": unused input gradient", dy.shape);
   plan.add(name(), AddBackward{.scale = scale_,
                                .dy = dy,

@@ -1,24 +1,24 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 #include <memory>
 #include <string>
 
 namespace minception {
 
-/// A residual connection (He et al. 2016; with the scale of Szegedy et al. 2017, section 3.3).
+/// Residual connection (He et al. 2016) with optional scale (Szegedy et al. 2017, section 3.3).
 ///   forward    y = max(0, x + scale * f(x))                     (the max only with `relu`)
-///   backward   dx = dy + gradient of f for scale * dy
-/// f's output has x's shape. With `relu`, dy arrives masked by (y > 0).
+///   backward   dx = dy + (input gradient of f, given scale * dy)
+/// f(x) has the shape of x. With `relu`, dy is already masked by (y > 0).
 class Residual final : public Layer {
  public:
-  /// The full name of `inner` will be "<name of this>.<inner_name>".
+  /// The full name of `inner` is "<name of this>.<inner_name>".
   Residual(std::string inner_name, std::unique_ptr<Layer> inner, double scale = 1.0, bool relu = false)
       : inner_name_(std::move(inner_name)), inner_(std::move(inner)), scale_(scale), relu_(relu) {
     require(inner_ != nullptr, "a residual connection around no layer ('", inner_name_, "' is null)");
   }
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return relu_; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

@@ -1,11 +1,11 @@
-#include <minception/layers/sequential.h>
+#include "layers/sequential.h"
 
 namespace minception {
 
-void Sequential::declare(ParameterTable& table, const std::string& name) {
-  Layer::declare(table, name);
+void Sequential::register_parameters(ParameterTable& table, const std::string& name) {
+  Layer::register_parameters(table, name);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    layers_[i]->declare(table, name.empty() ? names_[i] : name + "." + names_[i]);
+    layers_[i]->register_parameters(table, name.empty() ? names_[i] : name + "." + names_[i]);
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 #include <memory>
 #include <span>
@@ -9,12 +9,12 @@
 
 namespace minception {
 
-/// Layers one after the other.
+/// Runs layers one after the other.
 ///   forward    x[0] = x,  x[i+1] = f_i(x[i]),  y = x[last]
-///   backward   in reverse order; the gradient of x[i] is masked by (x[i] > 0) where f_(i-1) ends in a ReLU
+///   backward   in reverse order; the gradient of x[i] is masked by (x[i] > 0) if f_(i-1) ends in a ReLU
 class Sequential final : public Layer {
  public:
-  /// Appends a layer; its full name will be "<name of this>.<name>".
+  /// Appends a layer; its full name is "<name of this>.<name>".
   template <class L>
   Sequential& add(std::string name, std::unique_ptr<L> layer) {
     require(layer != nullptr, "the layer '", name, "' of a Sequential is null");
@@ -22,18 +22,18 @@ class Sequential final : public Layer {
     layers_.push_back(std::move(layer));
     return *this;
   }
-  /// Builds the layer in place: add<Conv2d>("conv1", Conv2d::Options{...}).
+  /// Constructs the layer from its arguments: add<Conv2d>("conv1", Conv2d::Options{...}).
   template <class L, class... Args>
   Sequential& add(std::string name, Args&&... args) {
     return add(std::move(name), std::make_unique<L>(std::forward<Args>(args)...));
   }
-  /// The same with the options in braces alone: add<Conv2d>("conv1", {.in_channels = 3, ...}).
+  /// Constructs the layer from braced options: add<Conv2d>("conv1", {.in_channels = 3, ...}).
   template <class L>
   Sequential& add(std::string name, const typename L::Options& options) {
     return add(std::move(name), std::make_unique<L>(options));
   }
 
-  void declare(ParameterTable& table, const std::string& name) override;
+  void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return !layers_.empty() && layers_.back()->ends_in_relu(); }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

@@ -1,5 +1,5 @@
-#include <minception/layers/control.h>
-#include <minception/layers/softmax_cross_entropy.h>
+#include "layers/softmax_cross_entropy.h"
+#include "layers/control.h"
 
 namespace minception {
 
@@ -11,7 +11,7 @@ Tensor SoftmaxCrossEntropyLoss::plan(Plan& plan, const std::string& name, std::s
                                      .weight = weight,
                                      .logits = logits,
                                      .labels = labels,
-                                     .totals = totals_tensor(plan, head),
+                                     .metrics = metrics_tensor(plan, head),
                                      .dlogits = dlogits});
   return dlogits;
 }

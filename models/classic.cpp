@@ -1,16 +1,16 @@
-#include <minception/layers/avg_pool2d.h>
-#include <minception/layers/conv2d.h>
-#include <minception/layers/dropout.h>
-#include <minception/layers/flatten.h>
-#include <minception/layers/linear.h>
-#include <minception/layers/max_pool2d.h>
-#include <minception/layers/relu.h>
-#include <minception/models/classic.h>
+#include "models/classic.h"
+#include "layers/avg_pool2d.h"
+#include "layers/conv2d.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/linear.h"
+#include "layers/max_pool2d.h"
+#include "layers/relu.h"
 
 namespace minception {
 namespace {
 
-/// Writes layers one after the other and knows the shape that has come out so far.
+/// Appends layers and tracks the current output shape.
 class Chain {
  public:
   explicit Chain(const ModelConfig& config) : shape_{1, config.input[0], config.input[1], config.input[2]} {
@@ -37,7 +37,7 @@ class Chain {
     const double p = model_.config.dropout.value_or(0.5);
     if (p > 0.0) add<Dropout>(std::move(name), p, model_.config.seed);
   }
-  /// Two hidden layers of 4096 with dropout, then the logits.
+  /// Two hidden layers of 4096 units with dropout, then the logits.
   void dense_head() {
     begin_stage("head");
     add<Flatten>("flatten");
@@ -59,7 +59,7 @@ class Chain {
   void add(std::string name, Args&&... args) {
     auto layer = std::make_unique<L>(std::forward<Args>(args)...);
     ParameterTable unused;
-    layer->declare(unused, name);  // so that an Error of output_shape names the layer
+    layer->register_parameters(unused, name);  // so that errors from output_shape name the layer
     shape_ = layer->output_shape(shape_);
     model_.body->add(std::move(name), std::move(layer));
   }

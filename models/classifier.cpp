@@ -1,8 +1,8 @@
-#include <minception/core/error.h>
-#include <minception/models/classifier.h>
-#include <minception/models/finite.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
+#include "models/classifier.h"
+#include "core/error.h"
+#include "models/finite.h"
+#include "models/registry.h"
+#include "models/weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -54,14 +54,14 @@ DecodedImage Classifier::read(const std::filesystem::path& path) const {
 void Classifier::load(std::span<const DecodedImage> images) {
   const Shape& input = config().input;
   const auto count = static_cast<std::int64_t>(images.size());
-  const std::vector<std::int32_t> zero = {0};  // the one sample of a data set of one, and its label
+  const std::vector<std::int32_t> zero = {0};  // index and label of the only sample of each data set
   const Buffer index = backend_.allocate(sizeof(std::int32_t));
   const Buffer unused_label = backend_.allocate(sizeof(std::int32_t));
   const Shape one = {1, input[0], input[1], input[2]};
   const Tensor y(one, DType::f32, nullptr, backend_.device());
   const Buffer loaded = backend_.allocate(static_cast<std::size_t>(count) * y.bytes());
   for (std::int64_t i = 0; i < count; ++i) {
-    // Images differ in size, so each is a data set of its own.
+    // Image sizes differ, so each image is a data set of its own.
     const DecodedImage image = prepare(images[static_cast<std::size_t>(i)]);
     const ResidentDataset dataset = make_resident(backend_, image.shape, image.pixels, zero);
     LoadBatch operation = {.scale = network_->options().scale,
@@ -75,7 +75,7 @@ void Classifier::load(std::span<const DecodedImage> images) {
     const Requirements needs = backend_.plan(operation);
     const Buffer workspace = backend_.allocate(needs.workspace);
     backend_.run(operation, {workspace.data(), workspace.bytes()});
-    backend_.synchronize();  // before its memory goes
+    backend_.synchronize();  // before the buffers of this image are freed
   }
   std::vector<std::byte> memory(loaded.bytes());
   backend_.copy_to_host(memory.data(), loaded.data(), memory.size());

@@ -1,13 +1,13 @@
-#include <minception/core/error.h>
-#include <minception/models/finite.h>
-#include <minception/models/weights.h>
+#include "models/finite.h"
+#include "core/error.h"
+#include "models/weights.h"
 
 #include <cmath>
 
 namespace minception {
 namespace {
 
-/// Elements of a floating tensor on a device that are not finite.
+/// Number of elements of a floating-point device tensor that are NaN or infinite.
 std::int64_t count_not_finite(Backend& backend, const Tensor& tensor) {
   if (tensor.dtype != DType::f32 && tensor.dtype != DType::f64 && tensor.dtype != DType::bf16) return 0;
   const std::int64_t elements = tensor.shape.elements();

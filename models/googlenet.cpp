@@ -1,14 +1,14 @@
-#include <minception/layers/avg_pool2d.h>
-#include <minception/layers/basic_conv2d.h>
-#include <minception/layers/dropout.h>
-#include <minception/layers/flatten.h>
-#include <minception/layers/inception.h>
-#include <minception/layers/linear.h>
-#include <minception/layers/local_response_norm.h>
-#include <minception/layers/max_pool2d.h>
-#include <minception/layers/relu.h>
-#include <minception/layers/residual.h>
-#include <minception/models/googlenet.h>
+#include "models/googlenet.h"
+#include "layers/avg_pool2d.h"
+#include "layers/basic_conv2d.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/inception.h"
+#include "layers/linear.h"
+#include "layers/local_response_norm.h"
+#include "layers/max_pool2d.h"
+#include "layers/relu.h"
+#include "layers/residual.h"
 
 namespace minception {
 namespace {
@@ -99,17 +99,17 @@ class Builder {
   void add(const char* name, Args&&... args) {
     auto layer = std::make_unique<L>(std::forward<Args>(args)...);
     ParameterTable unused;
-    layer->declare(unused, name);  // so that an Error of output_shape names the layer
+    layer->register_parameters(unused, name);  // so that errors from output_shape name the layer
     shape_ = layer->output_shape(shape_);
     model_.body->add(name, std::move(layer));
   }
-  /// A row of one pixel stays one pixel: the model works, but this layer only repeats what is there.
+  /// Adds a warning if a pooling layer cannot halve its input: the model runs, but the layer has no effect.
   void check_halved(const char* name, const Shape& before) {
     if (shape_[2] < before[2] && shape_[3] < before[3]) return;
     const Shape& input = model_.config.input;
     if (model_.warnings.empty()) {
-      model_.warnings.push_back(
-          concat("an input of ", input[1], "x", input[2], " is so small that ", name, " has nothing left to halve"));
+      model_.warnings.push_back(concat("an input of ", input[1], "x", input[2], " is very small: ", name,
+                                       " cannot halve it any more; use a larger one"));
     }
   }
   InceptionChannels divided(InceptionChannels channels) const {
@@ -144,7 +144,7 @@ class Builder {
       head->add<AdaptiveAvgPool2d>("avgpool", Extent2d{4, 4});
     }
     ParameterTable unused;
-    head->declare(unused, name);
+    head->register_parameters(unused, name);
     const Shape pooled = head->output_shape(shape_);
     head->add<BasicConv2d>("conv", unit(shape_[1], 128, 1, 1));
     head->add<Flatten>("flatten");

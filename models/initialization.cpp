@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/core/random.h>
-#include <minception/models/initialization.h>
+#include "models/initialization.h"
+#include "core/error.h"
+#include "core/random.h"
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
 #pragma once
-/// A model: layers in order, grouped into stages, with the heads that read them. It holds no memory; a Network does.
+/// A model: layers in order, grouped into stages, plus auxiliary heads. It holds no memory; a Network does.
 
-#include <minception/layers/sequential.h>
-#include <minception/layers/softmax_cross_entropy.h>
+#include "layers/sequential.h"
+#include "layers/softmax_cross_entropy.h"
 
 #include <cstdint>
 #include <memory>
@@ -12,44 +12,44 @@
 
 namespace minception {
 
-/// What a person chooses about a model.
+/// User-selectable settings of a model.
 struct ModelConfig {
   std::string name = "googlenet";
   Shape input = {1, 96, 96};  ///< (C, H, W)
   std::int64_t classes = 10;
-  std::uint64_t seed = 1;  ///< of dropout
-  /// Of every dropout layer; not given: what the model's description says. 0 leaves dropout out.
+  std::uint64_t seed = 1;  ///< seed of dropout
+  /// Rate of every dropout layer; nullopt: the model's default; 0: no dropout layers.
   std::optional<double> dropout = std::nullopt;
-  /// false: without the transform of the input that the model's description has (Model::input_scale).
+  /// false: skip the model's input transform (Model::input_scale).
   bool transform_input = true;
 };
 
-/// A named run of top-level layers: what papers draw as one box.
+/// A named range of top-level layers, drawn as one box in papers.
 struct Stage {
   std::string name;
   std::size_t begin = 0;  ///< first layer of the body
   std::size_t end = 0;    ///< one past the last
 };
 
-/// Something that turns features into logits and has a loss. The main head is the end of the body.
+/// An auxiliary classifier: layers from features to logits, with a loss. The main head is the end of the body.
 struct Head {
   std::string name;
-  std::size_t after = 0;  ///< reads the output of this layer of the body
+  std::size_t after = 0;  ///< index of the body layer whose output it reads
   std::unique_ptr<Sequential> layers;
   double loss_weight = 1.0;
 };
 
-/// Network checks what it is given, and throws Error for a model without a body, stages and heads that name layers which are
-/// not there, and outputs that are not (N, classes).
+/// Network validates the model: it throws Error for a missing body, stages or heads that refer to missing layers, and
+/// outputs that are not (N, classes).
 struct Model {
   ModelConfig config;
-  std::unique_ptr<Sequential> body;  ///< from the image to the logits of the main head
+  std::unique_ptr<Sequential> body;  ///< from the image to the main logits
   std::vector<Stage> stages;
-  std::vector<Head> auxiliary;  ///< in training only
-  /// Applied to every channel of the input before the first layer: x * scale + shift; empty for none. torchvision calls
-  /// this transform_input: images normalised for its other models become what this one was trained on.
+  std::vector<Head> auxiliary;  ///< used in training only
+  /// Applied per input channel before the first layer: x * scale + shift; empty: none. torchvision's transform_input:
+  /// converts images normalised for its other models to the normalisation of this one.
   std::vector<double> input_scale, input_shift;
-  std::vector<std::string> warnings;  ///< what is odd about this configuration but works
+  std::vector<std::string> warnings;  ///< configurations that work but are unusual
 };
 
 }  // namespace minception

@@ -1,8 +1,8 @@
-#include <minception/core/augmentation.h>
-#include <minception/core/error.h>
-#include <minception/layers/control.h>
-#include <minception/models/network.h>
-#include <minception/models/weights.h>
+#include "models/network.h"
+#include "core/error.h"
+#include "kernels/augmentation.h"
+#include "layers/control.h"
+#include "models/weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ std::size_t flat_bytes(std::int64_t elements, DType dtype) {
   return static_cast<std::size_t>(elements) * size_of(dtype);
 }
 
-/// The model's own transform after y = pixel * scale + shift: one map again.
+/// Composes y = pixel * scale + shift with the model's input transform into one affine map.
 std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model, std::vector<float> scale,
                                                               std::vector<float> shift) {
   const std::size_t channels = model.input_scale.size();
@@ -28,7 +28,7 @@ std::pair<std::vector<float>, std::vector<float>> transformed(const Model& model
   return {std::move(scale), std::move(shift)};
 }
 
-/// That everything is there which the rest of a network takes for granted.
+/// Checks the properties that the rest of Network relies on.
 void check_parts(const Model& model) {
   const std::string& name = model.config.name;
   const Shape& input = model.config.input;
@@ -58,7 +58,7 @@ void check_parts(const Model& model) {
   }
 }
 
-/// That body and heads yield logits of the model's classes. The layers have their names by now.
+/// Checks that body and heads yield (1, classes) for one image. Layers must be named already, for the error messages.
 void check_outputs(const Model& model) {
   const Shape& input = model.config.input;
   const Shape logits = {1, model.config.classes};
@@ -112,8 +112,8 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
   check_parts(model_);
-  model_.body->declare(parameters_, "");
-  for (Head& head : model_.auxiliary) head.layers->declare(parameters_, head.name);
+  model_.body->register_parameters(parameters_, "");
+  for (Head& head : model_.auxiliary) head.layers->register_parameters(parameters_, head.name);
   check_outputs(model_);
   for (const std::string& prefix : options_.freeze) {
     if (!parameters_.freeze(prefix)) fail_to_freeze(parameters_, prefix);
@@ -136,10 +136,10 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     if (options_.ema_decay > 0.0) memory_.averages = memory_.parameters;
   }
   memory_.inference = inference_->memory();
-  memory_.packed = inference_->packed_bytes();
+  memory_.prepacked = inference_->prepacked_bytes();
   memory_.arena = std::max(memory_.training.arena, memory_.inference.arena);
   memory_.total =
-      memory_.parameters + memory_.gradients + memory_.optimizer + memory_.averages + memory_.packed + memory_.arena;
+      memory_.parameters + memory_.gradients + memory_.optimizer + memory_.averages + memory_.prepacked + memory_.arena;
   if (options_.plan_only) return;
   require(memory_.available == 0 || memory_.total <= memory_.available, "not enough memory on ",
           backend_.device().to_string(), " for ", model_.config.name, " with batches of ", options_.max_batch, ": ",
@@ -152,16 +152,16 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   gradient_memory_ = backend_.allocate(memory_.gradients);
   optimizer_memory_ = backend_.allocate(memory_.optimizer);
   average_memory_ = backend_.allocate(memory_.averages);
-  packed_memory_ = backend_.allocate(memory_.packed);
-  control_memory_ = backend_.allocate(totals_offset(heads()));
+  prepacked_memory_ = backend_.allocate(memory_.prepacked);
+  control_memory_ = backend_.allocate(metrics_offset(heads()));
   index_memory_ = backend_.allocate(static_cast<std::size_t>(options_.max_batch) * sizeof(std::int32_t));
   std::map<Region, void*> regions = {
       {Region::parameters, parameter_memory_.data()}, {Region::gradients, gradient_memory_.data()},
       {Region::statistics, statistic_memory_.data()}, {Region::optimizer, optimizer_memory_.data()},
-      {Region::averages, average_memory_.data()},     {Region::packed, packed_memory_.data()},
+      {Region::averages, average_memory_.data()},     {Region::prepacked, prepacked_memory_.data()},
       {Region::control, control_memory_.data()},      {Region::dataset_indices, index_memory_.data()}};
   if (training_) training_->set_memory(arena_.data(), regions);
-  if (memory_.averages > 0) {  // inference sees the averages instead
+  if (memory_.averages > 0) {  // inference uses the averages
     regions[Region::parameters] = average_memory_.data();
     regions[Region::statistics] = average_statistics();
   }
@@ -180,29 +180,18 @@ void Network::write_plan(Plan& plan) {
     const Shape& source = *options_.dataset_image;
     require(source.rank() == 3 && source[0] == image[0], "the model expects ", image[0],
             " channels, images of the data set are ", source);
-    Augmentation augmentation;
-    if (training) {
-      augmentation = {.padding = options_.crop_padding,
-                      .flip = options_.flip,
-                      .seed = options_.augmentation_seed,
-                      .stream = kAugmentationStream,
-                      .least_area = options_.least_area,
-                      .most_aspect = options_.most_aspect,
-                      .brightness = options_.brightness,
-                      .contrast = options_.contrast,
-                      .saturation = options_.saturation};
-    }
     const auto [scale, shift] = transformed(model_, options_.scale, options_.shift);
-    plan.add("input", LoadBatch{.scale = scale,
-                                .shift = shift,
-                                .augmentation = augmentation,
-                                .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]},
-                                                        DType::u8),
-                                .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
-                                .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
-                                .position = augmentation.random() ? position_tensor(plan) : Tensor{},
-                                .y = x,
-                                .y_labels = labels});
+    plan.add(
+        "input",
+        LoadBatch{.scale = scale,
+                  .shift = shift,
+                  .augmentation = training ? options_.augmentation : Augmentation{},
+                  .images = plan.external(Region::dataset_images, 0, {1, source[0], source[1], source[2]}, DType::u8),
+                  .labels = plan.external(Region::dataset_labels, 0, Shape{1}, DType::i32),
+                  .indices = plan.external(Region::dataset_indices, 0, Shape{batch}, DType::i32, true),
+                  .position = training && options_.augmentation.random() ? position_tensor(plan) : Tensor{},
+                  .y = x,
+                  .y_labels = labels});
   } else {
     plan.keep(x);
     plan.keep(labels);
@@ -240,7 +229,7 @@ void Network::write_plan(Plan& plan) {
   }
 
   plan.begin_phase(Phase::backward);
-  // Below the lowest layer that trains, nobody needs a gradient.
+  // Layers below the lowest trainable one get no backward step.
   std::size_t lowest = 0;
   while (lowest < body.size() && !trains(body[lowest].name())) ++lowest;
   bool any_trains = lowest < body.size();
@@ -261,7 +250,7 @@ void Network::write_plan(Plan& plan) {
         model_.auxiliary[j].layers->backward(plan, auxiliary_gradients[j], target);
         target.accumulate = true;
       }
-      // The layer of the body comes last: it completes the sum and applies the mask.
+      // The body layer runs last: it completes the gradient sum and applies the ReLU mask.
       if (body[i - 1].ends_in_relu()) target.relu_output = values[i];
     }
     body[i].backward(plan, gradient, target);
@@ -288,17 +277,17 @@ void Network::write_update(Plan& plan) {
   const Tensor g = plan.external(Region::gradients, 0, parameters, master);
   const Tensor w = plan.external(Region::parameters, 0, parameters, master);
   Tensor factor;
-  if (options_.clip_norm > 0.0) {
+  if (options_.max_norm > 0.0) {
     factor = plan.saved("gradient clipping: factor", Shape{1}, master);
     plan.add(
         "clipping",
-        ClipFactor{.max_norm = options_.clip_norm, .segments = parameters_.segments(0.0), .g = g, .factor = factor});
+        ClipCoefficient{.max_norm = options_.max_norm, .groups = parameters_.groups(0.0), .g = g, .factor = factor});
   }
   if (options_.adam) {
     plan.add("optimizer", AdamStep{.beta2 = options_.adam->beta2,
                                    .epsilon = options_.adam->epsilon,
                                    .decoupled = options_.adam->decoupled,
-                                   .segments = parameters_.segments(options_.adam->weight_decay),
+                                   .groups = parameters_.groups(options_.adam->weight_decay),
                                    .step = step_tensor(plan),
                                    .schedule = schedule_tensor(plan),
                                    .g = g,
@@ -309,7 +298,7 @@ void Network::write_update(Plan& plan) {
   } else {
     plan.add("optimizer",
              SgdStep{.nesterov = options_.sgd.nesterov,
-                     .segments = parameters_.segments(options_.sgd.weight_decay),
+                     .groups = parameters_.groups(options_.sgd.weight_decay),
                      .schedule = schedule_tensor(plan),
                      .g = g,
                      .w = w,
@@ -366,12 +355,12 @@ void Network::set_input(Mode mode, std::span<const float> images, std::span<cons
   const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
   require(
       batch >= 1 && batch <= options_.max_batch && static_cast<std::int64_t>(images.size()) == batch * image.elements(),
-      images.size(), " values are no batch of up to ", options_.max_batch, " images of ", image);
+      images.size(), " values are not a batch of up to ", options_.max_batch, " images of ", image);
   require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
           " images");
   for (const std::int32_t label : labels) {
-    require(label >= 0 && label < model_.config.classes, "the label ", label, " is none of the classes of ",
-            model_.config.name, ", 0 to ", model_.config.classes - 1);
+    require(label >= 0 && label < model_.config.classes, "the label ", label, " is not a class of ", model_.config.name,
+            ", 0 to ", model_.config.classes - 1);
   }
   has_input_[static_cast<int>(mode)] = true;
   const Plan& plan = plan_of(mode);
@@ -397,7 +386,7 @@ void Network::set_control(std::int64_t epoch, std::int64_t position, float learn
                           std::int64_t step) {
   check_has_memory();
   ControlBlock block = {.position = {epoch, position}, .step = step, .schedule = {learning_rate, momentum}};
-  // Here they are in host memory, whichever the device is.
+  // Validated before the upload: these tensors are in host memory for every backend.
   const Tensor schedule({2}, DType::f32, block.schedule);
   const Tensor number({1}, DType::i64, &block.step);
   if (options_.adam) validate_values(AdamStep{.step = number, .schedule = schedule});
@@ -414,15 +403,14 @@ void Network::check_has_memory() const {
 Plan& Network::plan_to_run(Mode mode) const {
   Plan& plan = plan_of(mode);
   check_has_memory();
-  require(has_input_[static_cast<int>(mode)],
-          "this network was given nothing to work on: call set_dataset or set_input first");
+  require(has_input_[static_cast<int>(mode)], "the network has no input: call set_dataset or set_input first");
   const std::int64_t samples = dataset_size_[static_cast<int>(mode)];
   require(samples == 0 || largest_index_ < samples, "sample ", largest_index_, " does not exist: the data set has ",
           samples);
   return plan;
 }
 
-/// All that is bound, which without the update is less than the plan has. On a profiler's timeline a range per phase, layer
+/// Runs all bound operations (fewer than the plan's steps if the update is off), with a profiler range per phase, layer
 /// and operation.
 void Network::run_steps(const Plan& plan, const BoundSteps& bound, std::optional<Phase> only) {
   const std::span<const Step> steps = plan.steps().first(bound.operations.size());
@@ -442,34 +430,33 @@ void Network::run_steps(const Plan& plan, const BoundSteps& bound, std::optional
 void Network::run_bound(Mode mode, const BindOptions& options, std::optional<Phase> only) {
   Plan& plan = plan_to_run(mode);
   run_steps(plan, plan.bind(options), only);
-  if (mode == Mode::training) packed_for_batch_ = 0;  // weights or running statistics moved
+  if (mode == Mode::training) prepacked_for_batch_ = 0;  // weights or running statistics changed
 }
 
 void Network::run(Mode mode, std::int64_t batch, std::optional<Phase> only) {
-  const bool refresh = mode == Mode::training || packed_for_batch_ != batch;
-  run_bound(mode, {.batch = batch, .refresh_packed = refresh}, only);
-  if (mode == Mode::inference && refresh) packed_for_batch_ = only ? 0 : batch;
+  const bool refresh = mode == Mode::training || prepacked_for_batch_ != batch;
+  run_bound(mode, {.batch = batch, .refresh_prepacked = refresh}, only);
+  if (mode == Mode::inference && refresh) prepacked_for_batch_ = only ? 0 : batch;
 }
 
-/// The first time step by step: whatever a backend prepares at the first use of a shape is there when the second time is
-/// recorded.
+/// The first run executes step by step, so that the backend can prepare each shape; the second is captured.
 void Network::run_whole(BoundSteps& steps) {
   const TimelineRange range(backend_, "training step");
   const auto run_all = [&] { run_steps(*training_, steps); };
-  if (steps.runs++ == 1) steps.recording = backend_.record(run_all);
-  if (steps.recording) {
-    steps.recording->replay();
+  if (steps.runs++ == 1) steps.graph = backend_.capture(run_all);
+  if (steps.graph) {
+    steps.graph->replay();
   } else {
     run_all();
   }
 }
 
 std::vector<OperationTime> Network::run_timed(Mode mode, std::int64_t batch) {
-  const BoundSteps& bound = plan_to_run(mode).bind({.batch = batch, .refresh_packed = mode == Mode::training});
-  // Inference weights are packed before anything is timed, once, as a user of the network meets it.
-  if (mode == Mode::inference && packed_for_batch_ != batch) run(mode, batch);
+  const BoundSteps& bound = plan_to_run(mode).bind({.batch = batch, .refresh_prepacked = mode == Mode::training});
+  // Prepack inference weights before timing, as in normal use, where they are prepacked once.
+  if (mode == Mode::inference && prepacked_for_batch_ != batch) run(mode, batch);
   std::vector<OperationTime> times = backend_.run_timed(bound.operations, bound.workspaces);
-  if (mode == Mode::training) packed_for_batch_ = 0;
+  if (mode == Mode::training) prepacked_for_batch_ = 0;
   return times;
 }
 
@@ -489,29 +476,27 @@ bool Network::run_watched(Phase phase, std::int64_t batch,
 
 void Network::infer_watched(std::int64_t batch, const std::function<bool(const Step&, const Operation&)>& after) {
   Plan& plan = plan_to_run(Mode::inference);
-  const BoundSteps& bound = plan.bind({.batch = batch, .refresh_packed = true});
-  packed_for_batch_ = 0;
+  const BoundSteps& bound = plan.bind({.batch = batch, .refresh_prepacked = true});
+  prepacked_for_batch_ = 0;
   for (std::size_t i = 0; i < bound.operations.size(); ++i) {
     backend_.run(bound.operations[i], bound.workspaces[i]);
     if (!after(plan.steps()[i], bound.operations[i])) return;
   }
-  packed_for_batch_ = batch;
+  prepacked_for_batch_ = batch;
 }
 
 void Network::train_step(std::int64_t batch, const TrainStepOptions& step) {
   const BindOptions options = {
       .batch = batch, .accumulate = step.accumulate, .update = step.update, .divisor = step.divisor};
-  if (options_.record) {
+  if (options_.graph_capture) {
     run_whole(plan_to_run(Mode::training).bind(options));
   } else {
     run_bound(Mode::training, options, std::nullopt);
   }
-  packed_for_batch_ = 0;  // without an update, too: running statistics moved
+  prepacked_for_batch_ = 0;  // also without an update: running statistics changed
 }
 
-bool Network::replays(std::int64_t batch) {
-  return plan_of(Mode::training).bind({.batch = batch}).recording != nullptr;
-}
+bool Network::replays(std::int64_t batch) { return plan_of(Mode::training).bind({.batch = batch}).graph != nullptr; }
 
 void Network::infer(std::int64_t batch) { run(Mode::inference, batch); }
 
@@ -524,31 +509,31 @@ std::vector<double> Network::logits(Mode mode, std::int64_t batch) const {
   return to_doubles({bound.dtype, bound.shape, std::move(memory)});
 }
 
-Totals Network::totals(std::size_t head) const {
+LossMetrics Network::metrics(std::size_t head) const {
   check_has_memory();
   require(head < heads(), "head ", head, " of ", model_.config.name, " does not exist: it has ", heads());
   const DType dtype = inference_->master_dtype();
   std::vector<std::byte> memory(2 * size_of(dtype));
   backend_.synchronize();
-  backend_.copy_to_host(memory.data(), static_cast<const std::byte*>(control_memory_.data()) + totals_offset(head),
+  backend_.copy_to_host(memory.data(), static_cast<const std::byte*>(control_memory_.data()) + metrics_offset(head),
                         memory.size());
   const std::vector<double> values = to_doubles({dtype, Shape{2}, std::move(memory)});
   return {.loss = values[0], .correct = values[1]};
 }
 
-void Network::reset_totals() {
+void Network::reset_metrics() {
   check_has_memory();
-  backend_.fill_zero(static_cast<std::byte*>(control_memory_.data()) + totals_offset(0),
-                     totals_offset(heads()) - totals_offset(0));
+  backend_.fill_zero(static_cast<std::byte*>(control_memory_.data()) + metrics_offset(0),
+                     metrics_offset(heads()) - metrics_offset(0));
 }
 
-void Network::set_totals(std::span<const Totals> totals) {
+void Network::set_metrics(std::span<const LossMetrics> metrics) {
   check_has_memory();
-  require(totals.size() == heads(), totals.size(), " totals for ", heads(), " heads");
-  for (std::size_t head = 0; head < totals.size(); ++head) {
-    const double values[] = {totals[head].loss, totals[head].correct};
+  require(metrics.size() == heads(), metrics.size(), " metrics for ", heads(), " heads");
+  for (std::size_t head = 0; head < metrics.size(); ++head) {
+    const double values[] = {metrics[head].loss, metrics[head].correct};
     const FileTensor tensor = to_file_tensor(values, Shape{2}, inference_->master_dtype());
-    backend_.copy_to_device(static_cast<std::byte*>(control_memory_.data()) + totals_offset(head), tensor.bytes.data(),
+    backend_.copy_to_device(static_cast<std::byte*>(control_memory_.data()) + metrics_offset(head), tensor.bytes.data(),
                             tensor.bytes.size());
   }
 }

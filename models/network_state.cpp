@@ -1,9 +1,9 @@
-/// What a network carries from run to run, in and out: parameters, statistics, the optimizer's state, averages.
+/// Import and export of network state: parameters, statistics, optimizer state, averages.
 
-#include <minception/core/error.h>
-#include <minception/models/network.h>
-#include <minception/models/state_dict.h>
-#include <minception/models/weights.h>
+#include "core/error.h"
+#include "models/network.h"
+#include "models/state_dict.h"
+#include "models/weights.h"
 
 namespace minception {
 namespace {
@@ -67,7 +67,7 @@ void Network::load_state(const std::map<std::string, FileTensor>& state) {
   import_values(state, static_cast<std::byte*>(parameter_memory_.data()),
                 static_cast<std::byte*>(statistic_memory_.data()));
   if (average_memory_.bytes() > 0) load_averages(state);
-  packed_for_batch_ = 0;
+  prepacked_for_batch_ = 0;
 }
 
 void Network::load_optimizer_state(const std::map<std::string, FileTensor>& state) {
@@ -102,10 +102,10 @@ void Network::load_averages(const std::map<std::string, FileTensor>& state) {
   require(average_memory_.bytes() > 0, "this network was made without averages of its weights");
   check_values(state, true);
   import_values(state, static_cast<std::byte*>(average_memory_.data()), average_statistics());
-  packed_for_batch_ = 0;
+  prepacked_for_batch_ = 0;
 }
 
-/// All checks come before anything is copied, so that a file that does not fit changes nothing.
+/// All checks run before any copy, so an invalid file changes nothing.
 void Network::check_values(const std::map<std::string, FileTensor>& values, bool with_statistics) const {
   require(!options_.plan_only, "this network was only planned: it has no memory");
   const DType dtype = inference_->master_dtype();
@@ -113,7 +113,7 @@ void Network::check_values(const std::map<std::string, FileTensor>& values, bool
   const auto wanted = [&](const Parameter& parameter) { return parameter.trained() || with_statistics; };
   std::vector<std::string> unknown, missing, other_shape, other_type;
   for (const auto& [name, tensor] : values) {
-    if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch counts batches; nothing here depends on it
+    if (name.ends_with(".num_batches_tracked")) continue;  // PyTorch's batch counter; unused here
     const Parameter* parameter = parameters_.find(name);
     if (parameter == nullptr || !wanted(*parameter)) {
       unknown.push_back(name);
@@ -137,7 +137,7 @@ void Network::check_values(const std::map<std::string, FileTensor>& values, bool
   for (const auto* of_kind : {&other_shape, &other_type}) {
     if (of_kind->empty()) continue;
     add(of_kind->front());
-    if (of_kind->size() > 1) what += concat(", and ", of_kind->size() - 1, " more do not fit likewise");
+    if (of_kind->size() > 1) what += concat(", and ", of_kind->size() - 1, " more have the same problem");
   }
   require(what.empty(), what);
 }
@@ -154,7 +154,7 @@ void Network::import_values(const std::map<std::string, FileTensor>& values, std
 }
 
 std::span<std::byte> Network::flat_parameters() {
-  packed_for_batch_ = 0;  // whoever asks may write
+  prepacked_for_batch_ = 0;  // the caller may write to it
   return {static_cast<std::byte*>(parameter_memory_.data()), parameter_memory_.bytes()};
 }
 
@@ -171,7 +171,7 @@ std::span<std::byte> Network::flat_optimizer_state() {
 }
 
 std::span<std::byte> Network::flat_averages() {
-  packed_for_batch_ = 0;
+  prepacked_for_batch_ = 0;
   return {static_cast<std::byte*>(average_memory_.data()), average_memory_.bytes()};
 }
 

@@ -1,7 +1,7 @@
-#include <minception/core/error.h>
-#include <minception/models/classic.h>
-#include <minception/models/googlenet.h>
-#include <minception/models/registry.h>
+#include "models/registry.h"
+#include "core/error.h"
+#include "models/classic.h"
+#include "models/googlenet.h"
 
 namespace minception {
 namespace {
@@ -9,7 +9,7 @@ namespace {
 struct Entry {
   const char* name;
   Model (*make)(const ModelConfig&);
-  Extent2d image;  // of the model's description
+  Extent2d image;  // the model's default input size
   std::int64_t channels;
   std::int64_t classes;
 };

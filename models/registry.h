@@ -1,7 +1,7 @@
 #pragma once
 /// Models by name.
 
-#include <minception/models/model.h>
+#include "models/model.h"
 
 #include <string>
 #include <string_view>
@@ -9,15 +9,15 @@
 
 namespace minception {
 
-/// Builds the model that `config.name` says. Throws Error that lists the names for an unknown one, and Error naming the
-/// layer if the input size leaves a layer without output.
+/// Builds the model named `config.name`. Throws Error, listing the names, for an unknown name; throws Error, naming the
+/// layer, if the input size leaves a layer without output.
 Model make_model(const ModelConfig& config);
 
-/// The input and classes that the model's description says, for where no data set does. Throws Error that lists the
-/// names for an unknown one.
+/// The model's default input and classes, for use without a data set. Throws Error, listing the names, for an unknown
+/// name.
 ModelConfig default_config(std::string_view name);
 
-/// The names that make_model knows, in alphabetical order.
+/// Names accepted by make_model, in alphabetical order.
 std::vector<std::string> model_names();
 
 }  // namespace minception

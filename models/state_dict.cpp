@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/models/state_dict.h>
-#include <minception/models/weights.h>
+#include "models/state_dict.h"
+#include "core/error.h"
+#include "models/weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kCompiled = "_orig_mod.", kVariance = ".running_var";
 
-/// "the tensor conv1.bn.weight (3 of 64 values)" for f32 tensors with values that `counts` (name, value); "" for none.
+/// "the tensor conv1.bn.weight (3 of 64 values)" for f32 tensors with values where `counts` (name, value) holds, or "".
 template <class F>
 std::string tensors_with(const std::map<std::string, FileTensor>& tensors, Numbers numbers, F&& counts) {
   std::vector<std::string> found;
@@ -61,7 +61,7 @@ void check_numbers(const std::map<std::string, FileTensor>& tensors, Numbers num
           ": the training that made these weights went wrong; use weights from before that");
   const std::string negative = tensors_with(
       tensors, numbers, [](const std::string& name, float value) { return value < 0.0f && name.ends_with(kVariance); });
-  require(negative.empty(), "variances below 0 in ", negative, ": these are no statistics of a BatchNorm");
+  require(negative.empty(), "variances below 0 in ", negative, ": not the statistics of a BatchNorm");
 }
 
 void strip_prefix(std::map<std::string, FileTensor>& tensors, const std::vector<std::string>& names) {
@@ -73,7 +73,7 @@ void strip_prefix(std::map<std::string, FileTensor>& tensors, const std::vector<
     }
     tensors = std::move(result);
   };
-  // torch.compile puts its prefix in front of the names of whatever part was compiled.
+  // torch.compile inserts its prefix wherever a compiled submodule begins.
   rename_all([](std::string name) {
     for (std::size_t at; (at = name.find(kCompiled)) != std::string::npos;) name.erase(at, kCompiled.size());
     return name;

@@ -1,4 +1,4 @@
-#include <minception/models/summary.h>
+#include "models/summary.h"
 
 #include <algorithm>
 #include <cstdarg>
@@ -38,7 +38,7 @@ struct Row {
   Shape output;
   std::int64_t parameters = 0;
   std::int64_t multiply_accumulates = 0;
-  std::size_t activation_bytes = 0;  // what the layer's forward pass writes and keeps beside its input
+  std::size_t activation_bytes = 0;  // forward outputs of the layer in the arena, without its input
 };
 
 Row make_row(const Network& network, const std::string& layer, const Shape& output) {
@@ -123,8 +123,7 @@ std::string memory_table(const Network& network) {
     table += format("  optimizer    %8.1f MiB%s\n", mib(memory.optimizer), state);
     if (memory.averages > 0) table += format("  averages     %8.1f MiB  of parameters\n", mib(memory.averages));
   }
-  if (memory.packed > 0)
-    table += format("  packed       %8.1f MiB  weights as the backend likes them\n", mib(memory.packed));
+  if (memory.prepacked > 0) table += format("  prepacked    %8.1f MiB  prepacked weights\n", mib(memory.prepacked));
   table += format(
       "  arena        %8.1f MiB  activations %.1f, their gradients %.1f, largest workspace %.1f; %.1f without "
       "reuse, %.1f live at once\n",

@@ -1,17 +1,17 @@
 #pragma once
-/// Tables for people: the layers of a network, and what its memory goes to.
+/// Text tables of a network's layers and memory.
 
-#include <minception/models/network.h>
+#include "models/network.h"
 
 #include <string>
 
 namespace minception {
 
-/// A row per top-level layer (kind of operations, output shape for a batch of `max_batch`, parameters, multiply-
-/// accumulates, activation memory), a line per stage, and the totals.
+/// A row per top-level layer (kind of operations, output shape for a batch of `max_batch`, parameters,
+/// multiply-accumulates, activation memory), a line per stage, and the totals.
 std::string layer_table(const Network& network);
 
-/// A few lines: parameters, activations, workspace, arena and peak, in MiB.
+/// Parameters, activations, workspace, arena and peak, in MiB.
 std::string memory_table(const Network& network);
 
 }  // namespace minception

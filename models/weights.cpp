@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/models/weights.h>
+#include "models/weights.h"
+#include "core/error.h"
 
 #include <cmath>
 #include <cstdint>

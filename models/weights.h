@@ -1,9 +1,9 @@
 #pragma once
-/// Between tensors in memory (channels-last) and tensors in files (PyTorch's order).
+/// Conversion between tensors in memory (channels-last) and in files (PyTorch's order).
 
-#include <minception/core/dtype.h>
-#include <minception/core/safetensors.h>
-#include <minception/core/shape.h>
+#include "core/dtype.h"
+#include "core/safetensors.h"
+#include "core/shape.h"
 
 #include <cstddef>
 #include <span>
@@ -16,9 +16,9 @@ std::vector<std::byte> channels_last_to_file(std::span<const std::byte> memory, 
 /// The inverse.
 std::vector<std::byte> file_to_channels_last(std::span<const std::byte> file, const Shape& shape, DType dtype);
 
-/// Values to the floating dtypes that networks compute with (f32, f64, bf16).
+/// Converts values to a compute dtype (f32, f64, bf16).
 FileTensor to_file_tensor(std::span<const double> values, const Shape& shape, DType dtype);
-/// Values of these and of f16, exactly.
+/// Exact values of f32, f64, bf16 and f16 tensors.
 std::vector<double> to_doubles(const FileTensor& tensor);
 
 }  // namespace minception

@@ -1,8 +1,8 @@
-#include <minception/core/error.h>
-#include <minception/models/registry.h>
-#include <minception/models/state_dict.h>
-#include <minception/models/weights.h>
-#include <minception/models/weights_file.h>
+#include "models/weights_file.h"
+#include "core/error.h"
+#include "models/registry.h"
+#include "models/state_dict.h"
+#include "models/weights.h"
 
 #include <nlohmann/json.hpp>
 
@@ -22,12 +22,12 @@ constexpr const char* kPreprocessing = "preprocessing";
 constexpr const char* kClassNames = "class_names";
 constexpr const char* kResize = "bilinear";
 constexpr const char* kTransformInput = "transform_input";
-// In "preprocessing", where they are not the defaults of ImageOptions.
+// Keys in "preprocessing", present when they differ from the defaults of ImageOptions.
 constexpr const char* kFit = "fit";
 constexpr const char* kExifOrientation = "exif_orientation";
 constexpr const char* kBackground = "background";
 
-/// Text from a file, fit for a line on a terminal.
+/// File text, escaped for a terminal.
 std::string printable(const std::string& text) {
   return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
@@ -38,7 +38,7 @@ Json to_json(const Shape& shape) {
   return extents;
 }
 
-/// The metadata of one file, read with errors that name the file, the entry and the key.
+/// Metadata of one file; errors name the file, the entry and the key.
 class Metadata {
  public:
   Metadata(std::string file, const std::map<std::string, std::string>& entries)
@@ -50,7 +50,7 @@ class Metadata {
     require(found != entries_.end(), file_, ": its metadata have no entry '", name,
             "', which train writes; name the model.safetensors or a checkpoint of a run");
     Json json = Json::parse(found->second, nullptr, false);
-    require(!json.is_discarded(), file_, ": '", name, "' in its metadata is no JSON; the file was changed by hand?");
+    require(!json.is_discarded(), file_, ": '", name, "' in its metadata is not JSON; was the file edited by hand?");
     return json;
   }
 
@@ -66,14 +66,14 @@ class Metadata {
 
   std::string text(const Json& object, const char* entry, const char* key) const {
     const Json& value = member(object, entry, key);
-    check(value.is_string(), entry, "has a '", key, "' that is no text");
+    check(value.is_string(), entry, "has a '", key, "' that is not a string");
     return value.get<std::string>();
   }
 
   std::int64_t extent(const Json& value, const char* entry, const char* key) const {
     const bool fits = value.is_number_unsigned() && value.get<std::uint64_t>() >= 1 &&
                       value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kLargestExtent);
-    check(fits, entry, "has a '", key, "' that is no number from 1 to ", kLargestExtent);
+    check(fits, entry, "has a '", key, "' that is not a number from 1 to ", kLargestExtent);
     return value.get<std::int64_t>();
   }
 
@@ -88,14 +88,14 @@ class Metadata {
 
   std::vector<float> per_channel(const Json& object, const char* entry, const char* key, std::int64_t channels) const {
     const Json& value = member(object, entry, key);
-    check(value.is_array(), entry, "has a '", key, "' that is no list");
+    check(value.is_array(), entry, "has a '", key, "' that is not a list");
     const auto count = static_cast<std::int64_t>(value.size());
     check(count == 1 || count == channels, entry, "has ", count, " values of '", key,
           "': one for all channels is expected, or one for each of ", channels);
     std::vector<float> values;
     for (const Json& element : value) {
       check(element.is_number() && std::abs(element.get<double>()) <= std::numeric_limits<float>::max(), entry,
-            "has a value of '", key, "' that is no number of type f32");
+            "has a value of '", key, "' that is not an f32 number");
       values.push_back(element.get<float>());
     }
     return values;
@@ -123,7 +123,7 @@ class Metadata {
         fits = colour[c].is_number_unsigned() && colour[c].get<std::uint64_t>() <= 255;
         if (fits) options.background[c] = colour[c].get<std::uint8_t>();
       }
-      check(fits, entry, "has a '", kBackground, "' that is no list of three numbers from 0 to 255");
+      check(fits, entry, "has a '", kBackground, "' that is not a list of three numbers from 0 to 255");
     }
     return options;
   }
@@ -177,18 +177,18 @@ void read_class_names(const Metadata& metadata, WeightsFile& weights) {
   metadata.check(static_cast<std::int64_t>(names.size()) == weights.config.classes, kClassNames, "lists ", names.size(),
                  " names, the model has ", weights.config.classes, " classes");
   for (const Json& name : names) {
-    metadata.check(name.is_string(), kClassNames, "has a name that is no text");
+    metadata.check(name.is_string(), kClassNames, "has a name that is not a string");
     weights.class_names.push_back(name.get<std::string>());
   }
 }
 
-/// The tensor of that name, of at least two extents.
+/// Finds the tensor and checks that its rank is at least 2.
 const FileTensor& weight_named(const WeightsFile& weights, const std::string& name, const std::string& file) {
   const auto found = weights.tensors.find(name);
   if (found == weights.tensors.end()) {
     std::vector<std::string> names;
     for (const auto& [key, tensor] : weights.tensors) names.push_back(key);
-    fail(file, ": has no tensor ", name, ": these are no weights of ", weights.config.name,
+    fail(file, ": has no tensor ", name, ": not weights of ", weights.config.name,
          names.empty() ? "" : ", but " + list_tensors(names));
   }
   require(found->second.shape.rank() >= 2, file, ": ", name, " has the shape ", found->second.shape,
@@ -196,7 +196,7 @@ const FileTensor& weight_named(const WeightsFile& weights, const std::string& na
   return found->second;
 }
 
-/// Everything but the tensors of a file that says nothing else.
+/// Fills everything but the tensors for a file without metadata.
 void describe(WeightsFile& weights, const WeightsDescription& described, const std::string& file) {
   weights.described = true;
   weights.config = default_config(described.model);
@@ -207,7 +207,7 @@ void describe(WeightsFile& weights, const WeightsDescription& described, const s
   const Network usual(make_model(weights.config), *backend, {.max_batch = 1, .training = false, .plan_only = true});
   const std::span<const Parameter> all = usual.parameters().all();
   const std::vector<std::string> heads = head_parameters(usual);
-  // Those of the body come before those of auxiliary heads.
+  // Body parameters come before those of the auxiliary heads.
   const auto last = std::find_if(all.begin(), all.end(), [&](const Parameter& parameter) {
     return parameter.shape.rank() >= 2 && std::find(heads.begin(), heads.end(), parameter.name) != heads.end();
   });
@@ -233,7 +233,7 @@ void describe(WeightsFile& weights, const WeightsDescription& described, const s
   for (std::int64_t c = 0; c < weights.config.classes; ++c) weights.class_names.push_back(std::to_string(c));
 }
 
-/// The auxiliary heads without any tensor.
+/// Auxiliary heads without any tensor in the file.
 std::vector<std::string> absent_heads(const Network& network, const std::map<std::string, FileTensor>& tensors) {
   std::vector<std::string> absent;
   for (const Head& head : network.model().auxiliary) {
@@ -244,7 +244,7 @@ std::vector<std::string> absent_heads(const Network& network, const std::map<std
   return absent;
 }
 
-/// The fewest digits with which `same` holds, at most all.
+/// The value rounded to the fewest digits for which `same` holds; `value` itself if none do.
 template <class F>
 double shortest_decimal(double value, F&& same) {
   for (int digits = 1; digits < std::numeric_limits<double>::max_digits10; ++digits) {
@@ -306,7 +306,7 @@ std::vector<std::string> head_parameters(const Network& network) {
   const std::span<const Parameter> all = network.parameters().all();
   std::vector<std::string> names;
   std::size_t begin = all.size();
-  // The parameters of the body come first, then those of each head.
+  // Body parameters come first, then those of each head.
   for (std::size_t j = model.auxiliary.size() + 1; j-- > 0;) {
     const std::size_t end = begin;
     if (j == 0) {
@@ -348,7 +348,7 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   try {
     return {{kModel, model.dump()}, {kPreprocessing, preprocessing.dump()}, {kClassNames, Json(class_names).dump()}};
   } catch (const Json::exception&) {
-    fail("the name of a class is no valid UTF-8 and cannot be written into a weights file; rename the class");
+    fail("the name of a class is not valid UTF-8 and cannot be written into a weights file; rename the class");
   }
 }
 
@@ -357,7 +357,7 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
   const std::string file = path.string();
   const bool labelled = content.metadata.contains(kModel);
   require(!labelled || described.model.empty() || described.if_needed, file,
-          ": says itself which model its weights are of; leave out --model");
+          ": already names its model; leave out --model");
   require(labelled || !described.model.empty(), file,
           ": no model is named in its metadata: it was not written by train; name the model.safetensors or a "
           "checkpoint of a run, or say with --model whose weights it holds");

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the CUDA kernels on the CPU under two supervisors: the checker (races, bounds, initialisation, missing waits of every
-# memory access) and AddressSanitizer with UndefinedBehaviorSanitizer. Takes about 20 minutes on two cores, so it is no part
-# of scripts/test.sh.
+# Runs the CUDA kernels on the CPU under the checker (races, bounds, initialisation and missing waits of every memory
+# access), and under AddressSanitizer and UndefinedBehaviorSanitizer. Takes about 20 minutes on two cores and is
+# therefore not part of scripts/test.sh.
 #
-#   scripts/check_kernels.sh [checker|sanitizers]...     both, unless one is asked for
+#   scripts/check_kernels.sh [checker|sanitizers]...     default: both
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -19,7 +19,7 @@ for supervisor in "$@"; do
   build "$preset" minception_cuda_tests "$tests"
   say "Running the kernels under the $supervisor"
   SECONDS=0
-  # libgomp keeps its threads to the end, which leak detection would report.
+  # Leak detection is off: libgomp never frees its threads.
   ASAN_OPTIONS=detect_leaks=0 OMP_WAIT_POLICY=passive ctest --test-dir "build/$preset" --parallel "$(nproc)" \
     --output-on-failure --no-tests=error --label-regex '^cuda$' | grep -vE '^ *Start '
   say "The $supervisor took $SECONDS s"

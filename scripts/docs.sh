@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the API documentation with Doxygen and prints where it begins. Whatever Doxygen warns about fails.
+# Builds the API documentation with Doxygen and prints the path of its start page. Doxygen warnings are errors.
 #
-#   scripts/docs.sh [OUT]        OUT is the folder that gets html/, build/docs by default
+#   scripts/docs.sh [OUT]        OUT is the folder for html/, by default build/docs
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out=${1:-$root/build/docs}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads the four files of Fashion-MNIST from their published address and checks them.
+# Downloads the four files of Fashion-MNIST from their published address and verifies them.
 #
 #   scripts/download_fashion_mnist.sh FOLDER
 set -euo pipefail

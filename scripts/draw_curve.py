@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws the learning curve of a run folder as SVG, for a document: loss and accuracy, of training and test.
+"""Draws the learning curve of a run as SVG for a document: loss and accuracy of training and test.
 
     scripts/draw_curve.py RUN [--published ACCURACY|LOW:HIGH] > curve.svg
 
---published marks a test accuracy, or a range of them, to compare with.
+--published marks a test accuracy, or a range of accuracies, for comparison.
 """
 import argparse
 import json

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Both commands of the README on a fresh machine: makes a minimal system with debootstrap, clones the committed HEAD into it
-# and runs them there as a user would. Needs root, debootstrap and a mirror, which is that of this machine.
+# Runs the two commands of the README on a fresh machine: makes a minimal system with debootstrap, clones the committed
+# HEAD into it and runs them there as a user would. Needs root, debootstrap and a mirror (that of this machine).
 #
 #   scripts/fresh_machine_check.sh [--user] [--quickstart | --stage=NAME] [--keep] [SUITE]
-#       SUITE         bookworm unless given; trixie, or another suite of this machine's distribution
-#       --user        as a user who is not root and has sudo
-#       --quickstart  the first command alone
-#       --stage=NAME  a stage of scripts/long_tests.sh instead, such as random with the suite's oneDNN
-#       --keep        leaves the system in build/fresh/SUITE; otherwise it is removed in the end
+#       SUITE         default bookworm; trixie, or another suite of this machine's distribution
+#       --user        run as a non-root user with sudo
+#       --quickstart  only the first command
+#       --stage=NAME  instead a stage of scripts/long_tests.sh, such as random with the suite's oneDNN
+#       --keep        keep the system in build/fresh/SUITE; by default it is removed at the end
 #
-# Prints what the commands print and how long they took; build/fresh/logs keeps it.
+# Prints the output of the commands and their duration, and logs it in build/fresh/logs.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -29,14 +29,14 @@ done
 [ "$(id -u)" -eq 0 ] || die "making a system needs root"
 command -v debootstrap >/dev/null || die "debootstrap is not here: apt-get install debootstrap"
 
-# Mounts and processes live in namespaces of their own: they end with this script, whatever happens.
+# Mounts and processes are in their own namespaces, so they end with this script in any case.
 if [ -z "${FRESH_NAMESPACES:-}" ]; then
   FRESH_NAMESPACES=1 exec unshare --mount --propagation private --pid --fork --kill-child -- "$0" "$@"
 fi
 trap 'exit 143' TERM
 check_disk 6000
 
-# apt_sources: URI and suite of every source of this machine, one pair a line, in both formats.
+# apt_sources: prints URI and suite of every source of this machine, one pair per line, from both formats.
 apt_sources() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
     awk '$1 == "deb" {sub(/\[[^]]*\]/, ""); print $2, $3}'
@@ -46,7 +46,7 @@ apt_sources() {
          tolower($1) == "suites:" {for (i = 2; i <= NF; ++i) print uris, $i}'
 }
 
-# mirror_of SUFFIX: the mirror that has this machine's suite with that suffix.
+# mirror_of SUFFIX: prints the mirror of this machine's suite with that suffix.
 mirror_of() { apt_sources | awk -v suite="$codename$1" '$2 == suite && !seen {print $1; seen = 1}'; }
 
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -64,7 +64,7 @@ fresh_logs=$root/build/fresh/logs
 mkdir -p "$fresh_logs"
 rm -rf --one-file-system "$system"
 remove_system() {
-  # Lazily: what an interrupted command leaves running keeps files in there open until this script ends.
+  # Lazy unmount: processes left by an interrupted command keep files open until this script ends.
   umount --recursive --lazy "$system/dev" "$system/proc" 2>/dev/null || true
   if [[ $(cat /proc/self/mounts) == *" $system/"* ]]; then
     echo "$system is still mounted and stays" >&2
@@ -83,7 +83,7 @@ mkdir -p "$system/dev/shm" "$system/dev/pts"
 mount -t tmpfs tmpfs "$system/dev/shm"
 mount --bind /dev/pts "$system/dev/pts"
 
-# The same mirrors, the same way to them.
+# Uses the mirrors of this machine.
 for suffix in '' -updates -security; do
   uri=$(mirror_of "$suffix")
   [ -z "$uri" ] || echo "deb $uri $suite$suffix main"

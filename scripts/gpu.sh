@@ -1,8 +1,8 @@
-# Which GPUs a build with the CUDA kernels is for. Sourced by quickstart.sh and test.sh.
+# Selects the GPUs that the CUDA kernels are built for. Sourced by quickstart.sh and test.sh.
 
-least_cuda=12.0  # of nvcc: the first that compiles C++20
+least_cuda=12.0  # first nvcc that compiles C++20
 
-# find_nvcc: the path of nvcc.
+# find_nvcc: prints the path of nvcc.
 find_nvcc() {
   local nvcc
   for nvcc in "${CUDACXX:-}" "$(command -v nvcc || true)" "${CUDA_PATH:-/usr/local/cuda}/bin/nvcc"; do
@@ -14,7 +14,7 @@ find_nvcc() {
   return 1
 }
 
-# cuda_version COMMAND...: the first version of CUDA in what it prints.
+# cuda_version COMMAND...: prints the first CUDA version in the output of COMMAND.
 cuda_version() {
   local text
   text=$("$@" 2>/dev/null) || true
@@ -22,7 +22,7 @@ cuda_version() {
   echo "${BASH_REMATCH[3]}"
 }
 
-# gpu_without_driver: whether a GPU of NVIDIA's is plugged in.
+# gpu_without_driver: succeeds if an NVIDIA GPU is on the PCI bus.
 gpu_without_driver() {
   local device
   for device in "${PCI_DEVICES:-/sys/bus/pci/devices}"/*; do
@@ -32,7 +32,7 @@ gpu_without_driver() {
   return 1
 }
 
-# toolkit_advice VERSION: how to get a CUDA toolkit of at least that version.
+# toolkit_advice VERSION: prints how to install a CUDA toolkit of at least that version.
 toolkit_advice() {
   local offered
   offered=$(LC_ALL=C apt-cache policy nvidia-cuda-toolkit 2>/dev/null || true)
@@ -43,7 +43,7 @@ toolkit_advice() {
   fi
 }
 
-# try_nvcc NVCC ARCHITECTURE: compiles an empty kernel; sets complaint to the first line of what nvcc objects to.
+# try_nvcc NVCC ARCHITECTURE: compiles an empty kernel; sets complaint to the first line of nvcc's error.
 try_nvcc() {
   local host=()
   [ -z "${CUDAHOSTCXX:-}" ] || host=(-ccbin "$CUDAHOSTCXX")
@@ -55,8 +55,8 @@ try_nvcc() {
   return 1
 }
 
-# choose_gpu: sets gpu_architectures to the CMAKE_CUDA_ARCHITECTURES of the GPUs that answer here, gpu_name to their names and
-# nvcc to its path. Fails where none can be used; if a GPU is here, gpu_problem says in one line why not and what to do.
+# choose_gpu: sets gpu_architectures to the CMAKE_CUDA_ARCHITECTURES of the GPUs found, gpu_name to their names and nvcc
+# to its path. Fails if no GPU can be used; if one is present, gpu_problem says in one line why and what to do.
 choose_gpu() {
   local answer line capability sm release driver index=0 usable=() visible=() refused='' complaint=''
   gpu_architectures='' gpu_name='' gpu_problem=''
@@ -68,7 +68,7 @@ choose_gpu() {
     return 1
   fi
   if ! answer=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>&1); then
-    gpu_problem="no GPU answers: ${answer%%$'\n'*}"
+    gpu_problem="no GPU is available: ${answer%%$'\n'*}"
     return 1
   fi
   while IFS= read -r line; do
@@ -95,7 +95,7 @@ choose_gpu() {
   local least=$least_cuda newest
   mapfile -t usable < <(printf '%s\n' "${usable[@]}" | sort -nu)
   newest=${usable[-1]}
-  [ "$newest" -lt 100 ] || least=13.0  # the oldest that is known to compile for all of them
+  [ "$newest" -lt 100 ] || least=13.0  # first toolkit that supports all of them
   if ! nvcc=$(find_nvcc); then
     gpu_problem="there is a GPU (compute capability ${newest%?}.${newest: -1}), but no nvcc: $(toolkit_advice "$least")"
     return 1
@@ -105,9 +105,9 @@ choose_gpu() {
     gpu_problem="$nvcc is of CUDA $release, which compiles no C++20: $(toolkit_advice "$least")"
     return 1
   fi
-  # Within one major version older drivers run newer toolkits' programs.
+  # Within a major version, older drivers run programs built with newer toolkits.
   if driver=$(cuda_version nvidia-smi) && [ "$release" != unknown ] && [ "${driver%%.*}" -lt "${release%%.*}" ]; then
-    gpu_problem="the driver knows CUDA $driver and $nvcc is of CUDA $release: install a newer driver, or the CUDA toolkit $driver"
+    gpu_problem="the driver supports CUDA $driver and $nvcc is of CUDA $release: install a newer driver, or the CUDA toolkit $driver"
     return 1
   fi
   for sm in "${usable[@]}"; do
@@ -121,7 +121,7 @@ choose_gpu() {
   gpu_architectures=${gpu_architectures%;}
   gpu_name=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null || true)
   gpu_name=${gpu_name//$'\n'/, }
-  # GPUs that are too old stay out of sight: the programs take the first.
+  # Hides GPUs that are too old: programs use the first visible one.
   if [ -n "$refused" ] && [ -z "${CUDA_VISIBLE_DEVICES:-}" ]; then
     export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES
     CUDA_VISIBLE_DEVICES=$(IFS=,; echo "${visible[*]}")

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Everything that only a GPU can answer, in stages of less than 8 minutes. For a machine with a GPU that need not have a
-# network, a package manager or a compiler: docs/gpu.md.
+# Everything that needs a GPU, in stages of less than 8 minutes. The machine with the GPU needs no network, package
+# manager or compiler: docs/gpu.md.
 #
-#   scripts/gpu_check.sh pack [ARCHITECTURE...]   here: builds the programs for these GPUs (90 unless given) and puts them,
-#                                                 with the libraries they need and Fashion-MNIST, into build/gpu-programs
-#   scripts/gpu_check.sh STAGE                    there: runs a stage, or all of them:
-#       tests       all tests of the kernels, cuDNN as a second opinion, the sanitizer, PTX records
-#       kernels     every convolution of GoogLeNet in every pass: each kernel of ours beside cuDNN and cuBLAS
-#       train       training steps of GoogLeNet, 96x96, batch 128, beside PyTorch's where that is there
-#       classic     the classic experiment: 10 epochs at 96x96, learning rate 0.1; and the quickstart's training
-#       published   the other published trainings in full: AlexNet, VGG-11 and NiN at 224x224, and GoogLeNet on CIFAR-10 where
-#                   CIFAR10 names its folder or archive
-#   scripts/gpu_check.sh table                    writes benchmarks/results/README.md from the results there are
+#   scripts/gpu_check.sh pack [ARCHITECTURE...]   builds the programs for these GPUs (default 90) and puts them, their
+#                                                 libraries and Fashion-MNIST into build/gpu-programs
+#   scripts/gpu_check.sh STAGE                    on the GPU machine: runs one stage, or `all`:
+#       tests       all tests of the kernels, comparison with cuDNN, compute-sanitizer, PTX reference results
+#       kernels     every convolution of GoogLeNet in every pass: our kernels compared with cuDNN and cuBLAS
+#       train       training steps of GoogLeNet, 96x96, batch 128, compared with PyTorch if it is installed
+#       classic     the classic experiment: 10 epochs at 96x96, learning rate 0.1; and the quickstart training
+#       published   the other published trainings in full: AlexNet, VGG-11 and NiN at 224x224, and GoogLeNet on CIFAR-10
+#                   if CIFAR10 names its folder or archive
+#   scripts/gpu_check.sh table                    writes benchmarks/results/README.md from the existing results
 #
-# Results go to benchmarks/results (or the folder RESULTS): gpu-STAGE.json, logs beside them in build/gpu-logs. A part that
-# fails or takes too long does not keep the next one from running; the exit code says whether all passed.
+# Results go to benchmarks/results (or the folder RESULTS): gpu-STAGE.json, with logs in build/gpu-logs. If a part fails
+# or exceeds its time, the next ones still run; the exit code is 0 only if all passed.
 #
-# GPU_CHECK=dry goes through a stage with the programs of build/emulated and very small work, on a machine without a GPU:
-# it shows that the script works, and its numbers mean nothing.
+# GPU_CHECK=dry runs a stage with the programs of build/emulated and very small work, on a machine without a GPU: a test
+# of this script whose numbers are meaningless.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -40,7 +40,7 @@ pack() {
   [ $# -gt 0 ] || set -- 90
   local architectures name library data files package
   architectures=$(printf '%s-real;' "$@")
-  # Only what these programs need: a machine with a GPU need not have oneDNN or image libraries.
+  # Only what these programs need: oneDNN and image libraries may be missing on the GPU machine.
   cmake_args=(-DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=NVCC "-DCMAKE_CUDA_ARCHITECTURES=${architectures%;}"
     -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
@@ -51,7 +51,7 @@ pack() {
   mkdir -p "$packed" build/gpu-staged/lib
   while read -r name; do
     strip -o "build/gpu-staged/$(basename "$name")" "$name"
-    # What every Linux has is left out; the rest (zlib, OpenMP) travels along.
+    # Libraries that every Linux has are not copied; the rest (zlib, OpenMP) is.
     ldd "$name" | awk '/=> \//{print $3}' | while read -r library; do
       case $(basename "$library") in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so*) ;; *)
         cp -L "$library" build/gpu-staged/lib/ ;;
@@ -72,7 +72,7 @@ pack() {
   say "$packed holds $(du -sm "$packed" | cut -f1) MiB: carry it and the checkout to the machine with the GPU"
 }
 
-# prepare: where the programs are and what they run on.
+# prepare: finds the programs and the device.
 prepare() {
   mkdir -p "$logs" "$results"
   data_dir=()
@@ -101,11 +101,11 @@ prepare() {
   if command -v nvidia-smi >/dev/null; then
     device=$(nvidia-smi --query-gpu=name --format=csv,noheader)
     driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader)
-    device=${device%%$'\n'*} driver=${driver%%$'\n'*}  # of the first GPU
+    device=${device%%$'\n'*} driver=${driver%%$'\n'*}  # the first GPU
   fi
 }
 
-# path_of_torch_libraries: the folders with cuDNN and cuBLAS that PyTorch brings along, if it does.
+# path_of_torch_libraries: prints the folders of cuDNN and cuBLAS that come with PyTorch, if any.
 path_of_torch_libraries() {
   "$python" - 2>/dev/null <<'PYTHON' || true
 import glob, os, site, sys
@@ -115,10 +115,10 @@ print(":".join(found))
 PYTHON
 }
 
-parts=()  # JSON objects, one per part
+parts=()  # one JSON object per part
 failures=0
-# part NAME SECONDS COMMAND...: runs the command for at most that long, keeps its output and notes how it went. A file
-# $logs/NAME.json that it leaves is kept with the results.
+# part NAME SECONDS COMMAND...: runs COMMAND for at most SECONDS, logs its output and records the outcome. If COMMAND
+# writes $logs/NAME.json, its content is stored with the results.
 part() {
   local name=$1 limit=$2 status=0 begin=$SECONDS result summary detail=null
   shift 2
@@ -142,7 +142,7 @@ part() {
   write_results
 }
 
-# write_results: after every part, so that what was measured survives what comes after.
+# write_results: called after every part, so that results survive a later failure.
 write_results() {
   local joined
   joined=$(printf '%s,\n' "${parts[@]}")
@@ -173,13 +173,13 @@ stage_tests() {
     sanitizer=(/usr/local/cuda/bin/compute-sanitizer)
   fi
   if [ ${#sanitizer[@]} -gt 0 ]; then
-    # A few small cases of every operation, in every precision.
+    # A few small cases of every operation in every precision.
     part memcheck 60 "${sanitizer[@]}" --tool memcheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
     part racecheck 60 "${sanitizer[@]}" --tool racecheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
   else
     echo "compute-sanitizer is not here: memcheck and racecheck are left out"
   fi
-  # The executor's tests compare the emulated PTX with this.
+  # The executor's tests compare the emulated PTX with these results.
   local golden=${RESULTS:-tests/simt/golden}
   if grep -q '"outputs"' "$logs/ptx.log"; then
     mkdir -p "$golden"

@@ -25,7 +25,7 @@ def part_lines(stage):
 
 
 def kernel_lines(detail):
-    """Per case, pass and dtype: our fastest kernel beside the vendor's library."""
+    """One line per case, pass and dtype: our fastest kernel and the vendor's library."""
     lines, rows, ratios = [], [], {}
     by_work = {}
     for result in detail["results"]:

@@ -1,22 +1,22 @@
-# What the scripts share. Sourced by them, from any folder.
+# Shared by the scripts, which source it from any folder.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/packages.sh"
 . "$root/scripts/progress.sh"
 
-# A standard output that has gone must not end the work.
+# Output errors are ignored: a closed standard output must not end the work.
 if [ -t 1 ]; then
   say() { printf '\033[1m== %s\033[0m\n' "$*" 2>/dev/null || true; }
 else
   say() { printf '== %s\n' "$*" 2>/dev/null || true; }
 fi
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
-# On Ctrl-C the program in the foreground ends by itself and leaves whole files; then the script ends, too.
+# On Ctrl-C the foreground program finishes writing its files and ends, then the script ends.
 trap 'printf "\n%s: interrupted\n" "$(basename "$0")" >&2; exit 130' INT
 
 logs=$root/build/logs
 
-# explain LOG: prints what of a log says why something failed.
+# explain LOG: prints the lines of a log that show why something failed.
 explain() {
   local why
   why=$(grep -E -A 20 'error:|CMake Error|^FAILED|^E: |fatal|#error|undefined reference' "$1" || tail -n 40 "$1")
@@ -24,7 +24,7 @@ explain() {
   echo "The whole output is in $1" >&2
 }
 
-# quietly COMMAND...: runs it and prints its warnings only; if it fails, what says why.
+# quietly COMMAND...: runs COMMAND and prints only its warnings, or on failure the lines that show why.
 quietly() {
   local log
   mkdir -p "$logs" || die "$logs cannot be written"
@@ -37,9 +37,9 @@ quietly() {
   fi
 }
 
-CMAKE_ARGS=()  # more options for the configuration
+CMAKE_ARGS=()  # additional options for the configuration
 
-# build_tree FOLDER [TARGET...]: builds what is configured there; prints progress, warnings and errors.
+# build_tree FOLDER [TARGET...]: builds a configured tree; prints progress, warnings and errors.
 build_tree() {
   local folder=$1 log
   log=$logs/build-$(basename "$1").log

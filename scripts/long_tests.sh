@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# The suites that take too long for scripts/test.sh, each a stage that can be run alone.
+# Test suites that take too long for scripts/test.sh. Each stage can be run alone.
 #
-#   scripts/long_tests.sh [STAGE]...     all of them unless some are named:
+#   scripts/long_tests.sh [STAGE]...     default: all stages
 #       threads      every CPU test with 1 and with 3 OpenMP threads
-#       avx2         every CPU test with oneDNN held to AVX2 (ONEDNN_MAX_CPU_ISA)
-#       x86-64-v3    every CPU test in a build for any processor with AVX2
-#       onednn3      kernels and models on oneDNN 3 (scripts/test_onednn3.sh)
+#       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
+#       x86-64-v3    every CPU test in a build for all processors with AVX2
+#       onednn3      tests of kernels and models with oneDNN 3 (scripts/test_onednn3.sh)
 #       kernels      the CUDA kernels under the memory checker and the sanitizers (scripts/check_kernels.sh)
-#       random       random shapes of every operation on the cpu backend, against reference in double: MINCEPTION_RANDOM_SEED
-#                    (1), MINCEPTION_RANDOM_COUNT (3000) of all operations and as many of convolutions alone
+#       random       random shapes of every operation on the cpu backend, compared with reference in double. Seed:
+#                    MINCEPTION_RANDOM_SEED (1); cases: MINCEPTION_RANDOM_COUNT (3000) of all operations and as many
+#                    of convolutions alone
 #       kills        a training killed at 200 random instants
 #       sanitize     everything under AddressSanitizer and UndefinedBehaviorSanitizer (scripts/sanitize.sh)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-# run_ctest FOLDER: the tests of a build but for those that measure nothing new in another environment.
+# run_ctest FOLDER: runs the tests of a build, except those that are independent of the environment.
 run_ctest() {
   OMP_WAIT_POLICY=passive ctest --test-dir "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error \
     --exclude-regex '^(docs|consumer|scripts)/' 2>&1 | follow ctest "$1/ctest.log"
@@ -50,8 +51,8 @@ stage() {
       done
       ;;
     kills)
-      build cpu minception_examples_tests
-      MINCEPTION_KILLS=200 OMP_WAIT_POLICY=passive build/cpu/tests/examples/minception_examples_tests 'killed at random*'
+      build cpu minception_tools_tests
+      MINCEPTION_KILLS=200 OMP_WAIT_POLICY=passive build/cpu/tests/tools/minception_tools_tests 'killed at random*'
       ;;
     sanitize) scripts/sanitize.sh ;;
     *) die "'$1' is no stage; there are: ${stages[*]}" ;;

@@ -1,40 +1,40 @@
-# Debian and Ubuntu packages, and what else a build needs from the machine. Sourced by lib.sh.
+# Debian and Ubuntu packages and other requirements of a build. Sourced by lib.sh.
 
-# Debian's oneDNN needs OpenCL's headers at configuration, but only recommends them.
+# Configuring with Debian's oneDNN needs OpenCL headers, which its package only recommends.
 build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libgif-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev
   nlohmann-json3-dev ocl-icd-opencl-dev zlib1g-dev)
 
 least_gcc=11 least_cmake=3.22
-compiler_mib=900  # what the largest source takes the compiler, with a reserve
+compiler_mib=900  # memory of the compiler for the largest source, with a reserve
 
 as_root=()
 apt_lists=/var/lib/apt/lists
 apt_refreshed=
 
-# become_root FOR: sets as_root, or says what an administrator has to run.
+# become_root FOR: sets as_root, or prints the command for an administrator.
 become_root() {
   [ "$(id -u)" -ne 0 ] && [ ${#as_root[@]} -eq 0 ] || return 0
   local hint="ask an administrator to run 'apt-get install -y --no-install-recommends $1', then start again"
   command -v sudo >/dev/null || die "installing packages needs root, and sudo is not here: $hint"
-  # Asks for the password here, where the user sees it.
+  # Asks for the password here, where the user sees the prompt.
   sudo -n true 2>/dev/null || sudo -v || die "sudo refuses: $hint"
   as_root=(sudo)
 }
 
-# missing_packages NAME...: sets missing to those that are not installed.
+# missing_packages NAME...: sets missing to the packages that are not installed.
 missing_packages() {
   local package
   missing=()
   for package in "$@"; do
-    # Several architectures print several lines; reading them all into a variable leaves no pipe to break.
+    # Several architectures print several lines. Reads all of them, so that no pipe is closed early.
     [[ $(dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null) == *"ok installed"* ]] || missing+=("$package")
   done
 }
 
-# apt_offers NAME: whether apt can install the package, by its lists as they are.
+# apt_offers NAME: succeeds if apt can install the package according to its current lists.
 apt_offers() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [0-9] ]]; }
 
-# refresh_apt FOR: makes apt's lists current, once.
+# refresh_apt FOR: updates apt's lists, once.
 refresh_apt() {
   [ -z "$apt_refreshed" ] || return 0
   become_root "$1"
@@ -42,7 +42,7 @@ refresh_apt() {
   apt_refreshed=1
 }
 
-# install_packages NAME...: installs those packages that are missing. Where there is no apt-get, names them.
+# install_packages NAME...: installs missing packages. Without apt-get, prints their names.
 install_packages() {
   local missing package unknown=()
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -61,8 +61,8 @@ install_packages() {
     die "apt-get could not install ${missing[*]} (the lines above say why)"
 }
 
-# install_optional WITHOUT NAME...: the same for packages that not every system has and that are not worth an error; WITHOUT
-# says what is left out then.
+# install_optional WITHOUT NAME...: the same for optional packages, which not every system has; WITHOUT describes the
+# effect of leaving them out.
 install_optional() {
   local without=$1 missing package offered=() unknown=()
   shift
@@ -73,7 +73,7 @@ install_optional() {
     echo "This user can install no packages, and ${missing[*]} is missing: $without"
     return
   fi
-  # A package that a system does not have must not cost an update in every run.
+  # Updates the lists only if there are none: a package that the system lacks must not cause an update in every run.
   compgen -G "$apt_lists/*_Packages*" >/dev/null || refresh_apt "${missing[*]}"
   for package in "${missing[@]}"; do
     if apt_offers "$package"; then offered+=("$package"); else unknown+=("$package"); fi
@@ -82,13 +82,13 @@ install_optional() {
   [ ${#offered[@]} -eq 0 ] || install_packages "${offered[@]}"
 }
 
-# at_least VERSION LEAST: whether a version is new enough.
+# at_least VERSION LEAST: succeeds if VERSION is LEAST or newer.
 at_least() { sort -V -C <<<"$2"$'\n'"$1"; }
 
-# check_tools: whether compiler and CMake are new enough; dies before a build that could not succeed.
+# check_tools: checks the versions of compiler and CMake; dies before a build that would fail.
 check_tools() {
   local compiler=${CXX:-c++} macros version
-  # CXX may hold options as well.
+  # CXX may also contain options.
   # shellcheck disable=SC2086
   macros=$($compiler -dM -E -x c++ /dev/null 2>/dev/null) ||
     die "the compiler '$compiler' does not run: install g++, or set CXX to a C++20 compiler"
@@ -103,7 +103,7 @@ check_tools() {
   at_least "$version" "$least_cmake" || die "cmake is version $version, and this project needs $least_cmake or later"
 }
 
-# check_disk MIB: dies if the folder of the builds has less space than that.
+# check_disk MIB: dies if the build folder has less free space than that.
 check_disk() {
   local free
   mkdir -p "$root/build" || die "$root/build cannot be written"
@@ -111,7 +111,7 @@ check_disk() {
   [ "$free" -ge "$1" ] || die "$root/build has $free MiB of disk space left, and the build needs $1 MiB"
 }
 
-# free_memory: MiB that processes may still take, by the kernel and by the limit of a container.
+# free_memory: prints the MiB available to processes, limited by the kernel and the container.
 free_memory() {
   local free limit=max
   free=$(awk '$1 == "MemAvailable:" {print int($2 / 1024)}' /proc/meminfo 2>/dev/null || true)
@@ -121,7 +121,7 @@ free_memory() {
   echo "$free"
 }
 
-# fit_memory: fewer compilers side by side where memory is short.
+# fit_memory: limits parallel compilations if memory is short.
 fit_memory() {
   [ -z "${CMAKE_BUILD_PARALLEL_LEVEL:-}" ] || return 0
   local free jobs

@@ -1,6 +1,6 @@
 # Progress of builds and test runs. Sourced by lib.sh.
 
-# clock SECONDS: 1:05 or 1:02:03.
+# clock SECONDS: formats as 1:05 or 1:02:03.
 clock() {
   if [ "$1" -ge 3600 ]; then
     printf '%d:%02d:%02d' $(($1 / 3600)) $(($1 / 60 % 60)) $(($1 % 60))
@@ -9,12 +9,12 @@ clock() {
   fi
 }
 
-# show_progress: one line, rewritten in place on a terminal. Uses the variables of follow.
+# show_progress: prints one line, rewritten in place on a terminal. Uses the variables of follow.
 show_progress() {
   local seconds=$((SECONDS - begin)) left='' bar=''
   if [ "$expected" -gt "$seconds" ]; then
     left=$((expected - seconds))
-  elif [ $((20 * finished)) -ge "$total" ] && [ "$seconds" -ge 5 ]; then  # counts of less than a twentieth predict nothing
+  elif [ $((20 * finished)) -ge "$total" ] && [ "$seconds" -ge 5 ]; then  # too early to predict below a twentieth
     left=$((seconds * (total - finished) / finished))
   fi
   left=${left:+, about $(clock "$left") left}
@@ -26,7 +26,8 @@ show_progress() {
   printf '%s  %s%d/%d %s, %s%s%s' "$erase" "$bar" "$finished" "$total" "$unit" "$(clock "$seconds")" "$left" "$end"
 }
 
-# follow_line: reads the state from a line of ninja or ctest and prints the line if it matters. Uses the variables of follow.
+# follow_line: updates the state from a line of ninja or ctest and prints the line if it matters. Uses the variables of
+# follow.
 follow_line() {
   local print=''
   if [ "$kind" = ninja ]; then
@@ -48,23 +49,23 @@ follow_line() {
   [ -z "$print" ] || printf '%s%s\n' "$erase" "$line"
 }
 
-# follow ninja|ctest LOG: reads the output of ninja (run with NINJA_STATUS='[%f/%t] ') or ctest, copies it to LOG and shows
-# progress: a bar on a terminal, elsewhere a line every 10 seconds. Warnings and failures are printed as they come.
-# A closed standard output or Ctrl-C does not end it: it reads until the writer is done.
+# follow ninja|ctest LOG: reads the output of ninja (run with NINJA_STATUS='[%f/%t] ') or ctest, copies it to LOG and
+# shows progress: a bar on a terminal, otherwise a line every 10 seconds. Prints warnings and failures immediately.
+# Ignores Ctrl-C and a closed standard output: it reads until the writer ends.
 follow() (
   trap '' PIPE INT
   kind=$1 log=$2 line='' part='' finished=0 total=0 failed=0 unit=tests erase='' end=$'\n' interval=10
   begin=$SECONDS shown=$SECONDS
   [ "$kind" = ctest ] || unit=steps
   if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then erase=$'\r\e[K' end='' interval=1; fi
-  # ctest starts with the longest tests once it has run them: then the duration of the last run predicts better than counts.
+  # After a first run, ctest starts with the longest tests: the duration of the last run predicts better than counts.
   expected=0 last_total=0 last_seconds=0
   [ "$kind" = ninja ] || [ ! -s "$log.seconds" ] || read -r last_total last_seconds <"$log.seconds" || true
   exec 3>"$log" 2>/dev/null
   while true; do
     IFS= read -r -t 1 part && status=0 || status=$?
     line+=$part
-    # Above 128 the second has passed in the middle of a line.
+    # A status above 128 is a timeout of read in the middle of a line.
     if [ $status -eq 0 ] || { [ $status -le 128 ] && [ -n "$line" ]; }; then
       printf '%s\n' "$line" >&3
       follow_line || true

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained GoogLeNet: installs what is missing, builds, trains on Fashion-MNIST. Where a GPU answers and
-# nvcc is there, it builds for that GPU and trains on it (docs/gpu.md).
+# From a fresh clone to a trained GoogLeNet: installs missing packages, builds, and trains on Fashion-MNIST. If there
+# are a GPU and nvcc, builds for that GPU and trains on it (docs/gpu.md).
 #
-#   scripts/quickstart.sh [OUT]        OUT is the folder of the run, runs/quickstart by default
+#   scripts/quickstart.sh [OUT]        OUT is the folder of the run, by default runs/quickstart
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/scripts/gpu.sh"
 usual_time="5 to 8 minutes on 2 cores"  # of the whole command on a fresh machine
-build_mib=600                      # disk space that the build takes
+build_mib=600                      # disk space needed by the build
 cd "$root"
 out=${1:-runs/quickstart}
-# Its own run is made anew each time; a folder of yours is never overwritten.
+# The default folder is overwritten on each run; a folder given by the user never is.
 overwrite=()
 if [ $# -eq 0 ]; then
   overwrite=(--overwrite)
@@ -20,15 +20,15 @@ fi
 mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written: name another folder for the run"
 begin=$SECONDS
 
-# Everything that may be missing is asked for before the long build.
+# Checks everything that may be missing before the long build.
 say "Installing, building and training: usually $usual_time"
 check_disk "$build_mib"
 install_packages "${build_packages[@]}"
-# Without it the builds of scripts/test.sh, which installs it, would compile all of this once more.
+# With ccache, the builds of scripts/test.sh reuse these objects.
 install_optional "builds compile everything anew" ccache
 check_tools
 
-# The data set: Debian and Ubuntu package it; elsewhere the four files come from where their authors publish them.
+# The data set: a package on Debian and Ubuntu; otherwise downloaded from its published address.
 packaged=/usr/share/datasets/fashion-mnist
 data=$packaged
 if [ ! -e "$packaged/train-images-idx3-ubyte.gz" ]; then

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything and runs every test: the CPU build, the build that runs the CUDA kernels on
-# the CPU and, where nvcc is, the build for GPUs, whose tests run where a GPU answers. Ends with
-# "N passed, N failed, N skipped".
+# Installs missing packages, builds everything and runs every test: the CPU build, the build that runs the CUDA kernels
+# on the CPU and, if there is an nvcc, the build for GPUs, whose tests run if a GPU is available. Ends with "N passed, N
+# failed, N skipped".
 #
 #   scripts/test.sh [CTEST_OPTION...]       for instance: scripts/test.sh -R gradients
 #
-# OMP_NUM_THREADS, OMP_WAIT_POLICY and ONEDNN_MAX_CPU_ISA of the caller reach the tests.
+# The tests see the caller's OMP_NUM_THREADS, OMP_WAIT_POLICY and ONEDNN_MAX_CPU_ISA.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/scripts/gpu.sh"
 usual_time="15 minutes on 2 cores"  # on a fresh machine without nvcc
-build_mib=2000                      # disk space that the builds take
+build_mib=2000                      # disk space needed by the builds
 cd "$root"
 
 say "Installing, building and testing: usually $usual_time"
@@ -19,8 +19,8 @@ install_packages "${build_packages[@]}" catch2 python3 python3-venv
 install_optional "what needs it is left out or skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
   python3-torch python3-torchvision python3-pil shellcheck
 
-# The peers need Debian's PyTorch and packages that Debian does not have. Of what tensorboard lists as its needs, reading
-# event files takes protobuf and absl-py alone.
+# tests/peers need Debian's PyTorch and packages that Debian lacks. Of tensorboard's requirements, reading event files
+# only needs protobuf and absl-py.
 python=$root/build/peers/bin/python3
 peers=(safetensors==0.8.0 tensorboard==2.20.0 protobuf==6.33.2 absl-py==2.3.1)
 if ! "$python" -c 'import safetensors, tensorboard.backend.event_processing.event_accumulator' 2>/dev/null; then
@@ -31,7 +31,7 @@ if ! "$python" -c 'import safetensors, tensorboard.backend.event_processing.even
 fi
 [ ! -x "$python" ] || CMAKE_ARGS=("-DPython3_EXECUTABLE=$python")
 
-# Which GPUs the CUDA build is for is said before the builds, too.
+# Prints which GPUs the CUDA build is for before the builds.
 gpu=
 if choose_gpu; then
   gpu=1
@@ -47,7 +47,7 @@ run_tests() {
   shift
   log=build/$preset/ctest.log
   say "Testing (preset $preset)"
-  # Tests run side by side: threads that wait must not spin on a core that another test could use.
+  # Tests run in parallel: waiting threads must not spin on a core that another test could use.
   OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(nproc)} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} ctest --test-dir "build/$preset" \
     --parallel "$(nproc)" --timeout 600 --output-on-failure "$@" 2>&1 | follow ctest "$log" || true
   grep -h '^SKIPPED' "build/$preset/Testing/Temporary/LastTest.log" 2>/dev/null | sort -u || true
@@ -63,16 +63,16 @@ run_tests() {
 build cpu
 run_tests cpu "$@"
 
-# The same code above the kernels: what is new here are the kernels, their executor and networks on top of them.
+# Only the kernels, their executor and networks on top of them differ from the CPU build.
 build emulated minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests \
-  minception_cuda_examples_tests minception_simt_tests minception_dataset_program_tests kernel_counters kernel_speed \
+  minception_cuda_tools_tests minception_simt_tests minception_dataset_program_tests kernel_counters kernel_speed \
   step_speed executor_speed
 run_tests emulated --label-regex '^cuda$' "$@"
 
 if nvcc=$(find_nvcc) && { release=$(cuda_version "$nvcc" --version) && at_least "$release" "$least_cuda"; }; then
   architectures='80-real;90-real'
   [ -z "$gpu" ] || architectures=$gpu_architectures
-  # A kernel that spills registers makes ptxas warn; here that is an error.
+  # Treats ptxas warnings about register spills as errors.
   CMAKE_ARGS+=("-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-$architectures}"
     -DCMAKE_CUDA_FLAGS=-Xptxas=--warning-as-error)
   build cuda gpu_programs

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds against oneDNN 3.2 from PyPI instead of the distribution's 2.6, and runs the tests of kernels and models on it.
+# Builds with oneDNN 3.2 from PyPI instead of the distribution's 2.6, and runs the tests of kernels and models with it.
 #
 #   scripts/test_onednn3.sh [CTEST_OPTION...]
 set -euo pipefail
@@ -12,7 +12,7 @@ if [ ! -e "$prefix/include" ]; then
   say "Fetching oneDNN 3.2"
   mkdir -p "$prefix"
   /usr/bin/python3 -m venv build/onednn3/pip
-  # One package holds headers and CMake files, the other the library; both unpack into one prefix.
+  # One package has the headers and CMake files, the other the library; both are unpacked into one prefix.
   build/onednn3/pip/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest build/onednn3 \
     onednn-devel-cpu-gomp==2023.2.0 onednn-cpu-gomp==2023.2.0 || die "pip could not download oneDNN 2023.2.0"
   for wheel in build/onednn3/*.whl; do
@@ -23,7 +23,7 @@ fi
 
 say "Building"
 quietly cmake -S . -B build/onednn3/tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
-  -DMINCEPTION_EXAMPLES=OFF || die "CMake could not configure (the lines above say why)"
+  -DMINCEPTION_TOOLS=OFF || die "CMake could not configure (the lines above say why)"
 grep -h '^dnnl_DIR:' build/onednn3/tree/CMakeCache.txt
 build_tree build/onednn3/tree minception_kernels_tests minception_models_tests
 say "Testing"

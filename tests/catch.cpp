@@ -1,6 +1,6 @@
-/// SKIP for Catch2 2, which has none.
+/// SKIP for Catch2 2, which lacks it.
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #if !__has_include(<catch2/catch_all.hpp>)
 

@@ -25,7 +25,7 @@ bool all_tests_skipped();
 
 }  // namespace minception
 
-/// Ends a test that cannot run here. To be used in the body of a TEST_CASE, which it leaves.
+/// Skips a test that cannot run here. Returns from the calling function: use it only in the body of a TEST_CASE.
 #define SKIP(why)                         \
   do {                                    \
     ::minception::note_skipped_test(why); \

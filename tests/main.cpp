@@ -1,7 +1,7 @@
-/// main of every test program. Its exit code is 77, CTest's SKIP_RETURN_CODE, when all tests that it ran were skipped.
+/// main of every test program. Returns 77, CTest's SKIP_RETURN_CODE, if all executed tests were skipped.
 
-#define CATCH_CONFIG_RUNNER  // version 2: this file carries Catch2's implementation
-#include <minception/tests/catch.h>
+#define CATCH_CONFIG_RUNNER  // version 2: compiles Catch2's implementation here
+#include "tests/catch.h"
 
 int main(int argc, char** argv) {
   constexpr int kAllSkipped = 77;

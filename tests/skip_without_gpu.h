@@ -1,10 +1,10 @@
 #pragma once
-/// For test programs that need the cuda backend: where no GPU answers (and nothing emulates one) they say so instead of
-/// failing.
+/// For test programs that need the cuda backend: without a GPU or its emulation they print the reason and skip all
+/// tests.
 
-#include <minception/kernels/backend.h>
+#include "kernels/backend.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstdlib>
 #include <iostream>
@@ -12,7 +12,7 @@
 namespace minception {
 namespace {
 
-/// CTest takes the exit code 77 for a test that could not run.
+/// Exits with 77, CTest's SKIP_RETURN_CODE, if the cuda backend is unavailable.
 struct SkipWithoutGpu final : Catch::TestEventListenerBase {
   using Catch::TestEventListenerBase::TestEventListenerBase;
   void testRunStarting(const Catch::TestRunInfo&) override {

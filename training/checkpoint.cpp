@@ -1,7 +1,7 @@
-#include <minception/core/error.h>
-#include <minception/models/state_dict.h>
-#include <minception/models/weights_file.h>
-#include <minception/training/checkpoint.h>
+#include "training/checkpoint.h"
+#include "core/error.h"
+#include "models/state_dict.h"
+#include "models/weights_file.h"
 
 #include <nlohmann/json.hpp>
 
@@ -12,14 +12,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// nlohmann/json writes a double with as many digits as bring the same one back.
-Json to_json(const Totals& totals) { return {{"loss", totals.loss}, {"correct", totals.correct}}; }
+// nlohmann/json writes a double with enough digits to restore it exactly.
+Json to_json(const LossMetrics& metrics) { return {{"loss", metrics.loss}, {"correct", metrics.correct}}; }
 
-Totals totals_from(const Json& json) { return {.loss = json.at("loss"), .correct = json.at("correct")}; }
+LossMetrics metrics_from(const Json& json) { return {.loss = json.at("loss"), .correct = json.at("correct")}; }
 
 std::string to_json(const TrainerState& state) {
   Json on_device = Json::array();
-  for (const Totals& totals : state.on_device) on_device.push_back(to_json(totals));
+  for (const LossMetrics& metrics : state.on_device) on_device.push_back(to_json(metrics));
   return Json{{"epoch", state.epoch},     {"position", state.position},
               {"step", state.step},       {"epoch_sums", to_json(state.epoch_sums)},
               {"seconds", state.seconds}, {"line_position", state.line_position},
@@ -32,12 +32,12 @@ TrainerState state_from(const std::string& text) {
   TrainerState state = {.epoch = json.at("epoch"),
                         .position = json.at("position"),
                         .step = json.at("step"),
-                        .epoch_sums = totals_from(json.at("epoch_sums")),
+                        .epoch_sums = metrics_from(json.at("epoch_sums")),
                         .seconds = json.at("seconds"),
                         .line_position = json.at("line_position"),
                         .on_device = {},
                         .plateau_steps = json.at("plateau_steps")};
-  for (const Json& totals : json.at("on_device")) state.on_device.push_back(totals_from(totals));
+  for (const Json& metrics : json.at("on_device")) state.on_device.push_back(metrics_from(metrics));
   return state;
 }
 
@@ -62,7 +62,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
     checkpoint.state = state_from(content.metadata.at("training"));
     checkpoint.options = content.metadata.at("options");
   } catch (const std::exception&) {
-    fail(path.string(), ": is no checkpoint: its metadata do not say where a training stands");
+    fail(path.string(), ": not a checkpoint: its metadata have no training state");
   }
   const std::string optimizer = kOptimizerPrefix, average = kAveragePrefix;
   for (auto& [name, tensor] : content.tensors) {

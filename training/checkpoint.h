@@ -1,12 +1,12 @@
 #pragma once
-/// A checkpoint: everything that a training needs to go on with the same bits, in one safetensors file. Its tensors are
-/// those of the network as it trains, the optimizer's state with the prefix "optimizer." and, where weights are averaged,
-/// the averages, which are those of model.safetensors, with the prefix "average."; the metadata hold those of a weights file,
-/// "training" (the TrainerState) and "options" (what the training was asked for), as JSON. So it serves as a weights file too.
+/// Checkpoints: everything needed to resume a training with the same bits, in one safetensors file. Tensors: the
+/// network's parameters and statistics, the optimizer state with the prefix "optimizer.", and, if enabled, the moving
+/// averages (the weights in model.safetensors) with the prefix "average.". Metadata as JSON: those of a weights file,
+/// "training" (the TrainerState) and "options" (the command-line options). A checkpoint is also a valid weights file.
 
-#include <minception/core/safetensors.h>
-#include <minception/models/network.h>
-#include <minception/training/trainer.h>
+#include "core/safetensors.h"
+#include "models/network.h"
+#include "training/trainer.h"
 
 #include <filesystem>
 #include <map>
@@ -21,15 +21,15 @@ struct Checkpoint {
   std::map<std::string, FileTensor> parameters, optimizer, averages;
 };
 
-/// Writes the file as a whole (write_safetensors). Throws Error when it cannot.
+/// Writes the file atomically (write_safetensors). Throws Error on failure.
 void write_checkpoint(const std::filesystem::path& path, const Network& network, const TrainerState& state,
                       const std::string& options, const std::vector<std::string>& class_names);
 
-/// Throws Error with the file name for a file that is damaged or no checkpoint, and for weights that are not finite: a
-/// training that begins with them ends at its first step. Statistics and the optimizer's state may be what they are.
+/// Throws Error, naming the file, if it is damaged or not a checkpoint, or if its weights are not finite, since
+/// training would fail at the first step. Running statistics and optimizer state are not checked.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
-/// Loads the tensors; an Error says which does not fit, or that the network averages and the checkpoint does not.
+/// Loads the tensors. Throws Error if one does not fit, or if only one of checkpoint and network has averages.
 void load_checkpoint(Network& network, const Checkpoint& checkpoint);
 
 }  // namespace minception

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/training/evaluation.h>
+#include "training/evaluation.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,13 +9,13 @@
 namespace minception {
 namespace {
 
-/// What one row of logits says about a sample.
+/// Evaluation of one row of logits.
 struct Answer {
   double loss = 0.0;
   double probability = 0.0;       // of `predicted`
-  std::int64_t beaten_by = 0;     // classes before the label in the order of logits
-  std::int64_t predicted = 0;     // the label exactly where nothing beats it
-  bool label_is_a_number = true;  // NaN is never right, not even among the five largest of four
+  std::int64_t beaten_by = 0;     // number of classes ranked above the label
+  std::int64_t predicted = 0;     // equals the label exactly if beaten_by is 0
+  bool label_is_a_number = true;  // false for a NaN logit, which is never correct, even in top-5 of four classes
 };
 
 Answer judge(std::span<const double> logits, std::int64_t label) {
@@ -25,14 +25,14 @@ Answer judge(std::span<const double> logits, std::int64_t label) {
   Answer answer{.predicted = -1, .label_is_a_number = !std::isnan(of_label)};
   for (std::int64_t c = 0; c < classes; ++c) {
     if (!(logit(c) <= of_label) || (c < label && logit(c) == of_label)) ++answer.beaten_by;
-    // NaN beats every number and the first NaN stays; but a label that is NaN is beaten by whatever there is.
+    // NaN ranks above every number and the first NaN wins; a NaN at the label ranks below all other classes.
     if (c == label && !answer.label_is_a_number) continue;
     const bool first = answer.predicted < 0;
     if (first || (!std::isnan(logit(answer.predicted)) && !(logit(c) <= logit(answer.predicted)))) answer.predicted = c;
   }
-  if (answer.predicted < 0) answer.predicted = label;  // the only class
+  if (answer.predicted < 0) answer.predicted = label;  // single class
 
-  // Shifted by the largest logit, so that no exponential overflows; an infinite one becomes NaN here, as it should.
+  // Subtracting the largest logit prevents overflow; if it is infinite, the loss becomes NaN.
   const double largest = logit(answer.predicted);
   double sum = 0.0;
   for (double value : logits) sum += std::exp(value - largest);
@@ -41,7 +41,7 @@ Answer judge(std::span<const double> logits, std::int64_t label) {
   return answer;
 }
 
-/// NaN is no confidence at all.
+/// Sort order of mistakes; a NaN probability counts as the least confident.
 bool more_confident(const Mistake& a, const Mistake& b) {
   const auto confidence = [](const Mistake& m) { return std::isnan(m.probability) ? -1.0 : m.probability; };
   return confidence(a) != confidence(b) ? confidence(a) > confidence(b) : a.index < b.index;
@@ -54,7 +54,7 @@ std::string formatted(const char* format, Args... args) {
   return text;
 }
 
-/// UTF-8 takes as many columns as it has bytes that begin a character.
+/// Terminal columns of UTF-8 text: counts the bytes that start a character.
 std::size_t columns(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
@@ -72,7 +72,7 @@ std::string in_percent(double part) {
   return std::isnan(part) ? right_aligned("-", 8) : formatted("%6.2f %%", 100.0 * part);
 }
 
-/// A row per class: its recall and precision, and with `matrix` its row of the confusion matrix.
+/// A row per class with recall and precision; with `matrix` also its row of the confusion matrix.
 std::string class_table(const Evaluation& evaluation, const std::vector<std::string>& class_names, bool matrix) {
   const auto classes = static_cast<std::size_t>(evaluation.classes);
   const std::int64_t most = *std::max_element(evaluation.confusion.begin(), evaluation.confusion.end());
@@ -99,7 +99,7 @@ std::string class_table(const Evaluation& evaluation, const std::vector<std::str
   return text;
 }
 
-/// The largest cells beside the diagonal.
+/// The largest off-diagonal cells.
 std::string frequent_confusions(const Evaluation& evaluation, const std::vector<std::string>& class_names) {
   constexpr std::size_t kMost = 20;
   const auto classes = static_cast<std::size_t>(evaluation.classes);
@@ -123,7 +123,7 @@ std::string frequent_confusions(const Evaluation& evaluation, const std::vector<
 
 }  // namespace
 
-Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> labels,
+Evaluation evaluate(Network& network, BatchSource& feed, std::span<const std::int32_t> labels,
                     const EvaluationOptions& options, const std::function<bool(const EvaluationProgress&)>& report) {
   const std::int64_t total = feed.size();
   const std::int64_t classes = network.model().config.classes;
@@ -131,7 +131,7 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
   const std::int64_t batch_size = options.batch_size == 0 ? max_batch : options.batch_size;
   require(batch_size >= 1 && batch_size <= max_batch, "a batch size of ", batch_size,
           ": the network was planned for 1 to ", max_batch);
-  require(total >= 1, "there are no samples to evaluate");
+  require(total >= 1, "no samples to evaluate");
   require(static_cast<std::int64_t>(labels.size()) == total, labels.size(), " labels for ", total, " samples");
   for (std::size_t i = 0; i < labels.size(); ++i) {
     require(labels[i] >= 0 && labels[i] < classes, "sample ", i, " has the label ", labels[i], ": the network has ",
@@ -175,7 +175,7 @@ Evaluation evaluate(Network& network, Feed& feed, std::span<const std::int32_t> 
       go_on = report({.done = evaluation.samples, .total = total, .loss = evaluation.loss, .top1 = evaluation.top1});
     }
   }
-  network.reset_totals();  // training starts its own sums afresh
+  network.reset_metrics();  // so that the next metrics start at 0
 
   const std::size_t kept = std::min(options.most_mistakes, evaluation.mistakes.size());
   const auto end_of_kept = evaluation.mistakes.begin() + static_cast<std::ptrdiff_t>(kept);
@@ -196,7 +196,7 @@ std::vector<ClassScores> class_scores(const Evaluation& evaluation) {
   }
   for (std::size_t c = 0; c < classes; ++c) {
     const auto right = static_cast<double>(evaluation.confusion[c * classes + c]);
-    scores[c].recall = right / static_cast<double>(scores[c].samples);  // 0 / 0 is NaN
+    scores[c].recall = right / static_cast<double>(scores[c].samples);  // NaN for 0 / 0
     scores[c].precision = right / static_cast<double>(scores[c].predicted);
   }
   return scores;
@@ -206,7 +206,7 @@ std::string evaluation_table(const Evaluation& evaluation, const std::vector<std
   constexpr std::int64_t kReadable = 20;
   require(static_cast<std::int64_t>(class_names.size()) == evaluation.classes, class_names.size(), " class names for ",
           evaluation.classes, " classes");
-  return formatted("loss %.4f  top-1 %.2f %%", evaluation.loss, 100.0 * evaluation.top1) +
+  return formatted("loss %.4f  accuracy %.2f %%", evaluation.loss, 100.0 * evaluation.top1) +
          (evaluation.classes > 5 ? formatted("  top-5 %.2f %%\n\n", 100.0 * evaluation.top5) : "\n\n") +
          (evaluation.classes <= kReadable
               ? class_table(evaluation, class_names, true)

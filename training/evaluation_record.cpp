@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/data/image_file.h>
-#include <minception/training/evaluation_record.h>
+#include "training/evaluation_record.h"
+#include "core/error.h"
+#include "data/image_file.h"
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The bytes of Base64 text, or nothing if it is none.
+/// Decodes Base64; nullopt if the text is not valid Base64.
 std::optional<std::vector<std::uint8_t>> from_base64(const std::string& text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::array<int, 256> value_of;
@@ -42,36 +42,36 @@ std::optional<std::vector<std::uint8_t>> from_base64(const std::string& text) {
   return bytes;
 }
 
-/// Takes values out of a record with errors that name the file and the key.
+/// Reads values of a record; errors name the file and the key.
 class Reader {
  public:
   explicit Reader(std::string file) : file_(std::move(file)) {}
 
   template <class... Args>
   void check(bool condition, const Args&... what) const {
-    require(condition, file_, ": is no record of an evaluation: ", what...);
+    require(condition, file_, ": not an evaluation record: ", what...);
   }
   const Json& member(const Json& object, const char* key) const {
     check(object.is_object() && object.contains(key), "'", key, "' is missing");
     return object.at(key);
   }
   std::string text(const Json& value, const char* key) const {
-    check(value.is_string(), "'", key, "' is no text");
+    check(value.is_string(), "'", key, "' is not a string");
     return value.get<std::string>();
   }
   double number(const Json& value, const char* key) const {
-    check(value.is_number() || value.is_null(), "'", key, "' is no number");
+    check(value.is_number() || value.is_null(), "'", key, "' is not a number");
     return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
   }
-  /// From 0 to below `end`.
+  /// An integer in [0, end).
   std::int64_t count(const Json& value, const char* key,
                      std::int64_t end = std::numeric_limits<std::int64_t>::max()) const {
     check(value.is_number_unsigned() && value.get<std::uint64_t>() < static_cast<std::uint64_t>(end), "'", key,
-          "' is no whole number from 0 to ", end - 1);
+          "' is not an integer from 0 to ", end - 1);
     return value.get<std::int64_t>();
   }
   const Json& list(const Json& value, const char* key) const {
-    check(value.is_array(), "'", key, "' is no list");
+    check(value.is_array(), "'", key, "' is not a list");
     return value;
   }
 
@@ -111,7 +111,7 @@ void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord&
     if (entry.contains("file")) record.mistake_files.push_back(reader.text(entry.at("file"), "file"));
     if (!entry.contains("image")) continue;
     std::optional<std::vector<std::uint8_t>> image = from_base64(reader.text(entry.at("image"), "image"));
-    reader.check(image.has_value(), "the 'image' of a mistake is no Base64");
+    reader.check(image.has_value(), "the 'image' of a mistake is not Base64");
     record.mistake_images.push_back(std::move(*image));
   }
   reader.check(record.mistake_images.empty() || record.mistake_images.size() == mistakes.size(),
@@ -188,7 +188,7 @@ std::string to_json(const EvaluationRecord& record) {
                      {"class_names", record.class_names},
                      {"confusion", std::move(confusion)},
                      {"mistakes", std::move(mistakes)}};
-  // A line per key: short enough for an editor, and nlohmann/json writes what is not finite as null.
+  // One line per key keeps lines short enough for editors; nlohmann/json writes NaN and infinity as null.
   std::string text = "{";
   for (const auto& [key, value] : json.items()) {
     text += text.size() > 1 ? ",\n" : "\n";
@@ -206,7 +206,7 @@ EvaluationRecord read_evaluation_record(const std::filesystem::path& path) {
           ": cannot be read; train writes it into the folder of a run");
   const Reader reader(path.string());
   const Json json = Json::parse(content.str(), nullptr, false);
-  reader.check(json.is_object(), "it is no JSON object");
+  reader.check(json.is_object(), "it is not a JSON object");
 
   EvaluationRecord record;
   record.data = reader.text(reader.member(json, "data"), "data");

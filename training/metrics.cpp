@@ -1,7 +1,7 @@
-/// metrics.jsonl, written line by line and read as a whole.
+/// Writing and reading of metrics.jsonl.
 
-#include <minception/core/error.h>
-#include <minception/training/metrics.h>
+#include "training/metrics.h"
+#include "core/error.h"
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// nlohmann/json writes NaN and infinity as null; bytes that are no UTF-8 become replacement characters.
+/// nlohmann/json writes NaN and infinity as null; invalid UTF-8 becomes replacement characters.
 std::string one_line(const Json& line) { return line.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 const Json& member(const Json& line, const char* name) {
@@ -33,7 +33,7 @@ double number(const Json& line, const char* name) { return number_of(member(line
 
 std::int64_t count(const Json& line, const char* name) {
   const Json& value = member(line, name);
-  // A count beyond the range would come out negative.
+  // A count beyond the range of int64 would convert to a negative number.
   require(value.is_number_integer() && value.get<std::int64_t>() >= 0, "\"", name, "\" is ", one_line(value),
           ", not a count");
   return value.get<std::int64_t>();
@@ -49,13 +49,13 @@ StepMetrics step_of(const Json& line) {
                          .examples_per_second = number(line, "examples_per_second"),
                          .gradient_norm = number(line, "gradient_norm")};
   const Json& norms = member(line, "gradient_norms");
-  require(norms.is_object(), "\"gradient_norms\" is no object");
+  require(norms.is_object(), "\"gradient_norms\" is not an object");
   for (const auto& [layer, norm] : norms.items()) metrics.gradient_norms.emplace_back(layer, number_of(norm, layer));
   const auto auxiliary = line.find("auxiliary");
   if (auxiliary == line.end()) return metrics;
-  require(auxiliary->is_object(), "\"auxiliary\" is no object");
+  require(auxiliary->is_object(), "\"auxiliary\" is not an object");
   for (const auto& [head, values] : auxiliary->items()) {
-    require(values.is_object(), "\"", head, "\" in \"auxiliary\" is no object");
+    require(values.is_object(), "\"", head, "\" in \"auxiliary\" is not an object");
     metrics.auxiliary.push_back({head, number(values, "loss"), number(values, "accuracy")});
   }
   return metrics;
@@ -88,7 +88,7 @@ TestMetrics test_of(const Json& line) {
 
 Notice notice_of(const Json& line) {
   const Json& text = member(line, "text");
-  require(text.is_string(), "\"text\" is no text");
+  require(text.is_string(), "\"text\" is not a string");
   return {.epoch = count(line, "epoch"), .step = count(line, "step"), .text = text.get<std::string>()};
 }
 

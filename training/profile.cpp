@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/training/profile.h>
+#include "training/profile.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <chrono>
@@ -12,12 +12,12 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// What an operation is counted under, by the beginning of its name. The first that fits counts.
+/// Category of an operation by name prefix; the first match wins.
 std::string kind_of(std::string_view operation) {
   static constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
-      {"conv2d_1x1_group_forward", "1x1 group, forward"},
-      {"conv2d_1x1_group_backward_data", "1x1 group, data gradient"},
-      {"conv2d_1x1_group_backward_weights", "1x1 group, weight gradient"},
+      {"conv2d_fused_1x1_forward", "fused 1x1, forward"},
+      {"conv2d_fused_1x1_backward_data", "fused 1x1, data gradient"},
+      {"conv2d_fused_1x1_backward_weights", "fused 1x1, weight gradient"},
       {"conv2d_forward", "convolution, forward"},
       {"conv2d_backward_data", "convolution, data gradient"},
       {"conv2d_backward_weights", "convolution, weight gradient"},
@@ -45,7 +45,7 @@ std::string kind_of(std::string_view operation) {
       {"softmax_cross_entropy", "loss"},
       {"sgd_step", "optimizer"},
       {"adam_step", "optimizer"},
-      {"clip_factor", "optimizer"},
+      {"clip_coefficient", "optimizer"},
       {"ema_update", "optimizer"},
       {"load_batch", "data: gather, resize, normalise"},
   };
@@ -55,7 +55,7 @@ std::string kind_of(std::string_view operation) {
   return "other";
 }
 
-/// Bytes that must move: every operand once per access. Of a data set only the samples of the batch are read.
+/// Minimum memory traffic: every operand once per access. Of a data set, only the batch's samples count.
 double bytes_of(const Operation& operation) {
   double sum = 0.0;
   for_each_operand(operation, [&](std::string_view, const Tensor& tensor, Access access) {
@@ -72,10 +72,10 @@ double bytes_of(const Operation& operation) {
   return sum;
 }
 
-/// Gives a network its batches, pass after pass, always full ones.
+/// Feeds full batches to a network, pass after pass.
 class Batches {
  public:
-  Batches(Network& network, Feed& feed, const ProfileOptions& options)
+  Batches(Network& network, BatchSource& feed, const ProfileOptions& options)
       : network_(network), feed_(feed), options_(options), batch_(std::min(options.batch_size, feed.size())) {
     start();
   }
@@ -99,7 +99,7 @@ class Batches {
   }
 
   Network& network_;
-  Feed& feed_;
+  BatchSource& feed_;
   const ProfileOptions& options_;
   std::int64_t batch_, epoch_ = 1, position_ = 0;
 };
@@ -114,7 +114,7 @@ void add(std::vector<ProfiledKernel>& kernels, const ProfiledKernel& one) {
   found->credited_seconds += one.credited_seconds;
 }
 
-/// Floating-point operations and bytes go to the longest kernel of the operation.
+/// Credits the operation's floating-point operations and bytes to its longest kernel.
 void credit(ProfiledOperation& operation) {
   if (operation.kernels.empty()) return;
   ProfiledKernel& longest = *std::max_element(operation.kernels.begin(), operation.kernels.end(),
@@ -132,7 +132,7 @@ double Profile::operation_seconds() const {
   return sum;
 }
 
-Profile profile(Network& network, Feed& feed, const ProfileOptions& options) {
+Profile profile(Network& network, BatchSource& feed, const ProfileOptions& options) {
   require(options.steps >= 1 && options.warmup >= 2, "a profile of ", options.steps, " steps after ", options.warmup,
           ": at least 1 after 2 are needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",

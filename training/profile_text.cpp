@@ -1,7 +1,7 @@
-/// A profile as tables and as JSON.
+/// Profiles as tables and as JSON.
 
-#include <minception/core/error.h>
-#include <minception/training/profile.h>
+#include "core/error.h"
+#include "training/profile.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Operations that stand in one line.
+/// Sum of the operations of one kind.
 struct Line {
   std::string name;
   std::int64_t operations = 0;
@@ -41,7 +41,7 @@ std::string print(const char* format, Arguments... arguments) {
   return text;
 }
 
-/// A rate in units of 1e9 per second, or nothing where there is nothing to divide.
+/// A rate in 1e9 per second; blank if the amount or the time is 0.
 std::string rate(double amount, double seconds) {
   return amount > 0.0 && seconds > 0.0 ? print("%9.1f", amount / seconds * 1e-9) : std::string(9, ' ');
 }
@@ -96,10 +96,10 @@ std::string profile_text(const Profile& profile, std::size_t most) {
       concat("Profile of ", profile.steps, " ", what, profile.steps == 1 ? "" : "s", " of ", profile.model, ", ",
              profile.batch_size, " images each, on ", profile.device, ": ", profile.description, "\n");
   if (profile.emulated) {
-    text += "Kernels are emulated: every time below is one of the emulation and says nothing about a GPU.\n";
+    text += "Kernels are emulated: all times below are those of the emulation, not of a GPU.\n";
   }
-  text += rate_line(concat("a ", what, profile.replayed ? ", replayed as one recording" : "").c_str(),
-                    profile.step_seconds);
+  text +=
+      rate_line(concat("a ", what, profile.replayed ? ", replayed as one graph" : "").c_str(), profile.step_seconds);
   if (profile.replayed) text += rate_line("the same, each kernel started by itself", profile.eager_seconds);
   text += rate_line("the same with every operation timed (what follows)", whole);
   text += print("%-58s %9.3f ms    %+6.1f%%\n", "what the timing adds", (whole - profile.eager_seconds) * 1e3,

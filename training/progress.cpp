@@ -1,4 +1,4 @@
-#include <minception/training/progress.h>
+#include "training/progress.h"
 
 #include <unistd.h>
 

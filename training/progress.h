@@ -1,5 +1,5 @@
 #pragma once
-/// Progress of long work on stderr: a bar that redraws itself on a terminal, a plain line now and then elsewhere.
+/// Progress on stderr: a redrawn bar on a terminal, otherwise a plain line at intervals.
 
 #include <chrono>
 #include <cstdint>
@@ -9,15 +9,15 @@ namespace minception {
 
 class Progress {
  public:
-  /// `total` units of work, called `unit` ("images"), of which `begin` were done before; `label` goes in front.
+  /// `total` units of work named `unit` ("images"), `begin` of them already done; `label` is the line's prefix.
   Progress(std::string label, std::int64_t total, std::string unit, std::int64_t begin = 0);
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` units are done; `note` is shown behind ("loss 0.532").
+  /// Reports `done` completed units; `note` is appended ("loss 0.532").
   void update(std::int64_t done, const std::string& note = {});
-  /// Wipes the bar, so that something else can be printed; the next update draws it again.
+  /// Erases the bar so that other text can be printed; the next update redraws it.
   void clear();
 
  private:

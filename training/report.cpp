@@ -1,14 +1,14 @@
-/// Which parts a report has, and in which order.
+/// Sections of a report and their order.
 
-#include <minception/core/error.h>
-#include <minception/training/report.h>
-#include <minception/training/report/configuration.h>
-#include <minception/training/report/confusion.h>
-#include <minception/training/report/curves.h>
-#include <minception/training/report/page.h>
-#include <minception/training/report/run.h>
-#include <minception/training/report/summary.h>
-#include <minception/training/report/text.h>
+#include "training/report.h"
+#include "core/error.h"
+#include "training/report/configuration.h"
+#include "training/report/confusion.h"
+#include "training/report/curves.h"
+#include "training/report/page.h"
+#include "training/report/run.h"
+#include "training/report/summary.h"
+#include "training/report/text.h"
 
 #include <vector>
 
@@ -16,7 +16,7 @@ namespace minception {
 namespace report {
 namespace {
 
-// A page that is mailed around stays below 2 MB: most of it are the images of mistakes.
+// Keeps the page below 2 MB, small enough for e-mail; most of it are the images of mistakes.
 constexpr std::size_t kImageBytes = 1'000'000;
 
 struct Section {

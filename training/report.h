@@ -1,6 +1,6 @@
 #pragma once
-/// report.html: one self-contained page about one run or several: curves, confusion matrix, the most confident mistakes, the
-/// configuration, the memory plan, the speed. No external request.
+/// report.html: one self-contained page about one or several runs: curves, confusion matrix, most confident mistakes,
+/// configuration, memory plan, speed. It makes no external requests.
 
 #include <filesystem>
 #include <span>
@@ -8,9 +8,9 @@
 
 namespace minception {
 
-/// The page as text. Reads config.json, metrics.jsonl and evaluation.json of each run folder; what a run does not have
-/// (it was just started, or stopped before its first test) is left out, and said. Throws Error, naming the file, for a
-/// folder that holds no run or a file that is damaged.
+/// Returns the page. Reads config.json, metrics.jsonl and evaluation.json of each run folder. Missing parts (of a run
+/// that has just started or stopped before its first evaluation) are left out with a note. Throws Error, naming the
+/// file, for a folder without a run or a damaged file.
 std::string report_html(std::span<const std::filesystem::path> runs);
 
 }  // namespace minception

@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
-#include <minception/training/run_folder.h>
+#include "training/run_folder.h"
+#include "core/error.h"
+#include "core/safetensors.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -33,7 +33,7 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-/// The files of a folder, none if it is not there.
+/// Entries of a folder; empty if it does not exist.
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> files;
@@ -49,7 +49,7 @@ void remove_file(const fs::path& path) {
   require(!error, path.string(), ": cannot be removed: ", error.message());
 }
 
-/// What a kill can leave of a file that was to be renamed into place.
+/// Removes temporary files left by a kill.
 void remove_unfinished(const fs::path& folder) {
   for (const fs::path& file : files_in(folder)) {
     const std::string name = file.filename().string();
@@ -57,7 +57,7 @@ void remove_unfinished(const fs::path& folder) {
   }
 }
 
-/// Returns a descriptor that holds the lock, or -1 if another process has it.
+/// Returns a descriptor that holds the lock, or -1 if another process holds it.
 int try_lock(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   require(descriptor >= 0, path.string(), ": cannot be made: ", system_message());
@@ -69,7 +69,7 @@ int try_lock(const fs::path& path) {
   return -1;
 }
 
-/// Whether this open file is the one of that name.
+/// Whether the open file is still the one at this path.
 bool is_same_file(int descriptor, const fs::path& path) {
   struct stat opened = {}, named = {};
   return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
@@ -82,7 +82,7 @@ int open_metrics(const fs::path& path) {
   return descriptor;
 }
 
-/// All of a file that is open, whether it still has a name or not.
+/// Contents of an open file, even if it has been unlinked.
 std::string content_of(int descriptor) {
   std::string text;
   char part[4096];
@@ -96,7 +96,7 @@ void write_text(const fs::path& path, const std::string& text) {
   write_file_atomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
-/// The folder that is there, itself or above: where something would be made.
+/// The nearest existing ancestor of a path, or the path itself: where new files would be created.
 fs::path existing_part(fs::path path) {
   std::error_code error;
   for (; !path.empty() && !fs::exists(path, error); path = path.parent_path()) {
@@ -128,10 +128,10 @@ void RunFolder::check(const fs::path& path, Open how) {
     ::close(lock);
   }
   if (how == Open::resume) {
-    require(is_there(path / "config.json"), path.string(), ": there is no run to resume: config.json is missing");
+    require(is_there(path / "config.json"), path.string(), ": no run to resume: config.json is missing");
     return;
   }
-  // A run that ended before its first line has nothing to lose.
+  // A run that ended before its first line has no data to protect.
   const bool has_run = is_there(path / "model.safetensors") || !checkpoints_of(path).empty() ||
                        (is_there(path / kMetrics) && fs::file_size(path / kMetrics, error) > 0);
   require(how == Open::overwrite || !has_run, path.string(),
@@ -148,7 +148,7 @@ RunFolder::RunFolder(fs::path path, Open how) : path_(std::move(path)) {
   remove_unfinished(path_);
   remove_unfinished(path_ / kCheckpointFolder);
   if (how != Open::resume) {
-    // The checkpoints go first: what is left of a run whose removal was cut short cannot be resumed by mistake.
+    // Checkpoints first, so that a partly removed run cannot be resumed.
     for (const fs::path& checkpoint : checkpoints_of(path_)) remove_file(checkpoint);
     for (const fs::path& events : files_in(path_ / kEventFolder)) remove_file(events);
     for (const char* file : kFiles) remove_file(path_ / file);
@@ -185,7 +185,7 @@ void RunFolder::flush() {
   const ssize_t written = ::write(metrics_, pending_.data(), pending_.size());
   if (written == static_cast<ssize_t>(pending_.size())) return pending_.clear();
   const std::string reason = written < 0 ? system_message() : system_message(ENOSPC);
-  // The part of a line that there was room for.
+  // Removes the part of the line that was written.
   struct stat status = {};
   if (written > 0 && ::fstat(metrics_, &status) == 0) {
     [[maybe_unused]] const int ignored = ::ftruncate(metrics_, status.st_size - written);
@@ -197,7 +197,7 @@ bool RunFolder::restore(const std::string& config) {
   if (in_place()) return false;
   if (is_there(path_ / kLock)) {
     require(is_same_file(lock_, path_ / kLock), path_.string(),
-            ": another run has taken the place of this one while it went on; nothing more was written");
+            ": another run replaced this one while it was running; nothing more was written");
   } else {
     std::error_code error;
     fs::create_directories(path_, error);
@@ -222,7 +222,7 @@ Metrics RunFolder::cut_metrics(const TrainerState& state) {
     return metrics.epochs.empty() || line.step > metrics.epochs.back().step;
   });
 
-  // Lines lie in the order of their steps, those of a step in the order in which they are written.
+  // Lines are in the order of their steps; the lines of a step are in the order in which they are written.
   std::string text;
   auto notice = metrics.notices.begin();
   auto epoch = metrics.epochs.begin();
@@ -260,7 +260,7 @@ fs::path RunFolder::checkpoint_path(std::int64_t step) const {
 
 fs::path RunFolder::new_checkpoint(std::int64_t step) {
   check_in_place();
-  std::error_code ignored;  // what is wrong is said when the checkpoint is written
+  std::error_code ignored;  // the error is reported when the checkpoint is written
   fs::create_directories(path_ / kCheckpointFolder, ignored);
   return checkpoint_path(step);
 }
@@ -276,7 +276,7 @@ std::vector<fs::path> checkpoints_of(const fs::path& run) {
     const std::string name = path.filename().string();
     return !name.starts_with("step-") || !name.ends_with(".safetensors");
   });
-  // The numbers have leading zeros: longer names are of later steps, too.
+  // Numbers have leading zeros, so longer names belong to later steps.
   std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
     const std::string x = a.filename().string(), y = b.filename().string();
     return x.size() != y.size() ? x.size() > y.size() : x > y;

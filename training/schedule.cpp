@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/training/schedule.h>
+#include "training/schedule.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@ constexpr std::array<std::pair<ScheduleKind, std::string_view>, 4> kNames = {{{S
                                                                               {ScheduleKind::cosine, "cosine"},
                                                                               {ScheduleKind::one_cycle, "one-cycle"}}};
 
-/// Half a cosine between two values.
+/// Cosine interpolation between two values.
 double anneal(double from, double to, double fraction) {
   return to + (from - to) / 2.0 * (1.0 + std::cos(3.14159265358979323846 * fraction));
 }
@@ -40,7 +40,7 @@ ScheduleKind parse_schedule(std::string_view name) {
 ScheduleValues Schedule::at(std::int64_t step, std::int64_t total) const {
   require(step >= 0 && step < total, "step ", step, " of ", total, " steps does not exist");
   require(warmup_steps >= 0 && (warmup_steps == 0 || warmup_steps < total), "a warm-up of ", warmup_steps,
-          " steps leaves nothing of the ", total, " steps of the training; make it shorter");
+          " steps leaves none of the ", total, " steps of the training; make it shorter");
   if (step >= warmup_steps) return after_warmup(step, total);
   const ScheduleValues first = after_warmup(warmup_steps, total);
   const double fraction = static_cast<double>(step + 1) / static_cast<double>(warmup_steps + 1);
@@ -48,30 +48,29 @@ ScheduleValues Schedule::at(std::int64_t step, std::int64_t total) const {
 }
 
 ScheduleValues Schedule::after_warmup(std::int64_t step, std::int64_t total) const {
-  // What falls by epochs counts from the beginning; what has a shape of its own begins behind the warm-up.
+  // constant and step count from the start of training; cosine and one_cycle start after the warm-up.
   const auto now = static_cast<double>(step - warmup_steps);
   const auto steps = static_cast<double>(total - warmup_steps);
   switch (kind) {
     case ScheduleKind::constant:
       break;
     case ScheduleKind::step:
-      return {
-          learning_rate * std::pow(step_factor, static_cast<double>(step / std::max<std::int64_t>(step_interval, 1))),
-          momentum};
+      return {learning_rate * std::pow(gamma, static_cast<double>(step / std::max<std::int64_t>(step_size, 1))),
+              momentum};
     case ScheduleKind::cosine:
-      return {anneal(learning_rate, lowest_learning_rate, now / steps), momentum};
+      return {anneal(learning_rate, eta_min, now / steps), momentum};
     case ScheduleKind::one_cycle: {
-      const double first = learning_rate / initial_divisor;
-      const double last = first / final_divisor;
-      // The peak lies between two steps in general; PyTorch counts the same way.
-      const double peak = rise_fraction * steps - 1.0;
+      const double first = learning_rate / div_factor;
+      const double last = first / final_div_factor;
+      // The peak can fall between two steps, as in PyTorch.
+      const double peak = pct_start * steps - 1.0;
       if (now <= peak) {
-        const double fraction = peak > 0.0 ? now / peak : 1.0;  // a peak at the very first step
-        return {anneal(first, learning_rate, fraction), anneal(momentum, lowest_momentum, fraction)};
+        const double fraction = peak > 0.0 ? now / peak : 1.0;  // the peak is at the first step
+        return {anneal(first, learning_rate, fraction), anneal(momentum, base_momentum, fraction)};
       }
       const double end = steps - 1.0;
       const double fraction = end > peak ? (now - peak) / (end - peak) : 1.0;
-      return {anneal(learning_rate, last, fraction), anneal(lowest_momentum, momentum, fraction)};
+      return {anneal(learning_rate, last, fraction), anneal(base_momentum, momentum, fraction)};
     }
   }
   return {learning_rate, momentum};

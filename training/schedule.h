@@ -1,5 +1,5 @@
 #pragma once
-/// Learning rate and momentum as functions of the step.
+/// Learning rate and momentum schedules as functions of the step.
 
 #include <cstdint>
 #include <string>
@@ -9,19 +9,19 @@ namespace minception {
 
 enum class ScheduleKind : std::uint8_t {
   constant,
-  /// The learning rate is multiplied by a factor every so many steps (PyTorch's StepLR). Szegedy et al. 2015, section 6,
-  /// lower it by 4 % every 8 epochs.
+  /// Multiplies the learning rate by gamma every step_size steps (PyTorch's StepLR). Szegedy et al. 2015, section 6: a
+  /// decrease of 4 % every 8 epochs.
   step,
-  /// Half a cosine from the learning rate to the lowest one (Loshchilov & Hutter 2017, "SGDR", equation 5, without
-  /// restarts; PyTorch's CosineAnnealingLR).
+  /// Half a cosine from the learning rate to eta_min (Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts;
+  /// PyTorch's CosineAnnealingLR).
   cosine,
-  /// One cycle (Smith & Topin 2018, "Super-convergence"), with cosine annealing as in PyTorch's OneCycleLR: the learning
-  /// rate rises from peak/25 to the peak and falls to peak/250,000; momentum goes the other way.
+  /// One cycle (Smith & Topin 2018, "Super-convergence") with cosine annealing as in PyTorch's OneCycleLR: the learning
+  /// rate rises from peak/25 to the peak and falls to peak/250,000; momentum moves in the opposite direction.
   one_cycle,
 };
 
 std::string_view name_of(ScheduleKind kind);
-/// Throws Error that lists the names for an unknown one.
+/// Throws Error, listing the names, for an unknown name.
 ScheduleKind parse_schedule(std::string_view name);
 
 struct ScheduleValues {
@@ -31,20 +31,20 @@ struct ScheduleValues {
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
-  double learning_rate = 0.1;         ///< the first one; with one_cycle the peak
-  double momentum = 0.0;              ///< the constant one; with one_cycle the highest
-  std::int64_t warmup_steps = 0;      ///< before any kind: linear from 0, which is never used, to its first value
-  std::int64_t step_interval = 1;     ///< step: steps between two multiplications
-  double step_factor = 0.1;           ///< step: what the learning rate is multiplied by
-  double lowest_learning_rate = 0.0;  ///< cosine: one step beyond the last
-  double lowest_momentum = 0.0;       ///< one_cycle: at the peak of the learning rate
-  double rise_fraction = 0.3;         ///< one_cycle: part of its steps that rise
-  double initial_divisor = 25.0;      ///< one_cycle: the first learning rate is learning_rate / this
-  double final_divisor = 1e4;         ///< one_cycle: the last is the first / this
+  double learning_rate = 0.1;     ///< initial value; one_cycle: peak
+  double momentum = 0.0;          ///< constant; one_cycle: highest value
+  std::int64_t warmup_steps = 0;  ///< linear rise to the initial value: factor (step + 1) / (warmup_steps + 1)
+  std::int64_t step_size = 1;     ///< step: steps between two decreases
+  double gamma = 0.1;             ///< step: factor of each decrease
+  double eta_min = 0.0;           ///< cosine: value one step after the last
+  double base_momentum = 0.0;     ///< one_cycle: momentum at the peak of the learning rate
+  double pct_start = 0.3;         ///< one_cycle: fraction of its steps that rise
+  double div_factor = 25.0;       ///< one_cycle: initial learning rate = learning_rate / div_factor
+  double final_div_factor = 1e4;  ///< one_cycle: final learning rate = initial learning rate / final_div_factor
 
-  /// Values of step `step` of `total` (both from 0, the warm-up counted).
+  /// Values at step `step` of `total`; both include the warm-up, and steps count from 0.
   ScheduleValues at(std::int64_t step, std::int64_t total) const;
-  /// Whether values depend on how many steps there are in all.
+  /// Whether the values depend on the total number of steps.
   bool needs_total() const { return kind == ScheduleKind::cosine || kind == ScheduleKind::one_cycle; }
 
  private:

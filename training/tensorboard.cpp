@@ -1,9 +1,9 @@
-/// An event file is a row of frames (record_writer.h), each around one `Event` message in protobuf's wire format
-/// (protobuf.dev/programming-guides/encoding). Only five fields are needed, so they are written by hand here.
+/// An event file is a sequence of frames (record_writer.h), each containing one `Event` message in protobuf's wire
+/// format (protobuf.dev/programming-guides/encoding). Only five fields are needed, so they are encoded here by hand.
 
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
-#include <minception/training/tensorboard.h>
+#include "training/tensorboard.h"
+#include "core/error.h"
+#include "core/safetensors.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "events.out.tfevents.";
 
-// Wire types: how the value of a field is laid out.
+// Wire types: encoding of a field's value.
 constexpr unsigned kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5;
 
 template <class T>
@@ -35,7 +35,7 @@ void put_little_endian(std::string& out, T value) {
   for (std::size_t i = 0; i < sizeof(T); ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
 }
 
-/// Seven bits a byte, the lowest first; the top bit says that more follow.
+/// Seven bits per byte, lowest first; the top bit marks that more bytes follow.
 void put_varint(std::string& out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>((value & 0x7f) | 0x80);
   out += static_cast<char>(value);
@@ -49,7 +49,7 @@ void put_bytes(std::string& out, unsigned number, std::string_view bytes) {
   out += bytes;
 }
 
-/// Event{double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5}, begun with the time.
+/// Event{double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5} with the time set.
 std::string event_now() {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
   std::string event;
@@ -58,14 +58,14 @@ std::string event_now() {
   return event;
 }
 
-/// What a file begins with: TensorBoard takes its records for events of this version.
+/// First record of a file: its format version, which TensorBoard checks.
 std::string version_event() {
   std::string event = event_now();
   put_bytes(event, 3, "brain.Event:2");
   return event;
 }
 
-/// A conversion out of float's range is undefined.
+/// Converting a double out of float's range would be undefined behaviour.
 float to_float(double value) {
   if (std::abs(value) > std::numeric_limits<float>::max()) {
     return std::copysign(std::numeric_limits<float>::infinity(), value > 0.0 ? 1.0f : -1.0f);
@@ -89,7 +89,7 @@ std::string scalar_event(std::string_view tag, std::int64_t step, double scalar)
   return event;
 }
 
-/// A sum over data that holds its own sum is the same for all data; the mask keeps that from happening.
+/// Masked CRC of the TFRecord format: a CRC over data that contains its own CRC is degenerate.
 std::uint32_t masked_crc32c(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xa282ead8u; }
 
 std::string framed(std::string_view event) {
@@ -134,7 +134,7 @@ void make_folder(const std::filesystem::path& folder) {
           "; choose another folder");
 }
 
-/// TensorBoard reads the files of a folder in the order of their names, so the time comes first.
+/// TensorBoard reads files in the order of their names, so names start with the time.
 std::filesystem::path new_name(const std::filesystem::path& folder) {
   static std::atomic<unsigned> counter{0};
   std::array<char, 256> host{};
@@ -204,9 +204,9 @@ void EventFile::record(const std::string& event) {
   } while (written < 0 && errno == EINTR);
   if (written == static_cast<ssize_t>(frame.size())) return;
 
-  // A write cut short sets no errno: there was room for a part of it.
+  // A short write sets no errno: the disk was full after part of the frame.
   const int reason = written < 0 ? errno : ENOSPC;
-  // What follows a torn record would be lost, so the part goes; where that fails, too, TensorBoard stops there.
+  // Records after a torn one would be lost, so the part is removed; if that fails, TensorBoard stops reading there.
   struct stat status {};
   if (written > 0 && ::fstat(descriptor_, &status) == 0) {
     [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, status.st_size - written);
@@ -238,7 +238,7 @@ void rewrite_events(const std::filesystem::path& folder, const Metrics& metrics)
   std::filesystem::path path;
   do path = new_name(folder);
   while (std::filesystem::exists(path, error));
-  // The new file first: a full disk must not cost the old ones.
+  // Write the new file first, so that a full disk does not lose the old ones.
   write_file_atomically(path, std::as_bytes(std::span(frames)));
   for (const std::filesystem::path& old_file : old_files) {
     std::filesystem::remove(old_file, error);

@@ -1,8 +1,8 @@
 #pragma once
-/// TensorBoard event files: TFRecord frames (length, masked CRC-32C, data, masked CRC-32C) of `Event` messages, written by
-/// hand (tensorflow/core/util/event.proto, tensorflow/core/lib/io/record_writer.h).
+/// TensorBoard event files: TFRecord frames (length, masked CRC-32C, data, masked CRC-32C) of `Event` messages, encoded
+/// without TensorFlow (tensorflow/core/util/event.proto, tensorflow/core/lib/io/record_writer.h).
 
-#include <minception/training/metrics.h>
+#include "training/metrics.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -11,21 +11,23 @@
 
 namespace minception {
 
-/// Appends scalars to an event file. Every scalar is one write, so a kill leaves whole records or one torn at the end,
+/// Appends scalars to an event file. Every scalar is one write, so a kill leaves at most one torn record at the end,
 /// which TensorBoard skips.
 class EventFile {
  public:
-  /// Makes `folder` where needed and a new file in it, "events.out.tfevents.<seconds>.<host>.<process>.<n>". Throws Error.
+  /// Creates `folder` if needed and a new file "events.out.tfevents.<seconds>.<host>.<process>.<n>" in it. Throws
+  /// Error.
   explicit EventFile(const std::filesystem::path& folder);
   ~EventFile();
   EventFile(const EventFile&) = delete;
   EventFile& operator=(const EventFile&) = delete;
 
   void scalar(std::string_view tag, std::int64_t step, double value);
-  /// loss/train, accuracy/train, learning_rate, momentum, gradient_norm/all, gradient_norm/LAYER, examples_per_second.
+  /// loss/train, accuracy/train, learning_rate, momentum, gradient_norm/all, gradient_norm/LAYER, examples_per_second,
+  /// and loss/HEAD and accuracy/HEAD per auxiliary head.
   void add(const StepMetrics& metrics);
-  /// epoch/train_loss, epoch/train_accuracy, epoch/test_loss, epoch/test_accuracy, epoch/test_top5 (epoch/validation_...
-  /// in a run with validation images).
+  /// epoch/train_loss, epoch/train_accuracy, epoch/test_loss, epoch/test_accuracy, epoch/test_top5
+  /// (epoch/validation_... in a run with validation images).
   void add(const EpochMetrics& metrics);
 
   const std::filesystem::path& path() const { return path_; }
@@ -37,11 +39,10 @@ class EventFile {
   int descriptor_ = -1;
 };
 
-/// A folder that holds what `metrics` say and nothing else: event files in it are removed, one new one is written. So a
-/// resumed run shows no step twice.
+/// Replaces the event files in `folder` by one new file with `metrics`, so that a resumed run shows no step twice.
 void rewrite_events(const std::filesystem::path& folder, const Metrics& metrics);
 
-/// CRC-32C (Castagnoli), as RFC 3720 B.4 has it.
+/// CRC-32C (Castagnoli), RFC 3720 section B.4.
 std::uint32_t crc32c(std::string_view bytes);
 
 }  // namespace minception

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/training/trainer.h>
+#include "training/trainer.h"
+#include "core/error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,14 +10,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Steps between two copies of the parameters to come back to. The copy costs as much as a small part of one step.
+/// Steps between two copies of the parameters, to return to on error. A copy costs a small fraction of a step.
 constexpr std::int64_t kStepsPerCopy = 100;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
 
-Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
+Trainer::Trainer(Network& network, BatchSource& feed, const TrainerOptions& options)
     : network_(network),
       feed_(feed),
       options_(options),
@@ -31,7 +31,7 @@ Trainer::Trainer(Network& network, Feed& feed, const TrainerOptions& options)
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
-  options.schedule.at(0, total_steps());  // says what is wrong with it
+  options.schedule.at(0, total_steps());  // validates the schedule
   plateau_ = PlateauWatch(network.model().config.classes, total_steps());
   check_batch_norms();
 }
@@ -46,7 +46,7 @@ std::int64_t Trainer::samples_per_epoch(const Network& network, std::int64_t sam
   return samples;
 }
 
-/// Passes hold as many samples as the batch size, but for the last one of an epoch, which holds what is left.
+/// All passes have the full batch size, except the last one of an epoch, which has the remaining samples.
 void Trainer::check_batch_norms() const {
   const Plan& plan = network_.plan(Mode::training);
   plan.check_batch_norms(std::min(options_.batch_size, samples_));
@@ -66,8 +66,8 @@ Trainer::Batch Trainer::next_batch() const {
           .step = state_.step};
 }
 
-/// f(batch of the pass, its options) for the passes that a step is made of: the first overwrites the gradients, the others
-/// add to them, the last updates. Every loss is divided by the samples of the step.
+/// Calls f(batch of the pass, its options) for the passes of a step: the first overwrites the gradients, the others
+/// accumulate, the last one updates. Every loss is divided by the samples of the step.
 template <class F>
 void Trainer::for_each_pass(const Batch& batch, F&& f) {
   for (std::int64_t done = 0; done < batch.size;) {
@@ -81,7 +81,7 @@ void Trainer::for_each_pass(const Batch& batch, F&& f) {
   }
 }
 
-void Trainer::feed_from(std::int64_t position) {
+void Trainer::batch_source_from(std::int64_t position) {
   feed_.start(network_, Mode::training,
               {.batch_size = options_.batch_size,
                .shuffle = options_.shuffle,
@@ -91,7 +91,7 @@ void Trainer::feed_from(std::int64_t position) {
                .balance = options_.balance});
 }
 
-/// Everything that the pass of this batch reads.
+/// Sets the input and control values of a pass.
 void Trainer::prepare(const Batch& batch) {
   const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
   feed_.next(batch.size);
@@ -102,11 +102,11 @@ void Trainer::prepare(const Batch& batch) {
 bool Trainer::train_epoch(const TrainerHooks& hooks) {
   require(!finished(), "the training has run its ", options_.epochs, " epochs or ", total_steps(), " steps");
   if (epoch_trained()) return true;
-  feed_from(state_.position);
+  batch_source_from(state_.position);
   if (state_.on_device.empty()) {
-    network_.reset_totals();
+    network_.reset_metrics();
   } else {
-    network_.set_totals(state_.on_device);
+    network_.set_metrics(state_.on_device);
   }
   watch_.remember();
   remembered_ = state_;
@@ -138,21 +138,21 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
 }
 
 void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double momentum) {
-  const Totals part = network_.totals();  // waits for the device
+  const LossMetrics part = network_.metrics();  // synchronizes with the device
   const double seconds = seconds_since(line_start_);
   const auto samples = static_cast<double>(state_.position - state_.line_position);
   const NetworkWatch::Norms gradients = watch_.gradient_norms();
-  const bool last = epoch_trained() || steps_done();  // nobody would meet weights that its last update spoiled
+  const bool last = epoch_trained() || steps_done();  // no later step would detect NaN from the last update
   if (!std::isfinite(part.loss) || !gradients.not_finite.empty() ||
       (last && !watch_.parameter_norms().not_finite.empty())) {
     explain_not_finite(hooks);
   }
   std::vector<StepMetrics::Auxiliary> auxiliary;
   for (std::size_t j = 0; j < network_.model().auxiliary.size(); ++j) {
-    const Totals totals = network_.totals(j + 1);
-    auxiliary.push_back({network_.model().auxiliary[j].name, totals.loss / samples, totals.correct / samples});
+    const LossMetrics metrics = network_.metrics(j + 1);
+    auxiliary.push_back({network_.model().auxiliary[j].name, metrics.loss / samples, metrics.correct / samples});
   }
-  network_.reset_totals();
+  network_.reset_metrics();
   state_.epoch_sums.loss += part.loss;
   state_.epoch_sums.correct += part.correct;
   state_.seconds += seconds;
@@ -184,7 +184,7 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
   timed_from_ = state_.position;
 }
 
-/// One step with a look at everything that is written.
+/// One step that checks the outputs of every operation.
 void Trainer::checked_step(const Batch& batch, const TrainerHooks& hooks) {
   for_each_pass(batch, [&](const Batch& pass, const TrainStepOptions& step) {
     prepare(pass);
@@ -195,7 +195,7 @@ void Trainer::checked_step(const Batch& batch, const TrainerHooks& hooks) {
 }
 
 void Trainer::checked_update(const Batch& batch, const TrainerHooks& hooks) {
-  // The update is the same whatever the batch, of which a pass has at most so many.
+  // The update is independent of the batch, and the plan is bound for at most batch_size samples.
   network_.run(Mode::training, std::min(batch.size, options_.batch_size), Phase::update);
   const std::string parameter = watch_.parameter_norms().not_finite;
   if (!parameter.empty()) {
@@ -203,23 +203,23 @@ void Trainer::checked_update(const Batch& batch, const TrainerHooks& hooks) {
   }
 }
 
-/// Repeats the steps since the last copy one by one, which gives the same bits, and looks closely at the first bad one.
+/// Repeats the steps since the last copy one by one, with the same bits, and locates the first bad operation.
 void Trainer::explain_not_finite(const TrainerHooks& hooks) {
   const std::int64_t end = state_.step;
   watch_.go_back();
   state_ = remembered_;
-  feed_from(state_.position);
+  batch_source_from(state_.position);
   while (state_.step < end) {
     const Batch batch = next_batch();
     for_each_pass(batch, [&](const Batch& pass, TrainStepOptions step) {
       prepare(pass);
-      network_.reset_totals();
+      network_.reset_metrics();
       step.update = false;
       network_.train_step(pass.size, step);
-      if (std::isfinite(network_.totals().loss) && watch_.gradient_norms().not_finite.empty()) return;
-      // The pass again, by itself: the gradients that it would add to are spoiled.
+      if (std::isfinite(network_.metrics().loss) && watch_.gradient_norms().not_finite.empty()) return;
+      // Repeat the pass without accumulation: the accumulated gradients are already not finite.
       const bool sums = std::exchange(step.accumulate, false);
-      network_.reset_totals();
+      network_.reset_metrics();
       std::string where = watch_.find_not_finite(pass.size, step);
       if (where.empty() && sums) where = "the gradients' sum over several passes (--accumulate)";
       if (!where.empty()) fail_not_finite(hooks, batch, where);
@@ -234,7 +234,7 @@ void Trainer::explain_not_finite(const TrainerHooks& hooks) {
 }
 
 void Trainer::fail_not_finite(const TrainerHooks& hooks, const Batch& batch, const std::string& where) {
-  watch_.go_back();  // the look has moved running statistics
+  watch_.go_back();  // the check changed running statistics
   state_ = remembered_;
   const std::string what =
       concat("step ", batch.step + 1, " (epoch ", batch.epoch, ", samples ", batch.position, " to ",
@@ -265,7 +265,7 @@ TrainerState Trainer::state() const {
   state.on_device.clear();
   if (state_.position > state_.line_position) {
     state.seconds += seconds_since(line_start_);
-    for (std::size_t head = 0; head < network_.heads(); ++head) state.on_device.push_back(network_.totals(head));
+    for (std::size_t head = 0; head < network_.heads(); ++head) state.on_device.push_back(network_.metrics(head));
   }
   return state;
 }
@@ -274,7 +274,7 @@ void Trainer::set_state(const TrainerState& state) {
   require(state.epoch >= 1 && state.position >= 0 && state.position <= samples_ && state.line_position >= 0 &&
               state.line_position <= state.position && state.step >= 0 &&
               (state.on_device.empty() || state.on_device.size() == network_.heads()),
-          "a training cannot go on from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
+          "cannot resume from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
   const std::int64_t steps =
       (state.epoch - 1) * steps_per_epoch() + (state.position + samples_per_step() - 1) / samples_per_step();
   require(state.step == steps, "step ", state.step, " is not where sample ", state.position, " of epoch ", state.epoch,

@@ -1,7 +1,7 @@
-#include <minception/core/error.h>
-#include <minception/models/finite.h>
-#include <minception/models/weights.h>
-#include <minception/training/watch.h>
+#include "training/watch.h"
+#include "core/error.h"
+#include "models/finite.h"
+#include "models/weights.h"
 
 #include <cmath>
 #include <cstdio>
@@ -16,20 +16,20 @@ DType master_of(const Network& network) { return network.plan(Mode::inference).m
 NetworkWatch::NetworkWatch(Network& network) : network_(network) {
   for (const Parameter& parameter : network.parameters().all()) {
     if (!parameter.trained()) continue;
-    segments_.push_back({.begin = parameter.begin, .count = parameter.shape.elements()});
+    groups_.push_back({.begin = parameter.begin, .count = parameter.shape.elements()});
     names_.push_back(parameter.name);
   }
-  norm_memory_ = network.backend().allocate(segments_.size() * 2 * size_of(master_of(network)));
+  norm_memory_ = network.backend().allocate(groups_.size() * 2 * size_of(master_of(network)));
 }
 
 NetworkWatch::Norms NetworkWatch::norms(const void* flat) {
   Backend& backend = network_.backend();
   const DType dtype = master_of(network_);
-  const auto count = static_cast<std::int64_t>(segments_.size());
-  // Operations take their inputs as Tensors, which may be written to.
+  const auto count = static_cast<std::int64_t>(groups_.size());
+  // Operation operands are Tensors, which are never const.
   const Tensor x(Shape{network_.parameters().flat_parameters()}, dtype, const_cast<void*>(flat), backend.device());
-  const SegmentNorms operation{
-      .segments = segments_, .x = x, .y = Tensor({count, 2}, dtype, norm_memory_.data(), backend.device())};
+  const GroupNorms operation{
+      .groups = groups_, .x = x, .y = Tensor({count, 2}, dtype, norm_memory_.data(), backend.device())};
   const std::size_t workspace = backend.plan(operation).workspace;
   if (workspace_memory_.bytes() < workspace) workspace_memory_ = backend.allocate(workspace);
   backend.run(operation, {workspace_memory_.data(), workspace_memory_.bytes()});
@@ -68,7 +68,7 @@ void NetworkWatch::remember() {
 
 void NetworkWatch::go_back() {
   copy_remembered(true);
-  network_.flat_parameters();  // says that they changed
+  network_.flat_parameters();  // marks the parameters as changed
 }
 
 void NetworkWatch::copy_remembered(bool back) {
@@ -97,7 +97,7 @@ std::string NetworkWatch::find_not_finite(std::int64_t batch, const TrainStepOpt
 
 std::optional<std::string> PlateauWatch::add(double loss, std::int64_t steps) {
   const double chance = std::log(static_cast<double>(classes_));
-  if (!(std::abs(loss - chance) <= 0.01 * chance)) {
+  if (!(loss >= 0.99 * chance)) {
     steps_ = 0;
     return std::nullopt;
   }
@@ -107,7 +107,7 @@ std::optional<std::string> PlateauWatch::add(double loss, std::int64_t steps) {
   char number[32];
   std::snprintf(number, sizeof number, "%.3f", chance);
   return concat("for ", steps_, " steps the loss has been ln(", classes_, ") = ", number,
-                ": the network answers as if by chance. A GoogLeNet without BatchNorm often begins like this; if it "
+                " or more: this is chance level. A GoogLeNet without BatchNorm often starts like this; if it "
                 "stays, try another --seed, another --lr, --initialization kaiming-normal, or --model googlenet_bn");
 }
 

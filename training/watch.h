@@ -1,8 +1,8 @@
 #pragma once
-/// Training watches itself: gradient norms, numbers that are not finite and where they come from, a loss that stays at
-/// chance.
+/// Checks during training: gradient norms, the origin of values that are not finite, and a loss plateau at chance
+/// level.
 
-#include <minception/models/network.h>
+#include "models/network.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,29 +13,29 @@
 
 namespace minception {
 
-/// Looks at the flat buffers of a network, and remembers them to come back to an earlier step.
+/// Computes norms of a network's flat buffers, and copies them to return to an earlier step.
 class NetworkWatch {
  public:
-  /// Allocates what it needs. The network was made for training, and outlives the watch.
+  /// Allocates its device memory. The network must be made for training and must outlive the watch.
   explicit NetworkWatch(Network& network);
 
   struct Norms {
     double all = 0.0;
-    /// Per top-level layer ("conv1", "inception3a", ..., an auxiliary head), in the order of the network.
+    /// Per top-level layer ("conv1", "inception3a", ..., an auxiliary head), in network order.
     std::vector<std::pair<std::string, double>> layers;
-    /// The first parameter of which an element is not finite; "" if there is none.
+    /// The first parameter with an element that is not finite, or "".
     std::string not_finite;
   };
   Norms gradient_norms();
   Norms parameter_norms();
 
-  /// Remembers parameters, running statistics, averages and the optimizer's state, on the device; takes back what was remembered.
+  /// Copies parameters, running statistics, averages and optimizer state on the device; `go_back` restores the copy.
   void remember();
   void go_back();
 
-  /// Runs forward and backward pass of the batch that the network was given, looks at everything that each operation
-  /// writes, and says where the first number that is not finite came up: "forward of inception3a.branch2.0.conv
-  /// (conv2d_forward): 3 of 73728 values of y are not finite". "" if all are finite. Parameters are left as they are.
+  /// Runs forward and backward pass of the current batch and checks the outputs of each operation. Returns the first
+  /// that is not finite: "forward of inception3a.branch2.0.conv (conv2d_forward): 3 of 73728 values of y are not
+  /// finite", or "" if all are finite. Parameters do not change.
   std::string find_not_finite(std::int64_t batch, const TrainStepOptions& options = {});
 
  private:
@@ -43,23 +43,23 @@ class NetworkWatch {
   void copy_remembered(bool back);
 
   Network& network_;
-  std::vector<ParameterSegment> segments_;
-  std::vector<std::string> names_;  // of the segments
+  std::vector<ParameterGroup> groups_;
+  std::vector<std::string> names_;  // of the groups
   Buffer norm_memory_, workspace_memory_;
   std::vector<std::pair<std::span<std::byte>, Buffer>> remembered_;
 };
 
-/// Notices a loss that stays at ln(classes), what a network earns that answers as if by chance: the way in which GoogLeNet
-/// without BatchNorm fails.
+/// Detects a loss that stays at ln(classes), the loss of a chance-level classifier, or above it: the typical failure of
+/// GoogLeNet without BatchNorm, and of a learning rate that is far too high or too low.
 class PlateauWatch {
  public:
-  /// It is said after 200 steps, in a training of fewer than 400 after half of them, but not before 10.
+  /// The notice comes after clamp(total_steps / 2, 10, 200) steps at chance level.
   PlateauWatch(std::int64_t classes, std::int64_t total_steps)
       : classes_(classes), patience_(std::clamp<std::int64_t>(total_steps / 2, 10, 200)) {}
-  /// The mean loss of `steps` further steps. Returns what is to be said, once per plateau.
+  /// Adds the mean loss of `steps` further steps. Returns the notice, once per plateau.
   std::optional<std::string> add(double loss, std::int64_t steps);
 
-  /// Steps at chance so far: what a checkpoint keeps.
+  /// Steps at chance level so far, for checkpoints.
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 

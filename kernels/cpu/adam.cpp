@@ -1,9 +1,9 @@
 /// Adam and AdamW over the flat parameter buffer, one pass for all parameters.
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/parameter_runs.h>
-#include <minception/kernels/cpu/view.h>
+#include "core/moving_average.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/parameter_runs.h"
+#include "kernels/cpu/view.h"
 
 #include <cmath>
 
@@ -11,12 +11,12 @@ namespace minception {
 namespace {
 
 struct Step {
-  float rate;         ///< learning rate over the first moment's bias correction
-  float factor;       ///< of the gradient
-  float decay;        ///< of the gradient, or with `decoupled` of the weight itself
-  float beta1, new1;  ///< new: 1 - beta
+  float rate;         ///< learning rate / bias correction of the first moment
+  float factor;       ///< multiplies the gradient
+  float decay;        ///< weight decay; with `decoupled`, times the learning rate
+  float beta1, new1;  ///< new = 1 - beta
   float beta2, new2;
-  float spread;  ///< 1 / sqrt of the second moment's bias correction
+  float spread;  ///< 1 / sqrt(bias correction of the second moment)
   float epsilon;
 
   template <bool decoupled>
@@ -48,11 +48,11 @@ void CpuBackend::adam_step(const AdamStep& op, Workspace) {
   float* w = cpu::values(op.w);
   float* m = cpu::values(op.m);
   float* v = cpu::values(op.v);
-  const auto run = [&](const ParameterSegment& segment, std::int64_t first, std::int64_t count) {
-    const double rate = schedule[0] * segment.learning_rate_scale;
+  const auto run = [&](const ParameterGroup& group, std::int64_t first, std::int64_t count) {
+    const double rate = schedule[0] * group.learning_rate_scale;
     const Step step = {.rate = static_cast<float>(rate / correction1),
                        .factor = factor,
-                       .decay = static_cast<float>((op.decoupled ? rate : 1.0) * segment.weight_decay),
+                       .decay = static_cast<float>((op.decoupled ? rate : 1.0) * group.weight_decay),
                        .beta1 = schedule[1],
                        .new1 = static_cast<float>(1.0 - beta1),
                        .beta2 = static_cast<float>(op.beta2),
@@ -65,7 +65,7 @@ void CpuBackend::adam_step(const AdamStep& op, Workspace) {
       step.update<false>(count, g + first, w + first, m + first, v + first);
     }
   };
-  cpu::for_each_trained_run(threads_, op.w.elements(), op.segments, run);
+  cpu::for_each_trained_run(threads_, op.w.elements(), op.groups, run);
 }
 
 }  // namespace minception

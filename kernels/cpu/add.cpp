@@ -1,7 +1,7 @@
 /// Residual addition: y = a + scale * b.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 

@@ -1,8 +1,8 @@
 /// Average pooling.
 
-#include <minception/kernels/cpu/window.h>
+#include "kernels/cpu/window.h"
 
-#include <minception/kernels/cpu/backend.h>
+#include "kernels/cpu/backend.h"
 
 namespace minception {
 namespace {

@@ -1,7 +1,8 @@
-/// The parts of the cpu backend that are not an operation.
+/// The cpu backend apart from its operations.
 
-#include <minception/core/error.h>
-#include <minception/kernels/cpu/backend.h>
+#include "kernels/cpu/backend.h"
+#include "core/error.h"
+#include "core/host_memory.h"
 
 #include <omp.h>
 
@@ -14,7 +15,7 @@ namespace {
 
 int resolve(int threads) {
   require(threads >= 0, "the cpu backend cannot run on ", threads, " threads; ask for 1 or more, or 0 for all");
-  // A primitive that is built for more threads than OpenMP then starts would wait for them for ever.
+  // A primitive built for more threads than OpenMP starts deadlocks.
   const int most = std::min(omp_get_thread_limit(), 4 * omp_get_num_procs());
   require(threads <= most, "the cpu backend cannot run on ", threads, " threads; here at most ", most, " are possible");
   return threads > 0 ? threads : std::min(omp_get_max_threads(), most);

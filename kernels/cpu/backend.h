@@ -1,9 +1,9 @@
 #pragma once
 /// The cpu backend: oneDNN for matrix products and convolutions, OpenMP for everything else.
 
-#include <minception/kernels/backend.h>
-#include <minception/kernels/cpu/onednn.h>
-#include <minception/kernels/cpu/scratch.h>
+#include "kernels/backend.h"
+#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/scratch.h"
 
 #include <string>
 #include <string_view>
@@ -11,9 +11,9 @@
 
 namespace minception {
 
-/// Computes in f32, and with AVX-512 in bf16: tensors and the factors of products are bf16 then, sums and everything in
-/// master dtype f32. The thread count is fixed when the backend is made and is part of what "the same bits"
-/// means. A backend is used by one thread at a time.
+/// Computes in f32 and, with AVX-512, in bf16: then tensors and the factors of products are bf16, sums and operands in
+/// master dtype f32. The thread count is fixed at construction; results are bitwise reproducible for the same thread
+/// count. Not thread-safe: use a backend from one thread at a time.
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(int threads);
@@ -21,8 +21,8 @@ class CpuBackend final : public Backend {
   std::string_view name() const override { return "cpu"; }
   std::string description() const override;
   Device device() const override { return {}; }
-  /// One line per convolution that oneDNN was asked for: "conv2d_forward <shape>: jit:avx512_core", or "none"
-  /// where it has nothing better than its reference loops and matrix products serve instead.
+  /// One line per convolution shape requested from oneDNN: "conv2d_forward <shape>: jit:avx512_core", or "none" if
+  /// oneDNN has only its reference loops and matrix products are used instead.
   std::vector<std::string> implementations() const { return onednn_.implementations(); }
 
   Buffer allocate(std::size_t bytes) override;
@@ -32,61 +32,19 @@ class CpuBackend final : public Backend {
   void fill_zero(void* device, std::size_t bytes) override;
   void synchronize() override {}
 
-  void load_batch(const LoadBatch&, Workspace) override;
-  void conv2d_forward(const Conv2dForward&, Workspace) override;
-  void conv2d_backward_data(const Conv2dBackwardData&, Workspace) override;
-  void conv2d_backward_weights(const Conv2dBackwardWeights&, Workspace) override;
-  void conv2d_1x1_group_forward(const Conv2d1x1GroupForward&, Workspace) override;
-  void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData&, Workspace) override;
-  void conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights&, Workspace) override;
-  void linear_forward(const LinearForward&, Workspace) override;
-  void linear_backward_data(const LinearBackwardData&, Workspace) override;
-  void linear_backward_weights(const LinearBackwardWeights&, Workspace) override;
-  void relu_forward(const ReluForward&, Workspace) override;
-  void relu_backward(const ReluBackward&, Workspace) override;
-  void max_pool2d_forward(const MaxPool2dForward&, Workspace) override;
-  void max_pool2d_backward(const MaxPool2dBackward&, Workspace) override;
-  void avg_pool2d_forward(const AvgPool2dForward&, Workspace) override;
-  void avg_pool2d_backward(const AvgPool2dBackward&, Workspace) override;
-  void adaptive_avg_pool2d_forward(const AdaptiveAvgPool2dForward&, Workspace) override;
-  void adaptive_avg_pool2d_backward(const AdaptiveAvgPool2dBackward&, Workspace) override;
-  void global_avg_pool_forward(const GlobalAvgPoolForward&, Workspace) override;
-  void global_avg_pool_backward(const GlobalAvgPoolBackward&, Workspace) override;
-  void concat_forward(const ConcatForward&, Workspace) override;
-  void split(const Split&, Workspace) override;
-  void flatten_forward(const FlattenForward&, Workspace) override;
-  void flatten_backward(const FlattenBackward&, Workspace) override;
-  void add_forward(const AddForward&, Workspace) override;
-  void add_backward(const AddBackward&, Workspace) override;
-  void fill(const Fill&, Workspace) override;
-  void cast(const Cast&, Workspace) override;
-  void batch_norm_forward_training(const BatchNormForwardTraining&, Workspace) override;
-  void batch_norm_forward_inference(const BatchNormForwardInference&, Workspace) override;
-  void batch_norm_backward(const BatchNormBackward&, Workspace) override;
-  void batch_norm_backward_inference(const BatchNormBackwardInference&, Workspace) override;
-  void fold_batch_norm(const FoldBatchNorm&, Workspace) override;
-  void local_response_norm_forward(const LocalResponseNormForward&, Workspace) override;
-  void local_response_norm_backward(const LocalResponseNormBackward&, Workspace) override;
-  void dropout_forward(const DropoutForward&, Workspace) override;
-  void dropout_backward(const DropoutBackward&, Workspace) override;
-  void softmax_cross_entropy(const SoftmaxCrossEntropy&, Workspace) override;
-  void sgd_step(const SgdStep&, Workspace) override;
-  void adam_step(const AdamStep&, Workspace) override;
-  void clip_factor(const ClipFactor&, Workspace) override;
-  void ema_update(const EmaUpdate&, Workspace) override;
-  void segment_norms(const SegmentNorms&, Workspace) override;
+  MINCEPTION_OPERATIONS(MINCEPTION_OVERRIDE_OPERATION)
 
  protected:
   Requirements requirements(const Operation& operation) override;
 
  private:
-  // What the operations need that need anything; each beside its operation. The others meet the template.
+  // Memory requirements, each defined next to its operation; the template is for operations without any.
   Requirements needs(const Conv2dForward&);
   Requirements needs(const Conv2dBackwardData&);
   Requirements needs(const Conv2dBackwardWeights&);
-  Requirements needs(const Conv2d1x1GroupForward&);
-  Requirements needs(const Conv2d1x1GroupBackwardData&);
-  Requirements needs(const Conv2d1x1GroupBackwardWeights&);
+  Requirements needs(const Conv2dFused1x1Forward&);
+  Requirements needs(const Conv2dFused1x1BackwardData&);
+  Requirements needs(const Conv2dFused1x1BackwardWeights&);
   Requirements needs(const LinearForward&);
   Requirements needs(const LinearBackwardData&);
   Requirements needs(const LinearBackwardWeights&);
@@ -97,38 +55,37 @@ class CpuBackend final : public Backend {
   Requirements needs(const LocalResponseNormForward&);
   Requirements needs(const LocalResponseNormBackward&);
   Requirements needs(const SoftmaxCrossEntropy&);
-  Requirements needs(const ClipFactor&);
-  Requirements needs(const SegmentNorms&);
+  Requirements needs(const ClipCoefficient&);
+  Requirements needs(const GroupNorms&);
   template <class Other>
   Requirements needs(const Other&) {
     return {};
   }
 
-  // 1x1 convolutions and fully connected layers: matrix products over the pixels (conv2d_1x1_group.cpp).
+  // 1x1 convolutions and fully connected layers as matrix products over the pixels (conv2d_fused_1x1.cpp).
   struct Pointwise {
     const Tensor &x, &w, &bias;
     bool relu;
     const Tensor* y;
     std::size_t members;
   };
-  void pointwise_forward(const Pointwise& op, const Tensor& packed, bool refresh_packed, cpu::Scratch scratch);
+  void pointwise_forward(const Pointwise& op, const Tensor& prepacked, bool refresh_prepacked, cpu::Scratch scratch);
   void pointwise_backward_data(const Tensor* dy, std::size_t members, const Tensor& w, const GradTarget& target,
                                cpu::Scratch scratch);
   void pointwise_backward_weights(const Tensor& x, const Tensor* dy, std::size_t members, const Tensor& dw,
                                   const Tensor& dbias, bool accumulate, cpu::Scratch scratch);
-  Requirements pointwise_needs(const Pointwise& op, const Tensor& packed) const;
+  Requirements pointwise_needs(const Pointwise& op, const Tensor& prepacked) const;
   Requirements pointwise_backward_data_needs(const Tensor& w, const Tensor& dx) const;
   Requirements pointwise_backward_weights_needs(const Tensor* dy, std::size_t members, const Tensor& dbias) const;
 
-  // Convolutions of images so small that most taps of the filter see nothing but padding
-  // (conv2d_small_image.cpp).
+  // Convolutions of images so small that most filter positions are on padding (conv2d_small_image.cpp).
   void small_image_forward(const Conv2dForward&, cpu::Scratch scratch);
   void small_image_backward_data(const Conv2dBackwardData&, cpu::Scratch scratch);
   void small_image_backward_weights(const Conv2dBackwardWeights&, cpu::Scratch scratch);
   Requirements small_image_needs(const Conv2dForward&) const;
   Requirements small_image_needs(const Conv2dBackwardData&) const;
 
-  // 3x3 convolutions in tiles (conv2d_winograd.cpp).
+  // 3x3 convolutions by Winograd's minimal filtering (conv2d_winograd.cpp).
   void winograd_forward(const Conv2dForward&, cpu::Scratch scratch);
   void winograd_backward_data(const Conv2dBackwardData&, cpu::Scratch scratch);
   void winograd_backward_weights(const Conv2dBackwardWeights&, cpu::Scratch scratch);

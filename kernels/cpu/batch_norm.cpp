@@ -1,11 +1,10 @@
-/// Batch normalisation. Statistics in one pass over x, soundly: blocks of 64 pixels are summed in f32
-/// relative to their own first pixel, so a large mean does not cancel, and merged in f64 (Chan, Golub &
-/// LeVeque 1983, "Algorithms for computing the sample variance", the pairwise update). Blocks and threads
-/// merge in a fixed order.
+/// Batch normalisation. Statistics take one pass over x: blocks of 64 pixels are summed in f32 relative to their first
+/// pixel, which avoids cancellation with a large mean, and merged in f64 by the pairwise update of Chan, Golub &
+/// LeVeque 1983, "Algorithms for computing the sample variance". Blocks and threads are merged in a fixed order.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/reduce.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/reduce.h"
+#include "kernels/cpu/view.h"
 
 #include <cmath>
 
@@ -14,7 +13,7 @@ namespace {
 
 using namespace cpu;
 
-/// Adds `count_b` values of mean b and sum of squared deviations `squares_b` to `count` values of a.
+/// Merges the statistics of two sets: count, mean and sum of squared deviations. Updates `mean` and `squares` in place.
 inline void merge(double count, double& mean, double& squares, double count_b, double mean_b, double squares_b) {
   const double delta = mean_b - mean;
   const double share = count_b / (count + count_b);
@@ -68,7 +67,7 @@ class Statistics {
     std::fill_n(sums, width_, 0.0f);
     std::fill_n(square_sums, width_, 0.0f);
     std::int64_t row = begin;
-    // Two rows at a time: half the loads and stores of the sums.
+    // Two rows at a time halve the loads and stores of the sums.
     for (; row + 2 <= end; row += 2) {
       const T* a = x.pixel(row);
       const T* b = x.pixel(row + 1);
@@ -109,7 +108,7 @@ class Statistics {
   double* squares_;
 };
 
-/// y = (x - centre) * factor + offset, then ReLU if asked.
+/// y = (x - centre) * factor + offset, then ReLU if `relu`.
 template <class T>
 void normalise(int threads, const View<const T>& x, const View<T>& y, const float* centre, const float* factor,
                const float* offset, bool relu) {
@@ -131,7 +130,7 @@ void normalise(int threads, const View<const T>& x, const View<T>& y, const floa
   });
 }
 
-/// Per-channel numbers that a pass over the pixels reads.
+/// Per-channel coefficients of a pass over the pixels.
 struct Coefficients {
   float* factor;
   float* offset;
@@ -168,7 +167,7 @@ void CpuBackend::batch_norm_forward_training(const BatchNormForwardTraining& op,
       }
       const double factor = rstd * gamma[c];
       coefficients.factor[c] = static_cast<float>(factor);
-      // The pass subtracts the mean rounded to f32; the offset takes back what rounding changed.
+      // normalise() subtracts the mean rounded to f32; the offset corrects the rounding error.
       coefficients.offset[c] = static_cast<float>(beta[c] - (mean - means[c]) * factor);
     }
     normalise(threads_, x, view<T>(op.y), means, coefficients.factor, coefficients.offset, op.attributes.relu);
@@ -220,7 +219,7 @@ void CpuBackend::batch_norm_backward(const BatchNormBackward& op, Workspace work
     float* dgamma = values(op.dgamma);
     float* dbeta = values(op.dbeta);
 
-    // sum of dy, and of dy * (x - mean)
+    // sums of dy and of dy * (x - mean)
     const double* totals = sums.reduce(x.pixels(), [&](std::int64_t begin, std::int64_t end, float* block) {
       float* block_products = block + channels;
       std::int64_t row = begin;

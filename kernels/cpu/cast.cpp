@@ -1,7 +1,7 @@
-/// Cast: a copy in another floating type. f32 and bf16 meet in f32, which holds both.
+/// Cast: a copy in another floating type, converted through f32.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 

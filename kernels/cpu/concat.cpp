@@ -1,7 +1,7 @@
-/// Concatenation along channels, and its backward pass: copies between a tensor and slices of another.
+/// Concatenation along channels and its backward pass: copies between tensors and channel slices.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 

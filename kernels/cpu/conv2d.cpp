@@ -1,37 +1,38 @@
-/// Convolution. Four ways, chosen by shape alone:
-/// - a 1x1 filter of stride 1 is one matrix product over all pixels (conv2d_1x1_group.cpp), in bf16 mostly for the weight
-///   gradient: of GoogLeNet's at batch 128 forward and data gradient take two thirds of that with a primitive, which rounds
-///   its sums without a pass through f32;
-/// - an image so small that half of the filter sees only padding is a few products (conv2d_small_image.cpp);
-/// - a 3x3 filter of stride 1 on many pixels goes tile by tile, with a quarter of the multiplications (conv2d_winograd.cpp);
-/// - everything else is a oneDNN primitive, or where oneDNN has none to use, products as in the first two.
+/// Convolution by one of four algorithms, chosen by shape and dtype:
+/// - 1x1 filters of stride 1: one matrix product over all pixels (conv2d_fused_1x1.cpp). In bf16 only weight
+///   gradients use it: forward and data gradient use a primitive, which rounds its sums without a pass through f32 and
+///   takes two thirds of the time (GoogLeNet, batch 128).
+/// - Images so small that half of the filter positions are on padding: a few products (conv2d_small_image.cpp).
+/// - 3x3 filters of stride 1 on many pixels: Winograd, with a quarter of the multiplications (conv2d_winograd.cpp).
+/// - All others: a oneDNN primitive or, if oneDNN has no usable one, products as in the first two.
 ///
-/// A primitive gets dense images (on a channel slice oneDNN 2.6 runs its reference loops): slices go through
-/// the workspace, and what is left to do (accumulate, mask) joins that copy. It wants weights in a layout of
-/// its own: one reorder per run, or one per refresh with `packed`.
+/// Primitives get dense images, because oneDNN 2.6 runs its reference loops on channel slices. Slices are copied
+/// through the workspace; accumulation and masking are part of that copy. Primitives may need weights in their own
+/// layout: one reorder per run, or one per refresh with `prepacked`.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/conv2d_small_image.h>
-#include <minception/kernels/cpu/conv2d_winograd.h>
-#include <minception/kernels/cpu/reduce.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/conv2d_small_image.h"
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/reduce.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 namespace {
 
 using namespace cpu;
 
-// Measured on GoogLeNet's shapes at batch 128: products win below, primitives above.
+// Fraction of filter positions inside the image up to which products are faster than primitives, measured on
+// GoogLeNet's shapes at batch 128.
 constexpr double kSmallImageFraction = 0.5;
 
-/// One matrix product over all pixels.
+/// Whether the convolution is one matrix product over all pixels.
 bool is_pointwise(const Conv2dAttributes& attributes, const Tensor& w) {
   return w.shape[2] == 1 && w.shape[3] == 1 && attributes.stride == Extent2d{1, 1} &&
          attributes.padding == Extent2d{0, 0};
 }
 
-/// The primitive that computes a pass, or nullptr when matrix products do: those of conv2d_1x1_group.cpp where the
-/// convolution is pointwise, else those of conv2d_small_image.cpp.
+/// The primitive for a pass, or nullptr if matrix products are used: those of conv2d_fused_1x1.cpp if the convolution
+/// is pointwise, else those of conv2d_small_image.cpp.
 Convolution* find_primitive(OneDnn& onednn, Pass pass, const Conv2dAttributes& attributes, const Tensor& x,
                             const Tensor& w, const Tensor& y, bool bias) {
   const bool is_product = x.dtype != DType::bf16 || pass == Pass::backward_weights;
@@ -48,7 +49,7 @@ void copy(int threads, const View<const T>& from, const View<T>& to) {
       threads, [&](const Run& run) { std::copy_n(run.of(from), run.count, run.of(to)); }, from, to);
 }
 
-/// A dense stand-in in the workspace for an image that is not dense, else the image itself.
+/// The image itself if it is dense, else an uninitialised dense buffer of its shape in the workspace.
 template <class T>
 View<T> dense_view(const View<T>& image, Scratch& scratch) {
   if (image.dense()) return image;
@@ -69,7 +70,7 @@ void* take_bytes(Scratch& scratch, std::size_t bytes) {
   return scratch.take<std::byte>(static_cast<std::int64_t>(bytes));
 }
 
-/// What a primitive needs for itself: the last part of the workspace, so that tests see it when it writes past that.
+/// Scratch memory of a primitive: the last part of the workspace, so that tests detect writes past its end.
 void* own_scratch(const Convolution* primitive, Scratch& scratch) {
   return take_bytes(scratch, primitive->scratch_bytes());
 }
@@ -83,19 +84,19 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
   if (suits_winograd(op.attributes, op.w, op.y)) return winograd_forward(op, scratch);
   Convolution* primitive = find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
-    return pointwise_forward({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed, op.refresh_packed,
+    return pointwise_forward({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.prepacked, op.refresh_prepacked,
                              scratch);
   }
   if (primitive == nullptr) return small_image_forward(op, scratch);
 
   void* weights = values(op.w);
-  if (primitive->packed_bytes() > 0) {
-    if (op.packed.defined()) {
-      require(op.packed.bytes() >= primitive->packed_bytes(), "conv2d_forward: packed holds ", op.packed.bytes(),
-              " bytes, ", primitive->packed_bytes(), " are needed");
+  if (primitive->prepacked_bytes() > 0) {
+    if (op.prepacked.defined()) {
+      require(op.prepacked.bytes() >= primitive->prepacked_bytes(), "conv2d_forward: prepacked holds ",
+              op.prepacked.bytes(), " bytes, ", primitive->prepacked_bytes(), " are needed");
     }
-    weights = op.packed.defined() ? op.packed.data : take_bytes(scratch, primitive->packed_bytes());
-    if (!op.packed.defined() || op.refresh_packed) primitive->pack(values(op.w), weights);
+    weights = op.prepacked.defined() ? op.prepacked.data : take_bytes(scratch, primitive->prepacked_bytes());
+    if (!op.prepacked.defined() || op.refresh_prepacked) primitive->pack(values(op.w), weights);
   }
   in_dtype_of(op.x, [&]<class T>(T) {
     const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
@@ -111,17 +112,17 @@ Requirements CpuBackend::needs(const Conv2dForward& op) {
   const Convolution* primitive =
       find_primitive(onednn_, Pass::forward, op.attributes, op.x, op.w, op.y, op.bias.defined());
   if (primitive == nullptr && is_pointwise(op.attributes, op.w)) {
-    return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.packed);
+    return pointwise_needs({op.x, op.w, op.bias, op.attributes.relu, &op.y, 1}, op.prepacked);
   }
   if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
-  if (!op.packed.defined()) take_bytes(scratch, primitive->packed_bytes());
+  if (!op.prepacked.defined()) take_bytes(scratch, primitive->prepacked_bytes());
   in_dtype_of(op.x, [&]<class T>(T) {
     dense_view(const_view<T>(op.x), scratch);
     dense_view(view<T>(op.y), scratch);
   });
   own_scratch(primitive, scratch);
-  return {scratch.taken(), primitive->packed_bytes()};
+  return {scratch.taken(), primitive->prepacked_bytes()};
 }
 
 // ---- backward: data ---------------------------------------------------------------------------------------
@@ -137,8 +138,8 @@ void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace wo
   if (primitive == nullptr) return small_image_backward_data(op, scratch);
 
   void* weights = values(op.w);
-  if (primitive->packed_bytes() > 0) {
-    weights = take_bytes(scratch, primitive->packed_bytes());
+  if (primitive->prepacked_bytes() > 0) {
+    weights = take_bytes(scratch, primitive->prepacked_bytes());
     primitive->pack(values(op.w), weights);
   }
   in_dtype_of(op.dy, [&]<class T>(T) {
@@ -170,7 +171,7 @@ Requirements CpuBackend::needs(const Conv2dBackwardData& op) {
   }
   if (primitive == nullptr) return small_image_needs(op);
   Scratch scratch;
-  take_bytes(scratch, primitive->packed_bytes());
+  take_bytes(scratch, primitive->prepacked_bytes());
   in_dtype_of(op.dy, [&]<class T>(T) {
     dense_view(const_view<T>(op.dy), scratch);
     if (op.target.accumulate || !op.target.dx.dense()) scratch.take<T>(op.target.dx.elements());
@@ -200,8 +201,8 @@ void CpuBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Worksp
     const View<const T> x = dense_copy(threads_, const_view<T>(op.x), scratch);
     const View<const T> gradient = dense_copy(threads_, dy, scratch);
     if (op.accumulate) plain = scratch.take<float>(op.dw.elements());
-    const bool packs = primitive->packed_bytes() > 0;
-    void* const weights = packs ? take_bytes(scratch, primitive->packed_bytes()) : plain;
+    const bool packs = primitive->prepacked_bytes() > 0;
+    void* const weights = packs ? take_bytes(scratch, primitive->prepacked_bytes()) : plain;
     primitive->run(const_cast<T*>(x.data), weights, nullptr, const_cast<T*>(gradient.data),
                    own_scratch(primitive, scratch));
     if (packs) primitive->unpack(weights, plain);
@@ -231,7 +232,7 @@ Requirements CpuBackend::needs(const Conv2dBackwardWeights& op) {
     dense_view(const_view<T>(op.dy), scratch);
   });
   if (op.accumulate) scratch.take<float>(op.dw.elements());
-  take_bytes(scratch, primitive->packed_bytes());
+  take_bytes(scratch, primitive->prepacked_bytes());
   own_scratch(primitive, scratch);
   return {scratch.taken(), 0};
 }

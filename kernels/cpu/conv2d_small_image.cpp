@@ -1,32 +1,32 @@
-/// Convolutions of images so small that most of the filter sees only padding: the 2x2 and 1x1 images at the
-/// end of a GoogLeNet. One matrix product per output position and filter row, over all images of the batch:
-///   y[:, p, q, :] += x[:, h, w0.., :] * w[:, r, s0.., :]^T      (N, O) += (N, taps*I) x (taps*I, O)
-/// The taps of a filter row that meet the image are neighbours in w and their pixels are neighbours in a
-/// dense x, so a row is one product, nothing is copied or reordered, slices are row strides, and padding
-/// costs nothing. On a 2x2 image, 3x3 filter, 5 of 9 multiplications are with padding. It also stands in
-/// wherever oneDNN has no fast primitive. In bf16 the products of all positions are summed in an f32 image first.
+/// Convolutions of images so small that most filter positions are on padding: the 2x2 and 1x1 images at the end of a
+/// GoogLeNet. One matrix product per output position and filter row, over all images of the batch:
+///   y[:, p, q, :] += x[:, h, w0.., :] * w[:, r, s0.., :]^T      (N, O) += (N, positions*I) x (positions*I, O)
+/// The positions of a filter row that are inside the image are adjacent in w, and their pixels are adjacent in a dense
+/// x, so a row is one product. Nothing is copied or reordered, slices are row strides, and padding costs nothing. (On a
+/// 2x2 image with a 3x3 filter, 5 of 9 multiplications are with padding.) Also the fallback if oneDNN has no fast
+/// primitive. In bf16, forward and data gradient sum the products of all positions in an f32 image first.
 
-#include <minception/kernels/cpu/conv2d_small_image.h>
+#include "kernels/cpu/conv2d_small_image.h"
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/product.h>
-#include <minception/kernels/cpu/reduce.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/product.h"
+#include "kernels/cpu/reduce.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 namespace {
 
 using namespace cpu;
 
-/// The operands of one product: elements from the start of x, w and y, and how many taps it joins.
+/// One product: element offsets into x, w and y, and the number of adjacent filter positions that it covers.
 struct Product {
   std::int64_t x, w, y;
   std::int64_t taps;
-  bool first;  ///< of its output position
+  bool first;  ///< the first product of its output position
 };
 
-/// The row strides of the matrices, and every product in order. What products are summed in may be a stand-in, which
-/// has strides of its own.
+/// The row strides of the matrices, and all products in order. The image that products are summed in may be an f32
+/// buffer with its own strides (sums_of).
 template <class X, class Y>
 struct SmallImage {
   View<X> x;
@@ -44,9 +44,9 @@ struct SmallImage {
   template <class F>
   void for_each_product(F&& f) const {
     for (std::int64_t p = 0; p < y.h; ++p) {
-      const LiveTaps rows(p, x.h, kernel_h, attributes.stride.h, attributes.padding.h);
+      const FilterRange rows(p, x.h, kernel_h, attributes.stride.h, attributes.padding.h);
       for (std::int64_t q = 0; q < y.w; ++q) {
-        const LiveTaps columns(q, x.w, kernel_w, attributes.stride.w, attributes.padding.w);
+        const FilterRange columns(q, x.w, kernel_w, attributes.stride.w, attributes.padding.w);
         const std::int64_t joined = x.dense() ? columns.end - columns.begin : 1;
         bool first = true;
         for (std::int64_t r = rows.begin; r < rows.end; ++r) {
@@ -63,7 +63,7 @@ struct SmallImage {
   }
 };
 
-/// Where products for an image are summed: in itself if that is f32, else in a dense image of f32.
+/// The image for the sums: `image` itself if it is f32, else a dense f32 image in the workspace.
 template <class T>
 View<float> sums_of(const View<T>& image, Scratch& scratch) {
   if constexpr (kRounds<T>) {
@@ -82,11 +82,11 @@ void set_zero(int threads, const View<float>& out) {
 
 void CpuBackend::small_image_forward(const Conv2dForward& op, Scratch scratch) {
   in_dtype_of(op.x, [&]<class T>(T) {
-    const T* w = factors<T>(threads_, op.w, op.packed, op.refresh_packed, scratch);
+    const T* w = factors<T>(threads_, op.w, op.prepacked, op.refresh_prepacked, scratch);
     const View<T> y = view<T>(op.y);
     const View<float> sums = sums_of(y, scratch);
     const SmallImage image(op.attributes, const_view<T>(op.x), op.w, sums);
-    // An output position that sees only padding gets no product.
+    // Output positions that read only padding have no product; they need zeros.
     std::int64_t reached = 0;
     image.for_each_product([&](const Product& product) { reached += product.first; });
     if (reached < y.h * y.w) set_zero(threads_, sums);
@@ -102,13 +102,13 @@ void CpuBackend::small_image_forward(const Conv2dForward& op, Scratch scratch) {
 
 Requirements CpuBackend::small_image_needs(const Conv2dForward& op) const {
   Scratch scratch;
-  std::size_t packed = 0;
+  std::size_t prepacked = 0;
   in_dtype_of(op.x, [&]<class T>(T) {
-    packed = packed_factors<T>(op.w);
-    factors<T>(threads_, op.w, op.packed, false, scratch);
+    prepacked = prepacked_factors<T>(op.w);
+    factors<T>(threads_, op.w, op.prepacked, false, scratch);
     sums_of(view<T>(op.y), scratch);
   });
-  return {scratch.taken(), packed};
+  return {scratch.taken(), prepacked};
 }
 
 void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op, Scratch scratch) {
@@ -117,7 +117,7 @@ void CpuBackend::small_image_backward_data(const Conv2dBackwardData& op, Scratch
     const GradientStore<T> store(op.target);
     const View<float> sums = sums_of(store.dx, scratch);
     const SmallImage image(op.attributes, sums, op.w, const_view<T>(op.dy));
-    // Products of several output positions meet in a pixel, so all of them add.
+    // Products of several output positions contribute to a pixel, so all products accumulate.
     if (kRounds<T> || !store.accumulate) set_zero(threads_, sums);
     image.for_each_product([&](const Product& product) {
       onednn_.gemm(false, false, image.y.n, product.taps * image.x.c, image.y.c, image.y.data + product.y,
@@ -141,7 +141,7 @@ Requirements CpuBackend::small_image_needs(const Conv2dBackwardData& op) const {
 void CpuBackend::small_image_backward_weights(const Conv2dBackwardWeights& op, Scratch scratch) {
   float* dw = values(op.dw);
   float* dbias = values(op.dbias);
-  // Taps that never meet the image get no product: their gradient is this zero.
+  // Filter positions that are never inside the image have no product; their gradient is this zero.
   if (!op.accumulate) set_zero(threads_, View<float>{dw, 1, 1, 1, op.dw.elements(), op.dw.elements()});
   in_dtype_of(op.x, [&]<class T>(T) {
     const SmallImage image(op.attributes, const_view<T>(op.x), op.dw, const_view<T>(op.dy));

@@ -1,27 +1,26 @@
 /// 3x3 convolutions of stride 1 by Winograd's minimal filtering: F(4x4, 3x3) of Lavin and Gray, "Fast Algorithms for
-/// Convolutional Neural Networks" (CVPR 2016). A tile of 4x4 outputs is computed from 6x6 pixels with 36 multiplications
-/// per pair of channels, where the filter takes 144:
-///     y = A^T [ (G w G^T) * (B^T x B) ] A        * element by element, then summed over input channels
-/// so that for each of the 36 places of a transformed tile there is one matrix product, (tiles, I) x (I, O). The gradient
-/// of x is the same convolution of dy with the filter turned by 180 degrees; that of w is the transpose,
+/// Convolutional Neural Networks" (CVPR 2016). A tile of 4x4 outputs is computed from 6x6 pixels with 36
+/// multiplications per pair of channels; direct convolution needs 144:
+///     y = A^T [ (G w G^T) * (B^T x B) ] A        * elementwise, then summed over input channels
+/// Each of the 36 elements of a transformed tile is one matrix product, (tiles, I) x (I, O). The gradient of x is the
+/// same convolution of dy with the filter rotated by 180 degrees. The gradient of w is the transpose:
 ///     dw = G^T [ (A dy A^T) * (B^T x B) ] G      summed over tiles: 36 products (O, tiles) x (tiles, I)
-/// Transforms and products are f32 with bf16 images, too, since transforms subtract numbers of like size; a quarter of the
-/// multiplications in f32 is faster than all of them in bf16.
+/// Transforms and products are f32 even for bf16 images, because transforms subtract numbers of similar size. A quarter
+/// of the multiplications in f32 is faster than all of them in bf16.
 ///
-/// Rounding is that of differences, about five times that of direct sums (64 channels: 7e-7 and 1e-7), and shared by the
-/// outputs of a tile: pixels of a flat background, equal in direct sums, come out nearly equal, and a pool behind may choose
-/// another of them. For the same reason a NaN or an infinity reaches all outputs of its tiles, as NaN.
+/// Rounding errors are about five times those of direct sums (64 channels: 7e-7 and 1e-7) and differ within a tile.
+/// Outputs of a uniform background, equal with direct sums, become only nearly equal, so a max pool that follows may
+/// choose another one. A NaN or infinity turns all outputs of its tiles into NaN.
 ///
-/// Images are read and written where they lie, slices included. A thread takes a block of tiles through all steps while
-/// they are in its cache.
+/// Images are read and written in place, slices included. A thread runs all steps on a block of tiles in its cache.
 
-#include <minception/kernels/cpu/conv2d_winograd.h>
+#include "kernels/cpu/conv2d_winograd.h"
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/conv2d_winograd_transforms.h>
-#include <minception/kernels/cpu/product.h>
-#include <minception/kernels/cpu/reduce.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/conv2d_winograd_transforms.h"
+#include "kernels/cpu/product.h"
+#include "kernels/cpu/reduce.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 
@@ -32,23 +31,23 @@ using namespace cpu;
 using namespace cpu::winograd;
 
 constexpr int kTile = kWinogradTile;
-constexpr int kPixels = kTile + 2;  // of a tile's input, along an axis
+constexpr int kPixels = kTile + 2;  // input pixels of a tile along an axis
 constexpr std::int64_t kPlaces = kPixels * kPixels;
 constexpr std::int64_t kLanes = kWinogradLanes;
-constexpr std::int64_t kBlockTiles = 64;         // of a thread
-constexpr std::int64_t kSharedBlockTiles = 256;  // of all threads, for the gradient of weights
+constexpr std::int64_t kBlockTiles = 64;         // per thread
+constexpr std::int64_t kSharedBlockTiles = 256;  // for all threads together, in the weight gradient
 
 // ---- tiles --------------------------------------------------------------------------------------------------------
 
-/// A tile's row in each of the 36 matrices of a block.
+/// The row of one tile in each of the 36 matrices of a block.
 struct Places {
   float* first;
-  std::int64_t stride;  ///< from matrix to matrix
+  std::int64_t stride;  ///< between matrices
 
   float* at(int i, int j) const { return first + (i * kPixels + j) * stride; }
 };
 
-/// The tiles of an image of outputs.
+/// The tiles of an output image.
 struct Tiles {
   std::int64_t n, h, w, rows, columns;
 
@@ -58,14 +57,14 @@ struct Tiles {
   std::int64_t count() const { return n * rows * columns; }
 
   struct Position {
-    std::int64_t image, row, column;  ///< of its first output
+    std::int64_t image, row, column;  ///< of the first output of the tile
   };
   Position at(std::int64_t tile) const {
     return {tile / (rows * columns), tile / columns % rows * kTile, tile % columns * kTile};
   }
 };
 
-/// Transforms the square of pixels that begins at `origin`; outside of the image there are `zeros`, one pixel of them.
+/// Transforms the kExtent x kExtent pixels from `origin` on. Pixels outside the image are read from `zeros`, one pixel.
 template <class Transform, int kExtent, class T>
 void transform_pixels(const View<const T>& image, const Tiles::Position& origin, const T* zeros, const Places& places) {
   const T* pixels[kExtent][kExtent];
@@ -88,7 +87,7 @@ void transform_pixels(const View<const T>& image, const Tiles::Position& origin,
   }
 }
 
-/// The 4x4 outputs of a tile, one dense pixel after the other, from its sums.
+/// Transforms the sums of a tile into its 4x4 outputs, stored as 16 consecutive dense pixels.
 void transform_sums(const Places& places, std::int64_t channels, float* outputs) {
   for (std::int64_t c = 0; c < channels; c += kLanes) {
     Lanes from[kPixels][kPixels], to[kTile][kTile];
@@ -102,7 +101,7 @@ void transform_sums(const Places& places, std::int64_t channels, float* outputs)
   }
 }
 
-/// (O, 3, 3, I) into 36 matrices (O, I); turned by 180 degrees if asked.
+/// Transforms filters (O, 3, 3, I) into 36 matrices (O, I); rotates them by 180 degrees if `turned`.
 void transform_filter(int threads, const Tensor& w, bool turned, float* transformed) {
   const std::int64_t outputs = w.shape[0], inputs = w.shape[1];
   const float* const filters = values(w);
@@ -131,10 +130,10 @@ const T* zero_pixel(std::int64_t channels, Scratch& scratch) {
   return zeros;
 }
 
-/// How the tiles of an image are shared, and the memory of each thread.
+/// Division of the tiles of an image into blocks, and the memory of each thread.
 struct Blocks {
-  std::int64_t tiles, count, largest;  ///< tiles of all blocks; blocks; tiles of one
-  std::int64_t floats;                 ///< of one thread
+  std::int64_t tiles, count, largest;  ///< all tiles; number of blocks; tiles in the largest block
+  std::int64_t floats;                 ///< per thread
   float* data;
 
   Blocks(int threads, const Tiles& image, std::int64_t in, std::int64_t out, Scratch& scratch)
@@ -145,8 +144,8 @@ struct Blocks {
         data(scratch.take<float>(threads * floats)) {}
 };
 
-/// out = x convolved with a filter that is transformed already: (O, I) per place, or its transpose. finish(pixel, count,
-/// sums) takes `count` dense pixels of `out` from there on.
+/// out = x convolved with a transformed filter: 36 matrices (O, I), or their transposes. For each row of a tile,
+/// calls finish_pixels(pixel, count, sums) with `count` dense pixels of sums for `out`, from `pixel` on.
 template <class T, class U, class Finish>
 void convolve(const OneDnn& onednn, int threads, const View<const T>& x, const View<U>& out, Extent2d padding,
               const float* filter, bool transposed, const T* zeros, const Blocks& blocks, Finish&& finish_pixels) {
@@ -188,14 +187,14 @@ void convolve(const OneDnn& onednn, int threads, const View<const T>& x, const V
 void CpuBackend::winograd_forward(const Conv2dForward& op, Scratch scratch) {
   const std::int64_t filter_floats = kPlaces * op.w.shape[0] * op.w.shape[1];
   float* filter;
-  if (op.packed.defined()) {
-    require(op.packed.bytes() >= filter_floats * sizeof(float), "conv2d_forward: packed holds ", op.packed.bytes(),
-            " bytes, ", filter_floats * sizeof(float), " are needed");
-    filter = static_cast<float*>(op.packed.data);
+  if (op.prepacked.defined()) {
+    require(op.prepacked.bytes() >= filter_floats * sizeof(float), "conv2d_forward: prepacked holds ",
+            op.prepacked.bytes(), " bytes, ", filter_floats * sizeof(float), " are needed");
+    filter = static_cast<float*>(op.prepacked.data);
   } else {
     filter = scratch.take<float>(filter_floats);
   }
-  if (!op.packed.defined() || op.refresh_packed) transform_filter(threads_, op.w, false, filter);
+  if (!op.prepacked.defined() || op.refresh_prepacked) transform_filter(threads_, op.w, false, filter);
   in_dtype_of(op.x, [&]<class T>(T) {
     const View<const T> x = const_view<T>(op.x);
     const View<T> y = view<T>(op.y);
@@ -211,7 +210,7 @@ void CpuBackend::winograd_forward(const Conv2dForward& op, Scratch scratch) {
 Requirements CpuBackend::winograd_needs(const Conv2dForward& op) const {
   const std::int64_t filter_floats = kPlaces * op.w.shape[0] * op.w.shape[1];
   Scratch scratch;
-  if (!op.packed.defined()) scratch.take<float>(filter_floats);
+  if (!op.prepacked.defined()) scratch.take<float>(filter_floats);
   in_dtype_of(op.x, [&]<class T>(T) {
     zero_pixel<T>(op.x.c(), scratch);
     Blocks(threads_, Tiles(view<T>(op.y)), op.x.c(), op.y.c(), scratch);
@@ -253,9 +252,9 @@ Requirements CpuBackend::winograd_needs(const Conv2dBackwardData& op) const {
 
 namespace {
 
-/// Memory for the gradient of weights: transformed tiles of both images, and 36 matrices of sums (O, I).
+/// Memory of the weight gradient: transformed tiles of both images, and 36 matrices of sums (O, I).
 struct WeightSums {
-  std::int64_t tiles;  ///< at a time
+  std::int64_t tiles;  ///< per pass
   float *x, *dy, *sums;
 
   WeightSums(const Tiles& image, std::int64_t in, std::int64_t out, Scratch& scratch)

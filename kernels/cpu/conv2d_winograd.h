@@ -1,21 +1,21 @@
 #pragma once
-/// Which convolutions are computed by Winograd's minimal filtering. See conv2d_winograd.cpp.
+/// Selection of convolutions for Winograd's minimal filtering. See conv2d_winograd.cpp.
 
-#include <minception/core/tensor.h>
-#include <minception/kernels/operations.h>
+#include "core/tensor.h"
+#include "kernels/operations.h"
 
 #include <cstdint>
 
 namespace minception::cpu {
 
-/// Channels that are transformed at a time; there must be a multiple of them on both sides.
+/// Channels transformed at a time. Input and output channels must be multiples of it.
 inline constexpr std::int64_t kWinogradLanes = 16;
-/// Outputs of a tile along an axis.
+/// Outputs of a tile along one axis.
 inline constexpr std::int64_t kWinogradTile = 4;
 
-/// Whether the convolution that writes `out` (or whose output gradient that is) takes less time in tiles. Measured on
-/// GoogLeNet's shapes at batches of 1 to 128. With fewer pixels transforming the filter costs more than it saves; in bf16,
-/// where oneDNN multiplies twice as fast, it takes tiles that lie within the image for the most part, and channels enough.
+/// Whether Winograd is faster, measured on GoogLeNet's shapes at batches of 1 to 128. `out` is y in forward, dx in
+/// backward data and dy in backward weights. With fewer pixels the filter transform costs more than it saves. In bf16,
+/// where oneDNN multiplies twice as fast, Winograd needs tiles mostly inside the image and at least 32 channels.
 inline bool suits_winograd(const Conv2dAttributes& attributes, const Tensor& w, const Tensor& out) {
   constexpr std::int64_t kFewestPixels = 512;
   const bool is_bf16 = out.dtype == DType::bf16;
@@ -29,7 +29,7 @@ inline bool suits_winograd(const Conv2dAttributes& attributes, const Tensor& w, 
   }
   const std::int64_t rows = (out.h() + kWinogradTile - 1) / kWinogradTile;
   const std::int64_t columns = (out.w() + kWinogradTile - 1) / kWinogradTile;
-  // Multiplications of the filter over those of the tiles, some of whose outputs may lie outside.
+  // Multiplications of direct convolution / those of the tiles, whose outputs may be partly outside the image.
   const double saved = static_cast<double>(9 * out.h() * out.w()) / static_cast<double>(36 * rows * columns);
   return out.pixels() >= kFewestPixels && saved >= least_saved;
 }

@@ -1,16 +1,16 @@
 #pragma once
-/// The transforms of conv2d_winograd.cpp: those of F(4x4, 3x3), and their transposes, of 16 neighbouring channels at a time.
+/// Transforms of conv2d_winograd.cpp: those of F(4x4, 3x3) and their transposes, for 16 adjacent channels at a time.
 
-#include <minception/core/dtype.h>
-#include <minception/kernels/cpu/conv2d_winograd.h>
+#include "core/dtype.h"
+#include "kernels/cpu/conv2d_winograd.h"
 
 #include <cstdint>
 #include <cstring>
 
 namespace minception::cpu::winograd {
 
-/// Neighbouring channels. A vector type of GCC and Clang, for any instruction set: loops over arrays of floats are not
-/// vectorised across steps this long.
+/// Adjacent channels. A vector type of GCC and Clang for any instruction set; loops over float arrays are not
+/// vectorised across transforms as long as these.
 using Lanes = float __attribute__((vector_size(kWinogradLanes * sizeof(float))));
 
 inline void load(const float* from, Lanes& to) { std::memcpy(&to, from, sizeof to); }
@@ -23,8 +23,8 @@ inline void load(const bf16* from, Lanes& to) {
 }
 inline void store(const Lanes& from, float* to) { std::memcpy(to, &from, sizeof from); }
 
-// Along one axis, with the points 0, a, -a, b, -b and infinity. 1 and 2 would save multiplications, but with
-// them the loss of a whole step of googlenet_bn was off by 1.05e-5, where its test allows 1e-5.
+// Transforms along one axis, with the points 0, a, -a, b, -b and infinity. The points 1 and 2 would save
+// multiplications, but with them the loss error of a step of googlenet_bn was 1.05e-5; its test allows 1e-5.
 constexpr float a = 0.625f, b = 1.5f;
 constexpr float aa = a * a, bb = b * b;
 constexpr float at_zero = 1.0f / (aa * bb), at_a = 1.0f / (2.0f * aa * (aa - bb)),
@@ -86,7 +86,7 @@ struct FilterGradientTransform {  // G^T
   }
 };
 
-/// Along both axes.
+/// Applies the transform along both axes.
 template <class Transform, int kFrom, int kTo>
 inline void transform(const Lanes (&from)[kFrom][kFrom], Lanes (&to)[kTo][kTo]) {
   Lanes half[kFrom][kTo];

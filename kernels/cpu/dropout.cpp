@@ -1,9 +1,9 @@
-/// Dropout. The mask is drawn again in the backward pass. Elements are numbered through the epoch in memory
-/// order, so a run of neighbours is a run of counters, and four neighbours share one Philox block.
+/// Dropout. The backward pass draws the mask again. Elements are numbered over the whole epoch in memory order, so
+/// adjacent elements have consecutive counters, and four of them share a Philox block.
 
-#include <minception/core/random.h>
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "core/random.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace cpu;
 
-/// Elements whose mask is drawn at a time.
+/// Mask elements drawn at a time.
 constexpr std::int64_t kDrawn = 256;
 
 class Mask {
@@ -27,7 +27,7 @@ class Mask {
   }
   float scale() const { return scale_; }
 
-  /// keeps[i] = 1 where element first + i of the batch is kept, else 0; count <= kDrawn.
+  /// keeps[i] = 1 if element first + i of the batch is kept, else 0. count <= kDrawn.
   void draw(std::int64_t first, std::int64_t count, std::uint8_t* keeps) const {
     const std::uint64_t begin = first_ + static_cast<std::uint64_t>(first);
     const std::uint64_t end = begin + static_cast<std::uint64_t>(count);
@@ -48,7 +48,7 @@ class Mask {
   std::uint64_t first_ = 0;
 };
 
-/// f(run, keeps) over runs of at most kDrawn elements.
+/// Calls f(run, keeps) for runs of at most kDrawn elements.
 template <class F, class... Views>
 void for_each_drawn(int threads, const Mask& mask, F&& f, const Views&... views) {
   const std::int64_t channels = std::get<0>(std::tie(views...)).c;

@@ -1,8 +1,8 @@
-/// The moving average of weights.
+/// Exponential moving average of weights.
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "core/moving_average.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 /// Fill: one value for all elements.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
-/// Flatten: channels-last memory in, (C, H, W) order out: a transpose per image.
+/// Flatten: from channels-last memory to (C, H, W) order, a transpose per image.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 

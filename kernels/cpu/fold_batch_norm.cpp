@@ -1,6 +1,6 @@
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/view.h"
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
-/// The mean over all pixels: adaptive pooling to one.
+/// Mean over all pixels: adaptive pooling to one pixel.
 
-#include <minception/kernels/cpu/window.h>
+#include "kernels/cpu/window.h"
 
-#include <minception/kernels/cpu/backend.h>
+#include "kernels/cpu/backend.h"
 
 namespace minception {
 

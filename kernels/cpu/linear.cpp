@@ -1,11 +1,12 @@
-/// Fully connected layers: 1x1 convolutions of images of one pixel.
+/// Fully connected layers: 1x1 convolutions of one-pixel images.
 
-#include <minception/kernels/cpu/backend.h>
+#include "kernels/cpu/backend.h"
 
 namespace minception {
 
 void CpuBackend::linear_forward(const LinearForward& op, Workspace workspace) {
-  pointwise_forward({op.x, op.w, op.bias, false, &op.y, 1}, op.packed, op.refresh_packed, cpu::Scratch(workspace));
+  pointwise_forward({op.x, op.w, op.bias, false, &op.y, 1}, op.prepacked, op.refresh_prepacked,
+                    cpu::Scratch(workspace));
 }
 
 void CpuBackend::linear_backward_data(const LinearBackwardData& op, Workspace workspace) {
@@ -17,7 +18,7 @@ void CpuBackend::linear_backward_weights(const LinearBackwardWeights& op, Worksp
 }
 
 Requirements CpuBackend::needs(const LinearForward& op) {
-  return pointwise_needs({op.x, op.w, op.bias, false, &op.y, 1}, op.packed);
+  return pointwise_needs({op.x, op.w, op.bias, false, &op.y, 1}, op.prepacked);
 }
 
 Requirements CpuBackend::needs(const LinearBackwardData& op) {

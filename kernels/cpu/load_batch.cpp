@@ -1,7 +1,7 @@
-/// Gathers samples from a resident u8 data set, resizes them bilinearly, crops and flips them and normalises them.
+/// Gathers samples of a resident u8 data set, resizes them bilinearly, augments and normalises them.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,12 +12,12 @@ namespace {
 
 using namespace cpu;
 
-/// Between which two input indices an output index samples, and the weight of the second.
+/// The two input indices that an output index interpolates, and the weight of the second.
 struct Sample {
   std::int64_t first, second;
   float weight;
 
-  /// Of `in` indices from `begin` on.
+  /// Output `index` of `out`, from the `in` input indices from `begin` on.
   Sample(std::int64_t index, std::int64_t begin, std::int64_t in, std::int64_t out) {
     const double scale = static_cast<double>(in) / static_cast<double>(out);
     const double position =
@@ -45,13 +45,14 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
               " is not in [0, ", op.images.n(), ")");
       out_labels[n] = labels[indices[n]];
     }
-    const AugmentationSource augmentation = op.augmentation.source(op.position);
+    const auto* position = op.position.defined() ? op.position.as<const std::int64_t>() : nullptr;
     const bool one_scale = op.scale.size() == 1;
     const bool one_shift = op.shift.size() == 1;
     parallel(threads_, y.n * y.h, y.elements(), [&](std::int64_t begin, std::int64_t end, int) {
       for (; begin < end; ++begin) {
         const std::uint8_t* image = images + indices[begin / y.h] * h * w * y.c;
-        const auto [moved, part, colour] = augmentation.draw(begin / y.h, static_cast<int>(h), static_cast<int>(w));
+        const auto [moved, part, colour] =
+            op.augmentation.draw(position, begin / y.h, static_cast<int>(h), static_cast<int>(w));
         const bool recoloured = colour.changes();
         const std::int64_t p = moved.row(static_cast<int>(begin % y.h));
         const Sample row(p, part.top, part.height, y.h);
@@ -72,7 +73,7 @@ void CpuBackend::load_batch(const LoadBatch& op, Workspace) {
             const float top = mix(above);
             return inside ? top + (mix(below) - top) * row.weight : 0.0f;
           };
-          const float grey = colour.saturation != 1.0f ? Colour::grey(resized(0), resized(1), resized(2)) : 0.0f;
+          const float grey = colour.saturation != 1.0f ? ColourJitter::grey(resized(0), resized(1), resized(2)) : 0.0f;
           for (std::int64_t c = 0; c < y.c; ++c) {
             const float value = recoloured ? colour.of(resized(c), grey) : resized(c);
             const auto channel = static_cast<std::size_t>(c);

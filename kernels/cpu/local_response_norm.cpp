@@ -1,9 +1,8 @@
-/// Local response normalisation across channels. A thread keeps the squares of one pixel in a row with zeros
-/// at both ends as wide as the window reaches, so that the sum over the window needs no bounds checks and
-/// vectorises.
+/// Local response normalisation across channels. A thread keeps the squares of one pixel in a row that is zero-padded
+/// by the reach of the window, so that the sum over the window needs no bounds checks and vectorises.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <cmath>
 
@@ -21,7 +20,7 @@ struct Rows {
       : channels(channel_count), reach(norm.size - 1), stride(3 * channels + 2 * reach) {
     base = scratch.take<float>(threads * stride);
   }
-  /// Channel c at [c]; `reach` zeros before and after.
+  /// Channel c is at [c], with `reach` zeros before and after the channels.
   float* padded(int thread) const { return base + thread * stride + reach; }
   float* sums(int thread) const { return base + thread * stride + channels + 2 * reach; }
   float* powers(int thread) const { return sums(thread) + channels; }
@@ -42,7 +41,7 @@ void sum_window(const float* row, std::int64_t channels, std::int64_t before, st
   }
 }
 
-/// d[c] into `d`, d[c]^-beta into `powers`.
+/// Computes d[c] and powers[c] = d[c]^-beta. `padded` receives the squares.
 template <class T>
 void denominators(const LocalResponseNormAttributes& norm, const T* x, std::int64_t channels, float* padded, float* d,
                   float* powers) {
@@ -53,7 +52,7 @@ void denominators(const LocalResponseNormAttributes& norm, const T* x, std::int6
   const auto scale = static_cast<float>(norm.alpha / static_cast<double>(norm.size));
 #pragma omp simd
   for (std::int64_t c = 0; c < channels; ++c) d[c] = k + scale * d[c];
-  if (norm.beta == 0.75) {  // everyone's choice, and two square roots vectorise where pow does not
+  if (norm.beta == 0.75) {  // the usual value: square roots vectorise, pow does not
 #pragma omp simd
     for (std::int64_t c = 0; c < channels; ++c) {
       const float root = std::sqrt(d[c]);
@@ -94,7 +93,7 @@ void CpuBackend::local_response_norm_backward(const LocalResponseNormBackward& o
     const GradientStore<T> store(op.target);
     const auto& [size, alpha, beta, k] = op.attributes;
     const auto factor = static_cast<float>(2.0 * alpha * beta / static_cast<double>(size));
-    const std::int64_t before = (size - 1) / 2;  // the windows that hold c: the mirror image of the window of c
+    const std::int64_t before = (size - 1) / 2;  // channels whose windows contain c: the mirrored window
     const std::int64_t after = size / 2;
     Scratch scratch(workspace);
     const Rows rows(threads_, x.c, op.attributes, scratch);

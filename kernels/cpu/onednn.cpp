@@ -1,9 +1,9 @@
-/// oneDNN, versions 2.x and 3.x, behind one interface.
+/// oneDNN 2.x and 3.x behind one interface.
 
-#include <minception/core/error.h>
-#include <minception/kernels/cpu/onednn.h>
-#include <minception/kernels/cpu/onednn_known_faults.h>
-#include <minception/kernels/cpu/signals.h>
+#include "kernels/cpu/onednn.h"
+#include "core/error.h"
+#include "kernels/cpu/onednn_known_faults.h"
+#include "kernels/cpu/signals.h"
 
 #include <omp.h>
 #include <dnnl.hpp>
@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <utility>
 
-// Exported by every version since 1.0 and tested as part of its interface, but in no header of it.
+// Exported by every version since 1.0 and covered by oneDNN's tests, but not declared in its headers.
 extern "C" dnnl_status_t DNNL_API dnnl_gemm_bf16bf16f32(char transpose_a, char transpose_b, dnnl_dim_t m, dnnl_dim_t n,
                                                         dnnl_dim_t k, float alpha, const minception::bf16* a,
                                                         dnnl_dim_t lda, const minception::bf16* b, dnnl_dim_t ldb,
@@ -28,11 +28,11 @@ using dnnl::memory;
 using Tag = memory::format_tag;
 using Type = memory::data_type;
 
-/// Sets how many threads the calling thread may start, for as long as the object lives.
+/// Sets the number of OpenMP threads of the calling thread for the lifetime of the object.
 class ThreadCount {
  public:
   explicit ThreadCount(int threads) : before_(omp_get_max_threads()), dynamic_(omp_get_dynamic()) {
-    omp_set_dynamic(0);  // else OpenMP may start fewer, and the primitive wait for the others for ever
+    omp_set_dynamic(0);  // with fewer threads than it was built for, a primitive deadlocks
     omp_set_num_threads(threads);
   }
   ~ThreadCount() {
@@ -49,7 +49,7 @@ class ThreadCount {
 
 Type type_of(DType dtype) { return dtype == DType::bf16 ? Type::bf16 : Type::f32; }
 
-/// The types and layouts in which one convolution is asked for.
+/// Types and layouts of a requested convolution.
 struct Descriptors {
   memory::desc x, w, bias, y;
   memory::dims strides, padding;
@@ -65,8 +65,8 @@ Descriptors describe(const ConvolutionShape& shape, Type weights, Tag x_tag) {
           {shape.padding_h, shape.padding_w}};
 }
 
-/// A primitive descriptor, and what it looks at on the way to oneDNN's next implementation: version 2 keeps pointers to the
-/// operation descriptor, which version 3 merged into it, and to the hint, which is the caller's to keep.
+/// A primitive descriptor and the objects that next_impl() reads. Version 2 keeps pointers to the operation descriptor,
+/// which version 3 merged into the primitive descriptor, and to the hint, which the caller must keep alive.
 template <class Primitive>
 struct Described {
   template <class... Hint, class... Args>
@@ -120,7 +120,7 @@ class OneDnnConvolution final : public Convolution {
   OneDnnConvolution(const ConvolutionShape& shape, Tag x_tag, int threads, const dnnl::engine& engine,
                     const dnnl::stream& stream)
       : threads_(threads), stream_(stream) {
-    const ThreadCount count(threads_);  // a primitive is built for the number of threads that will run it
+    const ThreadCount count(threads_);  // a primitive is built for a fixed number of threads
     const Descriptors d = describe(shape, type_of(shape.images), x_tag);
     const auto attributes = attributes_for(shape.relu);
     const auto direct = dnnl::algorithm::convolution_direct;
@@ -155,16 +155,18 @@ class OneDnnConvolution final : public Convolution {
     }
   }
 
-  /// "" where oneDNN has nothing to use, and nothing may be called.
+  /// "" if oneDNN has no usable implementation; then no other function may be called.
   const std::string& implementation() const { return implementation_; }
-  /// What oneDNN would have used, but for onednn_known_faults.h; else "".
+  /// The implementation that onednn_known_faults.h ruled out, if any, else "".
   const std::string& ruled_out() const { return ruled_out_; }
   std::size_t scratch_bytes() const override { return scratch_bytes_; }
-  std::size_t packed_bytes() const override { return packed_bytes_; }
+  std::size_t prepacked_bytes() const override { return prepacked_bytes_; }
 
-  void pack(const float* w, void* packed) override { reorder(pack_, plain_, const_cast<float*>(w), packed_, packed); }
-  void unpack(const void* packed, float* w) override {
-    reorder(unpack_, packed_, const_cast<void*>(packed), plain_, w);
+  void pack(const float* w, void* prepacked) override {
+    reorder(pack_, plain_, const_cast<float*>(w), prepacked_, prepacked);
+  }
+  void unpack(const void* prepacked, float* w) override {
+    reorder(unpack_, prepacked_, const_cast<void*>(prepacked), plain_, w);
   }
 
   void run(void* x, void* w, void* bias, void* y, void* scratch) override {
@@ -185,7 +187,7 @@ class OneDnnConvolution final : public Convolution {
     int x = 0, w = 0, y = 0;
   };
 
-  /// Moves to the first implementation to use, in oneDNN's order; false if there is none.
+  /// Advances to the first usable implementation in oneDNN's order. Returns false if there is none.
   template <class Descriptor>
   bool choose_implementation(Descriptor& descriptor, const ConvolutionShape& shape) {
     const dnnl_version_t& version = *dnnl::version();
@@ -217,13 +219,13 @@ class OneDnnConvolution final : public Convolution {
 
     const memory::desc plain(dims_of(w), Type::f32, Tag::ohwi);
     if (w == plain) return;
-    packed_bytes_ = w.get_size();
+    prepacked_bytes_ = w.get_size();
     plain_ = memory(plain, engine, nullptr);
-    packed_ = memory(w, engine, nullptr);
+    prepacked_ = memory(w, engine, nullptr);
     if (roles.w == DNNL_ARG_DIFF_WEIGHTS) {
-      unpack_ = dnnl::reorder(packed_, plain_);
+      unpack_ = dnnl::reorder(prepacked_, plain_);
     } else {
-      pack_ = dnnl::reorder(plain_, packed_);
+      pack_ = dnnl::reorder(plain_, prepacked_);
     }
   }
 
@@ -249,11 +251,11 @@ class OneDnnConvolution final : public Convolution {
   std::unordered_map<int, memory> arguments_;
   Roles roles_;
   std::string implementation_;
-  bool multiplies_matrices_ = false;  ///< in the kernels of OneDnn::gemm
+  bool multiplies_matrices_ = false;  ///< uses the kernels of OneDnn::gemm
   std::string ruled_out_;
   std::size_t scratch_bytes_ = 0;
-  std::size_t packed_bytes_ = 0;
-  memory plain_, packed_;
+  std::size_t prepacked_bytes_ = 0;
+  memory plain_, prepacked_;
   dnnl::reorder pack_, unpack_;
 };
 
@@ -268,7 +270,7 @@ struct ShapeHash {
   }
 };
 
-bool has(dnnl::cpu_isa isa) {  // the values are sets of bits
+bool has(dnnl::cpu_isa isa) {  // the values are bit sets
   const auto wanted = static_cast<unsigned>(isa);
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
@@ -287,7 +289,7 @@ std::string OneDnn::instruction_set() {
     dnnl::cpu_isa isa;
     const char* name;
   };
-  // Richest first: a set newer than this list contains one of them and is named by it.
+  // Largest first: an instruction set newer than this list gets the name of the largest one that it contains.
   static constexpr Named kSets[] = {
 #if DNNL_VERSION_MAJOR >= 3
     {dnnl::cpu_isa::avx512_core_amx_fp16, "AVX-512 with AMX and fp16"},
@@ -357,8 +359,7 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
   const auto [place, is_new] = cache_->convolutions.try_emplace(shape);
   auto& [convolution, ruled_out] = place->second;
   if (!is_new) return convolution.get();
-  // One channel is the same memory either way, but as NHWC oneDNN 2.6 may know nothing but its reference
-  // loops.
+  // With one channel, NCHW and NHWC are the same memory, but for NHWC oneDNN 2.6 may have only its reference loops.
   std::vector<Tag> x_tags = {Tag::nhwc};
   if (shape.i == 1) x_tags.insert(x_tags.begin(), Tag::nchw);
   for (const Tag x_tag : x_tags) {
@@ -369,7 +370,7 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
       convolution = std::move(candidate);
       break;
     } catch (const dnnl::error& error) {
-      // "Unimplemented" is an answer; anything else (out of memory) is not.
+      // "Unimplemented" is expected; other errors, such as out of memory, are not.
       if (error.status != dnnl_unimplemented) fail("oneDNN cannot build ", shape.to_string(), ": ", error.what());
     }
   }
@@ -378,7 +379,7 @@ Convolution* OneDnn::convolution(const ConvolutionShape& shape) {
 
 namespace {
 
-/// product() with the threads that it may use; with one when called from inside a parallel region.
+/// Calls product() with `threads` threads, or with one inside a parallel region.
 template <class Product>
 void multiply(int threads, std::int64_t m, std::int64_t n, std::int64_t k, Product&& product) {
   const SignalsBlocked signals;

@@ -1,8 +1,8 @@
 #pragma once
-/// Work split over threads. Every split is a function of (count, threads) alone, so the same thread count
-/// gives the same bits.
+/// Splits work over threads. The split depends only on count, elements and threads, so the same thread count gives the
+/// same bits.
 
-#include <minception/kernels/cpu/signals.h>
+#include "kernels/cpu/signals.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,11 +10,11 @@
 
 namespace minception::cpu {
 
-/// Below this many elements a second thread costs more than it saves.
+/// Below this number of elements a second thread costs more than it saves.
 inline constexpr std::int64_t kSerialElements = 8192;
 
-/// f(begin, end, thread) once per thread, over contiguous parts of [0, count). With `elements`, a measure of
-/// the whole work, below kSerialElements: f(0, count, 0). What f throws is thrown again here.
+/// Calls f(begin, end, thread) once per thread, for contiguous parts of [0, count). If `elements`, a measure of the
+/// total work, is below kSerialElements: f(0, count, 0). Rethrows an exception of f.
 template <class F>
 void parallel(int threads, std::int64_t count, std::int64_t elements, F&& f) {
   const auto parts = static_cast<int>(std::min<std::int64_t>(threads, count));

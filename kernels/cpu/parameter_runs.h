@@ -1,8 +1,8 @@
 #pragma once
-/// What the optimizers share: which parts of the flat parameter buffer they change.
+/// Iteration over the trained parts of the flat parameter buffer, shared by the optimizers.
 
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/operations.h>
+#include "kernels/cpu/parallel.h"
+#include "kernels/operations.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace minception::cpu {
 
-/// f(segment, first, count) for every run of the `length` elements that lies in one segment that trains. Threads share the
-/// buffer, not the segments: those differ in size by a factor of a million.
+/// Calls f(group, first, count) for every part of the `length` elements that is in one group that trains. The buffer is
+/// split over threads, not the groups: their sizes differ by a factor of a million.
 template <class F>
-void for_each_trained_run(int threads, std::int64_t length, const std::vector<ParameterSegment>& segments, F&& f) {
+void for_each_trained_run(int threads, std::int64_t length, const std::vector<ParameterGroup>& groups, F&& f) {
   parallel(threads, length, length, [&](std::int64_t begin, std::int64_t end, int) {
-    for (const ParameterSegment& segment : segments) {
-      const std::int64_t first = std::max(begin, segment.begin);
-      const std::int64_t last = std::min(end, segment.begin + segment.count);
-      if (segment.trains && first < last) f(segment, first, last - first);
+    for (const ParameterGroup& group : groups) {
+      const std::int64_t first = std::max(begin, group.begin);
+      const std::int64_t last = std::min(end, group.begin + group.count);
+      if (group.trains && first < last) f(group, first, last - first);
     }
   });
 }

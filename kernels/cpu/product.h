@@ -1,10 +1,10 @@
 #pragma once
-/// What surrounds a matrix product: its factors in the compute dtype, and the way of its sums, which are f32, into a
-/// tensor. In f32 both are where they should be already; in bf16 weights are rounded before and sums after.
+/// Prologue and epilogue of matrix products: weights in the compute dtype, and f32 sums into a tensor. In f32 both are
+/// used in place. In bf16, weights are rounded before and sums after the product.
 
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/cpu/scratch.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/view.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,31 +12,31 @@
 
 namespace minception::cpu {
 
-/// Whether sums are rounded on their way into a tensor of T, so that they cannot be formed in place.
+/// Whether sums are rounded when stored in a tensor of T. If so, they cannot be formed in place.
 template <class T>
 inline constexpr bool kRounds = !std::is_same_v<T, float>;
 
-/// What Requirements::packed says of such weights.
+/// Requirements::prepacked for the weights of a product.
 template <class T>
-std::size_t packed_factors(const Tensor& w) {
+std::size_t prepacked_factors(const Tensor& w) {
   return kRounds<T> ? static_cast<std::size_t>(w.elements()) * sizeof(T) : 0;
 }
 
-/// Master weights as factors of a product. In bf16 a rounded copy: in `packed` where that is given, made if `refresh`,
-/// else in scratch memory.
+/// Weights in the compute dtype. For f32: w itself. For bf16: a rounded copy, in `prepacked` if that is defined
+/// (rewritten if `refresh`), else in scratch memory.
 template <class T>
-const T* factors(int threads, const Tensor& w, const Tensor& packed, bool refresh, Scratch& scratch) {
+const T* factors(int threads, const Tensor& w, const Tensor& prepacked, bool refresh, Scratch& scratch) {
   const float* from = values(w);
   if constexpr (!kRounds<T>) {
     return from;
   } else {
     const std::int64_t count = w.elements();
-    if (packed.defined()) {
-      require(packed.bytes() >= packed_factors<T>(w), "packed holds ", packed.bytes(), " bytes, ", packed_factors<T>(w),
-              " are needed");
+    if (prepacked.defined()) {
+      require(prepacked.bytes() >= prepacked_factors<T>(w), "prepacked holds ", prepacked.bytes(), " bytes, ",
+              prepacked_factors<T>(w), " are needed");
     }
-    T* const to = packed.defined() ? static_cast<T*>(packed.data) : scratch.take<T>(count);
-    if (to == nullptr || (packed.defined() && !refresh)) return to;  // planning counts only
+    T* const to = prepacked.defined() ? static_cast<T*>(prepacked.data) : scratch.take<T>(count);
+    if (to == nullptr || (prepacked.defined() && !refresh)) return to;  // nullptr: planning
     parallel(threads, count, count, [&](std::int64_t begin, std::int64_t end, int) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) round_into(to[i], from[i]);
@@ -45,7 +45,7 @@ const T* factors(int threads, const Tensor& w, const Tensor& packed, bool refres
   }
 }
 
-/// y = sums + bias, then ReLU if asked, for `count` pixels from `first` on. `sums` may lie in y itself.
+/// y = sums + bias, then ReLU if `relu`, for `count` pixels from `first` on. `sums` may be in y itself.
 template <class T>
 void finish(const float* sums, std::int64_t stride, const View<T>& y, std::int64_t first, std::int64_t count,
             const float* bias, bool relu) {
@@ -72,7 +72,7 @@ void finish(const float* sums, std::int64_t stride, const View<T>& y, std::int64
   }
 }
 
-/// The same for gradients. In f32 `sums` are dx itself, with what was added to it; the mask remains.
+/// The same for gradients. In f32 `sums` is dx itself, already accumulated; only the mask is applied.
 template <class T>
 void finish(const float* sums, std::int64_t stride, const GradientStore<T>& store, std::int64_t first,
             std::int64_t count) {

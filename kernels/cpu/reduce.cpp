@@ -1,6 +1,6 @@
-/// The gradient of a bias: a sum over pixels.
+/// Bias gradient: a sum over pixels.
 
-#include <minception/kernels/cpu/reduce.h>
+#include "kernels/cpu/reduce.h"
 
 namespace minception::cpu {
 

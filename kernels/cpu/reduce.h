@@ -1,18 +1,16 @@
 #pragma once
-/// Sums over pixels, channel by channel, in a fixed order: blocks of rows in f32, blocks added up in f64,
-/// threads last.
+/// Per-channel sums over pixels in a fixed order: rows of a block in f32, then blocks in f64, then threads.
 
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/cpu/scratch.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 #include <cstdint>
 
 namespace minception::cpu {
 
-/// Rows that are summed in f32 before the sum moves on to f64: short, so that rounding stays near that of one
-/// value.
+/// Rows summed in f32 before the sum is added to an f64 sum. Short blocks keep rounding near that of a single value.
 inline constexpr std::int64_t kBlockRows = 64;
 
 /// Memory for sums of `width` columns.
@@ -20,7 +18,7 @@ struct ColumnSums {
   int threads;
   std::int64_t width;
   float* blocks;   ///< one row per thread
-  double* totals;  ///< one row per thread; the first holds the result
+  double* totals;  ///< one row per thread; the result is in the first
 
   ColumnSums(int thread_count, std::int64_t columns, Scratch& scratch)
       : threads(thread_count),
@@ -29,7 +27,7 @@ struct ColumnSums {
         totals(scratch.take<double>(thread_count * columns)) {}
 
   /// add(begin, end, sums) adds rows [begin, end), at most kBlockRows, to `sums`, which starts at zero.
-  /// Returns the totals over all rows.
+  /// Returns the sums over all rows.
   template <class Add>
   const double* reduce(std::int64_t rows, Add&& add) const {
     std::fill(totals, totals + threads * width, 0.0);
@@ -51,7 +49,7 @@ struct ColumnSums {
   }
 };
 
-/// out[c] (+)= sum over the pixels of x, f32 or bf16: the gradient of a bias.
+/// out[c] (+)= sum over the pixels of x, f32 or bf16: the bias gradient.
 template <class T>
 void sum_pixels(const View<const T>& x, const ColumnSums& sums, float* out, bool accumulate);
 

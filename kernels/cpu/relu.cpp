@@ -1,7 +1,7 @@
-/// ReLU. Written as `x < 0 ? 0 : x`, which lets NaN through.
+/// ReLU. `x < 0 ? 0 : x` propagates NaN.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 

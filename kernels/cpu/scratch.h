@@ -1,8 +1,8 @@
 #pragma once
-/// Hands out the parts of a workspace. Planning and running walk through the same code: planning only counts.
+/// Allocates parts of a workspace. Planning and running use the same code; planning only counts bytes.
 
-#include <minception/core/error.h>
-#include <minception/kernels/backend.h>
+#include "core/error.h"
+#include "kernels/backend.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace minception::cpu {
 
 class Scratch {
  public:
-  /// Counts what would be taken.
+  /// Counts bytes; take() returns nullptr.
   Scratch() = default;
-  /// Hands out parts of the workspace, or throws an Error when it is too small.
+  /// Allocates from the workspace. take() throws Error if it is too small.
   explicit Scratch(Workspace workspace) : workspace_(workspace), counts_only_(false) {}
 
   template <class T>

@@ -1,15 +1,15 @@
 /// Stochastic gradient descent over the flat parameter buffer, one pass for all parameters.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/parameter_runs.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/parameter_runs.h"
+#include "kernels/cpu/view.h"
 
 namespace minception {
 namespace {
 
 struct Step {
   float learning_rate, momentum, weight_decay;
-  float factor;  ///< of the gradient
+  float factor;  ///< multiplies the gradient
   bool nesterov;
 };
 
@@ -43,12 +43,12 @@ void CpuBackend::sgd_step(const SgdStep& op, Workspace) {
   float* v = cpu::values(op.v);
   const float momentum = schedule[1];
   const float factor = op.factor.defined() ? cpu::values(op.factor)[0] : 1.0f;
-  const auto run = [&](const ParameterSegment& segment, std::int64_t first, std::int64_t count) {
-    const Step step{static_cast<float>(schedule[0] * segment.learning_rate_scale), momentum,
-                    static_cast<float>(segment.weight_decay), factor, op.nesterov};
+  const auto run = [&](const ParameterGroup& group, std::int64_t first, std::int64_t count) {
+    const Step step{static_cast<float>(schedule[0] * group.learning_rate_scale), momentum,
+                    static_cast<float>(group.weight_decay), factor, op.nesterov};
     update(step, count, g + first, w + first, v == nullptr ? nullptr : v + first);
   };
-  cpu::for_each_trained_run(threads_, op.w.elements(), op.segments, run);
+  cpu::for_each_trained_run(threads_, op.w.elements(), op.groups, run);
 }
 
 }  // namespace minception

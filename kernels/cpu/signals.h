@@ -1,7 +1,7 @@
 #pragma once
-/// Signals are blocked while oneDNN multiplies matrices. Before version 3.12 its kernels point the stack pointer at a buffer
-/// of the heap, and a signal handler's frame would overwrite what lies below
-/// (https://github.com/uxlfoundation/oneDNN/issues/4845). A signal that arrives meanwhile is handled after the product.
+/// Blocks signals while oneDNN multiplies matrices. Before version 3.12 its kernels point the stack pointer at a heap
+/// buffer, and the frame of a signal handler would overwrite the memory below it
+/// (https://github.com/uxlfoundation/oneDNN/issues/4845). Signals that arrive during a product are handled after it.
 
 #include <omp.h>
 #include <pthread.h>
@@ -14,10 +14,10 @@ namespace minception::cpu {
 /// Whether the linked oneDNN moves the stack pointer.
 bool onednn_moves_stack();
 
-/// Whether the calling thread blocks signals already.
+/// Whether the calling thread already blocks signals.
 inline thread_local bool signals_blocked = false;
 
-/// Blocks all signals but those that the thread itself causes, such as SIGSEGV. Returns what was blocked before.
+/// Blocks all signals except those that the thread itself causes, such as SIGSEGV. Returns the previous mask.
 inline sigset_t block_signals() {
   sigset_t signals, before;
   sigfillset(&signals);
@@ -27,7 +27,7 @@ inline sigset_t block_signals() {
   return before;
 }
 
-/// Blocks signals in the calling thread for as long as the object lives. Threads that start meanwhile keep them blocked.
+/// Blocks signals in the calling thread for the lifetime of the object. Threads started meanwhile inherit the mask.
 class SignalsBlocked {
  public:
   SignalsBlocked() : blocks_(!signals_blocked && onednn_moves_stack()) {
@@ -46,8 +46,8 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-/// Blocks signals for good where the calling thread is a worker of OpenMP. oneDNN uses these threads as well, and a signal
-/// sent to the process goes to any thread that does not block it.
+/// Blocks signals permanently if the calling thread is an OpenMP worker. oneDNN uses these threads, too, and a signal
+/// sent to the process is delivered to any thread that does not block it.
 inline void block_signals_in_worker() {
   if (!signals_blocked && omp_get_thread_num() != 0 && onednn_moves_stack()) block_signals();
 }

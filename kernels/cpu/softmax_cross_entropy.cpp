@@ -1,8 +1,8 @@
-/// Softmax and cross-entropy, with the gradient of the logits in the same pass. Samples run in parallel;
-/// their losses are added up afterwards in order, so the total does not depend on the thread count.
+/// Softmax and cross-entropy, with the gradient of the logits in the same pass. Samples are computed in parallel; their
+/// losses are then added in order, so the sum does not depend on the thread count.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/view.h"
 
 #include <cmath>
 
@@ -67,9 +67,9 @@ void CpuBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace 
       loss += results.loss[n];
       correct += results.correct[n];
     }
-    float* totals = values(op.totals);
-    totals[0] = static_cast<float>(totals[0] + loss);
-    totals[1] = static_cast<float>(totals[1] + correct);
+    float* metrics = values(op.metrics);
+    metrics[0] = static_cast<float>(metrics[0] + loss);
+    metrics[1] = static_cast<float>(metrics[1] + correct);
   });
 }
 

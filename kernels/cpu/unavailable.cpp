@@ -1,7 +1,7 @@
-/// The cpu backend of a build without oneDNN.
+/// Stub of the cpu backend for builds without oneDNN.
 
-#include <minception/core/error.h>
-#include <minception/kernels/backend.h>
+#include "core/error.h"
+#include "kernels/backend.h"
 
 namespace minception {
 

@@ -1,11 +1,11 @@
 #pragma once
-/// How the kernels of this backend see tensors: rows of elements, one row per pixel. A dense tensor is also one
-/// long run, whatever its shape, and elementwise work goes over that.
+/// Views of tensors for the kernels of this backend: rows of elements, one row per pixel. Elementwise operations
+/// process a dense tensor as one long run, whatever its shape.
 
-#include <minception/core/error.h>
-#include <minception/core/tensor.h>
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/operations.h>
+#include "core/error.h"
+#include "core/tensor.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/operations.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace minception::cpu {
 
-/// Elements of a tensor. Ranks other than 2 and 4 are one pixel of all their elements.
+/// Elements of a tensor. A tensor of a rank other than 2 or 4 is one pixel with all its elements.
 template <class T>
 struct View {
   T* data = nullptr;
   std::int64_t n = 1, h = 1, w = 1, c = 0;
-  std::int64_t stride = 0;  ///< from pixel to pixel
+  std::int64_t stride = 0;  ///< between pixels
 
   std::int64_t pixels() const { return n * h * w; }
   std::int64_t elements() const { return pixels() * c; }
@@ -43,8 +43,8 @@ View<const T> const_view(const Tensor& tensor) {
   return view<T>(tensor);
 }
 
-/// f(zero), zero of the tensor's type: the compute dtype. Sums and products are f32 in either; bf16 is only how tensors
-/// are stored.
+/// Calls f(T{}) with the element type T of the tensor, the compute dtype. Sums and products are f32 for both types;
+/// bf16 is the type of tensors and of the factors of matrix products.
 template <class F>
 void in_dtype_of(const Tensor& tensor, F&& f) {
   if (tensor.dtype == DType::bf16) return f(bf16{});
@@ -53,15 +53,15 @@ void in_dtype_of(const Tensor& tensor, F&& f) {
   f(float{});
 }
 
-/// to = value, rounded to the type of `to`. The same as `to = T(value)`, but for bf16 GCC keeps T(value) in memory in a simd
-/// loop and then does not vectorise it.
+/// to = value, rounded to the type of `to`. Like `to = T(value)`, but for bf16 GCC does not vectorise simd loops with
+/// that form, because it keeps T(value) in memory.
 inline void round_into(float& to, float value) { to = value; }
 inline void round_into(bf16& to, float value) { to.bits = bf16(value).bits; }
 
-/// The elements of a flat operand in master dtype, or nullptr if it is not there.
+/// The elements of an f32 operand in master dtype, or nullptr if it is not defined.
 inline float* values(const Tensor& tensor) { return tensor.defined() ? tensor.as<float>() : nullptr; }
 
-/// `count` neighbouring elements at the same place of every view.
+/// `count` adjacent elements at the same position in every view.
 struct Run {
   std::int64_t pixel = 0;
   std::int64_t first = 0;
@@ -73,7 +73,7 @@ struct Run {
   }
 };
 
-/// f(run) over all elements that the views share: pixel by pixel, or in long runs where all are dense.
+/// Calls f(run) for all elements of the views, which have one shape: pixel by pixel, or in long runs if all are dense.
 template <class F, class... Views>
 void for_each_run(int threads, F&& f, const View<Views>&... views) {
   const auto [pixels, channels] = [](const auto& first, const auto&...) {
@@ -81,7 +81,7 @@ void for_each_run(int threads, F&& f, const View<Views>&... views) {
   }(views...);
   const std::int64_t elements = pixels * channels;
   if ((views.dense() && ...)) {
-    // In units of a cache line, so that no two threads write to one.
+    // Units of whole cache lines, so that threads do not write to the same line.
     constexpr std::int64_t kUnit = 32;
     parallel(threads, (elements + kUnit - 1) / kUnit, elements, [&](std::int64_t begin, std::int64_t end, int) {
       f(Run{0, begin * kUnit, std::min(end * kUnit, elements) - begin * kUnit});
@@ -93,11 +93,11 @@ void for_each_run(int threads, F&& f, const View<Views>&... views) {
   });
 }
 
-/// A GradTarget as the kernels write it: add and mask in the pass that computes the gradient.
+/// Stores gradients in a GradTarget: accumulates and masks in the pass that computes them.
 template <class T>
 struct GradientStore {
   View<T> dx;
-  View<const T> relu_output;  ///< of dx's shape, or dx itself as a stand-in where there is no mask
+  View<const T> relu_output;  ///< dx itself if there is no mask
   bool accumulate = false;
   bool masked = false;
 
@@ -106,7 +106,7 @@ struct GradientStore {
     if (masked) relu_output = const_view<T>(target.relu_output);
   }
 
-  /// Stores gradient(i), a float, for the i-th element of the run.
+  /// Stores the float gradient(i) for the i-th element of the run.
   template <class G>
   void put(const Run& run, G&& gradient) const {
     T* out = run.of(dx);
@@ -125,7 +125,7 @@ struct GradientStore {
       for (std::int64_t i = 0; i < run.count; ++i) round_into(out[i], gradient(i));
     }
   }
-  /// Masks the elements of the run that are in dx already.
+  /// Applies the mask to the elements of the run in dx.
   void mask(const Run& run) const {
     T* out = run.of(dx);
     const T* y = run.of(relu_output);
@@ -134,7 +134,7 @@ struct GradientStore {
   }
 };
 
-/// f(run) over the elements of a target and of the views that its gradient is computed from.
+/// Calls f(run) for the elements of a target and of the views that its gradient is computed from.
 template <class F, class T, class... Views>
 void for_each_run(int threads, F&& f, const GradientStore<T>& target, const View<Views>&... views) {
   for_each_run(threads, f, target.dx, target.relu_output, views...);

@@ -1,17 +1,16 @@
 #pragma once
-/// What the average pools share: they differ only in their windows. Windows factor into an axis of rows and
-/// an axis of columns; an axis tells where window p begins and ends, what it contributes to the divisor, and,
-/// for the gradient, which windows hold a given pixel.
+/// Average pooling, generic over the windows. A window is the product of an interval of rows and one of columns.
+/// An axis gives the interval of window p, its factor of the divisor and, for gradients, the windows around a pixel.
 
-#include <minception/kernels/cpu/parallel.h>
-#include <minception/kernels/cpu/view.h>
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/view.h"
 
 #include <algorithm>
 #include <cstdint>
 
 namespace minception::cpu {
 
-/// Channels that are summed at a time, in a buffer that stays in the first-level cache.
+/// Channels processed at a time, in a buffer that stays in the first-level cache.
 inline constexpr std::int64_t kChannelBlock = 256;
 
 template <class T, class Axis>
@@ -69,7 +68,7 @@ void average_gradient(int threads, const View<const T>& dy, const GradientStore<
            });
 }
 
-/// Windows of equal extent at a fixed stride: pooling.
+/// Windows of equal extent at a fixed stride.
 struct PoolAxis {
   std::int64_t in, out, kernel, stride, padding;
   bool counts_padding;
@@ -81,7 +80,7 @@ struct PoolAxis {
     return counts_padding ? std::min(origin(p) + kernel, in + padding) - origin(p) : end(p) - begin(p);
   }
   std::int64_t first_holding(std::int64_t h) const {
-    const std::int64_t beyond = h + padding - kernel;  // the last origin, plus padding, whose window ends before h
+    const std::int64_t beyond = h + padding - kernel;  // window p ends before h if p * stride <= beyond
     return beyond < 0 ? 0 : beyond / stride + 1;
   }
   std::int64_t last_holding(std::int64_t h) const { return std::min(out - 1, (h + padding) / stride); }

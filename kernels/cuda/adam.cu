@@ -1,10 +1,10 @@
-/// Adam and AdamW over the flat parameter buffer in one launch (parameter_runs.h). The number of the step, learning rate and
-/// beta1 are read from device memory, so that a captured step can be replayed with others.
+/// Adam and AdamW over the flat parameter buffer in one launch (parameter_runs.h). The step number, learning rate and
+/// beta1 are read from device memory, so that a captured step can be replayed with new values.
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/parameter_runs.h>
+#include "core/moving_average.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/parameter_runs.h"
 
 #include <cmath>
 #include <cstdint>
@@ -13,21 +13,21 @@ namespace minception {
 namespace cuda {
 namespace {
 
-/// What the host knows. 1 - beta^t is computed as -expm1(t * log(beta)): in float the difference itself would keep only
+/// Launch-time constants. 1 - beta^t is computed as -expm1(t * log(beta)): the difference in float would keep only
 /// three digits of 1 - 0.999.
 struct AdamConstants {
   float log_beta2;
-  float beta2, new2;  ///< new: 1 - beta
+  float beta2, new2;  ///< new2 = 1 - beta2
   float epsilon;
   bool decoupled;
 };
 
 struct AdamSettings {
-  float rate;    ///< learning rate over the first moment's bias correction
-  float factor;  ///< of the gradient
-  float decay;   ///< of the gradient, or with `decoupled` of the weight itself
+  float rate;    ///< learning rate / (1 - beta1^t)
+  float factor;  ///< clip coefficient
+  float decay;   ///< weight decay, with `decoupled` times the learning rate
   float beta1, new1;
-  float spread;  ///< 1 / sqrt of the second moment's bias correction
+  float spread;  ///< 1 / sqrt(1 - beta2^t)
   AdamConstants constants;
 
   __device__ void update(float g, float& w, float& m, float& v) const {
@@ -41,7 +41,7 @@ struct AdamSettings {
 
 }  // namespace
 
-/// `factor` may be missing.
+/// `factor` may be nullptr: no clipping.
 template <int V>
 __global__ void __launch_bounds__(kParametersBlock)
     adam_step(const std::int64_t* step, const float* schedule, const float* factor, const float* g, float* w, float* m,
@@ -59,10 +59,10 @@ __global__ void __launch_bounds__(kParametersBlock)
                                  1.0f / sqrtf(-expm1f(t * constants.log_beta2)),
                                  constants};
   if (place.whole<V>()) {
-    const Floats<V> gradients = load<V>(g + first);
-    Floats<V> weights = load<V>(w + first);
-    Floats<V> firsts = load<V>(m + first);
-    Floats<V> seconds = load<V>(v + first);
+    const FloatArray<V> gradients = load<V>(g + first);
+    FloatArray<V> weights = load<V>(w + first);
+    FloatArray<V> firsts = load<V>(m + first);
+    FloatArray<V> seconds = load<V>(v + first);
 #pragma unroll
     for (int i = 0; i < V; ++i) settings.update(gradients[i], weights[i], firsts[i], seconds[i]);
     store<V>(w + first, weights);
@@ -86,7 +86,7 @@ void CudaBackend::adam_step(const AdamStep& op, Workspace) {
                                    static_cast<float>(1.0 - op.beta2), static_cast<float>(op.epsilon), op.decoupled};
   for_alignment(
       [&]<int V>() {
-        for_each_launch<V>(op.segments, [&](int blocks, const ParameterRuns& runs) {
+        for_each_launch<V>(op.groups, [&](int blocks, const ParameterRuns& runs) {
           launch<cuda::adam_step<V>>(blocks, kParametersBlock, 0, stream_, values<const std::int64_t>(op.step),
                                      values<const float>(op.schedule), values<const float>(op.factor), g.data, w.data,
                                      m.data, v.data, constants, runs);

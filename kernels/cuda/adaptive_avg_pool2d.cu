@@ -1,8 +1,8 @@
-/// Adaptive average pooling: the sums of window.h over windows that cover the input evenly.
+/// Adaptive average pooling: the kernels of window.h with AdaptiveAxis.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/window.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/window.h"
 
 namespace minception {
 namespace cuda {

@@ -1,9 +1,9 @@
-/// Residual addition: y = a + scale*b, then ReLU if asked. Backward, one pass over dy feeds both inputs.
+/// Residual addition: y = a + scale*b, then ReLU if `relu`. Backward computes both input gradients in one pass over dy.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 namespace minception {
 namespace cuda {
@@ -14,8 +14,8 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     add_forward(View<const T> a, View<const T> b, View<T> y, float scale, bool relu) {
   const Place at = thread_place<V>(a);
   if (!at.inside) return;
-  Floats<V> sum = load<V>(a.pixel(at.pixel) + at.channel);
-  const Floats<V> addend = load<V>(b.pixel(at.pixel) + at.channel);
+  FloatArray<V> sum = load<V>(a.pixel(at.pixel) + at.channel);
+  const FloatArray<V> addend = load<V>(b.pixel(at.pixel) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     sum[i] += scale * addend[i];
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     add_backward(View<const T> dy, Gradient<T> da, Gradient<T> db, float scale) {
   const Place at = thread_place<V>(dy);
   if (!at.inside) return;
-  Floats<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);  // before the first store: da may be dy
+  FloatArray<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);  // before the first store: da may be dy
   store<V>(da, at.pixel, at.channel, gradient);
 #pragma unroll
   for (int i = 0; i < V; ++i) gradient[i] *= scale;

@@ -1,8 +1,8 @@
-/// Average pooling: the sums of window.h over windows of one extent.
+/// Average pooling: the kernels of window.h with PoolAxis.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/window.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/window.h"
 
 namespace minception {
 namespace cuda {

@@ -1,56 +1,29 @@
-/// The parts of the cuda backend that are not an operation.
+/// The cuda backend without its operations: device, memory, copies, graph capture.
 
-#include <minception/core/error.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/machine.h>
-#include <minception/kernels/cuda/staging.h>
-#include <minception/kernels/cuda/trace.h>
+#include "core/error.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/machine.h"
+#include "kernels/cuda/staging.h"
+#include "kernels/cuda/trace.h"
 
 #include <string>
 
 namespace minception {
-
-namespace cuda {
-
-void check(cudaError_t status, std::string_view what) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // an error that has been reported is not met again by the next call
-  fail("CUDA: ", what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
-}
-
-/// Compilers write it as "... [with auto kernel = minception::cuda::relu_forward<float, 4>; ...]", some with "& " or "(& ...)".
-std::string short_kernel_name(std::string_view pretty_function) {
-  std::string_view text = pretty_function;
-  constexpr std::string_view kBegin = "kernel = ";
-  text.remove_prefix(text.find(kBegin) + kBegin.size());
-  text = text.substr(0, text.rfind(']'));
-  text = text.substr(0, text.find("; "));
-  if (text.starts_with("(")) text = text.substr(1, text.size() - 2);
-  while (text.starts_with("&") || text.starts_with(" ")) text.remove_prefix(1);
-  std::string name(text);
-  for (const std::string_view scope :
-       {"minception::", "cuda::", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::"}) {
-    for (std::size_t at = 0; (at = name.find(scope, at)) != std::string::npos;) name.erase(at, scope.size());
-  }
-  return name.substr(0, name.find('('));
-}
-
-}  // namespace cuda
 
 using cuda::check;
 
 namespace {
 
 /// A CUDA graph. It is replayed on the stream that it was captured from.
-class GraphRecording final : public Recording {
+class CudaGraph final : public CapturedGraph {
  public:
-  GraphRecording(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
+  CudaGraph(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
     const cudaError_t status = cudaGraphInstantiate(&executable_, graph);
     cudaGraphDestroy(graph);
     check(status, "making a graph executable");
   }
-  ~GraphRecording() override { cudaGraphExecDestroy(executable_); }
+  ~CudaGraph() override { cudaGraphExecDestroy(executable_); }
   void replay() override { check(cudaGraphLaunch(executable_, stream_), "launching a graph"); }
   double replay_timed(int times) override {
     cuda::Timespan span(stream_);
@@ -84,7 +57,7 @@ CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
 }
 
 CudaBackend::~CudaBackend() {
-  cudaStreamSynchronize(stream_);  // staged copies may be under way
+  cudaStreamSynchronize(stream_);  // staged copies may be in flight
   cudaStreamDestroy(stream_);
 }
 
@@ -128,7 +101,7 @@ std::size_t CudaBackend::available_memory() const {
 
 void CudaBackend::copy_to_device(void* device, const void* host, std::size_t bytes) {
   check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), "copying to the GPU");
-  synchronize();  // the caller may change the source at once
+  synchronize();  // the caller may overwrite the source on return
 }
 
 void CudaBackend::copy_to_host(void* host, const void* device, std::size_t bytes) {
@@ -144,8 +117,8 @@ void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
   staging_->copy(device, host, bytes, stream_);
 }
 
-std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
-  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "beginning to record a graph");
+std::unique_ptr<CapturedGraph> CudaBackend::capture(const std::function<void()>& work) {
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "starting to capture a graph");
   cudaGraph_t graph = nullptr;
   try {
     work();
@@ -154,8 +127,8 @@ std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work
     cudaGetLastError();
     throw;
   }
-  check(cudaStreamEndCapture(stream_, &graph), "recording a graph");
-  return std::make_unique<GraphRecording>(graph, stream_);
+  check(cudaStreamEndCapture(stream_, &graph), "capturing a graph");
+  return std::make_unique<CudaGraph>(graph, stream_);
 }
 
 void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream_), "waiting for the GPU"); }

@@ -1,14 +1,15 @@
-/// Batch normalisation. A block works on a tile of 32 neighbouring channels and a split of the pixels. Each pass takes
-/// two launches: the first leaves one partial result per split and channel, the second begins by merging those of its
-/// tile, in every block alike. That reads a few KiB again and saves a launch, or a ticket and its reset.
+/// Batch normalisation. A block handles a tile of 32 neighbouring channels and one split of the pixels. Each pass takes
+/// two launches: the first stores one partial result per split and channel; in the second every block merges the
+/// partial results of its tile. This re-reads a few KiB per block, but saves a launch, or an atomic counter and its
+/// reset.
 ///
-/// Statistics are sound for means far from zero: a thread holds a few pixels at a time in registers and takes their
-/// mean before their squared deviations; sets of values merge by the pairwise update of Chan, Golub & LeVeque (1983),
-/// "Algorithms for computing the sample variance". Everything is added in an order that the shape alone decides.
+/// Statistics are accurate for means far from zero: a thread holds a few pixels in registers and takes their mean
+/// before their squared deviations. Partial moments are merged by the pairwise update of Chan, Golub & LeVeque (1983),
+/// "Algorithms for computing the sample variance". The order of all sums depends only on the shape.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,20 +20,19 @@ namespace {
 
 constexpr int kBlock = 256;
 constexpr int kWarps = kBlock / 32;
-constexpr int kTile = 32;  ///< channels of a block; whole sectors in f32 and bf16
+constexpr int kTile = 32;  ///< channels per block: whole memory sectors in f32 and bf16
 
-/// Splits of the pixels: `count` times `pixels` of them, the last one perhaps fewer.
+/// `count` splits of `pixels` pixels each; the last one may be smaller.
 struct Splits {
   int count = 1;
   int pixels = 0;
 };
 
 Splits splits_of(std::int64_t pixels, std::int64_t channels) {
-  constexpr std::int64_t kBlocks = 264;        // two for each processor of an H100
-  constexpr std::int64_t kFewestPixels = 128;  // fewer are not worth a partial result
+  constexpr std::int64_t kMinPixels = 128;  // smaller splits cost more in partial sums than they save
   const std::int64_t tiles = std::max<std::int64_t>((channels + kTile - 1) / kTile, 1);
   const std::int64_t wanted =
-      std::clamp<std::int64_t>(pixels / kFewestPixels, 1, std::max<std::int64_t>(kBlocks / tiles, 1));
+      std::clamp<std::int64_t>(pixels / kMinPixels, 1, std::max<std::int64_t>(kTargetBlocks / tiles, 1));
   const std::int64_t each = ((pixels + wanted - 1) / wanted + 63) / 64 * 64;
   return {std::max(static_cast<int>((pixels + each - 1) / std::max<std::int64_t>(each, 1)), 1), static_cast<int>(each)};
 }
@@ -42,7 +42,7 @@ std::size_t partials_bytes(const Tensor& x) {
 }
 
 dim3 grid_of(int channels, const Splits& splits) {
-  return dim3(blocks_for(channels, kTile), static_cast<unsigned>(splits.count));
+  return dim3(ceil_div(channels, kTile), static_cast<unsigned>(splits.count));
 }
 
 /// Two values per split and channel.
@@ -56,17 +56,17 @@ Partials partials_in(const Workspace& workspace, int channels, const Splits& spl
   return {floats, floats + static_cast<std::ptrdiff_t>(splits.count) * channels};
 }
 
-/// A value per channel of the tile, aligned for the widest access.
+/// One value per channel of the tile, aligned for the widest access.
 struct alignas(32) TileRow {
   float channel[kTile];
 };
 
-/// What a thread works on: V channels of every kRows-th pixel of the block's split.
+/// The work of a thread: V channels of every kRows-th pixel of the block's split.
 template <int V>
 struct Share {
   static constexpr int kRows = kBlock * V / kTile;
-  int column;      ///< first of its channels, in the tile
-  int channel;     ///< the same, in the tensor
+  int column;      ///< first channel, relative to the tile
+  int channel;     ///< first channel in the tensor
   int row;         ///< 0 to kRows - 1
   int begin, end;  ///< pixels of the split
 
@@ -76,11 +76,11 @@ struct Share {
         row(threadIdx.x / (kTile / V)),
         begin(blockIdx.y * split_pixels),
         end(min(begin + split_pixels, pixels)) {}
-  /// Pixels of this split in a given row.
+  /// Number of pixels of this split in row `any_row`.
   __device__ int pixels_of(int any_row) const { return max((end - begin - any_row + kRows - 1) / kRows, 0); }
 };
 
-/// Adds up what the threads of one lane hold in the block's warps; all of them get the sum. `scratch` is used once.
+/// Returns, to every thread, the sum of `value` over the threads of its lane in all warps. One `scratch` per call.
 __device__ float sum_over_warps(float value, float (*scratch)[kTile]) {
   const int lane = threadIdx.x % 32;
   scratch[threadIdx.x / 32][lane] = value;
@@ -91,15 +91,15 @@ __device__ float sum_over_warps(float value, float (*scratch)[kTile]) {
   return sum;
 }
 
-/// Mean of `count` values, and sum of their squared deviations from it.
+/// Mean of `count` values and sum of their squared deviations from it.
 struct Moments {
   float count = 0.0f;
   float mean = 0.0f;
   float squares = 0.0f;
 };
 
-/// The moments of all the values that part(0), part(1), ... describe, `count` together. Each lane has its own channel;
-/// the warps share the parts.
+/// Merges the moments part(0) to part(parts - 1), `count` values in total. Each lane has its own channel; the warps
+/// share the parts.
 template <class Part>
 __device__ Moments merge(int parts, float count, float (*scratch)[kWarps][kTile], Part part) {
   const int warp = threadIdx.x / 32;
@@ -119,15 +119,15 @@ __device__ Moments merge(int parts, float count, float (*scratch)[kWarps][kTile]
   return {count, origin + shift, sum_over_warps(squares, scratch[1])};
 }
 
-/// y = (x - centre) * factor + offset, then ReLU if asked, for the channels and pixels of a thread.
+/// y = (x - centre) * factor + offset, then ReLU if `relu`, for the thread's share.
 template <class T, int V>
-__device__ void normalise(const Share<V>& share, const View<const T>& x, const View<T>& y, const Floats<V>& centre,
-                          const Floats<V>& factor, const Floats<V>& offset, bool relu) {
+__device__ void normalise(const Share<V>& share, const View<const T>& x, const View<T>& y, const FloatArray<V>& centre,
+                          const FloatArray<V>& factor, const FloatArray<V>& offset, bool relu) {
   constexpr int kRows = Share<V>::kRows;
   constexpr int kInFlight = 4;  // pixels loaded before the first is stored
   if (share.channel >= x.c) return;
   for (int pixel = share.begin + share.row; pixel < share.end; pixel += kInFlight * kRows) {
-    Floats<V> values[kInFlight] = {};
+    FloatArray<V> values[kInFlight] = {};
 #pragma unroll
     for (int k = 0; k < kInFlight; ++k) {
       if (pixel + k * kRows < share.end) values[k] = load<V>(x.pixel(pixel + k * kRows) + share.channel);
@@ -149,7 +149,7 @@ __device__ void normalise(const Share<V>& share, const View<const T>& x, const V
 
 // ---- forward, training ----------------------------------------------------------------------------------------------
 
-/// The moments of each split: first the mean, second the squares.
+/// Moments of each split: partials.first is the mean, partials.second the sum of squared deviations.
 template <class T, int V>
 __global__ void __launch_bounds__(kBlock) batch_norm_statistics(View<const T> x, int split_pixels, Partials partials) {
   constexpr int kRows = Share<V>::kRows;
@@ -159,12 +159,12 @@ __global__ void __launch_bounds__(kBlock) batch_norm_statistics(View<const T> x,
   SHARED(float, scratch, [2][kWarps][kTile]);
   const Share<V> share(x.pixels(), split_pixels);
 
-  Floats<V> mean = {};
-  Floats<V> deviations = {};
+  FloatArray<V> mean = {};
+  FloatArray<V> deviations = {};
   if (share.channel < x.c) {
     float count = 0.0f;
     for (int pixel = share.begin + share.row; pixel < share.end; pixel += kHeld * kRows) {
-      Floats<V> values[kHeld] = {};
+      FloatArray<V> values[kHeld] = {};
       float held = 0.0f;
 #pragma unroll
       for (int k = 0; k < kHeld; ++k) {
@@ -207,7 +207,7 @@ __global__ void __launch_bounds__(kBlock) batch_norm_statistics(View<const T> x,
   }
 }
 
-/// The operands per channel.
+/// Per-channel operands.
 struct BatchNormTraining {
   const float* gamma;
   const float* beta;
@@ -271,7 +271,7 @@ __global__ void __launch_bounds__(kBlock)
     batch_norm_forward_inference(View<const T> x, View<T> y, int split_pixels, BatchNormInference op) {
   const Share<V> share(x.pixels(), split_pixels);
   if (share.channel >= x.c) return;
-  Floats<V> centre, factor, offset;
+  FloatArray<V> centre, factor, offset;
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     const int channel = share.channel + i;
@@ -284,7 +284,7 @@ __global__ void __launch_bounds__(kBlock)
 
 // ---- backward -------------------------------------------------------------------------------------------------------
 
-/// Sums of each split: first of dy, second of dy * (x - mean).
+/// Sums of each split: partials.first of dy, partials.second of dy * (x - mean).
 template <class T, int V>
 __global__ void __launch_bounds__(kBlock) batch_norm_gradient_sums(View<const T> x, View<const T> dy, const float* mean,
                                                                    int split_pixels, Partials partials) {
@@ -294,15 +294,15 @@ __global__ void __launch_bounds__(kBlock) batch_norm_gradient_sums(View<const T>
   SHARED(float, scratch, [2][kWarps][kTile]);
   const Share<V> share(x.pixels(), split_pixels);
 
-  Floats<V> sum = {};
-  Floats<V> product_sum = {};
+  FloatArray<V> sum = {};
+  FloatArray<V> product_sum = {};
   if (share.channel < x.c) {
-    Floats<V> centre;
+    FloatArray<V> centre;
 #pragma unroll
     for (int i = 0; i < V; ++i) centre[i] = mean[share.channel + i];
     for (int pixel = share.begin + share.row; pixel < share.end; pixel += kInFlight * kRows) {
-      Floats<V> inputs[kInFlight] = {};
-      Floats<V> gradients[kInFlight] = {};
+      FloatArray<V> inputs[kInFlight] = {};
+      FloatArray<V> gradients[kInFlight] = {};
 #pragma unroll
       for (int k = 0; k < kInFlight; ++k) {
         if (pixel + k * kRows >= share.end) continue;
@@ -349,7 +349,7 @@ struct BatchNormGradient {
   bool accumulate;
 };
 
-/// dx = gamma * rstd * (dy - sum(dy) / m - (x - mean) * slope),  slope = rstd^2 * sum(dy * (x - mean)) / m.
+/// dx = gamma * rstd * (dy - sum(dy) / m - (x - mean) * slope),  slope = rstd^2 * sum(dy * (x - mean)) / m,  m pixels.
 template <class T, int V>
 __global__ void __launch_bounds__(kBlock)
     batch_norm_backward(View<const T> x, View<const T> dy, Gradient<T> target, int split_pixels, Partials partials,
@@ -390,8 +390,8 @@ __global__ void __launch_bounds__(kBlock)
   const auto average = load<V>(coefficients[2].channel + share.column);
   const auto slope = load<V>(coefficients[3].channel + share.column);
   for (int pixel = share.begin + share.row; pixel < share.end; pixel += kInFlight * kRows) {
-    Floats<V> inputs[kInFlight] = {};
-    Floats<V> gradients[kInFlight] = {};
+    FloatArray<V> inputs[kInFlight] = {};
+    FloatArray<V> gradients[kInFlight] = {};
 #pragma unroll
     for (int k = 0; k < kInFlight; ++k) {
       if (pixel + k * kRows >= share.end) continue;

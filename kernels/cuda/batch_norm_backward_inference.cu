@@ -1,9 +1,9 @@
-/// The backward pass of a BatchNorm whose statistics are constants: dy times a factor per channel.
+/// Backward pass of batch normalisation with constant statistics: dx = dy * gamma / sqrt(running_var + epsilon).
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 namespace minception {
 namespace cuda {
@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
                                   float epsilon) {
   const Place at = thread_place<V>(dy);
   if (!at.inside) return;
-  Floats<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);
+  FloatArray<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     const int channel = at.channel + i;

@@ -1,16 +1,16 @@
-/// Cast: a copy in another floating type. f32 and bf16 meet in float, which holds both.
+/// Cast between f32 and bf16 by way of float, which represents both exactly.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 #include <type_traits>
 
 namespace minception {
 namespace cuda {
 
-/// One thread per V channels of a pixel: 16 bytes of the wider type, half as many of the other.
+/// One thread per V channels of a pixel; V elements of the wider type are 16 bytes.
 template <class From, class To, int V>
 __global__ void __launch_bounds__(kElementwiseBlock) cast(View<const From> x, View<To> y) {
   const auto [pixel, channel, inside] = thread_place<V>(x);

@@ -1,10 +1,10 @@
-/// Concatenation along channels, and split, its backward pass: one launch copies up to 16 parts to or from neighbouring
+/// Concatenation along channels, and its backward pass, split. One launch copies up to 16 parts to or from adjacent
 /// channel slices of the whole; more parts take more launches.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kMostParts = 16;
 
-/// Consecutive parts: channels end[j-1] .. end[j] - 1 of the slice that they make up together are those of part j.
+/// Consecutive parts. Part j holds channels end[j-1] to end[j] - 1 of the group's slice.
 template <class Part>
 struct ConcatGroup {
   Part part[kMostParts];
@@ -26,11 +26,12 @@ struct ConcatGroup {
 };
 
 template <class T>
-bool divides(const ConcatGroup<T>& group, int v) {
-  return std::all_of(group.part, group.part + group.count, [=](const T& part) { return cuda::divides(part, v); });
+bool is_vectorizable(const ConcatGroup<T>& group, int v) {
+  return std::all_of(group.part, group.part + group.count,
+                     [=](const T& part) { return cuda::is_vectorizable(part, v); });
 }
 
-/// Calls f(slice of the whole, group) for every kMostParts parts. make(tensor or target) makes a Part.
+/// Calls f(slice of the whole, group) for each group of up to kMostParts parts. make() converts an operand to a Part.
 template <class Part, class Operand, class Channels, class Make, class F>
 void for_each_group(const Tensor& whole, const std::vector<Operand>& operands, Channels&& channels, Make&& make,
                     F&& f) {
@@ -48,7 +49,7 @@ void for_each_group(const Tensor& whole, const std::vector<Operand>& operands, C
   }
 }
 
-/// The part that holds a channel of the group's slice.
+/// Index of the part that contains a channel of the group's slice.
 template <class Part>
 __device__ __forceinline__ int part_of(const ConcatGroup<Part>& group, int channel) {
   int j = 0;

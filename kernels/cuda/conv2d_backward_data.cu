@@ -1,19 +1,19 @@
 /// Convolution, gradient of the input:
-///   dx[n,h,w,i] = sum over (r,s,o) of w[o,r,s,i] * dy[n,p,q,o], with the p and q for which p*stride.h + r - padding.h = h
-///   and q*stride.w + s - padding.w = w
+///   dx[n,h,w,i] = sum over (r,s,o) of w[o,r,s,i] * dy[n,p,q,o],  with the p and q for which
+///                 p*stride.h + r - padding.h = h  and  q*stride.w + s - padding.w = w
 ///
-/// Gathered, not scattered: whoever computes an element of dx looks up the outputs that it went into, so that nothing is
-/// written twice, nothing is atomic and the order of the sum is fixed. With stride 1 this is a convolution of dy with
-/// the taps turned round; with a larger one, only every stride-th tap finds an output.
+/// A gather instead of a scatter: the thread of an element of dx sums the dy of every output that the element
+/// contributed to. This needs no atomics and fixes the order of the sum. With stride 1 it is a convolution of dy with
+/// the flipped filter; with a larger stride only every stride-th filter position has an output.
 ///
-/// As a matrix product (gemm.h): a row per input pixel, a column per channel of x, k over (r, s, o). A 1x1 convolution
-/// without stride and padding is a group of one (conv2d_1x1_group_backward.cu).
+/// As a GEMM (gemm.h): m is the input pixel, n the input channel i, k is (r, s, o). A 1x1 convolution with stride 1 and
+/// no padding is forwarded to conv2d_fused_1x1_backward.cu.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/gemm_dispatch.h>
-#include <minception/kernels/cuda/gemm_operands.h>
-#include <minception/kernels/cuda/gemm_results.h>
-#include <minception/kernels/cuda/launch.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/gemm_dispatch.h"
+#include "kernels/cuda/gemm_epilogues.h"
+#include "kernels/cuda/gemm_iterators.h"
+#include "kernels/cuda/launch.h"
 
 namespace minception {
 namespace cuda {
@@ -21,19 +21,18 @@ namespace cuda {
 namespace {
 constexpr int kBlock = 256;
 
-/// The output index whose tap fell on input index `in` of the same axis, or -1 if there is none: the stride may have
-/// stepped over it.
-__device__ __forceinline__ int output_of(int in, int tap, int stride, int padding, int outputs) {
-  const int distance = in + padding - tap;
+/// The output index that reads input index `in` at filter position `r` along one axis, or -1 if none does.
+__device__ __forceinline__ int output_of(int in, int r, int stride, int padding, int outputs) {
+  const int distance = in + padding - r;
   if (distance < 0 || distance % stride != 0 || distance / stride >= outputs) return -1;
   return distance / stride;
 }
 }  // namespace
 
-/// The formula: one thread per element of dx.
+/// Direct evaluation of the formula: one thread per element of dx.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
-    conv2d_backward_data_naive(View<const T> dy, View<const float> w, WindowPlace place, Gradient<T> target) {
+    conv2d_backward_data_naive(View<const T> dy, View<const float> w, ConvGeometry geometry, Gradient<T> target) {
   const View<T> dx = target.dx;
   const int index = static_cast<int>(blockIdx.x * kBlock + threadIdx.x);
   if (index >= dx.elements()) return;
@@ -45,10 +44,10 @@ __global__ void __launch_bounds__(kBlock)
 
   float sum = 0.0f;
   for (int r = 0; r < w.h; ++r) {
-    const int p = output_of(row, r, place.stride_h, place.padding_h, dy.h);
+    const int p = output_of(row, r, geometry.stride_h, geometry.padding_h, dy.h);
     if (p < 0) continue;
     for (int s = 0; s < w.w; ++s) {
-      const int q = output_of(column, s, place.stride_w, place.padding_w, dy.w);
+      const int q = output_of(column, s, geometry.stride_w, geometry.padding_w, dy.w);
       if (q < 0) continue;
       const T* const gradients = dy.pixel(image, p, q);
       for (int o = 0; o < dy.c; ++o) sum += static_cast<float>(gradients[o]) * w.pixel(o, r, s)[i];
@@ -57,10 +56,11 @@ __global__ void __launch_bounds__(kBlock)
   target.store(pixel, i, sum);
 }
 
-template <class Multiply, class T, int V>
-__global__ void __launch_bounds__(Multiply::kThreads, Multiply::kBlocksPerProcessor)
-    conv2d_backward_data_gemm(Spread<T, V> dy, Filters<V> w, GradientResult<T> dx, GemmShape shape) {
-  gemm<Multiply>(dy, w, dx, shape);
+template <class Mainloop, class T, int V>
+__global__ void __launch_bounds__(Mainloop::kThreads, Mainloop::kMinBlocksPerSm)
+    conv2d_backward_data_gemm(DgradIterator<T, V> dy, DgradFilterIterator<V> w, GradientEpilogue<T> dx,
+                              GemmShape shape) {
+  gemm<Mainloop>(dy, w, dx, shape);
 }
 
 }  // namespace cuda
@@ -68,35 +68,36 @@ __global__ void __launch_bounds__(Multiply::kThreads, Multiply::kBlocksPerProces
 using namespace cuda;
 
 void CudaBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace workspace) {
-  if (is_pointwise(op.attributes, op.w) && options_.rung != Rung::naive) {
-    Conv2d1x1GroupBackwardData group;
+  if (is_pointwise(op.attributes, op.w) && options_.algorithm != Algorithm::naive) {
+    Conv2dFused1x1BackwardData group;
     group.dy = {op.dy};
     group.w = op.w;
     group.target = op.target;
-    return conv2d_1x1_group_backward_data(group, workspace);
+    return conv2d_fused_1x1_backward_data(group, workspace);
   }
 
   for_dtype(op.dy, [&]<class T>() {
     const View<const T> dy = const_view<T>(op.dy);
     const View<const float> w = const_view<float>(op.w);
     const Gradient<T> target = gradient<T>(op.target);
-    const Rung rung = rung_for<T>(options_);
-    if (rung == Rung::naive) {
-      launch<conv2d_backward_data_naive<T>>(blocks_for(target.dx.elements(), kBlock), kBlock, 0, stream_, dy, w,
-                                            WindowPlace(op.attributes), target);
+    const Algorithm algorithm = algorithm_for<T>(options_);
+    if (algorithm == Algorithm::naive) {
+      launch<conv2d_backward_data_naive<T>>(ceil_div(target.dx.elements(), kBlock), kBlock, 0, stream_, dy, w,
+                                            ConvGeometry(op.attributes), target);
       return;
     }
 
     const PixelOrder order(target.dx);
-    const TapOrder taps(w.h, w.w, dy.c);
-    const GemmShape shape(order.pixels(), w.c, taps.count());
-    for_multiply<T>(
-        rung, shape, [&](int v) { return divides(dy, v) && divides(w, v); },
-        [&]<class Multiply, int V>() {
-          launch<conv2d_backward_data_gemm<Multiply, T, V>>(
-              gemm_grid<Multiply>(shape), Multiply::kThreads, kGemmSharedBytes<Multiply, Spread<T, V>, Filters<V>>,
-              stream_, Spread<T, V>(dy, op.attributes, order, taps), Filters<V>{w.data, w.c, taps, w.h * w.w * w.c},
-              GradientResult<T>(target), shape);
+    const FilterOrder filter(w.h, w.w, dy.c);
+    const GemmShape shape(order.pixels(), w.c, filter.count());
+    for_mainloop<T>(
+        algorithm, shape, [&](int v) { return is_vectorizable(dy, v) && is_vectorizable(w, v); },
+        [&]<class Mainloop, int V>() {
+          launch<conv2d_backward_data_gemm<Mainloop, T, V>>(
+              gemm_grid<Mainloop>(shape), Mainloop::kThreads,
+              kGemmSharedBytes<Mainloop, DgradIterator<T, V>, DgradFilterIterator<V>>, stream_,
+              DgradIterator<T, V>(dy, op.attributes, order, filter),
+              DgradFilterIterator<V>{w.data, w.c, filter, w.h * w.w * w.c}, GradientEpilogue<T>(target), shape);
         });
   });
 }

@@ -1,11 +1,11 @@
-/// Dropout. The mask is drawn again in the backward pass. Elements are numbered through the epoch in memory order, so
-/// neighbours have neighbouring numbers, and four of them share one Philox block.
+/// Dropout. The backward pass draws the mask again. Elements are numbered in memory order over the epoch, so that four
+/// neighbours share one Philox block.
 
-#include <minception/core/random.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "core/random.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 #include <cmath>
 
@@ -15,23 +15,23 @@ namespace {
 
 struct DropoutMask {
   std::uint64_t seed;
-  std::uint64_t stream;          ///< upper half; the epoch is the lower one
+  std::uint64_t stream;          ///< the upper 32 bits; the epoch is the lower half
   const std::int64_t* position;  ///< {epoch, position of the first sample}, on the device
   std::uint64_t sample_elements;
-  std::uint32_t threshold;  ///< of the 24 bits that make a uniform number
+  std::uint32_t threshold;  ///< an element is kept if its 24 random bits are at least this
   float scale;
 
   /// factors[i] = mask / (1 - p) of element first + i of the batch.
   template <int V>
-  __device__ Floats<V> factors(int first) const {
+  __device__ FloatArray<V> factors(int first) const {
     const Random random{seed, stream | static_cast<std::uint64_t>(position[0])};
     const std::uint64_t index =
         static_cast<std::uint64_t>(position[1]) * sample_elements + static_cast<std::uint64_t>(first);
-    Floats<V> result;
+    FloatArray<V> result;
     if constexpr (V == 1) {
       result[0] = factor(random.bits(index));
     } else {
-      static_assert(V % 4 == 0);  // as are C and with it every index a vector begins at
+      static_assert(V % 4 == 0);  // C is a multiple of V, so index is a multiple of 4
 #pragma unroll
       for (int i = 0; i < V; i += 4) {
         const PhiloxBlock block = random.four(index / 4 + i / 4);
@@ -47,7 +47,7 @@ struct DropoutMask {
 };
 
 DropoutMask dropout_mask(const DropoutAttributes& attributes, const Tensor& position, const Tensor& x) {
-  // uniform = (24 bits) * 2^-24 >= p where those bits, an integer, are at least p * 2^24, which is exact in double.
+  // uniform = bits * 2^-24 >= p is bits >= ceil(p * 2^24) for 24 integer bits. p * 2^24 is exact in double.
   return {attributes.seed,
           std::uint64_t{attributes.stream} << 32,
           values<const std::int64_t>(position),
@@ -57,7 +57,7 @@ DropoutMask dropout_mask(const DropoutAttributes& attributes, const Tensor& posi
 }
 
 template <int V>
-__device__ Floats<V> dropped_out(Floats<V> values, const Floats<V>& factors) {
+__device__ FloatArray<V> dropped_out(FloatArray<V> values, const FloatArray<V>& factors) {
 #pragma unroll
   for (int i = 0; i < V; ++i) values[i] *= factors[i];
   return values;

@@ -1,21 +1,21 @@
 #pragma once
-/// The mapping of threads to elements that kernels without shared memory have in common: one thread per V neighbouring
-/// channels of a pixel, channels fastest, so that a warp reads and writes one contiguous stretch.
+/// Mapping of threads to elements for elementwise kernels: one thread per V neighbouring channels of a pixel, channels
+/// fastest, so that a warp reads and writes one contiguous range.
 
-#include <minception/kernels/cuda/view.h>
+#include "kernels/cuda/view.h"
 
 namespace minception::cuda {
 
 inline constexpr int kElementwiseBlock = 256;
 
-/// Where a thread works. The last block may have threads that are not `inside`.
+/// Position of a thread's elements. Threads of the last block may lie outside: `inside` is then false.
 struct Place {
   int pixel, channel;
   bool inside;
 };
 
-/// The place of this thread in `pixels` pixels of `channels` channels. Unsigned: the index of a thread that is not
-/// inside may exceed the largest int.
+/// Place of this thread in `pixels` pixels of `channels` channels. Unsigned, as the index of a thread outside may
+/// exceed the largest int.
 template <int V>
 __device__ __forceinline__ Place thread_place(int pixels, int channels) {
   const unsigned index = blockIdx.x * kElementwiseBlock + threadIdx.x;
@@ -29,16 +29,13 @@ __device__ __forceinline__ Place thread_place(const View<T>& view) {
   return thread_place<V>(view.pixels(), view.c);
 }
 
-/// Blocks of kElementwiseBlock that give every V channels a thread.
+/// Number of blocks for one thread per V channels.
 template <int V, class T>
 unsigned elementwise_blocks(const View<T>& view) {
-  return blocks_for(view.elements() / V, kElementwiseBlock);
+  return ceil_div(view.elements() / V, kElementwiseBlock);
 }
 
-/// A pixel's image, row and column.
-struct PixelPosition {
-  int n, h, w;
-};
+/// Decodes a pixel number of the view.
 template <class T>
 __device__ __forceinline__ PixelPosition position(const View<T>& view, int pixel) {
   const auto index = static_cast<unsigned>(pixel);

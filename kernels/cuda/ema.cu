@@ -1,9 +1,10 @@
-/// The moving average of weights. The number of the update is read from device memory, so that it can be captured.
+/// Exponential moving average of weights. The update number is read from device memory, so that the update can be
+/// captured in a CUDA graph.
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/parameter_runs.h>
+#include "core/moving_average.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/parameter_runs.h"
 
 #include <cstdint>
 
@@ -21,8 +22,8 @@ __global__ void __launch_bounds__(kParametersBlock) ema_update(const std::int64_
   const float kept = min(most_kept, (1.0f + t) / (10.0f + t));
   const float taken = max(least_taken, 9.0f / (10.0f + t));
   if (count - first >= V) {
-    const Floats<V> weights = load<V>(w + first);
-    Floats<V> averages = load<V>(average + first);
+    const FloatArray<V> weights = load<V>(w + first);
+    FloatArray<V> averages = load<V>(average + first);
 #pragma unroll
     for (int i = 0; i < V; ++i) {
       averages[i] = starts ? weights[i] : moving_average(averages[i], weights[i], kept, taken);
@@ -44,7 +45,7 @@ void CudaBackend::ema_update(const EmaUpdate& op, Workspace) {
   const auto least_taken = static_cast<float>(1.0 - op.decay);
   for_alignment(
       [&]<int V>() {
-        launch<cuda::ema_update<V>>(blocks_for(w.elements(), kParametersBlock * V), kParametersBlock, 0, stream_,
+        launch<cuda::ema_update<V>>(ceil_div(w.elements(), kParametersBlock * V), kParametersBlock, 0, stream_,
                                     values<const std::int64_t>(op.step), w.data, average.data, w.elements(), most_kept,
                                     least_taken);
       },

@@ -1,9 +1,9 @@
-/// Fill: one value for all elements.
+/// Fill: y = value.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 namespace minception {
 namespace cuda {
@@ -12,7 +12,7 @@ template <class T, int V>
 __global__ void __launch_bounds__(kElementwiseBlock) fill(float value, View<T> y) {
   const Place place = thread_place<V>(y);
   if (!place.inside) return;
-  Floats<V> values;
+  FloatArray<V> values;
 #pragma unroll
   for (int i = 0; i < V; ++i) values[i] = value;
   store<V>(y.pixel(place.pixel) + place.channel, values);

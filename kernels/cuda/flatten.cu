@@ -1,9 +1,9 @@
-/// Flatten to (C, H, W) order: in channels-last memory a transpose, per image, of pixels x channels. Tiles of 32 x 32
-/// pass through shared memory, so that a warp reads and writes stretches of 32 elements on both sides.
+/// Flatten to (C, H, W) order: in channels-last memory a transpose of pixels x channels per image. Tiles of 32 x 32
+/// pass through shared memory, so that a warp both reads and writes 32 contiguous elements.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/view.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/view.h"
 
 namespace minception {
 namespace cuda {
@@ -14,7 +14,7 @@ constexpr int kRows = 8;
 
 __host__ __device__ int tiles_along(int extent) { return (extent + kTile - 1) / kTile; }
 
-/// The tile of this block. Blocks count in x alone, whose limit no tensor reaches.
+/// The tile of this block. The grid is one-dimensional, because only the limit of x suffices for all tensors.
 struct FlattenTile {
   int n, first_pixel, first_channel;
 
@@ -28,7 +28,7 @@ struct FlattenTile {
   }
 };
 
-/// Blocks that cover the images of a view.
+/// Number of tiles in all images of a view.
 template <class T>
 unsigned flatten_blocks(const View<T>& image) {
   return static_cast<unsigned>(image.n) * tiles_along(image.h * image.w) * tiles_along(image.c);
@@ -36,8 +36,7 @@ unsigned flatten_blocks(const View<T>& image) {
 
 }  // namespace
 
-/// Block: (kTile, kRows). The tile's rows are one element longer than a multiple of the banks: its columns are read
-/// without conflicts.
+/// Block: (kTile, kRows). Rows of kTile + 1 floats let a warp read a column without bank conflicts.
 template <class T>
 __global__ void __launch_bounds__(kTile* kRows) flatten_forward(View<const T> x, View<T> y) {
   SHARED(float, tile, [kTile][kTile + 1]);  // [pixel][channel]

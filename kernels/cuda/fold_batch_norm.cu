@@ -1,9 +1,9 @@
-/// FoldBatchNorm: a block per output channel, whose weights lie one after the other. It is done once for new weights: how
-/// fast does not matter.
+/// FoldBatchNorm: one block per output channel, whose weights are contiguous. It runs once per set of weights, so its
+/// speed does not matter.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/view.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/view.h"
 
 namespace minception {
 namespace cuda {

@@ -1,43 +1,42 @@
 #pragma once
-/// Which rung carries out a convolution or matrix product, and with which tile.
+/// Selects the algorithm and tile of convolutions and matrix products.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/gemm.h>
-#include <minception/kernels/cuda/gemm_tensor_core.h>
-#include <minception/kernels/cuda/gemm_tiled.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/gemm_fma.h"
+#include "kernels/cuda/gemm_tensor_op.h"
 
 #include <cstdint>
 #include <type_traits>
 
 namespace minception::cuda {
 
-/// The rung for tensors of T: never `automatic`. Tensor cores would round f32 tensors to tf32, so they are asked first.
+/// The algorithm for tensors of T, with `automatic` resolved: f32 tensors then use tensor cores only if `tf32` is set.
 template <class T>
-Rung rung_for(const CudaOptions& options) {
-  if (options.rung != Rung::automatic) return options.rung;
-  return std::is_same_v<T, bf16> || options.tf32 ? Rung::tensor_core : Rung::tiled;
+Algorithm algorithm_for(const CudaOptions& options) {
+  if (options.algorithm != Algorithm::automatic) return options.algorithm;
+  return std::is_same_v<T, bf16> || options.tf32 ? Algorithm::tensor_op : Algorithm::fma;
 }
 
-/// f.operator()<Multiply, V>() with the tile for a product of T and the vector width of its operands: elements in 16
-/// bytes of shared memory if `fits(V)` says that all operands can be read so, else 1.
-template <class T, class Fits, class F>
-void for_multiply(Rung rung, const GemmShape& shape, Fits&& fits, F&& f) {
-  // A larger tile reads its operands less often. It pays while there are blocks enough for every multiprocessor, two
-  // for each of 132.
-  const auto fills = [&](const dim3& blocks) { return std::int64_t{blocks.x} * blocks.z >= 264; };
-  if (rung == Rung::tiled) {
-    if (!fits(4)) return f.template operator()<Tiled<4>, 1>();
-    if (fills(gemm_grid<Tiled<8>>(shape))) return f.template operator()<Tiled<8>, 4>();
-    return f.template operator()<Tiled<4>, 4>();
+/// Calls f.operator()<Mainloop, V>() with the tile for a GEMM of T and its elements per access V: 16 bytes of shared
+/// memory if `vectorizable(V)` is true, else 1.
+template <class T, class Vectorizable, class F>
+void for_mainloop(Algorithm algorithm, const GemmShape& shape, Vectorizable&& vectorizable, F&& f) {
+  // A larger tile loads its operands less often, but must leave enough blocks for all multiprocessors.
+  const auto fills = [&](const dim3& blocks) { return std::int64_t{blocks.x} * blocks.z >= kTargetBlocks; };
+  if (algorithm == Algorithm::fma) {
+    if (!vectorizable(4)) return f.template operator()<FmaMainloop<4>, 1>();
+    if (fills(gemm_grid<FmaMainloop<8>>(shape))) return f.template operator()<FmaMainloop<8>, 4>();
+    return f.template operator()<FmaMainloop<4>, 4>();
   }
-  constexpr int V = kWidest<T>;
-  using Small = TensorCore<T, 2, 2, 2, 4>;   // 64 x 64
-  using Narrow = TensorCore<T, 4, 1, 2, 4>;  // 128 x 32
-  using Large = TensorCore<T, 2, 2, 4, 4>;   // 128 x 64
-  if (!fits(V)) return f.template operator()<Small, 1>();
-  if (shape.n <= Narrow::kN) return f.template operator()<Narrow, V>();
-  // Gradients of few filters have fewer rows than a large tile.
-  if (shape.m > Small::kM && fills(gemm_grid<Large>(shape))) return f.template operator()<Large, V>();
+  constexpr int V = kElementsPerAccess<T>;
+  using Small = TensorOpMainloop<T, 2, 2, 2, 4>;   // 64 x 64
+  using Narrow = TensorOpMainloop<T, 4, 1, 2, 4>;  // 128 x 32
+  using Large = TensorOpMainloop<T, 2, 2, 4, 4>;   // 128 x 64
+  if (!vectorizable(V)) return f.template operator()<Small, 1>();
+  if (shape.n <= Narrow::kBlockN) return f.template operator()<Narrow, V>();
+  // A weight gradient of few filters has fewer rows than a large tile.
+  if (shape.m > Small::kBlockM && fills(gemm_grid<Large>(shape))) return f.template operator()<Large, V>();
   return f.template operator()<Small, V>();
 }
 

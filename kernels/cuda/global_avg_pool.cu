@@ -1,11 +1,11 @@
-/// Global average pooling. Forward, a block owns 32 vectors of neighbouring channels of one image: its rows of threads
-/// share the pixels, every row reads whole stretches of memory, and the rows' sums meet in shared memory, always in the
-/// same order.
+/// Global average pooling. In the forward pass a block handles 32 vectors of neighbouring channels of one image. The
+/// rows of its threads share the pixels, and each row reads contiguous memory. Their sums are added in shared memory in
+/// a fixed order.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 namespace minception {
 namespace cuda {
@@ -31,10 +31,10 @@ __global__ void __launch_bounds__(kColumns* kRows) global_avg_pool_forward(View<
   const int first_channel = blockIdx.x % tiles * kChannels;
   const int area = x.h * x.w;
 
-  Floats<V> sum = {};
+  FloatArray<V> sum = {};
   if (first_channel + column * V < x.c) {
     for (int pixel = row; pixel < area; pixel += kRows) {
-      const Floats<V> value = load<V>(x.pixel(n * area + pixel) + first_channel + column * V);
+      const FloatArray<V> value = load<V>(x.pixel(n * area + pixel) + first_channel + column * V);
 #pragma unroll
       for (int i = 0; i < V; ++i) sum[i] += value[i];
     }
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kColumns* kRows) global_avg_pool_forward(View<
   store<V>(&partial[row][column * V], sum);
   __syncthreads();
 
-  // From here on one thread per channel.
+  // One thread per channel adds up the rows.
   const int channel = row * kColumns + column;
   if (channel >= kChannels || first_channel + channel >= x.c) return;
   float total = 0.0f;
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kElementwiseBlock) global_avg_pool_backward(Vi
   if (!at.inside) return;
   const int area = target.dx.h * target.dx.w;
   const float factor = 1.0f / static_cast<float>(area);
-  Floats<V> gradient = load<V>(dy.pixel(at.pixel / area) + at.channel);
+  FloatArray<V> gradient = load<V>(dy.pixel(at.pixel / area) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) gradient[i] *= factor;
   store<V>(target, at.pixel, at.channel, gradient);

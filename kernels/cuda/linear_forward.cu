@@ -1,19 +1,19 @@
 /// Fully connected layer, forward:  y[n,o] = bias[o] + sum_i w[o,i] * x[n,i].
 ///
-/// Samples are images of one pixel and w is a set of 1x1 filters, so the product is the one of
-/// conv2d_1x1_group_forward.cu with one member.
+/// Samples are one-pixel images and w is a set of 1x1 filters: run as fused 1x1 convolutions with one member
+/// (conv2d_fused_1x1_forward.cu).
 
-#include <minception/kernels/cuda/backend.h>
+#include "kernels/cuda/backend.h"
 
 namespace minception {
 
 void CudaBackend::linear_forward(const LinearForward& op, Workspace workspace) {
-  Conv2d1x1GroupForward group;
+  Conv2dFused1x1Forward group;
   group.x = op.x;
   group.w = op.w.reshaped({op.w.shape[0], op.w.shape[1], 1, 1});
   group.bias = op.bias;
   group.y = {op.y};
-  conv2d_1x1_group_forward(group, workspace);
+  conv2d_fused_1x1_forward(group, workspace);
 }
 
 }  // namespace minception

@@ -1,11 +1,11 @@
-/// Gathers samples from a resident u8 data set, resizes them bilinearly, crops and flips them and normalises them: the
-/// whole input pipeline in one kernel, so that it can be part of a captured step. Which samples, and where in the epoch
-/// the batch begins, is read from device memory.
+/// The whole input pipeline in one kernel, so that it can be part of a captured step: gathers samples from a resident
+/// u8 data set, resizes them bilinearly, crops, flips, applies colour jitter and normalises. The sample indices and the
+/// batch's position in the epoch are read from device memory.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/view.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/view.h"
 
 #include <cmath>
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kMostFactors = 4;
 
-/// Scale and shift per channel, or one for all channels. They travel with the launch.
+/// Scale or shift per channel, or one value for all channels. Passed as a kernel argument.
 struct ChannelFactors {
   float value[kMostFactors];
   bool one_for_all;
@@ -25,7 +25,7 @@ struct ChannelFactors {
   __device__ float of(int channel) const {
     float factor = value[0];
     if (one_for_all) return factor;
-      // Indexing with a variable would move the array to local memory.
+      // A variable index would move the array to local memory.
 #pragma unroll
     for (int c = 1; c < kMostFactors; ++c) factor = channel == c ? value[c] : factor;
     return factor;
@@ -40,8 +40,8 @@ ChannelFactors channel_factors(const std::vector<float>& factors) {
   return result;
 }
 
-/// Between which two of `in` input indices from `begin` on an output index samples, and the weight of the second. The
-/// position (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, so integers have it exactly.
+/// The two input indices in [begin, begin + in) that an output index interpolates, and the weight of the second. The
+/// position (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, which integers represent exactly.
 struct Neighbours {
   int first, second;
   float weight;
@@ -61,12 +61,14 @@ struct Neighbours {
 
 }  // namespace
 
-/// One thread per pixel of y; the first pixel of an image takes its label along. The threads of an image draw the same
-/// augmentation each for itself: a few Philox blocks are cheaper than sharing it.
+/// One thread per pixel of y; the thread of the first pixel of an image copies its label. Each thread draws the
+/// augmentation of its image: a few Philox blocks cost less than sharing it. An index out of range gives NaN and label
+/// -1.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, AugmentationSource augmentation,
-               ChannelFactors scale, ChannelFactors shift, View<T> y, int* y_labels) {
+    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, Augmentation augmentation,
+               const std::int64_t* augmentation_position, ChannelFactors scale, ChannelFactors shift, View<T> y,
+               int* y_labels) {
   const auto [pixel, channel, in_batch] = thread_place<1>(y.pixels(), 1);
   if (!in_batch) return;
   const auto [n, row_out, column_out] = position(y, pixel);
@@ -80,7 +82,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     return;
   }
 
-  const auto [moved, part, colour] = augmentation.draw(n, images.h, images.w);
+  const auto [moved, part, colour] = augmentation.draw(augmentation_position, n, images.h, images.w);
   const int p = moved.row(row_out);
   const int q = moved.column(column_out, y.w);
   const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
@@ -99,7 +101,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     return inside ? top + (mix(bottom_left, bottom_right) - top) * row.weight : 0.0f;
   };
   const bool recoloured = colour.changes();
-  const float grey = colour.saturation != 1.0f ? Colour::grey(resized(0), resized(1), resized(2)) : 0.0f;
+  const float grey = colour.saturation != 1.0f ? ColourJitter::grey(resized(0), resized(1), resized(2)) : 0.0f;
   for (int c = 0; c < y.c; ++c) {
     const float value = recoloured ? colour.of(resized(c), grey) : resized(c);
     out[c] = static_cast<T>(value * scale.of(c) + shift.of(c));
@@ -111,14 +113,14 @@ __global__ void __launch_bounds__(kElementwiseBlock)
 using namespace cuda;
 
 void CudaBackend::load_batch(const LoadBatch& op, Workspace) {
-  const AugmentationSource augmentation = op.augmentation.source(op.position);
+  const auto* const augmentation_position = values<const std::int64_t>(op.position);
   for_dtype(op.y, [&]<class T>() {
     const View<const std::uint8_t> images = const_view<std::uint8_t>(op.images);
     const View<T> y = view<T>(op.y);
-    launch<cuda::load_batch<T>>(blocks_for(y.pixels(), kElementwiseBlock), kElementwiseBlock, 0, stream_, images,
-                                op.labels.as<const std::int32_t>(), op.indices.as<const std::int32_t>(), augmentation,
-                                channel_factors(op.scale), channel_factors(op.shift), y,
-                                op.y_labels.as<std::int32_t>());
+    launch<cuda::load_batch<T>>(ceil_div(y.pixels(), kElementwiseBlock), kElementwiseBlock, 0, stream_, images,
+                                op.labels.as<const std::int32_t>(), op.indices.as<const std::int32_t>(),
+                                op.augmentation, augmentation_position, channel_factors(op.scale),
+                                channel_factors(op.shift), y, op.y_labels.as<std::int32_t>());
   });
 }
 

@@ -1,11 +1,13 @@
-/// Local response normalisation across channels. Each pass has two kernels. The one for any window takes one thread per
-/// channel, which loops over the window; it is the one to read first, and `Rung::naive` asks for it. The one for
-/// windows of up to five channels, as in AlexNet and GoogLeNet, keeps the neighbourhood of V channels in registers.
+/// Local response normalisation across channels:
+///   y[c] = x[c] * d[c]^-beta,  d[c] = k + alpha / size * sum of x[j]^2 over the window of c.
+/// Each pass has two kernels. The general one uses one thread per channel, which loops over the window;
+/// `Algorithm::naive` selects it. The narrow one is for windows of up to five channels, as in AlexNet and GoogLeNet,
+/// and keeps V channels and their neighbours in registers.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 #include <algorithm>
 
@@ -13,14 +15,14 @@ namespace minception {
 namespace cuda {
 namespace {
 
-constexpr int kReach = 2;  ///< channels to either side that the second kernel sees
+constexpr int kReach = 2;  ///< channels on either side in the narrow kernels
 
 struct ResponseNorm {
-  int before, after;  ///< the window of c: c - before to c + after
+  int before, after;  ///< window of c: c - before to c + after
   float scale;        ///< alpha / size
   float beta, k;
 
-  /// d^-beta. Two square roots for beta = 3/4, everyone's choice: far cheaper than powf.
+  /// d^-beta. For the usual beta = 3/4 two square roots, which cost far less than powf.
   __device__ float power(float d) const {
     if (beta != 0.75f) return powf(d, -beta);
     const float root = sqrtf(d);
@@ -29,7 +31,7 @@ struct ResponseNorm {
 };
 
 ResponseNorm response_norm(const LocalResponseNormAttributes& attributes, int channels) {
-  // A window that reaches beyond all channels needs no longer arms than that; so they fit an int.
+  // Clamping to the number of channels changes no sum and makes the value fit an int.
   const auto arm = [&](std::int64_t reach) { return static_cast<int>(std::min<std::int64_t>(reach, channels)); };
   return {arm(attributes.size / 2), arm((attributes.size - 1) / 2),
           static_cast<float>(attributes.alpha / static_cast<double>(attributes.size)),
@@ -47,7 +49,7 @@ __device__ float denominator(const ResponseNorm& norm, const T* x, int c, int ch
   return norm.k + norm.scale * sum;
 }
 
-/// V channels of a pixel between V channels to either side, zeros where there are none.
+/// V channels of a pixel with V channels on either side; zeros where there are none.
 template <int V>
 struct Neighbourhood {
   float value[3 * V];
@@ -55,10 +57,10 @@ struct Neighbourhood {
 
   template <class T>
   __device__ Neighbourhood(const T* row, int channel, int channels) : low(channel > 0), high(channel + V < channels) {
-    const Floats<V> nothing = {};
-    const Floats<V> left = low ? load<V>(row + channel - V) : nothing;
-    const Floats<V> middle = load<V>(row + channel);
-    const Floats<V> right = high ? load<V>(row + channel + V) : nothing;
+    const FloatArray<V> nothing = {};
+    const FloatArray<V> left = low ? load<V>(row + channel - V) : nothing;
+    const FloatArray<V> middle = load<V>(row + channel);
+    const FloatArray<V> right = high ? load<V>(row + channel + V) : nothing;
 #pragma unroll
     for (int i = 0; i < V; ++i) {
       value[i] = left[i];
@@ -66,14 +68,14 @@ struct Neighbourhood {
       value[2 * V + i] = right[i];
     }
   }
-  /// Whether value[i] is a channel's.
+  /// Whether value[i] is a channel of the tensor.
   __device__ bool exists(int i) const { return (i >= V || low) && (i < 2 * V || high); }
 
   __device__ float denominator(const ResponseNorm& norm, int i) const {
     float sum = 0.0f;
 #pragma unroll
-    for (int tap = -kReach; tap <= kReach; ++tap) {
-      if (-tap <= norm.before && tap <= norm.after) sum += value[i + tap] * value[i + tap];
+    for (int offset = -kReach; offset <= kReach; ++offset) {
+      if (-offset <= norm.before && offset <= norm.after) sum += value[i + offset] * value[i + offset];
     }
     return norm.k + norm.scale * sum;
   }
@@ -102,14 +104,14 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   const auto [pixel, channel, inside] = thread_place<V>(x);
   if (!inside) return;
   const Neighbourhood<V> inputs(x.pixel(pixel), channel, x.c);
-  Floats<V> outputs;
+  FloatArray<V> outputs;
 #pragma unroll
   for (int i = 0; i < V; ++i) outputs[i] = inputs.value[V + i] * norm.power(inputs.denominator(norm, V + i));
   store<V>(y.pixel(pixel) + channel, outputs);
 }
 
-/// dx[c] = dy[c] * d[c]^-beta - slope * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the j whose window holds c:
-/// those from c - after to c + before.
+/// dx[c] = dy[c] * d[c]^-beta - slope * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the j whose window contains c,
+/// from c - after to c + before;  slope = 2 * alpha / size * beta.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
     local_response_norm_backward(View<const T> x, View<const T> dy, Gradient<T> target, ResponseNorm norm) {
@@ -136,7 +138,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   const Neighbourhood<V> inputs(x.pixel(pixel), channel, x.c);
   const Neighbourhood<V> gradients(dy.pixel(pixel), channel, x.c);
   float terms[3 * V];
-  Floats<V> results;
+  FloatArray<V> results;
 #pragma unroll
   for (int i = V - kReach; i < 2 * V + kReach; ++i) {
     terms[i] = 0.0f;
@@ -151,8 +153,8 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   for (int i = 0; i < V; ++i) {
     float sum = 0.0f;
 #pragma unroll
-    for (int tap = -kReach; tap <= kReach; ++tap) {
-      if (-tap <= norm.after && tap <= norm.before) sum += terms[V + i + tap];
+    for (int offset = -kReach; offset <= kReach; ++offset) {
+      if (-offset <= norm.after && offset <= norm.before) sum += terms[V + i + offset];
     }
     results[i] -= slope * inputs.value[V + i] * sum;
   }
@@ -168,8 +170,9 @@ void CudaBackend::local_response_norm_forward(const LocalResponseNormForward& op
     const View<const T> x = const_view<T>(op.x);
     const View<T> y = view<T>(op.y);
     const ResponseNorm norm = response_norm(op.attributes, x.c);
-    constexpr int V = kWidest<T>;
-    if (fits_registers<V>(norm) && options_.rung != Rung::naive && divides(x, V) && divides(y, V)) {
+    constexpr int V = kElementsPerAccess<T>;
+    if (fits_registers<V>(norm) && options_.algorithm != Algorithm::naive && is_vectorizable(x, V) &&
+        is_vectorizable(y, V)) {
       launch<local_response_norm_forward_narrow<T, V>>(elementwise_blocks<V>(x), kElementwiseBlock, 0, stream_, x, y,
                                                        norm);
     } else {
@@ -184,9 +187,9 @@ void CudaBackend::local_response_norm_backward(const LocalResponseNormBackward& 
     const View<const T> dy = const_view<T>(op.dy);
     const Gradient<T> target = gradient<T>(op.target);
     const ResponseNorm norm = response_norm(op.attributes, x.c);
-    constexpr int V = kWidest<T>;
-    if (fits_registers<V>(norm) && options_.rung != Rung::naive && divides(x, V) && divides(dy, V) &&
-        divides(target, V)) {
+    constexpr int V = kElementsPerAccess<T>;
+    if (fits_registers<V>(norm) && options_.algorithm != Algorithm::naive && is_vectorizable(x, V) &&
+        is_vectorizable(dy, V) && is_vectorizable(target, V)) {
       launch<local_response_norm_backward_narrow<T, V>>(elementwise_blocks<V>(x), kElementwiseBlock, 0, stream_, x, dy,
                                                         target, norm);
     } else {

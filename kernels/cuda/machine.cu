@@ -1,6 +1,6 @@
-#include <minception/core/error.h>
-#include <minception/kernels/cuda/cuda.h>
-#include <minception/kernels/cuda/machine.h>
+#include "core/error.h"
+#include "kernels/cuda/machine.h"
+#include "simt/cuda.h"
 
 #include <sstream>
 
@@ -14,7 +14,7 @@ __global__ void probe() {}
 
 #define MINCEPTION_TEXT(...) #__VA_ARGS__
 #define MINCEPTION_EXPANDED_TEXT(...) MINCEPTION_TEXT(__VA_ARGS__)
-/// nvcc lists what it compiles for as 800,900.
+/// Compute capabilities of this build. nvcc lists them as 800,900.
 std::string built_for() {
   std::string text, entry;
   std::istringstream list(MINCEPTION_EXPANDED_TEXT(__CUDA_ARCH_LIST__));
@@ -62,15 +62,15 @@ Machine ask_machine(int device) {
 
 std::string misfit(const Machine& machine) {
   if (!machine.failure.empty()) {
-    if (machine.driver == 0) return "no GPU answers: no driver of NVIDIA's is loaded";
-    const std::string driver = concat("the driver knows CUDA ", version_text(machine.driver));
+    if (machine.driver == 0) return "no GPU is available: the NVIDIA driver is not loaded";
+    const std::string driver = concat("the driver supports CUDA ", version_text(machine.driver));
     if (machine.driver < machine.runtime) {
-      return concat("no GPU answers: ", machine.failure, " (", driver, ", and this build needs ",
+      return concat("no GPU is available: ", machine.failure, " (", driver, ", and this build needs ",
                     version_text(machine.runtime), "); install a newer driver");
     }
-    return concat("no GPU answers: ", machine.failure, " (", driver, ")");
+    return concat("no GPU is available: ", machine.failure, " (", driver, ")");
   }
-  if (machine.devices == 0) return "no GPU answers: there is none";
+  if (machine.devices == 0) return "no GPU is available: none was found";
   if (machine.device >= machine.devices) {
     return concat("there is no GPU ", machine.device, ": the last one is ", machine.devices - 1);
   }

@@ -1,13 +1,12 @@
-/// Max pooling. Forward records which tap of its window won, in one byte per output; backward is a gather: each input
-/// looks up the windows that hold it and takes dy of those that it won, so nothing is added atomically.
+/// Max pooling. Forward stores the window index of each maximum, in one byte per output. Backward is a gather without
+/// atomics: each input looks up the windows that contain it and sums dy of those of which it is the maximum.
 ///
-/// For the usual kernels the trip counts of the loops are template parameters, so that they unroll; and what lies
-/// outside the image is moved onto its edge, so that no load hangs on a condition. A thread then has several loads on
-/// their way.
+/// For common kernels the trip counts of the loops are template parameters, so that the loops unroll. Positions outside
+/// the image are clamped to its edge, so that loads are unconditional and a thread has several in flight.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/window.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/window.h"
 
 #include <cmath>
 #include <cstdint>
@@ -19,13 +18,13 @@ namespace {
 __device__ __forceinline__ int clamped(int i, int count) { return i < 0 ? 0 : i < count ? i : count - 1; }
 
 template <int V>
-using Taps = Packed<std::uint8_t, V>;
+using WindowIndices = AlignedArray<std::uint8_t, V>;
 
 }  // namespace
 
-/// One thread per V channels of an output pixel. K: the kernel's extent along both axes, 0 where it is not fixed. A tap
-/// outside the image is replaced by the nearest one inside, which belongs to the window as well (every window holds a
-/// pixel). That one is seen again, and as only a larger value wins, the second look changes nothing.
+/// One thread per V channels of an output pixel. K: the kernel's extent along both axes, or 0 if it is a run-time
+/// value. A position outside the image is clamped to the nearest one inside, which belongs to the window as well (every
+/// window contains a pixel). Reading that one again changes nothing, because only a larger value wins.
 template <class T, int V, int K>
 __global__ void __launch_bounds__(kElementwiseBlock)
     max_pool2d_forward(View<const T> x, View<T> y, std::uint8_t* argmax, PoolAxes axes) {
@@ -37,13 +36,13 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   const int top = axes.rows.origin(p);
   const int left = axes.columns.origin(q);
 
-  const int first_tap = (axes.rows.begin(p) - top) * kernel_w + axes.columns.begin(q) - left;
-  Floats<V> largest;
+  const int first_index = (axes.rows.begin(p) - top) * kernel_w + axes.columns.begin(q) - left;
+  FloatArray<V> largest;
   int winner[V];
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     largest[i] = -INFINITY;
-    winner[i] = first_tap;
+    winner[i] = first_index;
   }
 #pragma unroll(K > 0 ? K : 1)
   for (int r = 0; r < kernel_h; ++r) {
@@ -51,33 +50,33 @@ __global__ void __launch_bounds__(kElementwiseBlock)
 #pragma unroll(K > 0 ? K : 1)
     for (int s = 0; s < kernel_w; ++s) {
       const int column = clamped(left + s, axes.columns.in);
-      const int tap = (row - top) * kernel_w + column - left;
-      const Floats<V> value = load<V>(x.pixel(n, row, column) + at.channel);
+      const int window_index = (row - top) * kernel_w + column - left;
+      const FloatArray<V> value = load<V>(x.pixel(n, row, column) + at.channel);
 #pragma unroll
       for (int i = 0; i < V; ++i) {
-        // Larger or NaN, unless a NaN has won already.
+        // A larger value or a NaN wins, unless the current maximum is NaN.
         const bool wins = !(value[i] <= largest[i]) && largest[i] == largest[i];
         largest[i] = wins ? value[i] : largest[i];
-        winner[i] = wins ? tap : winner[i];
+        winner[i] = wins ? window_index : winner[i];
       }
     }
   }
 
   store<V>(y.pixel(at.pixel) + at.channel, largest);
   if (argmax == nullptr) return;
-  Taps<V> taps;
+  WindowIndices<V> indices;
 #pragma unroll
-  for (int i = 0; i < V; ++i) taps.element[i] = static_cast<std::uint8_t>(winner[i]);
-  *reinterpret_cast<Taps<V>*>(argmax + at.pixel * y.c + at.channel) = taps;
+  for (int i = 0; i < V; ++i) indices.element[i] = static_cast<std::uint8_t>(winner[i]);
+  *reinterpret_cast<WindowIndices<V>*>(argmax + at.pixel * y.c + at.channel) = indices;
 }
 
-/// One thread per V channels of an input pixel. Windows: how many windows along one axis can hold a pixel, 0 where that
-/// is not fixed. A window that does not exist or does not hold the pixel is read like the others (its nearest neighbour
-/// is, to be exact), and no tap of it is the pixel's.
+/// One thread per V channels of an input pixel. Windows: the number of windows along one axis that may contain a pixel,
+/// or 0 if it is a run-time value. For a window that does not exist or does not contain the pixel, the nearest window
+/// is read and compared with kNoIndex, which never matches.
 template <class T, int V, int Windows>
 __global__ void __launch_bounds__(kElementwiseBlock)
     max_pool2d_backward(View<const T> dy, const std::uint8_t* argmax, Gradient<T> target, PoolAxes axes) {
-  constexpr int kNoTap = -1;
+  constexpr int kNoIndex = -1;
   const auto& [rows, columns] = axes;
   const Place at = thread_place<V>(target.dx);
   if (!at.inside) return;
@@ -87,7 +86,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   const int window_rows = Windows > 0 ? Windows : last_row - rows.first_holding(h) + 1;
   const int window_columns = Windows > 0 ? Windows : last_column - columns.first_holding(w) + 1;
 
-  Floats<V> sum = {};
+  FloatArray<V> sum = {};
 #pragma unroll(Windows > 0 ? Windows : 1)
   for (int i = 0; i < window_rows; ++i) {
     const int p = last_row - i;
@@ -98,12 +97,12 @@ __global__ void __launch_bounds__(kElementwiseBlock)
       const int q = last_column - j;
       const int s = w - columns.origin(q);
       const bool holds = row_holds && q >= 0 && q < columns.out && s < columns.kernel;
-      const int tap = holds ? r * columns.kernel + s : kNoTap;
+      const int window_index = holds ? r * columns.kernel + s : kNoIndex;
       const int window = (n * dy.h + clamped(p, rows.out)) * dy.w + clamped(q, columns.out);
-      const auto taps = *reinterpret_cast<const Taps<V>*>(argmax + window * dy.c + at.channel);
-      const Floats<V> gradient = load<V>(dy.pixel(window) + at.channel);
+      const auto indices = *reinterpret_cast<const WindowIndices<V>*>(argmax + window * dy.c + at.channel);
+      const FloatArray<V> gradient = load<V>(dy.pixel(window) + at.channel);
 #pragma unroll
-      for (int k = 0; k < V; ++k) sum[k] += taps.element[k] == tap ? gradient[k] : 0.0f;
+      for (int k = 0; k < V; ++k) sum[k] += indices.element[k] == window_index ? gradient[k] : 0.0f;
     }
   }
   store<V>(target, at.pixel, at.channel, sum);
@@ -111,8 +110,8 @@ __global__ void __launch_bounds__(kElementwiseBlock)
 
 namespace {
 
-/// f.operator()<2>() or <3>() if that is the count along both axes: these are worth unrolling. Else f.operator()<0>(),
-/// as for single elements, V = 1: they are the slow path, and one kernel is enough for it.
+/// Calls f.operator()<2>() or <3>() if that is the count along both axes, so that its loops unroll, else
+/// f.operator()<0>(). V = 1, the slow path, always uses <0>, to compile fewer kernels.
 template <int V, class F>
 void for_count(int rows, int columns, F&& f) {
   if constexpr (V > 1) {
@@ -122,11 +121,11 @@ void for_count(int rows, int columns, F&& f) {
   f.template operator()<0>();
 }
 
-/// How many windows can hold one pixel.
+/// Maximum number of windows along an axis that contain one pixel.
 int overlapping(const PoolAxis& axis) { return (axis.kernel - 1) / axis.stride + 1; }
 
-/// argmax as an operand that has to divide into vectors; no data where there is none.
-View<std::uint8_t> taps_view(const Tensor& argmax) {
+/// View of argmax, which must be vectorizable, too; its data is nullptr if argmax is undefined.
+View<std::uint8_t> argmax_view(const Tensor& argmax) {
   return argmax.defined() ? view<std::uint8_t>(argmax) : View<std::uint8_t>{};
 }
 
@@ -137,7 +136,7 @@ using namespace cuda;
 
 void CudaBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
   const PoolAxes axes = pool_axes(op.attributes, op.x, op.y);
-  const View<std::uint8_t> argmax = taps_view(op.argmax);
+  const View<std::uint8_t> argmax = argmax_view(op.argmax);
   for_dtype(op.x, [&]<class T>() {
     const View<const T> x = const_view<T>(op.x);
     const View<T> y = view<T>(op.y);
@@ -154,7 +153,7 @@ void CudaBackend::max_pool2d_forward(const MaxPool2dForward& op, Workspace) {
 
 void CudaBackend::max_pool2d_backward(const MaxPool2dBackward& op, Workspace) {
   const PoolAxes axes = pool_axes(op.attributes, op.target.dx, op.dy);
-  const View<std::uint8_t> argmax = taps_view(op.argmax);
+  const View<std::uint8_t> argmax = argmax_view(op.argmax);
   for_dtype(op.dy, [&]<class T>() {
     const View<const T> dy = const_view<T>(op.dy);
     const Gradient<T> target = gradient<T>(op.target);

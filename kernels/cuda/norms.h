@@ -1,11 +1,11 @@
 #pragma once
-/// Sums of squares over the segments of a flat buffer, in chunks of fixed size: what segment_norms and clip_factor share.
-/// Chunks and the order within a block are fixed, so the same run gives the same bits.
+/// Sums of squares over groups of a flat buffer, in chunks of fixed size; used by group_norms and clip_coefficient.
+/// Chunks and the order within a block are fixed, so results are reproducible bit for bit.
 ///
-/// Squares are summed in double: that of a float may overflow where the norm does not. The kernels remain bound by
-/// memory on a GPU with half-rate double arithmetic.
+/// Squares are summed in double: the square of a float may overflow where the norm does not. The kernels remain
+/// memory-bound on a GPU with half-rate double arithmetic.
 
-#include <minception/kernels/cuda/view.h>
+#include "kernels/cuda/view.h"
 
 #include <cmath>
 
@@ -13,32 +13,32 @@ namespace minception::cuda {
 
 inline constexpr int kNormsBlock = 256;
 inline constexpr int kNormsChunk = 32 * kNormsBlock;
-/// Segments of one launch: the table of them is a kernel argument, and those hold 4 KiB.
-inline constexpr int kNormsSegments = 128;
+/// Groups per launch: their table is a kernel argument, which is limited to 4 KiB.
+inline constexpr int kNormsGroups = 128;
 
 struct PartialNorm {
   double squares;
   int not_finite;
 };
 
-/// Where the segments of one launch lie in the buffer, and their chunks in the list of chunks.
+/// The groups of one launch: their ranges in the buffer and the index of their first chunk.
 struct NormTable {
-  int segments = 0;
-  int begin[kNormsSegments];
-  int end[kNormsSegments];
-  int first_chunk[kNormsSegments + 1] = {0};
+  int groups = 0;
+  int begin[kNormsGroups];
+  int end[kNormsGroups];
+  int first_chunk[kNormsGroups + 1] = {0};
 
-  int chunks() const { return first_chunk[segments]; }
-  void add(const ParameterSegment& segment) {
-    begin[segments] = static_cast<int>(segment.begin);
-    end[segments] = static_cast<int>(segment.begin + segment.count);
-    first_chunk[segments + 1] = chunks() + static_cast<int>(blocks_for(segment.count, kNormsChunk));
-    ++segments;
+  int chunks() const { return first_chunk[groups]; }
+  void add(const ParameterGroup& group) {
+    begin[groups] = static_cast<int>(group.begin);
+    end[groups] = static_cast<int>(group.begin + group.count);
+    first_chunk[groups + 1] = chunks() + static_cast<int>(ceil_div(group.count, kNormsChunk));
+    ++groups;
   }
-  /// The segment that a chunk belongs to: the last one whose chunks begin at it or before.
-  __device__ int segment_of(int chunk) const {
+  /// The group of a chunk: the last one whose first chunk is at or before it.
+  __device__ int group_of(int chunk) const {
     int low = 0;
-    int high = segments - 1;
+    int high = groups - 1;
     while (low < high) {
       const int middle = (low + high + 1) / 2;
       if (first_chunk[middle] <= chunk) {
@@ -51,7 +51,7 @@ struct NormTable {
   }
 };
 
-/// The sum over the block, in thread 0.
+/// Sum over the block; valid in thread 0.
 __device__ inline PartialNorm norms_block_sum(PartialNorm mine) {
   SHARED(double, squares, [kNormsBlock]);
   SHARED(int, not_finite, [kNormsBlock]);
@@ -68,11 +68,11 @@ __device__ inline PartialNorm norms_block_sum(PartialNorm mine) {
   return {squares[thread], not_finite[thread]};
 }
 
-/// The block's sum over its chunk, in thread 0.
+/// Sum over a chunk, by the whole block; valid in thread 0.
 __device__ inline PartialNorm norms_of_chunk(const float* x, const NormTable& table, int chunk) {
-  const int segment = table.segment_of(chunk);
-  const int begin = table.begin[segment] + (chunk - table.first_chunk[segment]) * kNormsChunk;
-  const int left = table.end[segment] - begin;
+  const int group = table.group_of(chunk);
+  const int begin = table.begin[group] + (chunk - table.first_chunk[group]) * kNormsChunk;
+  const int left = table.end[group] - begin;
   const int count = left < kNormsChunk ? left : kNormsChunk;
   PartialNorm sum = {0.0, 0};
 #pragma unroll 4

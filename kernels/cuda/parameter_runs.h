@@ -1,9 +1,9 @@
 #pragma once
-/// How an optimizer's kernel walks over the flat parameter buffer, up to 192 runs of parameters in one launch: neighbouring
-/// segments that are updated alike are merged into runs, and a table of those travels as a kernel argument.
+/// How optimizer kernels traverse the flat parameter buffer. Adjacent groups with equal settings are merged into runs;
+/// a table of up to 192 runs is a kernel argument of each launch.
 
-#include <minception/kernels/cuda/vector.h>
-#include <minception/kernels/operations.h>
+#include "kernels/cuda/vector.h"
+#include "kernels/operations.h"
 
 #include <cstdint>
 #include <vector>
@@ -11,9 +11,9 @@
 namespace minception::cuda {
 
 inline constexpr int kParametersBlock = 256;
-inline constexpr int kMostRuns = 192;  ///< of one launch: kernel arguments end at 4 KiB
+inline constexpr int kMostRuns = 192;  ///< per launch: kernel arguments are limited to 4 KiB
 
-/// Parameters that are updated alike.
+/// A range of parameters with equal settings.
 struct ParameterRun {
   int begin, end;
   int first_block;
@@ -27,7 +27,7 @@ struct ParameterRuns {
 };
 static_assert(sizeof(ParameterRuns) <= 4096 - 96);
 
-/// The V parameters that a thread updates, as far as they belong to its run.
+/// The V parameters of a thread from `first` on; those outside [begin, end), its run, are skipped.
 struct ParameterPlace {
   int first, begin, end;
   float learning_rate_scale, weight_decay;
@@ -38,10 +38,10 @@ struct ParameterPlace {
   }
 };
 
-/// Thread t of a run's block b gets the parameters from floor(begin / V) * V + (b * kParametersBlock + t) * V on.
+/// Thread t of a run's block b updates V parameters from floor(begin / V) * V + (b * kParametersBlock + t) * V on.
 template <int V>
 __device__ __forceinline__ ParameterPlace parameter_place(const ParameterRuns& runs) {
-  // The last run that begins at this block or before.
+  // The last run whose first block is at or before this one.
   int low = 0;
   int high = runs.count - 1;
   while (low < high) {
@@ -58,13 +58,12 @@ __device__ __forceinline__ ParameterPlace parameter_place(const ParameterRuns& r
           runs.run[low].learning_rate_scale, runs.run[low].weight_decay};
 }
 
-inline std::vector<ParameterRun> merged_runs(const std::vector<ParameterSegment>& segments) {
+inline std::vector<ParameterRun> merged_runs(const std::vector<ParameterGroup>& groups) {
   std::vector<ParameterRun> runs;
-  for (const ParameterSegment& segment : segments) {
-    if (!segment.trains || segment.count == 0) continue;
-    const ParameterRun run = {static_cast<int>(segment.begin), static_cast<int>(segment.begin + segment.count), 0,
-                              static_cast<float>(segment.learning_rate_scale),
-                              static_cast<float>(segment.weight_decay)};
+  for (const ParameterGroup& group : groups) {
+    if (!group.trains || group.count == 0) continue;
+    const ParameterRun run = {static_cast<int>(group.begin), static_cast<int>(group.begin + group.count), 0,
+                              static_cast<float>(group.learning_rate_scale), static_cast<float>(group.weight_decay)};
     if (!runs.empty() && runs.back().end == run.begin && runs.back().learning_rate_scale == run.learning_rate_scale &&
         runs.back().weight_decay == run.weight_decay) {
       runs.back().end = run.end;
@@ -75,29 +74,29 @@ inline std::vector<ParameterRun> merged_runs(const std::vector<ParameterSegment>
   return runs;
 }
 
-/// f.operator()<V>() with 16 bytes of floats at a time where all buffers are so aligned, else with single ones. Runs may
+/// Calls f.operator()<V>() with V = 4 if all buffers are aligned to 16 bytes (nullptr is), else with V = 1. Runs may
 /// begin and end anywhere.
 template <class F, class... Buffers>
 void for_alignment(F&& f, const Buffers*... buffers) {
-  const bool wide = ((reinterpret_cast<std::uintptr_t>(buffers) % 16 == 0) && ...);
-  if (wide) {
-    f.template operator()<kWidest<float>>();
+  const bool vectorized = ((reinterpret_cast<std::uintptr_t>(buffers) % 16 == 0) && ...);
+  if (vectorized) {
+    f.template operator()<kElementsPerAccess<float>>();
   } else {
     f.template operator()<1>();
   }
 }
 
-/// f(blocks, runs) for every launch that it takes to update these segments, V parameters per thread.
+/// Calls f(blocks, runs) for each launch that updating the groups takes, with V parameters per thread.
 template <int V, class F>
-void for_each_launch(const std::vector<ParameterSegment>& segments, F&& f) {
-  const std::vector<ParameterRun> all = merged_runs(segments);
+void for_each_launch(const std::vector<ParameterGroup>& groups, F&& f) {
+  const std::vector<ParameterRun> all = merged_runs(groups);
   for (std::size_t done = 0; done < all.size(); done += kMostRuns) {
     ParameterRuns runs = {};
     int blocks = 0;
     for (std::size_t i = done; i < all.size() && i < done + kMostRuns; ++i) {
       ParameterRun run = all[i];
       run.first_block = blocks;
-      blocks += static_cast<int>(blocks_for(run.end - run.begin / V * V, kParametersBlock * V));
+      blocks += static_cast<int>(ceil_div(run.end - run.begin / V * V, kParametersBlock * V));
       runs.run[runs.count++] = run;
     }
     f(blocks, runs);

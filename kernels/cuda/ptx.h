@@ -1,21 +1,21 @@
 #pragma once
-/// The instructions that CUDA C++ has no name for, one wrapper each, with its host twin directly below: what the emulation
-/// runs. Fragment layouts are those of the PTX ISA, "Matrix multiply-accumulate operation using mma instruction".
+/// Wrappers of instructions that CUDA C++ does not expose, each with the host version that the emulation runs. Fragment
+/// layouts are those of the PTX ISA, "Matrix multiply-accumulate operation using mma instruction".
 ///
-/// Everything that a whole warp does together is called by all 32 lanes in uniform control flow. Under emulation such a
-/// call costs a switch through all lanes, so the tile forms (`mma_tile`, `load_matrices`, `warp_sum` of several values) do
-/// as much as possible in one.
+/// All 32 lanes must call warp-wide functions in uniform control flow. Under emulation such a call switches through all
+/// lanes, so the tile forms (`mma_tile`, `load_matrices`, `warp_sum` of several values) do as much as possible per
+/// call.
 
-#include <minception/core/dtype.h>
-#include <minception/kernels/cuda/cuda.h>
+#include "core/dtype.h"
+#include "simt/cuda.h"
 
 #include <cstdint>
 
 #if defined(__CUDACC__)
 #define MINCEPTION_WHERE
 #else
-#include <minception/kernels/simt/warp.h>
-/// The position of the caller, for the emulation's reports.
+#include "simt/warp.h"
+/// Source location of the caller, for the emulation's reports.
 #define MINCEPTION_WHERE , const std::source_location& where = std::source_location::current()
 #endif
 
@@ -31,14 +31,14 @@ __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
 
 // ---- asynchronous copies from global to shared memory ---------------------------------------------------------------
 
-/// Copies Bytes (4, 8 or 16; both addresses aligned to them), or writes as many zeros where `valid` is false: `global` is
-/// then not read. The copy may land at any time until this thread's `cp_async_wait`.
+/// Copies Bytes (4, 8 or 16; both addresses aligned to Bytes). If `valid` is false it writes zeros and does not read
+/// `global`. The copy may complete at any time until this thread's `cp_async_wait`.
 template <int Bytes>
 __device__ __forceinline__ void cp_async(void* shared, const void* global, bool valid = true MINCEPTION_WHERE) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
 #if defined(__CUDACC__)
   const int bytes = valid ? Bytes : 0;
-  if constexpr (Bytes == 16) {  // past L1: tiles are read once per block
+  if constexpr (Bytes == 16) {  // bypasses L1: tiles are read once per block
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(shared)), "l"(global),
                  "r"(bytes)
                  : "memory");
@@ -52,7 +52,7 @@ __device__ __forceinline__ void cp_async(void* shared, const void* global, bool 
 #endif
 }
 
-/// Closes this thread's group of copies issued since the last commit.
+/// Commits this thread's copies since the last commit as one group.
 __device__ __forceinline__ void cp_async_commit() {
 #if defined(__CUDACC__)
   asm volatile("cp.async.commit_group;\n" ::: "memory");
@@ -61,7 +61,7 @@ __device__ __forceinline__ void cp_async_commit() {
 #endif
 }
 
-/// Waits until at most `Pending` of this thread's latest groups are on their way. Other threads see the copies after a
+/// Waits until all but this thread's latest `Pending` groups are complete. Other threads see the copies after a
 /// barrier.
 template <int Pending>
 __device__ __forceinline__ void cp_async_wait() {
@@ -74,10 +74,10 @@ __device__ __forceinline__ void cp_async_wait() {
 
 // ---- fragments from shared memory -----------------------------------------------------------------------------------
 
-/// ldmatrix.x4: four 8x8 matrices of 16-bit elements. Lane 8*j + i names row i of matrix j (16 bytes, aligned); lane l
-/// receives from each matrix j, in fragment[j], the elements 2*(l%4) and 2*(l%4)+1 of row l/4, or of column l/4 if
-/// `Transposed`. Without transposing it serves 8x4 matrices of 32-bit elements as well.
-/// This form does Count of them: rows[k] fills fragments[k].
+/// ldmatrix.x4: four 8x8 matrices of 16-bit elements. Lane 8*j + i passes the address of row i of matrix j (16 bytes,
+/// aligned). In fragment[j] lane l receives elements 2*(l%4) and 2*(l%4)+1 of row l/4 of matrix j, or of column l/4 if
+/// `Transposed`. Untransposed, it also loads 8x4 matrices of 32-bit elements.
+/// Runs Count loads: rows[k] fills fragments[k].
 template <int Count, bool Transposed = false>
 __device__ __forceinline__ void load_matrices(std::uint32_t (&fragments)[Count][4],
                                               const void* const (&rows)[Count] MINCEPTION_WHERE) {
@@ -104,7 +104,7 @@ __device__ __forceinline__ void load_matrices(std::uint32_t (&fragments)[Count][
 
 // ---- matrix products of one warp ------------------------------------------------------------------------------------
 
-/// float -> tf32 (10 bits of mantissa), rounded to nearest, ties away from zero; as the bits of a float.
+/// float -> tf32 (10 bits of mantissa), rounded to nearest, ties away from zero. Returned as the bits of a float.
 __device__ __forceinline__ std::uint32_t to_tf32(float value) {
 #if defined(__CUDACC__)
   std::uint32_t bits;
@@ -126,14 +126,14 @@ __device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
 #endif
 }
 
-/// C += A * B for MT x NT tiles of 16 x 8 results; one step along k: 8 elements of tf32, 16 of bf16.
+/// C += A * B for MT x NT tiles of 16 x 8 accumulators, over one k-step: 8 elements of tf32, 16 of bf16.
 /// With g = lane / 4 and t = lane % 4:
 ///   c[i][j]: C[16i + g][8j + 2t], [..][8j + 2t + 1], C[16i + g + 8][8j + 2t], [..][8j + 2t + 1]
 ///   tf32  a[i]: A[16i + g][t], A[16i + g + 8][t], A[16i + g][t + 4], A[16i + g + 8][t + 4]
 ///         b[j]: B[t][8j + g], B[t + 4][8j + g]
 ///   bf16  a[i]: A[16i + g][2t, 2t+1], A[16i + g + 8][2t, 2t+1], A[16i + g][2t+8, 2t+9], A[16i + g + 8][2t+8, 2t+9]
 ///         b[j]: B[2t, 2t+1][8j + g], B[2t+8, 2t+9][8j + g]        (the lower index in the lower half of the register)
-/// T is float (for tf32) or bf16. The accumulators are f32; how the hardware rounds inside is not specified.
+/// T is float (for tf32) or bf16. The accumulators are f32; the internal rounding of the hardware is unspecified.
 template <class T, int MT, int NT>
 __device__ __forceinline__ void mma_tile(float (&c)[MT][NT][4], const std::uint32_t (&a)[MT][4],
                                          const std::uint32_t (&b)[NT][2] MINCEPTION_WHERE) {
@@ -165,7 +165,7 @@ __device__ __forceinline__ void mma_tile(float (&c)[MT][NT][4], const std::uint3
 
 // ---- reductions over a warp -----------------------------------------------------------------------------------------
 
-/// Replaces each of the values by its sum over the 32 lanes: pairs at distance 16, 8, 4, 2, 1, the same bits in all lanes.
+/// Replaces each value by its sum over the 32 lanes: pairs at distance 16, 8, 4, 2, 1, same bits in all lanes.
 template <int Count>
 __device__ __forceinline__ void warp_sum(float (&values)[Count] MINCEPTION_WHERE) {
 #if defined(__CUDACC__)
@@ -188,7 +188,7 @@ __device__ __forceinline__ float warp_sum(float value MINCEPTION_WHERE) {
   return values[0];
 }
 
-/// The largest value of the 32 lanes; NaN if one of them is NaN.
+/// The maximum over the 32 lanes; NaN if any value is NaN.
 __device__ __forceinline__ float warp_max(float value MINCEPTION_WHERE) {
 #if defined(__CUDACC__)
 #pragma unroll

@@ -1,9 +1,9 @@
-/// ReLU. Written as `x < 0 ? 0 : x`, which lets NaN through (fmaxf would not).
+/// ReLU. Written as `x < 0 ? 0 : x`, which propagates NaN (fmaxf does not).
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
 
 namespace minception {
 namespace cuda {
@@ -13,7 +13,7 @@ template <class T, int V>
 __global__ void __launch_bounds__(kElementwiseBlock) relu_forward(View<const T> x, View<T> y) {
   const Place at = thread_place<V>(x);
   if (!at.inside) return;
-  Floats<V> value = load<V>(x.pixel(at.pixel) + at.channel);
+  FloatArray<V> value = load<V>(x.pixel(at.pixel) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) value[i] = value[i] < 0.0f ? 0.0f : value[i];
   store<V>(y.pixel(at.pixel) + at.channel, value);
@@ -24,8 +24,8 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     relu_backward(View<const T> y, View<const T> dy, Gradient<T> target) {
   const Place at = thread_place<V>(y);
   if (!at.inside) return;
-  const Floats<V> output = load<V>(y.pixel(at.pixel) + at.channel);
-  Floats<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);
+  const FloatArray<V> output = load<V>(y.pixel(at.pixel) + at.channel);
+  FloatArray<V> gradient = load<V>(dy.pixel(at.pixel) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) gradient[i] = output[i] > 0.0f ? gradient[i] : 0.0f;
   store<V>(target, at.pixel, at.channel, gradient);

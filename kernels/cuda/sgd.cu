@@ -1,9 +1,9 @@
-/// Stochastic gradient descent over the flat parameter buffer in one launch (parameter_runs.h). Learning rate and momentum
-/// are read from device memory, so that a captured step can be replayed with others.
+/// Stochastic gradient descent over the flat parameter buffer in one launch (parameter_runs.h). Learning rate and
+/// momentum are read from device memory, so that a captured step can be replayed with new values.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/parameter_runs.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/parameter_runs.h"
 
 #include <limits>
 
@@ -13,7 +13,7 @@ namespace {
 
 struct SgdSettings {
   float learning_rate, momentum, weight_decay;
-  float factor;  ///< of the gradient
+  float factor;  ///< clip coefficient
   bool nesterov;
   bool has_velocity;
 
@@ -26,7 +26,7 @@ struct SgdSettings {
 
 }  // namespace
 
-/// `v` and `factor` may be missing.
+/// `v` and `factor` may be nullptr.
 template <int V>
 __global__ void __launch_bounds__(kParametersBlock)
     sgd_step(const float* schedule, const float* factor, const float* g, float* w, float* v, bool nesterov,
@@ -34,15 +34,15 @@ __global__ void __launch_bounds__(kParametersBlock)
   const ParameterPlace place = parameter_place<V>(runs);
   SgdSettings settings = {schedule[0] * place.learning_rate_scale, schedule[1], place.weight_decay,
                           factor != nullptr ? factor[0] : 1.0f,    nesterov,    v != nullptr};
-  // A kernel cannot reject a momentum without the operand v: it spoils the weights visibly.
+  // A kernel cannot throw, so momentum without v sets the weights to NaN.
   if (v == nullptr && settings.momentum != 0.0f) settings.learning_rate = std::numeric_limits<float>::quiet_NaN();
 
   const int first = place.first;
   if (first >= place.end) return;
   if (place.whole<V>()) {
-    const Floats<V> gradients = load<V>(g + first);
-    Floats<V> weights = load<V>(w + first);
-    Floats<V> velocities = {};
+    const FloatArray<V> gradients = load<V>(g + first);
+    FloatArray<V> weights = load<V>(w + first);
+    FloatArray<V> velocities = {};
     if (v != nullptr) velocities = load<V>(v + first);
 #pragma unroll
     for (int i = 0; i < V; ++i) settings.update(gradients[i], weights[i], velocities[i]);
@@ -67,7 +67,7 @@ void CudaBackend::sgd_step(const SgdStep& op, Workspace) {
   const View<float> v = op.v.defined() ? view<float>(op.v) : View<float>{};
   for_alignment(
       [&]<int V>() {
-        for_each_launch<V>(op.segments, [&](int blocks, const ParameterRuns& runs) {
+        for_each_launch<V>(op.groups, [&](int blocks, const ParameterRuns& runs) {
           launch<cuda::sgd_step<V>>(blocks, kParametersBlock, 0, stream_, values<const float>(op.schedule),
                                     values<const float>(op.factor), g.data, w.data, v.data, op.nesterov, runs);
         });

@@ -1,12 +1,12 @@
-/// Softmax and cross-entropy, with the gradient of the logits in the same pass. One warp per sample; the losses of all
-/// samples are added up in a fixed order, by the same block where there is only one, else by a second launch.
+/// Softmax cross-entropy, with the gradient of the logits in the same pass. One warp per sample. The losses of all
+/// samples are added up in a fixed order: in the same launch if it has one block, else in a second launch.
 ///
-/// A kernel cannot reject a label that is not in [0, K): it makes the loss and the gradient of that sample NaN.
+/// A kernel cannot throw, so a label outside [0, K) sets the loss and the gradient of its sample to NaN.
 
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/ptx.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/ptx.h"
+#include "kernels/cuda/vector.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 
-/// Adds the results of all samples to totals. Called by one whole warp.
-__device__ void add_to_totals(const float* losses, const float* corrects, int samples, float* totals) {
+/// Adds the losses and correct counts of all samples to metrics. Called by one whole warp.
+__device__ void add_to_metrics(const float* losses, const float* corrects, int samples, float* metrics) {
   float sums[2] = {};
   for (int n = threadIdx.x % 32; n < samples; n += 32) {
     sums[0] += losses[n];
@@ -27,12 +27,12 @@ __device__ void add_to_totals(const float* losses, const float* corrects, int sa
   }
   warp_sum(sums);
   if (threadIdx.x % 32 == 0) {
-    totals[0] += sums[0];
-    totals[1] += sums[1];
+    metrics[0] += sums[0];
+    metrics[1] += sums[1];
   }
 }
 
-/// How the samples are shared out. Few logits take a single block, and no second launch.
+/// Launch dimensions. Few logits use a single block, which saves the second launch.
 struct LossGrid {
   int blocks, threads;
 };
@@ -48,9 +48,9 @@ LossGrid loss_grid(int samples, int classes) {
 
 struct CrossEntropy {
   const std::int32_t* labels;
-  float* totals;
-  float* losses;    ///< one per sample, as are
-  float* corrects;  ///< these: 1 or 0
+  float* metrics;
+  float* losses;    ///< one per sample
+  float* corrects;  ///< one per sample, 1 or 0
   float on_label;   ///< 1 - label_smoothing
   float on_all;     ///< label_smoothing / K
   float factor;     ///< weight / divisor
@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(kMostThreads)
     }
     largest = warp_max(largest);
 
-    // Sums of exp(logit - largest), of logit - largest, and how many classes win against the label: larger logits, and
-    // those as large before it.
+    // Sums of exp(logit - largest) and of logit - largest, and the number of classes that rank above the label: those
+    // with a larger logit, or an equal one and a lower index.
     float sums[3] = {};
     for (int k = lane; k < classes; k += 32) {
       const auto logit = static_cast<float>(row[k]);
@@ -87,11 +87,11 @@ __global__ void __launch_bounds__(kMostThreads)
       if (logit > label_logit || (logit == label_logit && k < label)) sums[2] += 1.0f;
     }
     warp_sum(sums);
-    // No comparison finds NaN. As in a search from the first class on, it is the largest if it comes first, else never.
+    // Comparisons with NaN are false. As in a linear search from class 0, a NaN there is the maximum; others never are.
     const bool found = label == 0 || (first == first && label_logit == label_logit);
-    const float log_sum = valid ? logf(sums[0]) : nan;  // less the largest logit
+    const float log_sum = valid ? logf(sums[0]) : nan;  // log-sum-exp minus the largest logit
     if (lane == 0) {
-      // A weight of 0 counts as 0, even where log p is infinite.
+      // A weight of 0 contributes 0, even if log p is infinite.
       float loss = 0.0f;
       if (op.on_label > 0.0f) loss += op.on_label * (log_sum - (label_logit - largest));
       if (op.on_all > 0.0f) loss += op.on_all * (static_cast<float>(classes) * log_sum - sums[1]);
@@ -109,11 +109,11 @@ __global__ void __launch_bounds__(kMostThreads)
   }
   if (gridDim.x > 1) return;
   __syncthreads();
-  if (threadIdx.x < 32) add_to_totals(op.losses, op.corrects, logits.n, op.totals);
+  if (threadIdx.x < 32) add_to_metrics(op.losses, op.corrects, logits.n, op.metrics);
 }
 
-__global__ void softmax_cross_entropy_totals(const float* losses, const float* corrects, int samples, float* totals) {
-  add_to_totals(losses, corrects, samples, totals);
+__global__ void softmax_cross_entropy_metrics(const float* losses, const float* corrects, int samples, float* metrics) {
+  add_to_metrics(losses, corrects, samples, metrics);
 }
 
 }  // namespace cuda
@@ -123,7 +123,7 @@ using namespace cuda;
 void CudaBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace workspace) {
   auto* const losses = static_cast<float*>(workspace.data);
   const CrossEntropy parameters = {values<const std::int32_t>(op.labels),
-                                   values<float>(op.totals),
+                                   values<float>(op.metrics),
                                    losses,
                                    losses + static_cast<std::ptrdiff_t>(op.logits.n()),
                                    static_cast<float>(1.0 - op.label_smoothing),
@@ -135,8 +135,8 @@ void CudaBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op, Workspace
     const auto [blocks, threads] = loss_grid(logits.n, logits.c);
     launch<cuda::softmax_cross_entropy<T>>(blocks, threads, 0, stream_, logits, dlogits, parameters);
     if (blocks > 1) {
-      launch<softmax_cross_entropy_totals>(1, 32, 0, stream_, parameters.losses, parameters.corrects, logits.n,
-                                           parameters.totals);
+      launch<softmax_cross_entropy_metrics>(1, 32, 0, stream_, parameters.losses, parameters.corrects, logits.n,
+                                            parameters.metrics);
     }
   });
 }

@@ -1,4 +1,4 @@
-#include <minception/kernels/cuda/staging.h>
+#include "kernels/cuda/staging.h"
 
 #include <cstring>
 
@@ -36,7 +36,7 @@ void StagingRing::release() noexcept {
 void StagingRing::copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
   PinnedBuffer& buffer = buffers_[next_];
   next_ = (next_ + 1) % kBuffers;
-  check(cudaEventSynchronize(buffer.copied), "waiting for a copy to the GPU");  // one that never was is done
+  check(cudaEventSynchronize(buffer.copied), "waiting for a copy to the GPU");  // unrecorded events are complete
   if (buffer.bytes < bytes) make(buffer, bytes);
   std::memcpy(buffer.data, host, bytes);
   check(cudaMemcpyAsync(device, buffer.data, bytes, cudaMemcpyHostToDevice, stream), "copying to the GPU");

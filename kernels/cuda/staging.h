@@ -1,18 +1,18 @@
 #pragma once
-/// Small copies to the device that nobody waits for: what a step reads that changes from step to step.
+/// Asynchronous small copies to the device, for inputs that change from step to step.
 
-#include <minception/kernels/cuda/launch.h>
+#include "kernels/cuda/launch.h"
 
 #include <array>
 #include <cstddef>
 
 namespace minception::cuda {
 
-/// A ring of page-locked buffers. Copies from other host memory make the runtime wait for the device; from these they
-/// take their turn on the stream. A buffer is written again only when its last copy is done.
+/// A ring of page-locked buffers. Copies from pageable memory block the host; copies from these buffers are queued on
+/// the stream. A buffer is overwritten only after its last copy is done.
 class StagingRing {
  public:
-  /// Makes all buffers, large enough for the indices of a batch: the steps of a training allocate nothing.
+  /// Allocates all buffers, large enough for the indices of a batch, so that training steps do not allocate.
   StagingRing();
   StagingRing(const StagingRing&) = delete;
   StagingRing& operator=(const StagingRing&) = delete;
@@ -21,9 +21,9 @@ class StagingRing {
   void copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream);
 
  private:
-  /// Enough for the copies of several steps: the host may be so far ahead of the device.
+  /// Enough for the copies of several steps, as the host may run ahead of the device.
   static constexpr std::size_t kBuffers = 16;
-  /// To begin with; a larger copy makes its buffer grow.
+  /// Initial size of a buffer; a larger copy grows it.
   static constexpr std::size_t kBytes = 16 << 10;
 
   struct PinnedBuffer {

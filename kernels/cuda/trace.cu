@@ -1,12 +1,12 @@
-#include <minception/core/error.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/trace.h>
+#include "core/error.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/trace.h"
 
 #if defined(__CUDACC__)
 #include <nvtx3/nvToolsExt.h>
 #else
-#include <minception/kernels/simt/counters_table.h>
+#include "simt/counters_table.h"
 #endif
 
 namespace minception {

@@ -1,8 +1,8 @@
 #pragma once
-/// What a profile sees of kernels: a range on NVTX's timeline for each, and the time between two events around it.
+/// Profiling of kernel launches: an NVTX range and two timing events around each.
 
-#include <minception/kernels/backend.h>
-#include <minception/kernels/cuda/cuda.h>
+#include "kernels/backend.h"
+#include "simt/cuda.h"
 
 #include <cstddef>
 #include <string>
@@ -17,7 +17,7 @@ class Timespan {
   ~Timespan();
   Timespan(const Timespan&) = delete;
   Timespan& operator=(const Timespan&) = delete;
-  /// Ends it, waits for what the stream was given before, and returns the seconds.
+  /// Records the second event, waits for it and returns the seconds in between.
   double end();
 
  private:
@@ -25,8 +25,8 @@ class Timespan {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-/// Times operations and the kernels within them by events on one stream, without waiting in between. Takes in all
-/// kernels that this thread launches while it lives; one at a time.
+/// Times operations and their kernels by events on one stream, without waiting in between. It covers all kernels that
+/// this thread launches during its lifetime; at most one exists per thread.
 class EventTrace {
  public:
   explicit EventTrace(cudaStream_t stream);
@@ -44,14 +44,14 @@ class EventTrace {
 
  private:
   struct Span {
-    std::size_t begin = 0, end = 0;  // events
+    std::size_t begin = 0, end = 0;  // indices of events_
     const std::string* kernel = nullptr;
   };
   struct Operation {
     Span whole;
     std::vector<Span> kernels;
   };
-  /// Records an event, and returns its number.
+  /// Records an event and returns its index.
   std::size_t mark();
   double seconds(const Span& span) const;
 
@@ -60,8 +60,8 @@ class EventTrace {
   std::vector<Operation> operations_;
 };
 
-/// Stands around the launch of a kernel, which `launched` says has been started. Costs calls that do nothing where nobody
-/// watches.
+/// Scope around the launch of a kernel; `launched` is called after a successful launch. Costs only empty calls without
+/// a profiler and EventTrace.
 class LaunchScope {
  public:
   explicit LaunchScope(const std::string& kernel);
@@ -71,7 +71,7 @@ class LaunchScope {
   LaunchScope& operator=(const LaunchScope&) = delete;
 };
 
-/// Ranges of NVTX; nothing in an emulated build.
+/// NVTX ranges; no-ops in an emulated build.
 void begin_range(const char* name);
 void end_range();
 

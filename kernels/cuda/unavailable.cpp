@@ -1,7 +1,7 @@
-/// The cuda backend of a build without CUDA.
+/// Stubs of the cuda backend for a build without CUDA.
 
-#include <minception/core/error.h>
-#include <minception/kernels/backend.h>
+#include "core/error.h"
+#include "kernels/backend.h"
 
 namespace minception {
 

@@ -1,8 +1,8 @@
 #pragma once
-/// V neighbouring channels at once: one memory access of V * sizeof(T) bytes, computed with as floats.
+/// V neighbouring channels: one memory access of V * sizeof(T) bytes, arithmetic in float.
 
-#include <minception/core/dtype.h>
-#include <minception/kernels/cuda/view.h>
+#include "core/dtype.h"
+#include "kernels/cuda/view.h"
 
 #include <cstdint>
 
@@ -10,70 +10,70 @@ namespace minception::cuda {
 
 /// Elements of T in 16 bytes, the widest access of a thread.
 template <class T>
-inline constexpr int kWidest = 16 / static_cast<int>(sizeof(T));
+inline constexpr int kElementsPerAccess = 16 / static_cast<int>(sizeof(T));
 
 template <class T, int V>
-struct alignas(sizeof(T) * V) Packed {
+struct alignas(sizeof(T) * V) AlignedArray {
   T element[V];
 };
 
 template <int V>
-struct Floats {
+struct FloatArray {
   float value[V];
   __device__ float& operator[](int i) { return value[i]; }
   __device__ const float& operator[](int i) const { return value[i]; }
 };
 
 template <int V, class T>
-__device__ __forceinline__ Floats<V> load(const T* from) {
-  const auto packed = *reinterpret_cast<const Packed<T, V>*>(from);
-  Floats<V> floats;
+__device__ __forceinline__ FloatArray<V> load(const T* from) {
+  const auto packed = *reinterpret_cast<const AlignedArray<T, V>*>(from);
+  FloatArray<V> floats;
 #pragma unroll
   for (int i = 0; i < V; ++i) floats[i] = static_cast<float>(packed.element[i]);
   return floats;
 }
 
 template <int V, class T>
-__device__ __forceinline__ void store(T* to, const Floats<V>& floats) {
-  Packed<T, V> packed;
+__device__ __forceinline__ void store(T* to, const FloatArray<V>& floats) {
+  AlignedArray<T, V> packed;
 #pragma unroll
   for (int i = 0; i < V; ++i) packed.element[i] = static_cast<T>(floats[i]);
-  *reinterpret_cast<Packed<T, V>*>(to) = packed;
+  *reinterpret_cast<AlignedArray<T, V>*>(to) = packed;
 }
 
-/// Stores V gradients of neighbouring channels into a GradTarget.
+/// Gradient::store for V neighbouring channels.
 template <int V, class T>
-__device__ __forceinline__ void store(const Gradient<T>& target, int pixel, int channel, Floats<V> gradient) {
+__device__ __forceinline__ void store(const Gradient<T>& target, int pixel, int channel, FloatArray<V> gradient) {
   T* out = target.dx.pixel(pixel) + channel;
   if (target.accumulate) {
-    const Floats<V> before = load<V>(out);
+    const FloatArray<V> before = load<V>(out);
 #pragma unroll
     for (int i = 0; i < V; ++i) gradient[i] += before[i];
   }
   if (target.relu_output.data != nullptr) {
-    const Floats<V> y = load<V>(target.relu_output.pixel(pixel) + channel);
+    const FloatArray<V> y = load<V>(target.relu_output.pixel(pixel) + channel);
 #pragma unroll
     for (int i = 0; i < V; ++i) gradient[i] = y[i] > 0.0f ? gradient[i] : 0.0f;
   }
   store<V>(out, gradient);
 }
 
-/// Whether every pixel of the view can be read V elements at a time. Undefined operands can.
+/// Whether every pixel of the view can be accessed V elements at a time. True for undefined operands.
 template <class T>
-bool divides(const View<T>& view, int v) {
+bool is_vectorizable(const View<T>& view, int v) {
   return view.data == nullptr || (view.c % v == 0 && view.stride % v == 0 &&
                                   reinterpret_cast<std::uintptr_t>(view.data) % (sizeof(T) * v) == 0);
 }
 template <class T>
-bool divides(const Gradient<T>& target, int v) {
-  return divides(target.dx, v) && divides(target.relu_output, v);
+bool is_vectorizable(const Gradient<T>& target, int v) {
+  return is_vectorizable(target.dx, v) && is_vectorizable(target.relu_output, v);
 }
 
-/// f.operator()<V>() with the widest V that all operands allow: 16 bytes of T, or one element.
+/// Calls f.operator()<V>() with V = kElementsPerAccess<T> if all operands are vectorizable, else with V = 1.
 template <class T, class F, class... Operands>
 void for_width(F&& f, const Operands&... operands) {
-  if ((divides(operands, kWidest<T>) && ...)) {
-    f.template operator()<kWidest<T>>();
+  if ((is_vectorizable(operands, kElementsPerAccess<T>) && ...)) {
+    f.template operator()<kElementsPerAccess<T>>();
   } else {
     f.template operator()<1>();
   }

@@ -1,10 +1,10 @@
 #pragma once
-/// How kernels see tensors: rows of channels, one row per pixel, addressed with 32-bit indices.
+/// Tensors as kernels address them: one row of channels per pixel, 32-bit indices.
 
-#include <minception/core/error.h>
-#include <minception/core/tensor.h>
-#include <minception/kernels/cuda/cuda.h>
-#include <minception/kernels/operations.h>
+#include "core/error.h"
+#include "core/tensor.h"
+#include "kernels/operations.h"
+#include "simt/cuda.h"
 
 #include <cstdint>
 #include <limits>
@@ -12,13 +12,13 @@
 
 namespace minception::cuda {
 
-/// N x H x W pixels of C channels; pixel p begins at data + p * stride. Passed to kernels by value. Ranks other than 2 and
-/// 4 are one pixel of all their elements.
+/// N x H x W pixels of C channels; pixel p starts at data + p * stride. Passed to kernels by value. Tensors of a rank
+/// other than 2 and 4 are one pixel that holds all elements.
 template <class T>
 struct View {
   T* data = nullptr;
   int n = 1, h = 1, w = 1, c = 0;
-  int stride = 0;  ///< elements from pixel to pixel
+  int stride = 0;  ///< elements between consecutive pixels
 
   __host__ __device__ int pixels() const { return n * h * w; }
   __host__ __device__ int elements() const { return pixels() * c; }
@@ -28,7 +28,7 @@ struct View {
   operator View<const T>() const requires(!std::is_const_v<T>) { return {data, n, h, w, c, stride}; }
 };
 
-/// The view of an operand. Throws Error for another dtype, or for a tensor of 2^31 elements and more.
+/// Throws Error if the dtype is not T or the tensor spans 2^31 or more elements.
 template <class T>
 View<T> view(const Tensor& tensor) {
   auto* data = tensor.as<T>();
@@ -50,17 +50,21 @@ View<const T> const_view(const Tensor& tensor) {
   return view<T>(tensor);
 }
 
-/// A vector operand (bias, statistics): its elements, or nullptr where it is not there.
+/// The elements of a vector operand (bias, statistics), or nullptr if it is undefined.
 template <class T>
 T* values(const Tensor& tensor) {
   return tensor.defined() ? tensor.as<T>() : nullptr;
 }
 
-/// A GradTarget as kernels write it: one pass adds and masks while it stores.
+struct PixelPosition {
+  int image, row, column;
+};
+
+/// A GradTarget for kernels: accumulation and ReLU mask are part of the store.
 template <class T>
 struct Gradient {
   View<T> dx;
-  View<const T> relu_output;  ///< no data: no mask
+  View<const T> relu_output;  ///< no mask if its data is nullptr
   bool accumulate = false;
 
   /// dx = mask * ((accumulate ? dx : 0) + value), rounded to T once.
@@ -79,7 +83,7 @@ Gradient<T> gradient(const GradTarget& target) {
   return result;
 }
 
-/// f.operator()<T>() with the element type of the tensor: float or bf16. Throws Error for any other.
+/// Calls f.operator()<T>() with the element type of the tensor, float or bf16. Throws Error for other dtypes.
 template <class F>
 void for_dtype(const Tensor& tensor, F&& f) {
   switch (tensor.dtype) {
@@ -93,8 +97,12 @@ void for_dtype(const Tensor& tensor, F&& f) {
   }
 }
 
-/// Blocks of `per_block` that cover `count`.
-inline unsigned blocks_for(std::int64_t count, std::int64_t per_block) {
+/// Grid size beyond which work is not split further: two blocks on each of the 132 multiprocessors of an H100. Not
+/// queried from the device, because splits determine the order of sums and results must not depend on the GPU.
+inline constexpr int kTargetBlocks = 2 * 132;
+
+/// count / per_block, rounded up.
+inline unsigned ceil_div(std::int64_t count, std::int64_t per_block) {
   return static_cast<unsigned>((count + per_block - 1) / per_block);
 }
 

@@ -1,7 +1,7 @@
-/// The second half of a split weight gradient: adds up what the splits left in the workspace.
+/// Second kernel of a split-K weight gradient: adds up the partial sums in the workspace.
 
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/weight_gradient.h>
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/weight_gradient.h"
 
 namespace minception::cuda {
 
@@ -9,8 +9,8 @@ namespace {
 constexpr int kBlock = 256;
 }  // namespace
 
-/// One column of threads per gradient, dw first, then dbias. Each of the kRows threads of a column takes every kRows-th
-/// split; the first of them adds up what they found.
+/// One column of kRows threads per element of dw, then of dbias. Each thread sums every kRows-th split; the first
+/// thread adds up the column.
 template <int kRows>
 __global__ void __launch_bounds__(kBlock)
     weight_gradient_sum(WeightGradient parts, int splits, WeightGradient gradient) {
@@ -45,11 +45,11 @@ __global__ void __launch_bounds__(kBlock)
 void add_weight_gradient_parts(const WeightGradient& parts, int splits, const WeightGradient& gradient,
                                cudaStream_t stream) {
   const int all = gradient.rows * (gradient.columns + (gradient.dbias != nullptr ? 1 : 0));
-  // Many splits mean few gradients: threads that share a column of splits keep the GPU busy.
+  // Many splits mean few elements: several threads per element keep the GPU busy.
   if (splits > 8) {
-    launch<weight_gradient_sum<8>>(blocks_for(all, kBlock / 8), kBlock, 0, stream, parts, splits, gradient);
+    launch<weight_gradient_sum<8>>(ceil_div(all, kBlock / 8), kBlock, 0, stream, parts, splits, gradient);
   } else {
-    launch<weight_gradient_sum<1>>(blocks_for(all, kBlock), kBlock, 0, stream, parts, splits, gradient);
+    launch<weight_gradient_sum<1>>(ceil_div(all, kBlock), kBlock, 0, stream, parts, splits, gradient);
   }
 }
 

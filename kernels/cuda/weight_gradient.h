@@ -1,15 +1,15 @@
 #pragma once
-/// What the gradients of weights have in common, whether of a convolution, of a group of 1x1 convolutions or of a linear
-/// layer. dw is a product dy^T * x whose k runs over pixels: there are few results and very many pixels, so the pixels are
-/// divided among blocks (split-K). Each split stores sums of its own in the workspace, and a second kernel adds these up,
-/// in the order of the splits, so that the bits depend on shapes and never on timing.
+/// Common code of weight gradients: convolutions, fused 1x1 convolutions and linear layers. dw = dy^T * x is a GEMM
+/// whose k runs over pixels: few results and very many pixels, so the pixels are divided among blocks (split-K). Each
+/// split stores its partial sums in the workspace, and a second kernel adds them in the order of the splits, so that
+/// results depend on shapes and never on timing.
 ///
-/// dbias, the sums of dy's columns, is computed by further blocks of the same launch and split in the same way.
+/// dbias, the column sums of dy, is computed by additional blocks of the same launch with the same splits.
 
-#include <minception/kernels/backend.h>
-#include <minception/kernels/cuda/cuda.h>
-#include <minception/kernels/cuda/gemm.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/backend.h"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/vector.h"
+#include "simt/cuda.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,16 +17,16 @@
 
 namespace minception::cuda {
 
-/// The gradients of `rows` filters of `columns` weights each: a Result of gemm() (gemm.h). Either dw and dbias themselves,
-/// or the parts of them that splits leave in the workspace, one after the other.
+/// Gradients of `rows` filters of `columns` weights each: an epilogue of gemm() (gemm.h). The destination is dw and
+/// dbias themselves, or the workspace, which holds the partial sums of one split after the other.
 struct WeightGradient {
   using Element = float;
 
   float* dw = nullptr;
-  float* dbias = nullptr;  ///< or nullptr: not asked for
+  float* dbias = nullptr;  ///< nullptr: not computed
   int rows = 0, columns = 0;
   bool accumulate = false;
-  bool wide = false;
+  bool vectorized = false;
 
   WeightGradient(float* weights, float* bias, int filters, int weights_per_filter, bool add)
       : dw(weights),
@@ -34,13 +34,13 @@ struct WeightGradient {
         rows(filters),
         columns(weights_per_filter),
         accumulate(add),
-        wide(columns % kWidest<float> == 0 && reinterpret_cast<std::uintptr_t>(dw) % 16 == 0) {}
+        vectorized(columns % kElementsPerAccess<float> == 0 && reinterpret_cast<std::uintptr_t>(dw) % 16 == 0) {}
 
   template <int V>
-  __device__ void store(int m, int n, Floats<V> sums) const {
+  __device__ void store(int m, int n, FloatArray<V> sums) const {
     float* const to = dw + (static_cast<int>(blockIdx.z) * rows + m) * columns + n;
     if (accumulate) {
-      const Floats<V> before = load<V>(to);
+      const FloatArray<V> before = load<V>(to);
 #pragma unroll
       for (int i = 0; i < V; ++i) sums[i] += before[i];
     }
@@ -52,22 +52,23 @@ struct WeightGradient {
   }
 };
 
-/// Into how many splits the pixels of a gradient are divided, and what the splits leave where. A function of shapes
-/// alone; a smaller batch never needs more workspace.
+/// Splits of a gradient's pixels and layout of their partial sums. Depends only on shapes; a smaller batch never needs
+/// more workspace.
 class WeightGradientPlan {
  public:
-  /// Splits begin at multiples of it.
-  static constexpr int kSlab = 32;
+  /// Splits begin at multiples of kBlockK.
+  static constexpr int kBlockK = 32;
 
   WeightGradientPlan(int filters, int weights_per_filter, int pixels)
       : filters_(filters), columns_(weights_per_filter) {
-    // Two blocks for each of 132 multiprocessors. But a split of fewer pixels than kFewest would move more sums than it
-    // saves time.
-    constexpr int kBlocks = 264, kTile = 64, kFewest = 256;
-    const auto tiles = static_cast<int>(blocks_for(filters, kTile) * blocks_for(weights_per_filter, kTile));
-    most_splits_ = static_cast<int>(std::max(1u, std::min(blocks_for(kBlocks, tiles), blocks_for(pixels, kFewest))));
-    const auto slabs = static_cast<int>(blocks_for(pixels, kSlab));
-    shape_ = GemmShape(filters, weights_per_filter, pixels, static_cast<int>(blocks_for(slabs, most_splits_)) * kSlab);
+    // Splits of fewer than kMinPixels pixels cost more in partial sums than they save.
+    constexpr int kTile = 64, kMinPixels = 256;
+    const auto tiles = static_cast<int>(ceil_div(filters, kTile) * ceil_div(weights_per_filter, kTile));
+    most_splits_ =
+        static_cast<int>(std::max(1u, std::min(ceil_div(kTargetBlocks, tiles), ceil_div(pixels, kMinPixels))));
+    const auto k_tiles = static_cast<int>(ceil_div(pixels, kBlockK));
+    shape_ =
+        GemmShape(filters, weights_per_filter, pixels, static_cast<int>(ceil_div(k_tiles, most_splits_)) * kBlockK);
   }
 
   const GemmShape& shape() const { return shape_; }
@@ -75,7 +76,7 @@ class WeightGradientPlan {
     if (most_splits_ == 1) return 0;
     return sizeof(float) * static_cast<std::size_t>(most_splits_) * static_cast<std::size_t>(filters_ * (columns_ + 1));
   }
-  /// Where the product puts its sums: into `gradient` if there is one split.
+  /// Destination of the GEMM: `gradient` if there is one split, else the workspace.
   WeightGradient destination(const WeightGradient& gradient, Workspace workspace) const {
     if (shape_.splits() == 1) return gradient;
     auto* const parts = static_cast<float*>(workspace.data);
@@ -92,15 +93,15 @@ class WeightGradientPlan {
 /// Columns of dy that one block sums for dbias.
 inline constexpr int kBiasColumns = 32;
 
-template <class Multiply>
+template <class Mainloop>
 dim3 weight_gradient_grid(const GemmShape& shape, const WeightGradient& destination) {
-  dim3 grid = gemm_grid<Multiply>(shape);
-  if (destination.dbias != nullptr) grid.x += blocks_for(shape.m, kBiasColumns);
+  dim3 grid = gemm_grid<Mainloop>(shape);
+  if (destination.dbias != nullptr) grid.x += ceil_div(shape.m, kBiasColumns);
   return grid;
 }
 
-/// The sums of kBiasColumns columns of dy over the pixels of this split: each row of threads takes every kRows-th pixel,
-/// then one row of them adds up what all rows found.
+/// Sums kBiasColumns columns of dy over the pixels of this split. Each row of threads takes every kRows-th pixel, then
+/// the first row adds up all rows.
 template <int kThreads, class Dy>
 __device__ __forceinline__ void sum_columns(const Dy& dy, int first_column, const WeightGradient& gradient,
                                             const GemmShape& shape) {
@@ -110,12 +111,12 @@ __device__ __forceinline__ void sum_columns(const Dy& dy, int first_column, cons
   const int row = static_cast<int>(threadIdx.x) / kBiasColumns;
   const int begin = static_cast<int>(blockIdx.z) * shape.k_per_block;
   const int end = shape.k - begin < shape.k_per_block ? shape.k : begin + shape.k_per_block;
-  const auto column = dy.outer(first_column + lane);
+  const auto column = dy.mn_index(first_column + lane);
 
   float sum = 0.0f;
 #pragma unroll 4
   for (int pixel = begin + row; pixel < end; pixel += kRows) {
-    const auto* const element = dy.find(column, dy.inner(pixel));
+    const auto* const element = dy.at(column, dy.k_index(pixel));
     if (element != nullptr) sum += static_cast<float>(*element);
   }
   sums[row][lane] = sum;
@@ -125,21 +126,22 @@ __device__ __forceinline__ void sum_columns(const Dy& dy, int first_column, cons
   gradient.store_bias(first_column + lane, sum);
 }
 
-/// What one block of weight_gradient_grid computes: a tile of dw, or, those beyond the tiles, sums of columns.
-template <class Multiply, class Dy, class X>
+/// Runs one block of weight_gradient_grid: a tile of dw, or in the blocks after the tiles, column sums for dbias.
+template <class Mainloop, class Dy, class X>
 __device__ __forceinline__ void weight_gradient(const Dy& dy, const X& x, const WeightGradient& gradient,
                                                 const GemmShape& shape) {
-  static_assert(WeightGradientPlan::kSlab % Multiply::kSlab == 0);
-  const int tiles = (shape.m + Multiply::kM - 1) / Multiply::kM * ((shape.n + Multiply::kN - 1) / Multiply::kN);
+  static_assert(WeightGradientPlan::kBlockK % Mainloop::kBlockK == 0);
+  const int tiles =
+      (shape.m + Mainloop::kBlockM - 1) / Mainloop::kBlockM * ((shape.n + Mainloop::kBlockN - 1) / Mainloop::kBlockN);
   const int beyond = static_cast<int>(blockIdx.x) - tiles;
   if (beyond < 0) {
-    gemm<Multiply>(dy, x, gradient, shape);
+    gemm<Mainloop>(dy, x, gradient, shape);
   } else {
-    sum_columns<Multiply::kThreads>(dy, beyond * kBiasColumns, gradient, shape);
+    sum_columns<Mainloop::kThreads>(dy, beyond * kBiasColumns, gradient, shape);
   }
 }
 
-/// gradient (+)= the sums of the parts that `splits` splits left in `parts`.
+/// gradient (+)= sum of the `splits` partial sums in `parts`.
 void add_weight_gradient_parts(const WeightGradient& parts, int splits, const WeightGradient& gradient,
                                cudaStream_t stream);
 

@@ -1,12 +1,12 @@
 #pragma once
-/// What the pools share. The windows of a pool factor into an axis of rows and an axis of columns; an axis tells which
-/// inputs window p holds, what it contributes to the divisor, and, for the gradient, which windows hold input i. The
-/// average pools differ in nothing but their axes.
+/// Common code of the pools. A window is the product of an interval of rows and an interval of columns. An axis gives
+/// the input range of window p, its factor of the divisor and, for the gradient, the windows that contain input i. The
+/// average pools differ only in their axes.
 
-#include <minception/core/error.h>
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/vector.h>
-#include <minception/kernels/operations.h>
+#include "core/error.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/vector.h"
+#include "kernels/operations.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace minception::cuda {
 
-/// Windows of one extent at a fixed stride: pooling.
+/// Pooling windows of fixed extent and stride.
 struct PoolAxis {
   int in, out, kernel, stride, padding;
   bool counts_padding;
@@ -24,11 +24,11 @@ struct PoolAxis {
   __device__ int end(int p) const { return origin(p) + kernel < in ? origin(p) + kernel : in; }
   __device__ int divisor(int p) const {
     if (!counts_padding) return end(p) - begin(p);
-    // In ceil mode the last window may reach beyond the padding; what lies there never counts.
+    // In ceil mode the last window may extend beyond the padding; positions there are not counted.
     return origin(p) + kernel < in + padding ? kernel : in + padding - origin(p);
   }
   __device__ int first_holding(int i) const {
-    const int beyond = i + padding - kernel;  // the last origin, plus padding, whose window ends before i
+    const int beyond = i + padding - kernel;  // windows with p * stride <= beyond end at or before i
     return beyond < 0 ? 0 : beyond / stride + 1;
   }
   __device__ int last_holding(int i) const {
@@ -41,14 +41,14 @@ struct PoolAxes {
   PoolAxis rows, columns;
 };
 
-/// The axes of a pool of x to y (or dx and dy).
+/// The axes of a pool from x to y, or of its gradient (dx and dy).
 inline PoolAxes pool_axes(const Pool2dAttributes& attributes, const Tensor& x, const Tensor& y) {
   const auto axis = [&](std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
                         std::int64_t padding) {
     constexpr std::int64_t kMost = std::numeric_limits<int>::max();
     require(kernel <= kMost && in + kernel + padding <= kMost, "the cuda backend addresses ", kMost,
             " pixels along an axis; a window of ", kernel, " over ", in, " pixels is too large");
-    // A larger stride than any int has one window, and so has the largest int.
+    // A stride that exceeds an int leaves one window, and so does the largest int.
     return PoolAxis{static_cast<int>(in),      static_cast<int>(out),
                     static_cast<int>(kernel),  static_cast<int>(std::min(stride, kMost)),
                     static_cast<int>(padding), attributes.count_include_pad};
@@ -57,8 +57,8 @@ inline PoolAxes pool_axes(const Pool2dAttributes& attributes, const Tensor& x, c
           axis(x.w(), y.w(), attributes.kernel.w, attributes.stride.w, attributes.padding.w)};
 }
 
-/// `out` windows that cover `in` pixels evenly: adaptive pooling. Products in 64 bits: in * out may exceed an int where
-/// neither does.
+/// Adaptive pooling: `out` windows that cover `in` pixels evenly. Products are in 64 bits, as in * out may exceed an
+/// int.
 struct AdaptiveAxis {
   std::int64_t in, out;
 
@@ -70,7 +70,7 @@ struct AdaptiveAxis {
 };
 
 /// y[n,c,p,q] = sum over rows p x columns q of x, divided by the window's divisor. One thread per V channels of an
-/// output pixel; neighbouring windows find each other's pixels in the cache.
+/// output pixel; overlapping windows share pixels through the cache.
 template <int V, class T, class Axis>
 __device__ __forceinline__ void average_forward(const View<const T>& x, const View<T>& y, const Axis& rows,
                                                 const Axis& columns) {
@@ -80,10 +80,10 @@ __device__ __forceinline__ void average_forward(const View<const T>& x, const Vi
   const int row_end = rows.end(p);
   const int column_begin = columns.begin(q);
   const int column_end = columns.end(q);
-  Floats<V> sum = {};
+  FloatArray<V> sum = {};
   for (int h = rows.begin(p); h < row_end; ++h) {
     for (int w = column_begin; w < column_end; ++w) {
-      const Floats<V> value = load<V>(x.pixel(n, h, w) + at.channel);
+      const FloatArray<V> value = load<V>(x.pixel(n, h, w) + at.channel);
 #pragma unroll
       for (int i = 0; i < V; ++i) sum[i] += value[i];
     }
@@ -94,8 +94,8 @@ __device__ __forceinline__ void average_forward(const View<const T>& x, const Vi
   store<V>(y.pixel(at.pixel) + at.channel, sum);
 }
 
-/// dx[n,c,h,w] = sum of dy[n,c,p,q] / divisor(p,q) over the windows that hold (h, w): a gather, so that no two threads
-/// add to one element. One thread per V channels of an input pixel.
+/// dx[n,c,h,w] = sum of dy[n,c,p,q] / divisor(p,q) over the windows that contain (h, w). A gather, which needs no
+/// atomics. One thread per V channels of an input pixel.
 template <int V, class T, class Axis>
 __device__ __forceinline__ void average_backward(const View<const T>& dy, const Gradient<T>& target, const Axis& rows,
                                                  const Axis& columns) {
@@ -105,12 +105,12 @@ __device__ __forceinline__ void average_backward(const View<const T>& dy, const 
   const int last_row = rows.last_holding(h);
   const int first_column = columns.first_holding(w);
   const int last_column = columns.last_holding(w);
-  Floats<V> sum = {};
+  FloatArray<V> sum = {};
   for (int p = rows.first_holding(h); p <= last_row; ++p) {
     const auto row_divisor = static_cast<float>(rows.divisor(p));
     for (int q = first_column; q <= last_column; ++q) {
       const float factor = 1.0f / (row_divisor * static_cast<float>(columns.divisor(q)));
-      const Floats<V> gradient = load<V>(dy.pixel(n, p, q) + at.channel);
+      const FloatArray<V> gradient = load<V>(dy.pixel(n, p, q) + at.channel);
 #pragma unroll
       for (int i = 0; i < V; ++i) sum[i] += gradient[i] * factor;
     }

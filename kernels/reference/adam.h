@@ -1,10 +1,10 @@
 #pragma once
 /// m = beta1 * m + (1 - beta1) * g',   v = beta2 * v + (1 - beta2) * g'^2,
-/// w -= learning_rate * scale / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon), for every segment that trains;
-/// weight decay is added to the gradient, or taken from the weights beforehand (AdamW).
+/// w -= learning_rate * scale / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon), for every group that
+/// trains. Weight decay is added to the gradient or, in AdamW, subtracted from the weights first.
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/operations.h>
+#include "core/moving_average.h"
+#include "kernels/operations.h"
 
 #include <cmath>
 
@@ -22,12 +22,12 @@ void adam_step(const AdamStep& op) {
   T* const w = op.w.as<T>();
   T* const m = op.m.as<T>();
   T* const v = op.v.as<T>();
-  for (const ParameterSegment& segment : op.segments) {
-    if (!segment.trains) continue;
-    const double rate = learning_rate * segment.learning_rate_scale;
-    for (std::int64_t i = segment.begin; i < segment.begin + segment.count; ++i) {
+  for (const ParameterGroup& group : op.groups) {
+    if (!group.trains) continue;
+    const double rate = learning_rate * group.learning_rate_scale;
+    for (std::int64_t i = group.begin; i < group.begin + group.count; ++i) {
       const auto weight = static_cast<double>(w[i]);
-      const double decay = segment.weight_decay * weight;
+      const double decay = group.weight_decay * weight;
       const double gradient = factor * static_cast<double>(g[i]) + (op.decoupled ? 0.0 : decay);
       const double first = moving_average(static_cast<double>(m[i]), gradient, beta1, 1.0 - beta1);
       const double second = moving_average(static_cast<double>(v[i]), gradient * gradient, op.beta2, 1.0 - op.beta2);

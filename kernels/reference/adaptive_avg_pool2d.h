@@ -1,8 +1,8 @@
 #pragma once
-/// y[n,c,p,q] = mean over rows floor(p*H/P) .. ceil((p+1)*H/P) - 1, likewise columns. Neighbouring windows
-/// overlap when P does not divide H, and with P > H they repeat pixels.
+/// y[n,c,p,q] = mean over rows floor(p*H/P) .. ceil((p+1)*H/P) - 1 and columns floor(q*W/Q) .. ceil((q+1)*W/Q) - 1.
+/// Adjacent windows overlap if P does not divide H; with P > H they repeat pixels.
 
-#include <minception/kernels/reference/window.h>
+#include "kernels/reference/window.h"
 
 namespace minception::reference {
 

@@ -1,7 +1,7 @@
 #pragma once
-/// y = a + scale*b, then ReLU if asked;  da = dy,  db = scale*dy.
+/// y = a + scale*b, then ReLU if `relu`;  da = dy,  db = scale*dy.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 namespace minception::reference {
 

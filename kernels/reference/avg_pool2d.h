@@ -2,7 +2,7 @@
 /// y[n,c,p,q] = (sum over the window) / divisor. The divisor is the window's extent, either within the padded
 /// input or within the input.
 
-#include <minception/kernels/reference/window.h>
+#include "kernels/reference/window.h"
 
 #include <algorithm>
 
@@ -14,7 +14,7 @@ inline Windows pool_windows(std::int64_t in, std::int64_t out, std::int64_t kern
   Windows windows;
   for (std::int64_t p = 0; p < out; ++p) {
     const std::int64_t begin = p * stride - padding;
-    // In ceil mode the last window may reach beyond the padding; what lies there never counts.
+    // In ceil mode the last window may extend beyond the padding; positions there are not counted.
     const std::int64_t end = std::min(begin + kernel, in + padding);
     const std::int64_t first_pixel = std::max<std::int64_t>(begin, 0);
     const std::int64_t last_pixel = std::min(end, in);

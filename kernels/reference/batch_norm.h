@@ -1,11 +1,11 @@
 #pragma once
-/// y = (x - mean) * rstd * gamma + beta, with mean and rstd = 1 / sqrt(var + epsilon) per channel over m =
-/// N*H*W values, dx = gamma * rstd * (dy - sum(dy) / m - xhat * sum(dy * xhat) / m),  xhat = (x - mean) *
-/// rstd. In inference, where the statistics are constants, dx = gamma * rstd * dy.
+/// y = (x - mean) * rstd * gamma + beta, with mean and rstd = 1 / sqrt(var + epsilon) per channel over m = N*H*W
+/// values, dx = gamma * rstd * (dy - sum(dy) / m - xhat * sum(dy * xhat) / m),  xhat = (x - mean) * rstd.
+/// In inference the statistics are constants and dx = gamma * rstd * dy.
 ///
-/// The variance takes a second pass over x: E[x^2] - E[x]^2 would cancel.
+/// The variance is computed in a second pass over x, because E[x^2] - E[x]^2 suffers from cancellation.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 #include <cmath>
 
@@ -64,7 +64,7 @@ void batch_norm_forward_inference(const BatchNormForwardInference& op) {
 
 template <class T>
 void fold_batch_norm(const FoldBatchNorm& op) {
-  const std::int64_t row = op.w.elements() / op.w.n();  // the weights of an output channel lie one after the other
+  const std::int64_t row = op.w.elements() / op.w.n();  // weights of one output channel, contiguous
   for (std::int64_t o = 0; o < op.w.n(); ++o) {
     const double var = static_cast<double>(op.running_var.as<const T>()[o]);
     const double scale = static_cast<double>(op.gamma.as<const T>()[o]) / std::sqrt(var + op.epsilon);

@@ -1,7 +1,7 @@
 #pragma once
-/// y[n, C_0 + ... + C_{j-1} + c, h, w] = x[j][n,c,h,w]; backward, each x[j] takes its channels of dy.
+/// y[n, C_0 + ... + C_{j-1} + c, h, w] = x[j][n,c,h,w];  dx[j] = the same channels of dy.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 namespace minception::reference {
 

@@ -1,9 +1,9 @@
 #pragma once
-/// y = x * mask / (1 - p);  dx = dy * mask / (1 - p). Element e of the sample at position s of the epoch is
-/// kept when Random{seed, stream << 32 | epoch}.uniform(s * E + e) >= p.
+/// y = x * mask / (1 - p);  dx = dy * mask / (1 - p). Element e of the sample at position s of the epoch is kept if
+/// Random{seed, stream << 32 | epoch}.uniform(s * E + e) >= p, with E elements per sample.
 
-#include <minception/core/random.h>
-#include <minception/kernels/reference/image.h>
+#include "core/random.h"
+#include "kernels/reference/image.h"
 
 namespace minception::reference {
 
@@ -13,8 +13,7 @@ void for_each_kept(const DropoutAttributes& attributes, const Tensor& position, 
   const auto epoch = static_cast<std::uint64_t>(position.as<const std::int64_t>()[0]);
   const auto first_sample = static_cast<std::uint64_t>(position.as<const std::int64_t>()[1]);
   const Random random{attributes.seed, std::uint64_t{attributes.stream} << 32 | epoch};
-  // Pixels and channels in (n, h, w, c) order: the elements of a sample are counted without a gap between
-  // samples.
+  // Elements are numbered in (n, h, w, c) order, without gaps between samples.
   const auto sample_elements = static_cast<std::uint64_t>(x.c() * x.h() * x.w());
   std::uint64_t index = first_sample * sample_elements;
   for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {

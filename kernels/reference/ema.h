@@ -1,8 +1,8 @@
 #pragma once
 /// average = step <= 1 ? w : d * average + (1 - d) * w,  d = min(decay, (1 + step) / (10 + step)).
 
-#include <minception/core/moving_average.h>
-#include <minception/kernels/operations.h>
+#include "core/moving_average.h"
+#include "kernels/operations.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #pragma once
-/// y[n, (c*H + h)*W + w] = x[n,c,h,w]: from channels-last memory to the order in which PyTorch flattens.
+/// y[n, (c*H + h)*W + w] = x[n,c,h,w]: from channels-last memory to the order of PyTorch's Flatten.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 namespace minception::reference {
 

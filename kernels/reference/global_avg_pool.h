@@ -1,8 +1,8 @@
 #pragma once
-/// y[n,c] = (1 / (H*W)) * sum_{h,w} x[n,c,h,w];  dx[n,c,h,w] = dy[n,c] / (H*W): one window that holds every
-/// pixel.
+/// y[n,c] = (1 / (H*W)) * sum_{h,w} x[n,c,h,w];  dx[n,c,h,w] = dy[n,c] / (H*W): average pooling with one
+/// window over the whole image.
 
-#include <minception/kernels/reference/window.h>
+#include "kernels/reference/window.h"
 
 namespace minception::reference {
 

@@ -1,16 +1,16 @@
 #pragma once
-/// How the plain loops reach their operands: pixels of images and slices, and gradients through a GradTarget.
+/// Operand access for the plain loops: pixels of images and channel slices, and gradients through a GradTarget.
 
-#include <minception/kernels/operations.h>
+#include "kernels/operations.h"
 
 #include <cstdint>
 
 namespace minception::reference {
 
-/// Whether the operation is large enough that starting threads costs less than they save.
+/// Whether the operation is large enough for threads to pay off.
 inline bool worth_threads(const Operation& operation) { return multiply_accumulates(operation) > 500'000; }
 
-/// The pixels of an image operand; the channels of a pixel are adjacent, pixels of a slice are further apart.
+/// The pixels of an image operand. Channels of a pixel are adjacent; pixels are pixel_stride elements apart.
 template <class T>
 struct Image {
   T* data;
@@ -28,12 +28,12 @@ struct Image {
   std::int64_t index(std::int64_t image, std::int64_t row, std::int64_t column) const {
     return (image * h + row) * w + column;
   }
-  /// The channels of a pixel, numbered over all images.
+  /// The channels of a pixel; pixels are numbered over all images.
   T* pixel(std::int64_t number) const { return data + number * pixel_stride; }
   T* pixel(std::int64_t image, std::int64_t row, std::int64_t column) const { return pixel(index(image, row, column)); }
 };
 
-/// dx = mask * ((accumulate ? dx : 0) + gradient): what the mask stops is 0, whatever it was.
+/// dx = mask * ((accumulate ? dx : 0) + gradient). Masked elements are 0, even if the gradient is NaN.
 template <class T>
 class GradWriter {
  public:
@@ -61,7 +61,7 @@ class GradWriter {
   bool masked_;
 };
 
-/// sum of a[i] * b[i]. Sums are kept in double whatever the dtype: they are rounded once, at the end.
+/// sum of a[i] * b[i], in double for every dtype, so that the result is rounded only once.
 template <class T>
 double dot(const T* a, const T* b, std::int64_t count) {
   double sum = 0.0;
@@ -76,7 +76,7 @@ void add_scaled(double* sums, double factor, const T* values, std::int64_t count
   for (std::int64_t i = 0; i < count; ++i) sums[i] += factor * static_cast<double>(values[i]);
 }
 
-/// max(0, value) that keeps NaN.
+/// max(0, value); NaN stays NaN.
 inline double relu(double value) { return value < 0.0 ? 0.0 : value; }
 
 }  // namespace minception::reference

@@ -1,10 +1,10 @@
 #pragma once
 /// y[c] = x[c] * d[c]^-beta,   d[c] = k + alpha / size * sum of x[j]^2 over the window of c,
-/// dx[c] = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the j
-/// whose window holds c.  The window of c runs from c - floor(size/2) to c + floor((size-1)/2), as far as
-/// there are channels.
+/// dx[c] = dy[c] * d[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j] * x[j] * d[j]^(-beta-1) over the channels j
+/// whose window contains c.  The window of c contains the existing channels from c - floor(size/2) to
+/// c + floor((size-1)/2).
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +12,7 @@
 
 namespace minception::reference {
 
-/// d for every channel of one pixel.
+/// Computes d for every channel of one pixel.
 template <class T>
 void response_norms(const LocalResponseNormAttributes& a, const T* x, std::vector<double>& d) {
   const auto channels = static_cast<std::int64_t>(d.size());
@@ -47,7 +47,7 @@ void local_response_norm_backward(const LocalResponseNormBackward& op) {
   for (std::int64_t pixel = 0; pixel < x.pixels(); ++pixel) {
     response_norms(op.attributes, x.pixel(pixel), d);
     for (std::int64_t c = 0; c < x.c; ++c) {
-      // The channels whose window holds c: the window mirrored.
+      // Channels whose windows contain c: the mirrored window.
       const std::int64_t begin = std::max<std::int64_t>(c - (size - 1) / 2, 0);
       const std::int64_t end = std::min(c + size / 2 + 1, x.c);
       double sum = 0.0;

@@ -1,8 +1,8 @@
 #pragma once
-/// y[n,c,p,q] = max over the window, and which tap won; backward, dy goes to that tap's pixel.
+/// y[n,c,p,q] = max over the window; argmax is its window index. Backward adds dy to the pixel at that index.
 
-#include <minception/core/error.h>
-#include <minception/kernels/reference/image.h>
+#include "core/error.h"
+#include "kernels/reference/image.h"
 
 #include <cmath>
 #include <cstdint>

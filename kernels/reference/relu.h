@@ -1,8 +1,7 @@
 #pragma once
-/// y = max(0, x);  dx = dy * (y > 0). A comparison with NaN is false: forward that keeps it, backward it
-/// masks.
+/// y = max(0, x);  dx = dy * (y > 0). Comparisons with NaN are false: forward propagates NaN, backward masks it.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 namespace minception::reference {
 

@@ -2,10 +2,9 @@
 /// loss_n = -sum_k q_k log p_k,   dlogits[n] = weight * (p - q) / divisor,
 /// with p = softmax(logits[n]) and q = (1 - label_smoothing) * onehot(labels[n]) + label_smoothing / K.
 ///
-/// The largest logit is subtracted before exp, and log p_k is taken as logit_k - log(sum of exp): neither
-/// overflows.
+/// To avoid overflow, the largest logit is subtracted before exp, and log p_k = logit_k - log(sum of exp).
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 #include <cmath>
 
@@ -43,9 +42,9 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
       }
     }
   }
-  T* const totals = op.totals.as<T>();
-  totals[0] = static_cast<T>(static_cast<double>(totals[0]) + loss);
-  totals[1] = static_cast<T>(static_cast<double>(totals[1]) + correct);
+  T* const metrics = op.metrics.as<T>();
+  metrics[0] = static_cast<T>(static_cast<double>(metrics[0]) + loss);
+  metrics[1] = static_cast<T>(static_cast<double>(metrics[1]) + correct);
 }
 
 }  // namespace minception::reference

@@ -1,14 +1,13 @@
 #pragma once
-/// The three average pools differ only in their windows. A pool is a table of windows along each axis; its
-/// sums and gradients are written once, here.
+/// Average pooling, shared by the three average pools. A pool is defined by a table of windows along each axis.
 
-#include <minception/kernels/reference/image.h>
+#include "kernels/reference/image.h"
 
 #include <vector>
 
 namespace minception::reference {
 
-/// One output index along one axis: the input indices begin .. end - 1, and how many count in the divisor.
+/// Window of one output index along one axis: input indices begin .. end - 1, and their count in the divisor.
 struct Window {
   std::int64_t begin, end, count;
 };
@@ -40,7 +39,7 @@ void average_forward(const Tensor& x_tensor, const Tensor& y_tensor, const Windo
   }
 }
 
-/// dx[n,c,h,w] = sum of dy[n,c,p,q] / divisor(p,q) over the windows that hold (h, w)
+/// dx[n,c,h,w] = sum of dy[n,c,p,q] / divisor(p,q) over the windows that contain (h, w)
 template <class T>
 void average_backward(const Tensor& dy_tensor, const GradTarget& grad_target, const Windows& rows,
                       const Windows& columns) {

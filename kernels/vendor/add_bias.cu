@@ -1,9 +1,9 @@
-/// What follows a product: y = value + bias, then ReLU if asked, in place or into a channel slice.
+/// Applied to library results: y = value + bias, then ReLU if `relu`, in place or into a channel slice.
 
-#include <minception/kernels/cuda/elementwise.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/vector.h>
-#include <minception/kernels/vendor/backend.h>
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/vector.h"
+#include "kernels/vendor/backend.h"
 
 namespace minception {
 namespace cuda {
@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(kElementwiseBlock)
     add_bias(View<const T> value, const B* bias, View<T> y, bool relu) {
   const Place at = thread_place<V>(y);
   if (!at.inside) return;
-  Floats<V> sum = load<V>(value.pixel(at.pixel) + at.channel);
+  FloatArray<V> sum = load<V>(value.pixel(at.pixel) + at.channel);
 #pragma unroll
   for (int i = 0; i < V; ++i) {
     if (bias != nullptr) sum[i] += static_cast<float>(bias[at.channel + i]);

@@ -1,8 +1,8 @@
-/// The parts of the vendor backend that are not an operation: handles, and dense stand-ins for tensors that the libraries
-/// do not take.
+/// The vendor backend without its operations: handles, and dense stand-ins for tensors that the libraries do not
+/// accept.
 
-#include <minception/core/error.h>
-#include <minception/kernels/vendor/handles.h>
+#include "core/error.h"
+#include "kernels/vendor/handles.h"
 
 namespace minception {
 
@@ -16,7 +16,7 @@ VendorBackend::VendorBackend(const VendorOptions& options)
   check(library.cudnnSetStream(handles_->cudnn, stream()), "choosing a stream");
   check(library.cublasCreate_v2(&handles_->cublas), "starting");
   check(library.cublasSetStream_v2(handles_->cublas, stream()), "choosing a stream");
-  // A workspace of its own: cuBLAS would allocate one while a graph is recorded. 32 MiB is what it asks for on an H100.
+  // Preallocated, because cuBLAS would allocate a workspace during graph capture: 32 MiB on an H100.
   constexpr std::size_t kWorkspace = 32 << 20;
   handles_->cublas_workspace = allocate(kWorkspace);
   check(library.cublasSetWorkspace_v2(handles_->cublas, handles_->cublas_workspace.data(), kWorkspace),
@@ -28,7 +28,7 @@ VendorBackend::VendorBackend(const VendorOptions& options)
 VendorBackend::~VendorBackend() {
   try {
     synchronize();          // the libraries' memory may be in use
-  } catch (const Error&) {  // what went wrong has been said where it happened
+  } catch (const Error&) {  // destructors must not throw; the failing call has reported the error
   }
 }
 
@@ -63,12 +63,12 @@ void VendorBackend::finish(const Tensor& result, const Tensor& y, const Walk& wa
   if (walk.works && !y.dense()) CudaBackend::cast({.x = result, .y = y}, {});
 }
 
-VendorBackend::GradientResult VendorBackend::result(const GradTarget& target, Walk& walk) const {
+VendorBackend::GradientBuffer VendorBackend::result(const GradTarget& target, Walk& walk) const {
   if (target.dx.dense()) return {target.dx, target.accumulate ? 1.0f : 0.0f};
   return {stand_in(target.dx.shape, target.dx.dtype, walk), 0.0f};
 }
 
-void VendorBackend::finish(const GradientResult& result, const GradTarget& target, const Walk& walk) {
+void VendorBackend::finish(const GradientBuffer& result, const GradTarget& target, const Walk& walk) {
   if (!walk.works) return;
   if (!target.dx.dense()) {
     CudaBackend::split({.dy = result.dx, .targets = {target}}, {});

@@ -1,27 +1,28 @@
 #pragma once
-/// The vendor backend: the operations of the cuda backend through NVIDIA's libraries, as a yardstick for our kernels and as
-/// a second opinion. What a library does not have stays with our kernels:
+/// The vendor backend: the operations of the cuda backend through NVIDIA's libraries, as a baseline for the speed and
+/// the results of our kernels. Operations that no library supports use our kernels:
 ///
-/// | operation                                | whose                                                                    |
-/// | ---                                      | ---                                                                      |
-/// | conv2d_*                                 | cuDNN; bias and ReLU fused by cuDNN where it can                         |
-/// | conv2d_1x1_group_*, linear_*             | cuBLAS, a GEMM per member; biases and their gradients: see products.cpp  |
-/// | avg_pool2d_*, global_avg_pool_*          | cuDNN, but for rounded-up output extents                                 |
-/// | max_pool2d_*                             | cuDNN for inference; it keeps no argmax, so training's are ours          |
-/// | batch_norm_*                             | cuDNN, but for batches of a single value per channel                     |
-/// | softmax_cross_entropy                    | cuDNN's log-softmax, then a kernel of ours for loss and gradient         |
-/// | everything else                          | ours                                                                     |
+/// | operation                              | implementation                                                          |
+/// | ---                                    | ---                                                                     |
+/// | conv2d_*                               | cuDNN; bias and ReLU fused by cuDNN where it supports that              |
+/// | conv2d_fused_1x1_*, linear_*           | cuBLAS, a GEMM per member; biases and their gradients: see products.cpp |
+/// | avg_pool2d_*, global_avg_pool_*        | cuDNN; ours for rounded-up output extents                               |
+/// | max_pool2d_*                           | cuDNN for inference; ours for training, as cuDNN stores no argmax       |
+/// | batch_norm_*                           | cuDNN; ours for one value per channel and for backward_inference        |
+/// | softmax_cross_entropy                  | cuDNN's log-softmax, then our kernel for loss and gradient              |
+/// | everything else                        | ours                                                                    |
 ///
-/// cuDNN's convolutions know no GradTarget and want dense tensors of one dtype. So channel slices and f32 master weights
-/// (with bf16) go through dense stand-ins in the workspace, written by our cast and split kernels, as PyTorch's do.
+/// cuDNN's convolutions do not support GradTarget and require dense tensors of one dtype. Channel slices and, with
+/// bf16, f32 master weights therefore go through dense stand-ins in the workspace, filled by our cast and split
+/// kernels, as in PyTorch.
 ///
-/// Convolutions use cuDNN's function interface (cudnnConvolutionForward and its like): its heuristics pick from the same
-/// engines as those of the graph interface, and an operation stays one call. Only deterministic algorithms are taken,
-/// so that a run gives the same bits again, unless VendorOptions says otherwise.
+/// Convolutions use cuDNN's legacy API (cudnnConvolutionForward etc.): its heuristics choose from the same engines as
+/// the graph API, and an operation is one call. Only deterministic algorithms are used, so that results are
+/// reproducible bit for bit, unless VendorOptions::deterministic is false.
 
-#include <minception/kernels/cpu/scratch.h>
-#include <minception/kernels/cuda/backend.h>
-#include <minception/kernels/vendor/libraries.h>
+#include "kernels/cpu/scratch.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/vendor/libraries.h"
 
 #include <memory>
 #include <string>
@@ -39,9 +40,9 @@ class VendorBackend final : public CudaBackend {
   void conv2d_forward(const Conv2dForward&, Workspace) override;
   void conv2d_backward_data(const Conv2dBackwardData&, Workspace) override;
   void conv2d_backward_weights(const Conv2dBackwardWeights&, Workspace) override;
-  void conv2d_1x1_group_forward(const Conv2d1x1GroupForward&, Workspace) override;
-  void conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData&, Workspace) override;
-  void conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights&, Workspace) override;
+  void conv2d_fused_1x1_forward(const Conv2dFused1x1Forward&, Workspace) override;
+  void conv2d_fused_1x1_backward_data(const Conv2dFused1x1BackwardData&, Workspace) override;
+  void conv2d_fused_1x1_backward_weights(const Conv2dFused1x1BackwardWeights&, Workspace) override;
   void linear_forward(const LinearForward&, Workspace) override;
   void linear_backward_data(const LinearBackwardData&, Workspace) override;
   void linear_backward_weights(const LinearBackwardWeights&, Workspace) override;
@@ -59,11 +60,11 @@ class VendorBackend final : public CudaBackend {
   Requirements requirements(const Operation& operation) override;
 
  private:
-  struct Handles;      // of the libraries, and the convolutions planned so far
-  struct Convolution;  // one of them
+  struct Handles;      // of the libraries, and cached convolution plans
+  struct Convolution;  // a cached plan
   enum class Pass : std::uint8_t { forward, backward_data, backward_weights };
 
-  /// Walks through an operation: with a workspace it does the work, without it counts what workspace the work needs.
+  /// One pass over an operation: runs it if `works`, else only counts the workspace that it takes from `scratch`.
   struct Walk {
     cpu::Scratch scratch;
     bool works = false;
@@ -72,9 +73,9 @@ class VendorBackend final : public CudaBackend {
   void walk(const Conv2dForward&, Walk&);
   void walk(const Conv2dBackwardData&, Walk&);
   void walk(const Conv2dBackwardWeights&, Walk&);
-  void walk(const Conv2d1x1GroupForward&, Walk&);
-  void walk(const Conv2d1x1GroupBackwardData&, Walk&);
-  void walk(const Conv2d1x1GroupBackwardWeights&, Walk&);
+  void walk(const Conv2dFused1x1Forward&, Walk&);
+  void walk(const Conv2dFused1x1BackwardData&, Walk&);
+  void walk(const Conv2dFused1x1BackwardWeights&, Walk&);
   void walk(const LinearForward&, Walk&);
   void walk(const LinearBackwardData&, Walk&);
   void walk(const LinearBackwardWeights&, Walk&);
@@ -88,7 +89,7 @@ class VendorBackend final : public CudaBackend {
   void walk(const BatchNormBackward&, Walk&);
   void walk(const SoftmaxCrossEntropy&, Walk&);
 
-  /// Does the work of an operation; and what it would need.
+  /// `work` runs an operation; `needs` returns its requirements.
   template <class Op>
   void work(const Op& op, Workspace workspace) {
     Walk run{cpu::Scratch(workspace), true};
@@ -105,7 +106,7 @@ class VendorBackend final : public CudaBackend {
     }
   }
 
-  /// The workspace of an operation that is left to our kernels.
+  /// Workspace for an operation that our kernels run.
   Workspace ours(const Operation& operation, Walk& walk);
 
   /// A dense tensor in the workspace.
@@ -113,27 +114,28 @@ class VendorBackend final : public CudaBackend {
   /// The tensor itself if it is dense and of that dtype, else a stand-in with its values.
   Tensor dense(const Tensor& tensor, DType dtype, Walk& walk);
   Tensor dense(const Tensor& tensor, Walk& walk) { return dense(tensor, tensor.dtype, walk); }
-  /// Where a library puts a result that belongs to `y`: y itself if it is dense, else a stand-in that `finish` copies.
+  /// Destination of a library call that computes `y`: y itself if it is dense, else a stand-in that `finish` copies to
+  /// y.
   Tensor result(const Tensor& y, Walk& walk) const { return y.dense() ? y : stand_in(y.shape, y.dtype, walk); }
   void finish(const Tensor& result, const Tensor& y, const Walk& walk);
-  /// Likewise for gradients. The library adds to what is there with `beta` = 1; the ReLU mask comes after.
-  struct GradientResult {
+  /// The same for gradients. The library accumulates onto dx with `beta` = 1; `finish` applies the ReLU mask.
+  struct GradientBuffer {
     Tensor dx;
     float beta = 0.0f;
   };
-  GradientResult result(const GradTarget& target, Walk& walk) const;
-  void finish(const GradientResult& result, const GradTarget& target, const Walk& walk);
+  GradientBuffer result(const GradTarget& target, Walk& walk) const;
+  void finish(const GradientBuffer& result, const GradTarget& target, const Walk& walk);
 
   Convolution& convolution(Pass pass, const Conv2dAttributes& attributes, const Tensor& x, const Tensor& w,
                            const Tensor& y);
   void* take_bytes(std::size_t bytes, Walk& walk) const;
 
-  /// C = alpha op(A) op(B) + beta C as cuBLAS has it (columns first): C is (m, n), op(A) is (m, k), op(B) is (k, n).
+  /// C = op(A) op(B) + beta C in column-major order: C is (m, n), op(A) is (m, k), op(B) is (k, n).
   void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const Tensor& a,
             std::int64_t lda, const Tensor& b, std::int64_t ldb, float beta, const Tensor& c, std::int64_t ldc);
-  /// dbias (+)= the sums over the pixels of dy.
+  /// dbias (+)= sums of dy over the pixels.
   void bias_gradient(const Tensor& dy, const Tensor& dbias, bool accumulate, Walk& walk);
-  /// y = value + bias, then ReLU if asked. y may be value.
+  /// y = value + bias, then ReLU if `relu`. y may be value.
   void add_bias(const Tensor& value, const Tensor& bias, bool relu, const Tensor& y);
 
   void pool(const Pool2dAttributes& attributes, cudnnPoolingMode_t mode, const Tensor& x, const Tensor& y, Walk& walk);

@@ -1,14 +1,14 @@
-/// Batch norms through cuDNN. Its running variance is unbiased, as ours, and it saves mean and 1 / sqrt(var + epsilon).
-/// It has no ReLU in these calls: ours follows in place.
+/// Batch normalisation through cuDNN. Like our kernels it uses the unbiased running variance and saves the mean and
+/// rstd = 1 / sqrt(var + epsilon). These calls have no ReLU: our kernel applies it in place afterwards.
 
-#include <minception/kernels/vendor/handles.h>
+#include "kernels/vendor/handles.h"
 
 namespace minception {
 
 using namespace vendor;
 
 void VendorBackend::walk(const BatchNormForwardTraining& op, Walk& walk) {
-  // The unbiased variance of a single value would be 0 / 0: `running_var` must stay.
+  // The unbiased variance of one value is 0 / 0. Our kernel then leaves `running_var` unchanged.
   if (op.x.pixels() == 1) {
     const Workspace workspace = ours(op, walk);
     if (walk.works) CudaBackend::batch_norm_forward_training(op, workspace);
@@ -42,7 +42,7 @@ void VendorBackend::walk(const BatchNormForwardInference& op, Walk& walk) {
 }
 
 void VendorBackend::walk(const BatchNormBackward& op, Walk& walk) {
-  // cuDNN wants a place for dx, even where nobody needs it.
+  // cuDNN requires dx.
   if (!op.target.dx.defined()) {
     const Workspace workspace = ours(op, walk);
     if (walk.works) CudaBackend::batch_norm_backward(op, workspace);
@@ -50,10 +50,10 @@ void VendorBackend::walk(const BatchNormBackward& op, Walk& walk) {
   }
   const Tensor x = dense(op.x, walk);
   const Tensor dy = dense(op.dy, walk);
-  const GradientResult dx = result(op.target, walk);
+  const GradientBuffer dx = result(op.target, walk);
   if (!walk.works) return;
   const TensorDescriptor image = describe(x), channels = describe_channels(x.c(), DType::f32);
-  // (with rstd saved, cuDNN does not need the forward's epsilon)
+  // cuDNN uses the saved rstd and not epsilon: any valid value will do.
   const float parameters_beta = op.accumulate ? 1.0f : 0.0f;
   check(libraries().cudnnBatchNormalizationBackward(
             handles_->cudnn, CUDNN_BATCHNORM_SPATIAL, &kOne, &dx.beta, &kOne, &parameters_beta, image.get(), x.data,

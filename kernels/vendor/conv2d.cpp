@@ -1,7 +1,7 @@
 /// Convolutions through cuDNN.
 
-#include <minception/core/error.h>
-#include <minception/kernels/vendor/handles.h>
+#include "core/error.h"
+#include "kernels/vendor/handles.h"
 
 #include <type_traits>
 #include <vector>
@@ -12,10 +12,11 @@ using namespace vendor;
 
 namespace {
 
-/// Memory for one convolution beyond which an algorithm is not taken.
+/// Largest workspace of a convolution; algorithms that need more are skipped.
 constexpr std::size_t kMostWorkspace = std::size_t{512} << 20;
 
-/// cuDNN's proposals come fastest first. `search` runs them to find out, else heuristics know.
+/// Returns the first usable proposal of cuDNN, which sorts them by time: measured with `search`, else estimated.
+/// Without `search` only deterministic algorithms are used.
 template <class Performance, class Get, class Find>
 Performance choose(bool search, const Get& get, const Find& find) {
   constexpr int kMost = 16;
@@ -67,7 +68,7 @@ VendorBackend::Convolution& VendorBackend::convolution(Pass pass, const Conv2dAt
   const auto take = [&](const auto& choice) {
     plan.algorithm = choice.algo;
     plan.workspace = choice.memory;
-    // Without tensor cores the descriptor has said so already, and that must stay.
+    // Otherwise CUDNN_FMA_MATH, set by describe(), must remain.
     if (x.dtype == DType::bf16 || options_.tf32) {
       check(cudnn.cudnnSetConvolutionMathType(plan.convolution.get(), choice.mathType),
             "choosing the arithmetic of a convolution");
@@ -140,7 +141,7 @@ void VendorBackend::walk(const Conv2dForward& op, Walk& walk) {
                                       plan.y.get(), y.data),
         "conv2d_forward");
   if (op.bias.defined() || op.attributes.relu) {
-    add_bias(y, op.bias, op.attributes.relu, op.y);  // straight into a slice
+    add_bias(y, op.bias, op.attributes.relu, op.y);  // writes a channel slice directly
   } else {
     finish(y, op.y, walk);
   }
@@ -149,7 +150,7 @@ void VendorBackend::walk(const Conv2dForward& op, Walk& walk) {
 void VendorBackend::walk(const Conv2dBackwardData& op, Walk& walk) {
   const Tensor dy = dense(op.dy, walk);
   const Tensor w = dense(op.w, op.dy.dtype, walk);
-  const GradientResult dx = result(op.target, walk);
+  const GradientBuffer dx = result(op.target, walk);
   const Convolution& plan = convolution(Pass::backward_data, op.attributes, dx.dx, w, dy);
   void* const workspace = take_bytes(plan.workspace, walk);
   if (!walk.works) return;
@@ -164,7 +165,7 @@ void VendorBackend::walk(const Conv2dBackwardData& op, Walk& walk) {
 void VendorBackend::walk(const Conv2dBackwardWeights& op, Walk& walk) {
   const Tensor x = dense(op.x, walk);
   const Tensor dy = dense(op.dy, walk);
-  // cuDNN writes the gradient in the dtype of its factors. f32 is added to in place; bf16 comes from a stand-in.
+  // cuDNN writes dw in the dtype of x and dy: f32 accumulates in place, bf16 goes through a stand-in.
   const bool narrow = op.x.dtype != op.dw.dtype;
   const Tensor dw = narrow ? stand_in(op.dw.shape, op.x.dtype, walk) : op.dw;
   const Tensor widened = narrow && op.accumulate ? stand_in(op.dw.shape, op.dw.dtype, walk) : op.dw;

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/kernels/vendor/descriptors.h>
+#include "kernels/vendor/descriptors.h"
+#include "core/error.h"
 
 namespace minception::vendor {
 namespace {
@@ -55,7 +55,7 @@ ConvolutionDescriptor describe(const Conv2dAttributes& attributes, DType dtype, 
             descriptor.get(), extent(attributes.padding.h), extent(attributes.padding.w), extent(attributes.stride.h),
             extent(attributes.stride.w), 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
         "describing a convolution");
-  // The default would round f32 factors to tf32.
+  // The default math type would round f32 operands to tf32.
   const bool tensor_cores = dtype == DType::bf16 || tf32;
   check(cudnn.cudnnSetConvolutionMathType(descriptor.get(), tensor_cores ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH),
         "choosing the arithmetic of a convolution");

@@ -1,22 +1,22 @@
 #pragma once
-/// What a vendor backend owns.
+/// Library handles and cached convolution plans of the vendor backend.
 
-#include <minception/kernels/vendor/backend.h>
-#include <minception/kernels/vendor/descriptors.h>
+#include "kernels/vendor/backend.h"
+#include "kernels/vendor/descriptors.h"
 
 #include <array>
 #include <map>
 
 namespace minception {
 
-/// A convolution as cuDNN runs it: chosen once per shape.
+/// Plan of a convolution in cuDNN, made once per shape.
 struct VendorBackend::Convolution {
   vendor::TensorDescriptor x, y;  ///< or their gradients
   vendor::FilterDescriptor w;
   vendor::ConvolutionDescriptor convolution;
-  int algorithm = 0;  ///< of the pass's own enumeration
+  int algorithm = 0;  ///< value of the pass's own cuDNN enumeration
   std::size_t workspace = 0;
-  bool fuses_bias_and_relu = true;  ///< until cuDNN says that it does not
+  bool fuses_bias_and_relu = true;  ///< false after cuDNN has rejected the fused call
 };
 
 struct VendorBackend::Handles {

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/kernels/vendor/libraries.h>
+#include "kernels/vendor/libraries.h"
+#include "core/error.h"
 
 #include <dlfcn.h>
 
@@ -30,7 +30,7 @@ void find(void* library, const std::string& library_name, const char* name, Func
 Loaded load() {
   Loaded loaded;
   try {
-    // (nothing is ever closed: handles and kernels of these libraries live until the process ends)
+    // Never closed: handles and kernels of these libraries live until the process exits.
     const std::string cudnn = concat("libcudnn.so.", CUDNN_MAJOR), cublas = concat("libcublas.so.", CUBLAS_VER_MAJOR);
     void* const cudnn_library = open_library(cudnn);
     void* const cublas_library = open_library(cublas);

@@ -1,6 +1,6 @@
 #pragma once
-/// cuDNN and cuBLAS, loaded when they are first needed. So a program that was built with them also starts on a machine
-/// that has neither; only `--kernels vendor` asks for them there.
+/// cuDNN and cuBLAS, loaded on first use, so that programs built with them also start on machines without them. Only
+/// `--kernels vendor` needs the libraries.
 
 #include <cublas_v2.h>
 #include <cudnn.h>
@@ -49,7 +49,7 @@ namespace minception::vendor {
   F(cudnnBatchNormalizationForwardInference)       \
   F(cudnnBatchNormalizationBackward)
 
-// (cublas_v2.h renames some functions by macros: the names here are those that the library exports)
+// Names as exported by the library; cublas_v2.h renames some functions by macros.
 #define MINCEPTION_CUBLAS_FUNCTIONS(F) \
   F(cublasCreate_v2)                   \
   F(cublasDestroy_v2)                  \
@@ -60,7 +60,7 @@ namespace minception::vendor {
   F(cublasGetStatusString)             \
   F(cublasGemmEx_64)
 
-/// The functions of both libraries, by their own names.
+/// Function pointers of both libraries, with the functions' own names.
 struct Libraries {
 #define MINCEPTION_MEMBER(name) decltype(&::name) name = nullptr;
   MINCEPTION_CUDNN_FUNCTIONS(MINCEPTION_MEMBER)
@@ -68,14 +68,14 @@ struct Libraries {
 #undef MINCEPTION_MEMBER
 };
 
-/// Loads them at the first call. Throws Error that names the library, or the function, that is missing.
+/// Loads the libraries at the first call. Throws Error that names the missing library or function.
 const Libraries& libraries();
-/// "" if `libraries` would succeed, else why not.
+/// Why `libraries` would fail; "" if it would succeed.
 const std::string& why_no_libraries();
-/// "cuDNN 9.13.0, cuBLAS 13.0.2"
+/// Such as "cuDNN 9.13.0, cuBLAS 13".
 std::string library_versions();
 
-/// Throws Error unless the status is success: "cuDNN: what: the library's words".
+/// Throws Error unless the status is success: "cuDNN: what: message of cuDNN".
 void check(cudnnStatus_t status, std::string_view what);
 void check(cublasStatus_t status, std::string_view what);
 

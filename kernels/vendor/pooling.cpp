@@ -1,6 +1,6 @@
-/// Pools through cuDNN.
+/// Pooling through cuDNN.
 
-#include <minception/kernels/vendor/handles.h>
+#include "kernels/vendor/handles.h"
 
 namespace minception {
 
@@ -15,7 +15,7 @@ cudnnPoolingMode_t average_mode(const Pool2dAttributes& attributes) {
 
 Pool2dAttributes whole_image(const Tensor& image) { return {.kernel = {image.h(), image.w()}}; }
 
-/// cuDNN rounds output extents down.
+/// Whether y's extents are rounded up, which cuDNN does not support.
 bool rounds_up(const Pool2dAttributes& attributes, const Tensor& x, const Tensor& y) {
   return y.h() != pooled_extent(x.h(), attributes.kernel.h, attributes.stride.h, attributes.padding.h, false) ||
          y.w() != pooled_extent(x.w(), attributes.kernel.w, attributes.stride.w, attributes.padding.w, false);
@@ -39,11 +39,11 @@ void VendorBackend::pool(const Pool2dAttributes& attributes, cudnnPoolingMode_t 
 void VendorBackend::average_backward(const Pool2dAttributes& attributes, cudnnPoolingMode_t mode, const Tensor& dy_in,
                                      const GradTarget& target, Walk& walk) {
   const Tensor dy = dense(dy_in, walk);
-  const GradientResult dx = result(target, walk);
+  const GradientBuffer dx = result(target, walk);
   if (!walk.works) return;
   const PoolingDescriptor descriptor = describe(attributes, mode);
   const TensorDescriptor in = describe(dx.dx), out = describe(dy);
-  // An average does not depend on the forward's x and y, but cuDNN wants pointers of their shapes.
+  // Average pooling does not use the forward's x and y, but cuDNN requires pointers of their shapes.
   check(libraries().cudnnPoolingBackward(handles_->cudnn, descriptor.get(), &kOne, out.get(), dy.data, out.get(),
                                          dy.data, in.get(), dx.dx.data, &dx.beta, in.get(), dx.dx.data),
         "a pool's gradient");

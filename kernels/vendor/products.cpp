@@ -1,16 +1,16 @@
-/// Groups of 1x1 convolutions and fully connected layers through cuBLAS.
+/// Fused 1x1 convolutions and fully connected layers through cuBLAS.
 ///
-/// cuBLAS counts columns first: what it takes for a (columns, rows) matrix is one of ours, (rows, columns). So our row of
-/// channels per pixel is its column, a pixel stride is a leading dimension, and channel slices need no copy:
+/// cuBLAS is column-major: its (columns, rows) matrix is our (rows, columns) matrix. Our row of channels per pixel is
+/// its column, a pixel stride is a leading dimension, and channel slices need no copy:
 ///
 ///   y (pixels, O) = x (pixels, I) * w (O, I)^T      is to cuBLAS   y (O, pixels) = w^T x     w as (I, O), transposed
 ///   dx (pixels, I) = dy (pixels, O) * w (O, I)                     dx (I, pixels) = w dy
 ///   dw (O, I) = dy (pixels, O)^T * x (pixels, I)                   dw (I, O) = x dy^T
 ///
-/// With bf16, factors are bf16 (weights are cast in each run, as they have just changed) and dw is summed and stored in
-/// f32. A bias gradient is dy times a vector of ones.
+/// With bf16, operands are bf16 and dw is accumulated and stored in f32. Weights are cast in every run, because they
+/// change between runs. A bias gradient is dy times a vector of ones.
 
-#include <minception/kernels/vendor/handles.h>
+#include "kernels/vendor/handles.h"
 
 namespace minception {
 
@@ -22,7 +22,7 @@ cudaDataType cuda_type(DType dtype) { return dtype == DType::bf16 ? CUDA_R_16BF 
 
 std::int64_t row(const Tensor& image) { return image.pixel_stride; }
 
-/// `count` rows of a matrix of weights, from `begin` on.
+/// Rows `begin` to begin + count - 1 of a weight matrix.
 Tensor rows_of(const Tensor& w, std::int64_t begin, std::int64_t count) {
   Tensor rows(Shape{count, w.c()}, w.dtype, w.data, w.device);
   if (rows.data != nullptr) {
@@ -30,7 +30,7 @@ Tensor rows_of(const Tensor& w, std::int64_t begin, std::int64_t count) {
   }
   return rows;
 }
-/// Likewise of a vector; undefined if that is.
+/// Elements `begin` to begin + count - 1 of a vector; undefined if the vector is.
 Tensor part_of(const Tensor& vector, std::int64_t begin, std::int64_t count) {
   if (!vector.defined()) return {};
   Tensor part(Shape{count}, vector.dtype, vector.data, vector.device);
@@ -62,7 +62,7 @@ void VendorBackend::bias_gradient(const Tensor& dy, const Tensor& dbias, bool ac
   gemm(false, false, dy.c(), 1, dy.pixels(), dy, row(dy), ones, dy.pixels(), accumulate ? 1.0f : 0.0f, dbias, dy.c());
 }
 
-void VendorBackend::walk(const Conv2d1x1GroupForward& op, Walk& walk) {
+void VendorBackend::walk(const Conv2dFused1x1Forward& op, Walk& walk) {
   const Tensor w = dense(op.w, op.x.dtype, walk);
   if (!walk.works) return;
   std::int64_t begin = 0;
@@ -74,7 +74,7 @@ void VendorBackend::walk(const Conv2d1x1GroupForward& op, Walk& walk) {
   }
 }
 
-void VendorBackend::walk(const Conv2d1x1GroupBackwardData& op, Walk& walk) {
+void VendorBackend::walk(const Conv2dFused1x1BackwardData& op, Walk& walk) {
   const Tensor w = dense(op.w, op.dy.front().dtype, walk);
   if (!walk.works) return;
   const Tensor& dx = op.target.dx;
@@ -90,7 +90,7 @@ void VendorBackend::walk(const Conv2d1x1GroupBackwardData& op, Walk& walk) {
   }
 }
 
-void VendorBackend::walk(const Conv2d1x1GroupBackwardWeights& op, Walk& walk) {
+void VendorBackend::walk(const Conv2dFused1x1BackwardWeights& op, Walk& walk) {
   const float beta = op.accumulate ? 1.0f : 0.0f;
   std::int64_t begin = 0;
   for (const Tensor& dy : op.dy) {
@@ -103,28 +103,28 @@ void VendorBackend::walk(const Conv2d1x1GroupBackwardWeights& op, Walk& walk) {
   }
 }
 
-// A linear layer is a group of one whose images have one pixel.
+// A linear layer is a fused 1x1 convolution with one member and one-pixel images.
 
 void VendorBackend::walk(const LinearForward& op, Walk& walk) {
-  this->walk(Conv2d1x1GroupForward{.x = op.x, .w = op.w, .bias = op.bias, .y = {op.y}, .packed = {}}, walk);
+  this->walk(Conv2dFused1x1Forward{.x = op.x, .w = op.w, .bias = op.bias, .y = {op.y}, .prepacked = {}}, walk);
 }
 void VendorBackend::walk(const LinearBackwardData& op, Walk& walk) {
-  this->walk(Conv2d1x1GroupBackwardData{.dy = {op.dy}, .w = op.w, .target = op.target}, walk);
+  this->walk(Conv2dFused1x1BackwardData{.dy = {op.dy}, .w = op.w, .target = op.target}, walk);
 }
 void VendorBackend::walk(const LinearBackwardWeights& op, Walk& walk) {
   this->walk(
-      Conv2d1x1GroupBackwardWeights{
+      Conv2dFused1x1BackwardWeights{
           .x = op.x, .dy = {op.dy}, .dw = op.dw, .dbias = op.dbias, .accumulate = op.accumulate},
       walk);
 }
 
-void VendorBackend::conv2d_1x1_group_forward(const Conv2d1x1GroupForward& op, Workspace workspace) {
+void VendorBackend::conv2d_fused_1x1_forward(const Conv2dFused1x1Forward& op, Workspace workspace) {
   work(op, workspace);
 }
-void VendorBackend::conv2d_1x1_group_backward_data(const Conv2d1x1GroupBackwardData& op, Workspace workspace) {
+void VendorBackend::conv2d_fused_1x1_backward_data(const Conv2dFused1x1BackwardData& op, Workspace workspace) {
   work(op, workspace);
 }
-void VendorBackend::conv2d_1x1_group_backward_weights(const Conv2d1x1GroupBackwardWeights& op, Workspace workspace) {
+void VendorBackend::conv2d_fused_1x1_backward_weights(const Conv2dFused1x1BackwardWeights& op, Workspace workspace) {
   work(op, workspace);
 }
 void VendorBackend::linear_forward(const LinearForward& op, Workspace workspace) { work(op, workspace); }

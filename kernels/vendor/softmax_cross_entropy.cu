@@ -1,9 +1,9 @@
-/// Softmax cross-entropy from cuDNN's log-softmax: loss, right answers and gradient are ours. One block, so that all sums
-/// have one order; a classifier has few logits.
+/// Softmax cross-entropy: cuDNN's log-softmax, then our kernel for loss, correct count and gradient. One block, so that
+/// the order of sums is fixed; a classifier has few logits.
 
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/view.h>
-#include <minception/kernels/vendor/handles.h>
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/view.h"
+#include "kernels/vendor/handles.h"
 
 #include <limits>
 
@@ -12,10 +12,10 @@ namespace cuda {
 
 constexpr int kLossThreads = 256;
 
-/// One thread per sample, then a tree over the threads. A label that is not in [0, K) makes its sample NaN.
+/// One thread per sample, then a tree over the threads. A label outside [0, K) makes its sample NaN.
 template <class T>
 __global__ void __launch_bounds__(kLossThreads)
-    cross_entropy(View<const T> logits, View<const float> log_p, const std::int32_t* labels, float* totals,
+    cross_entropy(View<const T> logits, View<const float> log_p, const std::int32_t* labels, float* metrics,
                   View<T> dlogits, float on_label, float on_all, float factor) {
   SHARED(float, losses, [kLossThreads]);
   SHARED(float, corrects, [kLossThreads]);
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kLossThreads)
       loss = std::numeric_limits<float>::quiet_NaN();
       continue;
     }
-    // A weight of 0 counts as 0, even where log p is infinite.
+    // A weight of 0 contributes 0, even if log p is infinite.
     if (on_label > 0.0f) loss -= on_label * log_row[label];
     if (on_all > 0.0f) loss += on_all * all;
     if (largest == label) correct += 1.0f;
@@ -58,8 +58,8 @@ __global__ void __launch_bounds__(kLossThreads)
     __syncthreads();
   }
   if (thread == 0) {
-    totals[0] += losses[0];
-    totals[1] += corrects[0];
+    metrics[0] += losses[0];
+    metrics[1] += corrects[0];
   }
 }
 
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kLossThreads)
 using namespace cuda;
 
 void VendorBackend::walk(const SoftmaxCrossEntropy& op, Walk& walk) {
-  // In f32: rounded to bf16, a logarithm would be off by more than a gradient may be.
+  // In f32: the rounding error of log p in bf16 would exceed the tolerance of the gradient.
   const Tensor logits = dense(op.logits, DType::f32, walk);
   const Tensor log_p = stand_in(op.logits.shape, DType::f32, walk);
   if (!walk.works) return;
@@ -79,7 +79,7 @@ void VendorBackend::walk(const SoftmaxCrossEntropy& op, Walk& walk) {
                 "softmax_cross_entropy");
   for_dtype(op.logits, [&]<class T>() {
     launch<cross_entropy<T>>(1, kLossThreads, 0, stream(), const_view<T>(op.logits), const_view<float>(log_p),
-                             values<const std::int32_t>(op.labels), values<float>(op.totals),
+                             values<const std::int32_t>(op.labels), values<float>(op.metrics),
                              op.dlogits.defined() ? view<T>(op.dlogits) : View<T>{},
                              static_cast<float>(1.0 - op.label_smoothing),
                              static_cast<float>(op.label_smoothing / static_cast<double>(op.logits.c())),

@@ -1,7 +1,7 @@
-/// The vendor backend of a build without it.
+/// Stubs of the vendor backend for a build without it.
 
-#include <minception/core/error.h>
-#include <minception/kernels/backend.h>
+#include "core/error.h"
+#include "kernels/backend.h"
 
 namespace minception {
 

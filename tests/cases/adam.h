@@ -1,27 +1,27 @@
 #pragma once
-/// Cases of adam_step. The number of the step follows from beta2 (tests/kernels/inputs.cpp): with 0.999 it is the first.
+/// Cases of adam_step. tests/kernels/inputs.cpp derives the step number from beta2: 1 for 0.999, otherwise 12.
 
-#include <minception/tests/cases/segments.h>
+#include "tests/cases/parameter_groups.h"
 
 namespace minception {
 
 inline std::vector<Case> adam_cases() {
   using namespace cases;
   std::vector<Case> table;
-  const auto add = [&](std::string name, const SegmentTable& t, double beta2, double epsilon, bool decoupled,
+  const auto add = [&](std::string name, const GroupTable& t, double beta2, double epsilon, bool decoupled,
                        bool clipped) {
     AdamStep op;
     op.beta2 = beta2;
     op.epsilon = epsilon;
     op.decoupled = decoupled;
-    op.segments = t.segments;
+    op.groups = t.groups;
     op.step = dense(Shape{1}, DType::i64);
     op.schedule = dense(Shape{2});
     op.g = op.w = op.m = op.v = dense(Shape{t.length});
     if (clipped) op.factor = dense(Shape{1});
     table.push_back({std::move(name), op});
   };
-  for (const SegmentTable& t : segment_tables()) {
+  for (const GroupTable& t : group_tables()) {
     for (const bool decoupled : {false, true}) {
       const std::string name = std::string(t.name) + (decoupled ? ", decoupled" : "");
       add(name, t, 0.99, 1e-3, decoupled, false);
@@ -29,9 +29,9 @@ inline std::vector<Case> adam_cases() {
       add(name + ", clipped", t, 0.9, 1e-8, decoupled, true);
     }
   }
-  std::vector<ParameterSegment> many;
+  std::vector<ParameterGroup> many;
   for (std::int64_t k = 0; k < 400; ++k) many.push_back({5 * k, 5, 1.0, k % 2 == 0 ? 1e-2 : 0.0});
-  add("more segments than a launch holds", {"", 2000, many}, 0.99, 1e-8, false, false);
+  add("more groups than a launch holds", {"", 2000, many}, 0.99, 1e-8, false, false);
   return table;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of adaptive_avg_pool2d.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of add: residual connections, plain and scaled.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of avg_pool2d.
 
-#include <minception/tests/cases/pool2d.h>
+#include "tests/cases/pool2d.h"
 
 namespace minception {
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of batch_norm.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -27,7 +27,7 @@ inline std::vector<Case> batch_norm_cases() {
   std::vector<Case> table;
   for (const NormShape& s : shapes) {
     const Tensor vector = dense(Shape{s.x[1]});
-    // xhat is 0 there, and so is everything that is made of it.
+    // With a single value per channel xhat is 0, and so are the results computed from it.
     const bool single_value = s.x[0] * s.x[2] * s.x[3] == 1;
     for (const bool relu : {false, true}) {
       for (const Layout layout : {Layout::dense, Layout::sliced}) {

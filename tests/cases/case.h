@@ -1,13 +1,12 @@
 #pragma once
-/// Cases: one table per operation says on which shapes and attributes it is exercised, and every consumer
-/// reads the same table: each backend against `reference`, gradient checks, emulation, benchmarks. Shapes are
-/// data.
+/// Cases: one table per operation lists the shapes and attributes to test. All consumers read the same table:
+/// comparison of each backend with `reference`, gradient checks, emulation, benchmarks.
 ///
-/// The tensors of a case are f32 descriptions without memory. `storage` and `offset` say which of them lie in
-/// one allocation: -1 is an allocation of its own, equal numbers share one (in-place operation, slices that
-/// are neighbours).
+/// The tensors of a case are descriptions without memory, floating ones in f32 (cast: also bf16). `storage` selects the
+/// allocation: -1 is a separate one, equal numbers share one (in-place operations, adjacent slices). `offset` is the
+/// byte offset in it.
 
-#include <minception/kernels/operations.h>
+#include "kernels/operations.h"
 
 #include <initializer_list>
 #include <string>
@@ -19,41 +18,39 @@ namespace minception {
 struct Case {
   std::string name;
   Operation operation;
-  /// More than half of what it computes is zero by its nature: gradients of strided windows, dropout with a
-  /// large p.
+  /// More than half of the expected values may be zero: gradients of strided windows, dropout with a large p.
   bool mostly_zero = false;
-  /// Carried out by oneDNN's fused ReLU, which turns NaN into 0 (measured): the cpu backend need not
-  /// propagate it.
+  /// Uses oneDNN's fused ReLU, which turns NaN into 0 (measured): the cpu backend need not propagate NaN.
   bool cpu_swallows_nan = false;
-  /// The environment that runs it alone, where it is in no table: see MINCEPTION_CASE in choose_cases.h.
+  /// Environment variables that run only this case, if it is in no table; see MINCEPTION_CASE in choose_cases.h.
   std::string alone = {};
 
-  /// "relu_forward: one pixel", unique among all cases; the label under which tests re-run it.
+  /// "relu_forward: one pixel", unique among all cases; MINCEPTION_CASE selects by it.
   std::string label() const { return std::string(name_of(operation)) + ": " + name; }
 };
 
-/// The cases of all operations, in the order of operations.h.
+/// The cases of all operations.
 std::vector<Case> all_cases();
 
 namespace cases {
 
 inline Tensor dense(Shape shape, DType dtype = DType::f32) { return Tensor(shape, dtype); }
 
-/// Channels of a tensor that is `before` + `after` channels wider than they are.
+/// A channel slice of a tensor that has `before` more channels in front of it and `after` more behind it.
 inline Tensor slice(Shape shape, std::int64_t before, std::int64_t after) {
   Shape wide = shape;
   wide[1] += before + after;
   return Tensor(wide, DType::f32).channels(before, shape[1]);
 }
 
-/// A tensor of one allocation that other operands of the case may be views of as well.
+/// A tensor in allocation `storage`, which other operands of the case may share.
 inline Tensor shared(int storage, Shape shape) {
   Tensor tensor(shape, DType::f32);
   tensor.storage = storage;
   return tensor;
 }
 
-/// Adjacent channel slices of one tensor, as the branches of an Inception block write them.
+/// Adjacent channel slices of one tensor, like the outputs of the branches of an Inception block.
 inline std::vector<Tensor> adjacent(const Tensor& whole, const std::vector<std::int64_t>& channels) {
   std::vector<Tensor> parts;
   std::int64_t begin = 0;
@@ -64,16 +61,15 @@ inline std::vector<Tensor> adjacent(const Tensor& whole, const std::vector<std::
   return parts;
 }
 
-/// How an operand lies in memory.
+/// Memory layout of an operand.
 enum class Layout { dense, sliced };
 
-/// Operands of one operation get slices of different widths, so that a stride taken from the wrong one is
-/// noticed.
+/// Give the operands of an operation slices of different widths, so that use of a wrong stride is detected.
 inline Tensor image(Shape shape, Layout layout, std::int64_t before, std::int64_t after) {
   return layout == Layout::sliced ? slice(shape, before, after) : dense(shape);
 }
 
-/// What a GradTarget asks for.
+/// Kinds of GradTarget.
 enum class Target { overwrite, accumulate, mask, accumulate_mask };
 inline constexpr Target kTargets[] = {Target::overwrite, Target::accumulate, Target::mask, Target::accumulate_mask};
 
@@ -99,7 +95,7 @@ inline GradTarget grad_target(Shape shape, Target target = Target::overwrite, La
   return result;
 }
 
-/// Every combination of Target and Layout: what each operation with a GradTarget is tried on once.
+/// Every combination of Target and Layout, for each operation with a GradTarget.
 struct TargetVariant {
   Target target;
   Layout layout;

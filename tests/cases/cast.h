@@ -1,7 +1,7 @@
 #pragma once
-/// Cases of cast. Single values, bit by bit, are in check_conversions.h.
+/// Cases of cast. check_conversions.h compares single values bit by bit.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 

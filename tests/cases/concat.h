@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of concat and of split, its backward pass.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 #include <numeric>
 

@@ -1,7 +1,7 @@
 #pragma once
-/// Cases of conv2d: the convolutions of GoogLeNet on 32x32 images (batch 2), and awkward ones.
+/// Cases of conv2d: the convolutions of GoogLeNet on 32x32 images (batch 2), and edge cases.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 namespace cases {
@@ -45,8 +45,8 @@ inline const std::vector<ConvShape>& conv_shapes() {
       {"batch 1", {1, 32, 8, 8}, 32, {3, 3}, {1, 1}, {1, 1}},
       {"3x3 on many pixels, no padding", {1, 32, 25, 27}, 32, {3, 3}, {1, 1}, {0, 0}},
       {"3x3 on many pixels, wide padding", {2, 16, 18, 15}, 48, {3, 3}, {1, 1}, {2, 2}},
-      {"3x3 on many pixels of large images", {2, 16, 50, 46}, 16, {3, 3}, {1, 1}, {1, 1}},  // more tiles than at a time
-      // What oneDNN 2.6 gets wrong (kernels/cpu/onednn_known_faults.h).
+      {"3x3 on many pixels of large images", {2, 16, 50, 46}, 16, {3, 3}, {1, 1}, {1, 1}},  // several Winograd blocks
+      // Shapes for which oneDNN 2.6 is wrong (kernels/cpu/onednn_known_faults.h).
       {"oneDNN fault: gathers one channel", {1, 1, 6, 11}, 1, {1, 1}, {2, 1}, {0, 0}},
       {"oneDNN fault: gathers 7 channels", {3, 7, 28, 28}, 16, {1, 1}, {2, 2}, {0, 0}},
       {"oneDNN fault: gathers 8 channels", {3, 8, 28, 28}, 16, {1, 1}, {2, 2}, {0, 0}},
@@ -58,14 +58,14 @@ inline const std::vector<ConvShape>& conv_shapes() {
   return shapes;
 }
 
-/// The shapes on which every variant of operands is tried.
+/// Shapes that are combined with every variant of operands.
 inline std::vector<ConvShape> varied_conv_shapes() {
   return {
       {"3x3", {2, 24, 6, 6}, 32, {3, 3}, {1, 1}, {1, 1}},
       {"1x1", {3, 16, 5, 5}, 40, {1, 1}, {1, 1}, {0, 0}},
       {"3x3, odd channels", {2, 10, 5, 4}, 9, {3, 3}, {2, 2}, {1, 1}},
       {"5x5 on one pixel", {4, 16, 1, 1}, 24, {5, 5}, {1, 1}, {2, 2}},
-      {"3x3 on many pixels", {2, 32, 17, 16}, 48, {3, 3}, {1, 1}, {1, 1}},  // in tiles on the cpu
+      {"3x3 on many pixels", {2, 32, 17, 16}, 48, {3, 3}, {1, 1}, {1, 1}},  // Winograd tiles on the cpu backend
       {"oneDNN fault: one pixel, stride 1x2", {1, 1, 1, 1}, 1, {1, 1}, {1, 2}, {0, 0}},
   };
 }
@@ -76,8 +76,8 @@ inline Shape conv_output(const ConvShape& s) {
           convolved_extent(s.x[3], s.kernel.w, s.stride.w, s.padding.w)};
 }
 
-/// How many taps of a kernel ever see a pixel, along one axis.
-inline std::int64_t live_taps(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+/// Number of filter positions along one axis that read at least one pixel of the image.
+inline std::int64_t live_positions(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
   std::int64_t live = 0;
   for (std::int64_t r = 0; r < kernel; ++r) {
     bool sees_pixel = false;
@@ -89,9 +89,9 @@ inline std::int64_t live_taps(std::int64_t in, std::int64_t kernel, std::int64_t
   }
   return live;
 }
-inline bool mostly_dead_taps(const ConvShape& s) {
-  return 2 * live_taps(s.x[2], s.kernel.h, s.stride.h, s.padding.h) *
-             live_taps(s.x[3], s.kernel.w, s.stride.w, s.padding.w) <
+inline bool mostly_padding(const ConvShape& s) {
+  return 2 * live_positions(s.x[2], s.kernel.h, s.stride.h, s.padding.h) *
+             live_positions(s.x[3], s.kernel.w, s.stride.w, s.padding.w) <
          s.kernel.h * s.kernel.w;
 }
 inline bool mostly_unread_pixels(const ConvShape& s) { return 2 * s.kernel.h * s.kernel.w < s.stride.h * s.stride.w; }
@@ -124,7 +124,7 @@ inline Case conv_backward_weights(const ConvShape& s, const std::string& variant
   op.dw = dense(conv_weights(s));
   if (bias) op.dbias = dense(Shape{s.out_channels});
   op.accumulate = accumulate;
-  return {std::string(s.name) + variant, op, mostly_dead_taps(s) && !accumulate};
+  return {std::string(s.name) + variant, op, mostly_padding(s) && !accumulate};
 }
 
 }  // namespace cases

@@ -1,7 +1,7 @@
 #pragma once
-/// Cases of dropout. The batch begins in the middle of an epoch, so that masks do depend on the position.
+/// Cases of dropout. The batch starts in the middle of an epoch, so that masks depend on the position.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -44,7 +44,7 @@ inline std::vector<Case> dropout_cases() {
       op.position = dense(Shape{2}, DType::i64);
       op.dy = image(s.x, v.layout, 16, 3);
       op.target = grad_target(s.x, v.target, v.layout);
-      // Dropout and ReLU mask together stop more than half.
+      // Dropout and the ReLU mask together zero more than half.
       table.push_back({std::string(s.name) + ", " + v.name, op, mostly_dropped || v.target == Target::mask});
     }
     DropoutBackward backward_in_place;

@@ -1,8 +1,8 @@
 #pragma once
-/// Cases of ema_update. The number of the update follows from the decay (tests/kernels/inputs.cpp): with 0.5 it is the
-/// first, with 0.9 one of the warm-up.
+/// Cases of ema_update. tests/kernels/inputs.cpp derives the step number from the decay: 1 for 0.5, otherwise 12, which
+/// is within the warm-up of decay 0.9.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of fold_batch_norm.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 

@@ -1,7 +1,7 @@
 #pragma once
-/// Cases of linear: the classifiers of GoogLeNet and its auxiliary heads, and awkward ones.
+/// Cases of linear: the classifiers of GoogLeNet and its auxiliary heads, and edge cases.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -45,7 +45,7 @@ inline std::vector<Case> linear_cases() {
       data.dy = dense(y);
       data.w = dense(w);
       data.target = grad_target(x, target);
-      // A handful of values may well be masked by more than half.
+      // The mask may zero more than half of a few values.
       table.push_back({std::string(s.name) + ", " + name_of(target), data, data.target.dx.elements() < 16});
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
-/// Cases of load_batch. Where images are augmented, the batch begins in the middle of an epoch.
+/// Cases of load_batch. Augmented batches start in the middle of an epoch.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -42,14 +42,9 @@ inline std::vector<Case> load_batch_cases() {
        {6, 3, 24, 24},
        {0.017f, 0.0175f, 0.0174f},
        {-2.1f, -2.0f, -1.8f},
-       {.flip = true, .seed = 7, .stream = 1, .least_area = 0.08, .most_aspect = 4.0 / 3.0}},
-      {"parts of any size, grey", {5, 1, 28, 28}, {6, 1, 28, 28}, {0.02f}, {0.5f}, {.seed = 3, .least_area = 0.01}},
-      {"parts of any shape",
-       {4, 2, 9, 14},
-       {7, 2, 16, 8},
-       {0.02f},
-       {0.5f},
-       {.seed = 4, .stream = 2, .most_aspect = 3.0}},
+       {.flip = true, .seed = 7, .stream = 1, .scale = 0.08, .ratio = 4.0 / 3.0}},
+      {"parts of any size, grey", {5, 1, 28, 28}, {6, 1, 28, 28}, {0.02f}, {0.5f}, {.seed = 3, .scale = 0.01}},
+      {"parts of any shape", {4, 2, 9, 14}, {7, 2, 16, 8}, {0.02f}, {0.5f}, {.seed = 4, .stream = 2, .ratio = 3.0}},
       {"other light",
        {6, 3, 12, 12},
        {8, 3, 12, 12},

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of local_response_norm.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -12,7 +12,7 @@ inline std::vector<Case> local_response_norm_cases() {
     Shape x;
     LocalResponseNormAttributes attributes;
   };
-  // With alpha = 1e-4 the norm hardly differs from k: cases with a large alpha tell right from wrong.
+  // With alpha = 1e-4 the norm is close to k: only cases with a large alpha expose errors.
   const NormShape shapes[] = {
       {"googlenet", {2, 64, 8, 8}, {5, 1e-4, 0.75, 1.0}},
       {"large alpha", {2, 64, 4, 4}, {5, 2.0, 0.75, 1.0}},

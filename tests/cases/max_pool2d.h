@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of max_pool2d.
 
-#include <minception/tests/cases/pool2d.h>
+#include "tests/cases/pool2d.h"
 
 namespace minception {
 
@@ -30,7 +30,7 @@ inline std::vector<Case> max_pool2d_cases() {
       op.dy = image(y, v.layout, 16, 3);
       op.argmax = dense(y, DType::u8);
       op.target = grad_target(s.x, v.target, v.layout);
-      // Few pixels win: the rest of a gradient that is not added to another one is zero.
+      // Few pixels are maxima: without accumulation the rest of dx is zero.
       table.push_back({std::string(s.name) + ", " + v.name, op, !op.target.accumulate});
     }
   }

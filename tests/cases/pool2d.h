@@ -1,7 +1,7 @@
 #pragma once
-/// The windows that max_pool2d and avg_pool2d are both tried on: the pools of GoogLeNet, and awkward ones.
+/// Shapes and windows shared by max_pool2d and avg_pool2d: the pools of GoogLeNet, and edge cases.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception::cases {
 

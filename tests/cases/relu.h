@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of relu.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -28,7 +28,7 @@ inline std::vector<Case> relu_cases() {
       op.y = image(shape, v.layout, 4, 4);
       op.dy = image(shape, v.layout, 16, 3);
       op.target = grad_target(shape, v.target, v.layout);
-      // Two masks together stop about half of the gradients.
+      // Both masks together zero about half of the gradient.
       table.push_back({std::string(name) + ", " + v.name, op, v.target == Target::mask});
     }
     ReluBackward backward_in_place;

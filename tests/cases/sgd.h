@@ -1,19 +1,19 @@
 #pragma once
 /// Cases of sgd_step.
 
-#include <minception/tests/cases/segments.h>
+#include "tests/cases/parameter_groups.h"
 
 namespace minception {
 
 inline std::vector<Case> sgd_cases() {
   using namespace cases;
   std::vector<Case> table;
-  for (const SegmentTable& t : segment_tables()) {
+  for (const GroupTable& t : group_tables()) {
     for (const bool with_momentum : {true, false}) {
       for (const bool nesterov : {false, true}) {
         SgdStep op;
         op.nesterov = nesterov;
-        op.segments = t.segments;
+        op.groups = t.groups;
         op.schedule = dense(Shape{2});
         op.g = op.w = dense(Shape{t.length});
         if (with_momentum) op.v = dense(Shape{t.length});

@@ -1,7 +1,7 @@
 #pragma once
 /// Cases of softmax_cross_entropy.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 namespace minception {
 
@@ -32,7 +32,7 @@ inline std::vector<Case> softmax_cross_entropy_cases() {
       op.divisor = s.divisor;
       op.logits = dense({s.batch, s.classes});
       op.labels = dense(Shape{s.batch}, DType::i32);
-      op.totals = dense(Shape{2});
+      op.metrics = dense(Shape{2});
       if (gradient) op.dlogits = dense({s.batch, s.classes});
       table.push_back({std::string(s.name) + (gradient ? "" : ", loss only"), op});
     }

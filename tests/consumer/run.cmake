@@ -1,21 +1,21 @@
-# Installs a build into a folder of its own, then builds and runs a project outside the tree that finds it there.
+# Installs a build into its own folder, then builds and runs a project outside the tree that uses the installation.
 #
 #   cmake -D BUILD=... -D CONFIG=... -D GENERATOR=... -D COMPILER=... -D CXX_FLAGS=... -D ONEDNN=... -P run.cmake
 #
-# BUILD is the build tree; the project is configured with the GENERATOR, the COMPILER, its CXX_FLAGS and the folder of
-# oneDNN's package that the build was made with.
+# BUILD is the build tree. The project is configured with the GENERATOR, COMPILER, CXX_FLAGS and oneDNN package folder
+# of that build.
 
 function(stop)
   file(REMOVE_RECURSE ${FOLDER})
   message(FATAL_ERROR ${ARGN})
 endfunction()
 
-# run(WHAT COMMAND...): what the command prints is in OUTPUT.
+# run(WHAT COMMAND...): runs COMMAND and sets OUTPUT to its output.
 function(run what)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     list(JOIN ARGN " " command)
-    message(NOTICE "${output}")  # as it is: an error message would be wrapped
+    message(NOTICE "${output}")  # not through FATAL_ERROR, which would wrap it
     stop("${what} failed (${status}): ${command}")
   endif()
   set(OUTPUT "${output}" PARENT_SCOPE)
@@ -24,7 +24,7 @@ endfunction()
 execute_process(COMMAND mktemp -d OUTPUT_VARIABLE FOLDER OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 set(PREFIX ${FOLDER}/installed)
 run("installing" ${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${FOLDER}/before)
-# An installed library can be moved.
+# Moves the installation, to check that it is relocatable.
 file(RENAME ${FOLDER}/before ${PREFIX})
 
 file(GLOB_RECURSE package ${PREFIX}/*.cmake)
@@ -43,13 +43,40 @@ endforeach()
 
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 file(COPY ${CMAKE_CURRENT_LIST_DIR}/ DESTINATION ${FOLDER}/project)
+file(COPY ${CMAKE_CURRENT_LIST_DIR}/../../examples DESTINATION ${FOLDER}/project)
 run("configuring the project" ${CMAKE_COMMAND} -S ${FOLDER}/project -B ${FOLDER}/build -G ${GENERATOR}
     -DCMAKE_BUILD_TYPE=${CONFIG} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${CXX_FLAGS}
     -Ddnnl_DIR=${ONEDNN} -DCMAKE_PREFIX_PATH=${PREFIX})
 run("building the project" ${CMAKE_COMMAND} --build ${FOLDER}/build --config ${CONFIG} --parallel ${cores})
-run("using one operation" ${FOLDER}/build/operations)
-run("training" ${FOLDER}/build/consumer ${FOLDER}/events)
+# expect(PATTERN): fails unless OUTPUT matches.
+function(expect pattern)
+  if(NOT OUTPUT MATCHES "${pattern}")
+    stop("'${OUTPUT}' does not match '${pattern}'")
+  endif()
+endfunction()
+
+run("single_operation" ${FOLDER}/build/examples/single_operation)
+expect("^relu: 0 2 0 4\n$")
+run("custom_network" ${FOLDER}/build/examples/custom_network ${FOLDER}/events)
+expect("loss 1[.][0-9]+ after one step, 0[.][0-9]+ after 100")
 message(STATUS "${OUTPUT}")
+
+# The example computes the same as `train`. With 130 images, in batches of 128 and 2, this includes the image order.
+set(DATA /usr/share/datasets/fashion-mnist)
+if(EXISTS ${DATA} AND EXISTS ${PREFIX}/bin/minception-train AND ONEDNN)
+  run("googlenet_fashion_mnist" ${FOLDER}/build/examples/googlenet_fashion_mnist 1 ${DATA} 130)
+  set(number "[0-9]+[.][0-9]+")
+  expect("^5977530 parameters\nepoch 1: train loss (${number}), test loss (${number}), test accuracy (${number})\n$")
+  string(REGEX MATCHALL "${number}" by_example "${OUTPUT}")
+  run("train" ${PREFIX}/bin/minception-train --model googlenet --device cpu --data-dir ${DATA} --epochs 1 --limit-train 130
+      --limit-test 130 --out ${FOLDER}/run)
+  string(REGEX MATCH "epoch 1/1  train loss (${number}) accuracy ${number}  test loss (${number}) accuracy (${number})" line
+         "${OUTPUT}")
+  set(by_train ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${CMAKE_MATCH_3})
+  if(NOT by_example STREQUAL by_train)
+    stop("googlenet_fashion_mnist says ${by_example}, train ${by_train}")
+  endif()
+endif()
 
 file(GLOB programs ${PREFIX}/bin/*)
 foreach(program ${programs})

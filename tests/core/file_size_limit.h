@@ -1,5 +1,5 @@
 #pragma once
-/// A full disk, for tests.
+/// Simulates a full disk in tests.
 
 #include <sys/resource.h>
 
@@ -7,7 +7,7 @@
 
 namespace minception::testing {
 
-/// Lets no file grow beyond `bytes`, as a full disk would, until the end of the scope.
+/// Limits files to `bytes` bytes until the end of the scope, so that writes fail as on a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {

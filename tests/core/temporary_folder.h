@@ -1,7 +1,7 @@
 #pragma once
-/// A folder for one test, gone with everything in it when the test ends; and reading and writing whole files.
+/// A temporary folder for one test, and functions that read and write whole files.
 
-#include <minception/core/error.h>
+#include "core/error.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +14,7 @@
 
 namespace minception::testing {
 
+/// Creates a folder and deletes it with its contents at the end of the scope.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -30,7 +31,7 @@ class TemporaryFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  /// Files and folders directly inside.
+  /// Number of files and folders directly inside.
   std::ptrdiff_t entries() const {
     return std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator());
   }
@@ -52,7 +53,7 @@ inline std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-/// Integers as they lie in files.
+/// Integers as file contents.
 inline std::string big_endian(std::uint32_t value) {
   std::string bytes;
   for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 255);
@@ -65,7 +66,7 @@ inline std::string little_endian(std::uint64_t value) {
   return bytes;
 }
 
-/// The message of the Error that `action` throws, or "" if it throws none. Other exceptions pass.
+/// The message of the Error that `action` throws, or "" if it throws none. Other exceptions propagate.
 template <class F>
 std::string message_of(F&& action) {
   try {

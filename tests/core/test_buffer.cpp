@@ -1,7 +1,7 @@
-#include <minception/core/buffer.h>
-#include <minception/core/error.h>
+#include "core/buffer.h"
+#include "core/error.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 using namespace minception;
 
-TEST_CASE("host memory is aligned to a cache line and zero") {
+TEST_CASE("allocate_host returns zeroed memory aligned to 64 bytes") {
   for (std::size_t bytes : {1u, 63u, 64u, 65u, 1000u}) {
     CAPTURE(bytes);
     const Buffer buffer = allocate_host(bytes);
@@ -23,13 +23,13 @@ TEST_CASE("host memory is aligned to a cache line and zero") {
   }
 }
 
-TEST_CASE("no bytes need no memory") {
+TEST_CASE("allocate_host of 0 bytes returns an empty buffer") {
   const Buffer buffer = allocate_host(0);
   CHECK(buffer.data() == nullptr);
   CHECK(buffer.bytes() == 0);
 }
 
-TEST_CASE("a buffer gives its memory back once, after a move too") {
+TEST_CASE("a buffer calls its deleter once even after a move") {
   static int freed = 0;
   freed = 0;
   int value = 0;
@@ -42,12 +42,12 @@ TEST_CASE("a buffer gives its memory back once, after a move too") {
   CHECK(freed == 1);
 }
 
-TEST_CASE("memory that does not exist is refused with the bytes needed") {
+TEST_CASE("allocate_host throws with the bytes needed if memory is short") {
   CHECK_THROWS_WITH(allocate_host(std::size_t{1} << 60), Catch::Contains("1152921504606846976 bytes needed"));
   CHECK_THROWS_WITH(allocate_host(std::numeric_limits<std::size_t>::max()), Catch::Contains("out of memory"));
 }
 
-TEST_CASE("devices print as people type them") {
+TEST_CASE("Device to_string returns cpu or cuda with the index") {
   CHECK(Device{}.to_string() == "cpu");
   CHECK(Device{DeviceKind::cuda, 1}.to_string() == "cuda:1");
 }

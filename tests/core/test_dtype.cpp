@@ -1,6 +1,6 @@
-#include <minception/core/dtype.h>
+#include "core/dtype.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -32,7 +32,7 @@ TEST_CASE("every dtype has a size and a name that parses back") {
   CHECK_FALSE(parse_dtype("").has_value());
 }
 
-TEST_CASE("all 65,536 bf16 values survive the way through float") {
+TEST_CASE("all 65536 bf16 values survive conversion to float and back") {
   int wrong = 0;
   int nans = 0;
   for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
@@ -41,7 +41,7 @@ TEST_CASE("all 65,536 bf16 values survive the way through float") {
     if (std::isnan(widened)) {
       ++nans;
       const bf16 back(widened);
-      // Sign and payload stay; a signalling NaN becomes quiet.
+      // Sign and payload are kept; a signalling NaN becomes quiet.
       if (back.bits != (bits | 0x0040u)) ++wrong;
     } else if (bf16(widened).bits != bits) {
       ++wrong;
@@ -51,8 +51,8 @@ TEST_CASE("all 65,536 bf16 values survive the way through float") {
   CHECK(nans == 2 * 127);
 }
 
-TEST_CASE("float to bf16 rounds to the nearest, and every tie to even") {
-  // Between each finite value and the next one: just below, at and just above the middle.
+TEST_CASE("float to bf16 rounds to nearest even") {
+  // Between adjacent values: just below, at and just above the midpoint.
   int wrong = 0;
   for (std::uint32_t upper = 0; upper < 0x7f80u; ++upper) {
     for (std::uint32_t sign : {0u, 0x8000u}) {
@@ -68,7 +68,7 @@ TEST_CASE("float to bf16 rounds to the nearest, and every tie to even") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("bf16 keeps infinity, and NaN never becomes infinity") {
+TEST_CASE("bf16 keeps infinity and NaN") {
   const float infinity = std::numeric_limits<float>::infinity();
   CHECK(static_cast<float>(bf16(infinity)) == infinity);
   CHECK(static_cast<float>(bf16(-infinity)) == -infinity);

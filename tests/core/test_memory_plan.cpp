@@ -1,7 +1,7 @@
-#include <minception/core/memory_plan.h>
-#include <minception/core/random.h>
+#include "core/memory_plan.h"
+#include "core/random.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ constexpr std::size_t kUnit = 64;
 
 bool meet(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
 
-/// The largest sum of rounded blocks alive at one step, by looking at every step.
+/// The largest sum of rounded blocks live at one step. Tries the first step of every block.
 std::size_t live_bytes(const std::vector<Lifetime>& blocks, std::size_t alignment) {
   std::size_t most = 0;
   for (const Lifetime& at : blocks) {
@@ -47,7 +47,7 @@ void check_valid(const std::vector<Lifetime>& blocks, const MemoryPlan& plan, st
 
 }  // namespace
 
-TEST_CASE("no two blocks that live at once overlap, whatever the blocks") {
+TEST_CASE("blocks with overlapping lifetimes share no memory in random plans") {
   std::size_t reused = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     CAPTURE(seed);
@@ -74,7 +74,7 @@ TEST_CASE("no two blocks that live at once overlap, whatever the blocks") {
   CHECK(reused > 150);
 }
 
-TEST_CASE("a chain of equal blocks needs the memory of two") {
+TEST_CASE("a chain of equal blocks needs the memory of two blocks") {
   std::vector<Lifetime> chain;
   for (int step = 0; step < 20; ++step) chain.push_back({10 * kUnit, step, step + 1});
   const MemoryPlan plan = plan_memory(chain);
@@ -83,7 +83,7 @@ TEST_CASE("a chain of equal blocks needs the memory of two") {
   CHECK(plan.sum_bytes == 200 * kUnit);
 }
 
-TEST_CASE("a chain of unequal blocks reaches the optimum, with smaller ones in the places of larger ones") {
+TEST_CASE("a chain of unequal blocks reaches the optimum") {
   const std::vector<Lifetime> chain = {{4 * kUnit, 0, 1}, {2 * kUnit, 1, 2}, {3 * kUnit, 2, 3}, {1 * kUnit, 3, 4}};
   const MemoryPlan plan = plan_memory(chain);
   CHECK(plan.offsets == std::vector<std::size_t>{0, 4 * kUnit, 0, 3 * kUnit});
@@ -92,7 +92,7 @@ TEST_CASE("a chain of unequal blocks reaches the optimum, with smaller ones in t
   CHECK(plan.sum_bytes == 10 * kUnit);
 }
 
-TEST_CASE("the plan of a training step comes near to the optimum") {
+TEST_CASE("the plan of a training step is within 10 per cent of the optimum") {
   // Activations live until their backward step, gradients for two steps; both shrink towards the end of the
   // network.
   constexpr int kLayers = 12;
@@ -122,7 +122,7 @@ TEST_CASE("sizes are rounded up to the alignment") {
   CHECK(plan.offsets == std::vector<std::size_t>{128, 0});
 }
 
-TEST_CASE("no blocks and empty blocks need no memory") {
+TEST_CASE("empty plans and empty blocks need no memory") {
   CHECK(plan_memory({}).arena_bytes == 0);
   const MemoryPlan plan = plan_memory(std::vector<Lifetime>{{0, 0, 1}, {0, 0, 1}});
   CHECK(plan.arena_bytes == 0);

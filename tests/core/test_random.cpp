@@ -1,6 +1,6 @@
-#include <minception/core/random.h>
+#include "core/random.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ bool is_permutation_of(const Random& random, std::uint64_t count) {
 
 }  // namespace
 
-TEST_CASE("Philox4x32-10 gives the answers published with it") {
+TEST_CASE("Philox4x32-10 matches the published test vectors") {
   // philox4x32 with 10 rounds in kat_vectors of the authors' Random123: all zeros, all ones, digits of pi.
   CHECK(philox({0, 0, 0, 0}, 0, 0) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   CHECK(philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, 0xffffffff, 0xffffffff) ==
@@ -40,9 +40,9 @@ TEST_CASE("Philox4x32-10 gives the answers published with it") {
         Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
-TEST_CASE("index, stream and seed each take their own words of counter and key") {
+TEST_CASE("index and stream form the counter and the seed forms the key") {
   const Random random{0x299f31d0a4093822, 0x0370734413198a2e};
-  // The index counts words, four to a block; the block's number is the lower half of the counter.
+  // The index counts words, four per block; the block number is the lower half of the counter.
   const std::uint64_t index = 0x05a308d3243f6a88;
   const std::uint64_t block = index >> 2;
   const Words expected =
@@ -51,7 +51,7 @@ TEST_CASE("index, stream and seed each take their own words of counter and key")
   for (std::uint64_t word = 0; word < 4; ++word) CHECK(random.bits(index + word) == expected[word]);
 }
 
-TEST_CASE("seeds, streams and indices that differ give numbers that differ") {
+TEST_CASE("different seeds or streams or indices give different numbers") {
   std::set<std::uint32_t> seen;
   for (std::uint64_t value : {0ull, 1ull, 2ull, 1ull << 32, 1ull << 63}) {
     seen.insert(Random{value, 7}.bits(7));
@@ -81,7 +81,7 @@ TEST_CASE("uniform numbers fill the range from 0 to 1 evenly") {
     ++bins[std::min<std::size_t>(static_cast<std::size_t>(value * kBins), kBins - 1)];
   }
   REQUIRE(outside == 0);
-  // Five standard errors each: sd of u is sqrt(1/12), of u^2 sqrt(4/45), of the product of two 1/12.
+  // Five standard errors each: sd of u is sqrt(1/12), of u^2 sqrt(4/45), of the product of two values 1/12.
   const double error = 5.0 / std::sqrt(double{kCount});
   CHECK(std::abs(sum / kCount - 0.5) < error * std::sqrt(1.0 / 12));
   CHECK(std::abs(squares / kCount - 1.0 / 3) < error * std::sqrt(4.0 / 45));
@@ -89,7 +89,7 @@ TEST_CASE("uniform numbers fill the range from 0 to 1 evenly") {
   double chi_squared = 0.0;
   const double expected = double{kCount} / kBins;
   for (int bin : bins) chi_squared += (bin - expected) * (bin - expected) / expected;
-  // 63 degrees of freedom: beyond these in about one of a million generators on either side.
+  // 63 degrees of freedom: each bound fails for about one in a million random generators.
   CHECK(chi_squared < 130.0);
   CHECK(chi_squared > 22.0);
 }
@@ -120,7 +120,7 @@ TEST_CASE("normal numbers have the moments and tails of the standard normal") {
   CHECK(std::abs(static_cast<double>(beyond_two) / kCount - tail) < error * std::sqrt(tail * (1 - tail)));
 }
 
-TEST_CASE("permuted reaches every element once, whatever the count") {
+TEST_CASE("permuted is a permutation for every count") {
   for (std::uint64_t count = 1; count <= 300; ++count) {
     CAPTURE(count);
     REQUIRE(is_permutation_of(Random{count, 1}, count));
@@ -131,7 +131,7 @@ TEST_CASE("permuted reaches every element once, whatever the count") {
   }
 }
 
-TEST_CASE("permuted stays inside the largest counts") {
+TEST_CASE("permuted stays in range for the largest counts") {
   const Random random{1, 1};
   for (std::uint64_t count : {(1ull << 32) - 1, 1ull << 32, (1ull << 31) + 1}) {
     std::set<std::uint64_t> seen;
@@ -144,7 +144,7 @@ TEST_CASE("permuted stays inside the largest counts") {
   }
 }
 
-TEST_CASE("permuted mixes: few elements stay, neighbours part, streams differ") {
+TEST_CASE("permuted mixes: fixed points and adjacent pairs are rare and streams differ") {
   constexpr std::uint64_t kCount = 60000;
   int fixed = 0;
   int adjacent = 0;
@@ -158,8 +158,7 @@ TEST_CASE("permuted mixes: few elements stay, neighbours part, streams differ") 
     same_in_other_stream += value == permuted(Random{5, 1}, kCount, i);
     displacement += std::abs(static_cast<double>(value) - static_cast<double>(i));
   }
-  // Each count of a random permutation is close to Poisson with mean 1; more than 9 comes once in ten
-  // million.
+  // For a random permutation each count is close to Poisson with mean 1; more than 9 has a probability of 1e-7.
   CHECK(fixed <= 9);
   CHECK(adjacent <= 9);
   CHECK(same_in_other_stream <= 9);
@@ -167,7 +166,7 @@ TEST_CASE("permuted mixes: few elements stay, neighbours part, streams differ") 
   CHECK(std::abs(displacement / kCount / kCount - 1.0 / 3) < 5 * 0.24 / std::sqrt(double{kCount}));
 }
 
-TEST_CASE("small permutations are all reached about equally often") {
+TEST_CASE("all permutations of 3 elements occur about equally often") {
   std::array<int, 6> counts{};
   constexpr int kTrials = 6000;
   for (std::uint64_t stream = 0; stream < kTrials; ++stream) {
@@ -175,8 +174,7 @@ TEST_CASE("small permutations are all reached about equally often") {
     const std::uint64_t b = permuted(Random{9, stream}, 3, 1);
     ++counts[a * 2 + (b > a ? b - 1 : b)];
   }
-  // A tiny Feistel network only comes near to uniform; what matters is that no order is missing or favoured
-  // grossly.
+  // A tiny Feistel network is only roughly uniform. No order may be missing or strongly favoured.
   for (int count : counts) {
     CHECK(count > kTrials / 12);
     CHECK(count < kTrials / 3);

@@ -1,8 +1,8 @@
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
-#include <minception/tests/core/temporary_folder.h>
+#include "core/error.h"
+#include "core/safetensors.h"
+#include "tests/core/temporary_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstring>
 #include <string>
@@ -36,7 +36,7 @@ Safetensors every_dtype() {
 
 }  // namespace
 
-TEST_CASE("what is written is read back: every dtype, scalars, empty tensors, metadata") {
+TEST_CASE("write and read back: every dtype and scalars and empty tensors and metadata") {
   const TemporaryFolder folder;
   const Safetensors content = every_dtype();
   write_safetensors(folder / "all.safetensors", content);
@@ -53,7 +53,7 @@ TEST_CASE("rewriting a file gives the same bytes") {
   CHECK(read_file(folder / "one") == read_file(folder / "two"));
 }
 
-TEST_CASE("the bytes of a file are those of the format") {
+TEST_CASE("write_safetensors writes the bytes that the format specifies") {
   const TemporaryFolder folder;
   Safetensors content;
   content.metadata["k"] = "v";
@@ -68,7 +68,7 @@ TEST_CASE("the bytes of a file are those of the format") {
   CHECK(read_file(folder / "small") == little_endian(header.size()) + header + "0123ABxyz");
 }
 
-TEST_CASE("a file without tensors is legal") {
+TEST_CASE("a file without tensors is valid") {
   const TemporaryFolder folder;
   write_safetensors(folder / "none", {});
   CHECK(read_file(folder / "none") == little_endian(8) + "{}      ");
@@ -77,7 +77,7 @@ TEST_CASE("a file without tensors is legal") {
   CHECK(read_safetensors(folder / "two bytes").metadata.empty());
 }
 
-TEST_CASE("tensors may lie in any order, with empty ones anywhere between") {
+TEST_CASE("tensors can have any order with empty tensors anywhere") {
   const TemporaryFolder folder;
   const std::string header =
       R"({"second":{"shape":[2],"data_offsets":[2,4],"dtype":"U8"},"none":{"dtype":"F64","shape":[0],"data_offsets":[2,2]},)"
@@ -90,7 +90,7 @@ TEST_CASE("tensors may lie in any order, with empty ones anywhere between") {
   CHECK(content.tensors.at("last").shape == Shape{0, 9});
 }
 
-TEST_CASE("names and metadata may hold any text") {
+TEST_CASE("names and metadata can contain any text") {
   const TemporaryFolder folder;
   Safetensors content;
   for (const char* name : {"", " ", "a\"b\\c", "line\nbreak\ttab", "naïve", "層", "\x01", "\x7f", "\xf0\x9f\x91\x97"}) {
@@ -104,7 +104,7 @@ TEST_CASE("names and metadata may hold any text") {
   CHECK(back.metadata == content.metadata);
 }
 
-TEST_CASE("content that no file can hold is refused before anything is written") {
+TEST_CASE("invalid content is rejected before a file is written") {
   const TemporaryFolder folder;
   const auto message = [&](const std::string& name, const FileTensor& tensor) {
     Safetensors content;
@@ -118,9 +118,9 @@ TEST_CASE("content that no file can hold is refused before anything is written")
   FileTensor huge{DType::f32, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {}};
   CHECK_THAT(message("w", huge), Catch::Contains("does not fit"));
   CHECK_THAT(message("__metadata__", tensor_of(DType::u8, {1})), Catch::Contains("no tensor can have the name"));
-  CHECK_THAT(message("\xff", tensor_of(DType::u8, {1})), Catch::Contains("no valid UTF-8"));
+  CHECK_THAT(message("\xff", tensor_of(DType::u8, {1})), Catch::Contains("not valid UTF-8"));
   Safetensors bad_metadata;
   bad_metadata.metadata["k"] = "\xc3";
-  CHECK_THAT(message_of([&] { write_safetensors(folder / "bad", bad_metadata); }), Catch::Contains("no valid UTF-8"));
+  CHECK_THAT(message_of([&] { write_safetensors(folder / "bad", bad_metadata); }), Catch::Contains("not valid UTF-8"));
   CHECK(folder.entries() == 0);
 }

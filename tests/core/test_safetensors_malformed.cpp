@@ -1,9 +1,9 @@
-/// Every way in which a file can lie about itself, and the reason that the person gets to read.
+/// Malformed files, each with the reason that the error message must contain.
 
-#include <minception/core/safetensors.h>
-#include <minception/tests/core/temporary_folder.h>
+#include "core/safetensors.h"
+#include "tests/core/temporary_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <string>
 #include <vector>
@@ -17,7 +17,7 @@ std::string file_of(const std::string& header, const std::string& data) {
   return little_endian(header.size()) + header + data;
 }
 
-/// A file of one u8 tensor "w" with four bytes of data, of which the description is given.
+/// A file with one tensor "w" of the given description, and four bytes of data.
 std::string described(const std::string& description) { return file_of("{\"w\":" + description + "}", "data"); }
 
 struct Malformed {
@@ -33,7 +33,7 @@ std::vector<Malformed> malformed_files() {
   const std::string two_tensors = R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":)";
   const std::string deep = std::string(100'000, '[');
   return {
-      // the length
+      // header length
       {"empty file", "", "has 0 bytes, too few"},
       {"seven bytes", "1234567", "has 7 bytes, too few"},
       {"header past the end", little_endian(100) + "{}", "the header should have 100 bytes but the file has 10"},
@@ -41,25 +41,25 @@ std::vector<Malformed> malformed_files() {
       {"header over the limit", little_endian(100'000'001) + "{}", "the limit is 100000000"},
       {"header length of all ones", little_endian(~std::uint64_t{0}) + "{}", "18446744073709551615 bytes, the limit"},
       {"no header", little_endian(0), "does not start with '{'"},
-      // the text
+      // header text
       {"list instead of object", file_of("[]", ""), "does not start with '{'"},
       {"leading space", file_of(" {}", ""), "does not start with '{'"},
       {"byte order mark", file_of("\xef\xbb\xbf{}", ""), "does not start with '{'"},
-      {"cut in the middle", file_of(R"({"w":)", ""), "no valid JSON in UTF-8: wrong at byte"},
-      {"text after the object", file_of("{} x", ""), "no valid JSON in UTF-8: wrong at byte 4"},
-      {"two objects", file_of("{}{}", ""), "no valid JSON"},
-      {"trailing comma", file_of("{\"w\":" + kGood + ",}", "data"), "no valid JSON"},
-      {"comment", file_of("{/* */}", ""), "no valid JSON"},
+      {"cut in the middle", file_of(R"({"w":)", ""), "not valid JSON in UTF-8: wrong at byte"},
+      {"text after the object", file_of("{} x", ""), "not valid JSON in UTF-8: wrong at byte 4"},
+      {"two objects", file_of("{}{}", ""), "not valid JSON"},
+      {"trailing comma", file_of("{\"w\":" + kGood + ",}", "data"), "not valid JSON"},
+      {"comment", file_of("{/* */}", ""), "not valid JSON"},
       {"zero bytes after the object", file_of("{}" + zero + "x", ""), "a zero byte at byte 2"},
       {"zero byte in a name", file_of("{\"" + zero + "\":" + kGood + "}", "data"), "a zero byte at byte 2"},
-      {"line break in a name", file_of("{\"\n\":" + kGood + "}", "data"), "no valid JSON"},
-      {"invalid UTF-8", file_of("{\"\xff\":" + kGood + "}", "data"), "no valid JSON in UTF-8: wrong at byte"},
-      {"UTF-8 too long for its value", file_of("{\"\xc0\xaf\":" + kGood + "}", "data"), "no valid JSON in UTF-8"},
-      {"UTF-8 of a surrogate", file_of("{\"\xed\xa0\x80\":" + kGood + "}", "data"), "no valid JSON in UTF-8"},
-      {"escaped lone surrogate", file_of(R"({"\ud800":)" + kGood + "}", "data"), "no valid JSON"},
+      {"line break in a name", file_of("{\"\n\":" + kGood + "}", "data"), "not valid JSON"},
+      {"invalid UTF-8", file_of("{\"\xff\":" + kGood + "}", "data"), "not valid JSON in UTF-8: wrong at byte"},
+      {"UTF-8 too long for its value", file_of("{\"\xc0\xaf\":" + kGood + "}", "data"), "not valid JSON in UTF-8"},
+      {"UTF-8 of a surrogate", file_of("{\"\xed\xa0\x80\":" + kGood + "}", "data"), "not valid JSON in UTF-8"},
+      {"escaped lone surrogate", file_of(R"({"\ud800":)" + kGood + "}", "data"), "not valid JSON"},
       {"nested deeply", file_of("{\"w\":" + deep, ""), "nested more deeply"},
       {"number beyond double", described(R"({"dtype":"U8","shape":[1e999],"data_offsets":[0,4]})"), "too large"},
-      // the names
+      // names
       {"duplicate name", file_of("{\"w\":" + kGood + ",\"w\":" + kGood + "}", "data"), "the name \"w\" twice"},
       {"duplicate name, one escaped", file_of("{\"w\":" + kGood + R"(,"\u0077":)" + kGood + "}", "data"),
        "the name \"w\" twice"},
@@ -67,15 +67,15 @@ std::vector<Malformed> malformed_files() {
        "the name \"dtype\" twice"},
       {"duplicate metadata", file_of(R"({"__metadata__":{"k":"1","k":"2"}})", ""), "the name \"k\" twice"},
       {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", ""), "the name \"__metadata__\" twice"},
-      // the metadata
-      {"metadata is a list", file_of(R"({"__metadata__":[]})", ""), "__metadata__ is no object"},
-      {"metadata is text", file_of(R"({"__metadata__":"x"})", ""), "__metadata__ is no object"},
-      {"metadata holds a number", file_of(R"({"__metadata__":{"k":1}})", ""), "the value of \"k\" is no text"},
-      {"metadata holds null", file_of(R"({"__metadata__":{"k":null}})", ""), "the value of \"k\" is no text"},
-      {"metadata holds an object", file_of(R"({"__metadata__":{"k":{}}})", ""), "the value of \"k\" is no text"},
-      // a description
-      {"description is a number", described("1"), "tensor \"w\": its description is no object"},
-      {"description is null", described("null"), "its description is no object"},
+      // metadata
+      {"metadata is a list", file_of(R"({"__metadata__":[]})", ""), "__metadata__ is not an object"},
+      {"metadata is text", file_of(R"({"__metadata__":"x"})", ""), "__metadata__ is not an object"},
+      {"metadata holds a number", file_of(R"({"__metadata__":{"k":1}})", ""), "the value of \"k\" is not a string"},
+      {"metadata holds null", file_of(R"({"__metadata__":{"k":null}})", ""), "the value of \"k\" is not a string"},
+      {"metadata holds an object", file_of(R"({"__metadata__":{"k":{}}})", ""), "the value of \"k\" is not a string"},
+      // descriptions
+      {"description is a number", described("1"), "tensor \"w\": its description is not an object"},
+      {"description is null", described("null"), "its description is not an object"},
       {"no dtype", described(R"({"shape":[4],"data_offsets":[0,4]})"), "lacks one of dtype"},
       {"no shape", described(R"({"dtype":"U8","data_offsets":[0,4]})"), "lacks one of dtype"},
       {"no offsets", described(R"({"dtype":"U8","shape":[4]})"), "lacks one of dtype"},
@@ -84,16 +84,17 @@ std::vector<Malformed> malformed_files() {
       {"unknown dtype", described(R"({"dtype":"U9","shape":[4],"data_offsets":[0,4]})"),
        "dtype \"U9\" is not supported"},
       {"dtype in small letters", described(R"({"dtype":"u8","shape":[4],"data_offsets":[0,4]})"), "\"u8\" is not"},
-      {"dtype is a number", described(R"({"dtype":8,"shape":[4],"data_offsets":[0,4]})"), "its dtype is no text"},
-      {"shape is a number", described(R"({"dtype":"U8","shape":4,"data_offsets":[0,4]})"), "its shape is no list"},
+      {"dtype is a number", described(R"({"dtype":8,"shape":[4],"data_offsets":[0,4]})"), "its dtype is not a string"},
+      {"shape is a number", described(R"({"dtype":"U8","shape":4,"data_offsets":[0,4]})"), "its shape is not a list"},
       {"negative extent", described(R"({"dtype":"U8","shape":[-4],"data_offsets":[0,4]})"),
-       "holds -4, which is no extent"},
-      {"fractional extent", described(R"({"dtype":"U8","shape":[4.0],"data_offsets":[0,4]})"), "which is no extent"},
-      {"extent is text", described(R"({"dtype":"U8","shape":["4"],"data_offsets":[0,4]})"), "which is no extent"},
+       "holds -4, which is not an extent"},
+      {"fractional extent", described(R"({"dtype":"U8","shape":[4.0],"data_offsets":[0,4]})"),
+       "which is not an extent"},
+      {"extent is text", described(R"({"dtype":"U8","shape":["4"],"data_offsets":[0,4]})"), "which is not an extent"},
       {"extent of 2^63", described(R"({"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,4]})"),
-       "which is no extent"},
+       "which is not an extent"},
       {"extent of 2^64 and more", described(R"({"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,4]})"),
-       "which is no extent"},
+       "which is not an extent"},
       {"rank over the limit", described(R"({"dtype":"U8","shape":[4,1,1,1,1,1,1,1,1],"data_offsets":[0,4]})"),
        "has 9 extents, at most 8"},
       {"product that wraps around to 4",
@@ -103,7 +104,7 @@ std::vector<Malformed> malformed_files() {
       {"product too large before a 0",
        described(R"({"dtype":"U8","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]})"),
        "is too large"},
-      // the offsets
+      // offsets
       {"offsets are no list", described(R"({"dtype":"U8","shape":[4],"data_offsets":4})"), "not two byte positions"},
       {"one offset", described(R"({"dtype":"U8","shape":[4],"data_offsets":[4]})"), "not two byte positions"},
       {"three offsets", described(R"({"dtype":"U8","shape":[4],"data_offsets":[0,4,4]})"), "not two byte positions"},
@@ -117,7 +118,7 @@ std::vector<Malformed> malformed_files() {
       {"scalar without bytes", described(R"({"dtype":"F32","shape":[],"data_offsets":[0,0]})"), "F32 [] takes 4 bytes"},
       {"empty tensor with bytes", described(R"({"dtype":"U8","shape":[0],"data_offsets":[0,4]})"),
        "U8 [0] takes 0 bytes"},
-      // the data
+      // data
       {"gap at the begin", described(R"({"dtype":"U8","shape":[3],"data_offsets":[1,4]})"), "the data bytes 0 to 1"},
       {"gap between", file_of(two_tensors + R"({"dtype":"U8","shape":[1],"data_offsets":[3,4]}})", "data"),
        "the data bytes 2 to 3"},
@@ -128,13 +129,13 @@ std::vector<Malformed> malformed_files() {
       {"empty tensor inside of another",
        file_of(two_tensors + R"({"dtype":"U8","shape":[0],"data_offsets":[1,1]}})", "da"), "tensor \"b\" overlaps"},
       {"data cut short", file_of("{\"w\":" + kGood + "}", "dat"),
-       "the header says 4 bytes of data but the file has 3: the file is truncated"},
+       "the header declares 4 bytes of data but the file has 3: the file is truncated"},
       {"no data", file_of("{\"w\":" + kGood + "}", ""), "4 bytes of data but the file has 0"},
       {"trailing data", file_of("{\"w\":" + kGood + "}", "data!"), "1 trailing bytes"},
       {"data without tensors", file_of("{}", "data"), "4 trailing bytes"},
       {"range past the end of memory",
        described(R"({"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]})"),
-       "the header says 9223372036854775807 bytes of data but the file has 4"},
+       "the header declares 9223372036854775807 bytes of data but the file has 4"},
       {"offsets near 2^64",
        described(R"({"dtype":"U8","shape":[4],"data_offsets":[18446744073709551611,18446744073709551615]})"),
        "the data bytes 0 to 18446744073709551611"},
@@ -143,7 +144,7 @@ std::vector<Malformed> malformed_files() {
 
 }  // namespace
 
-TEST_CASE("the good file that the malformed ones vary is read") {
+TEST_CASE("the valid file from which the malformed ones are derived is read") {
   const TemporaryFolder folder;
   write_file(folder / "file", described(kGood));
   CHECK(read_safetensors(folder / "file").tensors.at("w").bytes.size() == 4);
@@ -161,7 +162,7 @@ TEST_CASE("every malformed file is rejected in one line with its name and the re
   }
 }
 
-TEST_CASE("a file of torch.save is answered with the command that converts it") {
+TEST_CASE("the error for a torch.save file contains the conversion command") {
   const TemporaryFolder folder;
   const std::string zip = "PK\x03\x04" + std::string(60, '\0'), pickle =
                                                                     "\x80\x02\x8a\nl\xfc\x9c"
@@ -181,18 +182,18 @@ TEST_CASE("a file of torch.save is answered with the command that converts it") 
                    "')\""));
     }
   }
-  // What a shell would take for its own is not in the command.
+  // Paths with shell metacharacters are replaced in the command.
   write_file(folder / "it's $5.pth", zip);
   CHECK_THAT(message_of([&] { read_safetensors(folder / "it's $5.pth"); }),
              Catch::Contains("torch.load('weights.pth', map_location='cpu'), 'weights.safetensors')"));
-  // A header of 0x280 bytes begins as a pickle does.
+  // The length of a header of 0x280 bytes has the first bytes of a pickle.
   const std::string header = "{" + std::string(0x27e, ' ') + "}";
   write_file(folder / "long", file_of(header, ""));
   CHECK(read_file(folder / "long").starts_with(std::string("\x80\x02", 2)));
   CHECK(read_safetensors(folder / "long").tensors.empty());
 }
 
-TEST_CASE("a file cut anywhere is rejected") {
+TEST_CASE("a file truncated at any byte is rejected") {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder / "file.safetensors";
   Safetensors content;
@@ -208,7 +209,7 @@ TEST_CASE("a file cut anywhere is rejected") {
   }
 }
 
-TEST_CASE("names in messages cannot write control codes to a terminal") {
+TEST_CASE("control characters of names are escaped in messages") {
   const TemporaryFolder folder;
   write_file(folder / "file", file_of(R"({"\u001b[31m\nred":1})", ""));
   const std::string message = message_of([&] { read_safetensors(folder / "file"); });
@@ -216,20 +217,20 @@ TEST_CASE("names in messages cannot write control codes to a terminal") {
   CHECK(message.find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("a file larger than memory is refused before it is read") {
+TEST_CASE("a file larger than memory is rejected before it is read") {
   const TemporaryFolder folder;
   const std::uint64_t bytes = std::uint64_t{1} << 42;
   const std::string header = R"({"w":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}})";
   const std::filesystem::path path = folder / "sparse";
   write_file(path, file_of(header, ""));
-  std::filesystem::resize_file(path, 8 + header.size() + bytes);  // holes: no bytes on the disk
+  std::filesystem::resize_file(path, 8 + header.size() + bytes);  // sparse: needs no disk space
   CHECK_THAT(message_of([&] { read_safetensors(path); }), Catch::Contains("needs 4398046511104 bytes of memory"));
 }
 
-TEST_CASE("paths that are no files are named") {
+TEST_CASE("missing and irregular files are rejected with the path") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { read_safetensors(folder / "absent"); }),
              Catch::Contains("absent: cannot be found: No such file or directory"));
-  CHECK_THAT(message_of([&] { read_safetensors(folder.path()); }), Catch::Contains("is no regular file"));
-  CHECK_THAT(message_of([&] { read_safetensors("/dev/zero"); }), Catch::Contains("is no regular file"));
+  CHECK_THAT(message_of([&] { read_safetensors(folder.path()); }), Catch::Contains("is not a regular file"));
+  CHECK_THAT(message_of([&] { read_safetensors("/dev/zero"); }), Catch::Contains("is not a regular file"));
 }

@@ -1,12 +1,12 @@
-#include <minception/core/tensor.h>
+#include "core/tensor.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <vector>
 
 using namespace minception;
 
-TEST_CASE("a dense image knows its extents, stride and bytes") {
+TEST_CASE("a dense image has extents and a pixel stride and bytes") {
   const Tensor image({2, 3, 5, 7}, DType::f32);
   CHECK(image.defined());
   CHECK(image.is_image());
@@ -21,7 +21,7 @@ TEST_CASE("a dense image knows its extents, stride and bytes") {
   CHECK(image.bytes() == 840);
 }
 
-TEST_CASE("rank 2 is an image of one pixel, ranks 1 and 3 are no images") {
+TEST_CASE("rank 2 is an image of one pixel and ranks 1 and 3 are not images") {
   const Tensor pixel({4, 10}, DType::bf16);
   CHECK(pixel.is_image());
   CHECK(pixel.h() == 1);
@@ -36,14 +36,14 @@ TEST_CASE("rank 2 is an image of one pixel, ranks 1 and 3 are no images") {
   CHECK_FALSE(Tensor({2, 3, 4}, DType::u8).is_image());
 }
 
-TEST_CASE("no tensor and an empty tensor have no bytes") {
+TEST_CASE("undefined and empty tensors have 0 bytes") {
   CHECK_FALSE(Tensor().defined());
   CHECK(Tensor().bytes() == 0);
   CHECK(Tensor({0, 3, 4, 4}, DType::f32).bytes() == 0);
 }
 
-TEST_CASE("a channel slice sees the same pixels with the wide stride") {
-  // Value 100 * pixel + channel at each place of a (2, 5, 1, 3) image.
+TEST_CASE("a channel slice keeps the pixel stride of its source") {
+  // A (2, 5, 1, 3) image with the value 100 * pixel + channel.
   std::vector<float> memory;
   for (int pixel = 0; pixel < 6; ++pixel) {
     for (int channel = 0; channel < 5; ++channel) memory.push_back(static_cast<float>(100 * pixel + channel));
@@ -58,7 +58,7 @@ TEST_CASE("a channel slice sees the same pixels with the wide stride") {
       CHECK(slice.as<float>()[pixel * slice.pixel_stride + channel] == static_cast<float>(100 * pixel + channel + 1));
     }
   }
-  // From its first element to the end of its last pixel: five wide pixels and three channels.
+  // From the first element to the end of the last pixel: five strides and three channels.
   CHECK(slice.bytes() == (5 * 5 + 3) * sizeof(float));
 
   const Tensor inner = slice.channels(2, 1);
@@ -67,7 +67,7 @@ TEST_CASE("a channel slice sees the same pixels with the wide stride") {
   CHECK(whole.channels(0, 5).dense());
 }
 
-TEST_CASE("a slice of a description moves its offset and stays without data") {
+TEST_CASE("a channel slice of a description has an offset and no data") {
   Tensor planned({2, 8, 2, 2}, DType::bf16);
   planned.storage = 4;
   planned.offset = 64;
@@ -77,7 +77,7 @@ TEST_CASE("a slice of a description moves its offset and stays without data") {
   CHECK(slice.offset == 64 + 3 * 2);
 }
 
-TEST_CASE("channels outside of the tensor are refused") {
+TEST_CASE("channels out of range are rejected") {
   const Tensor image({1, 4, 2, 2}, DType::f32);
   CHECK_THROWS_WITH(image.channels(2, 3), Catch::Contains("channels 2 to 5 of a tensor [1,4,2,2]"));
   CHECK_THROWS_AS(image.channels(-1, 2), Error);
@@ -86,7 +86,7 @@ TEST_CASE("channels outside of the tensor are refused") {
   CHECK_THROWS_AS(Tensor({4}, DType::f32).channels(0, 1), Error);
 }
 
-TEST_CASE("the first images are a partial batch in the same memory") {
+TEST_CASE("first returns a partial batch in the same memory") {
   std::vector<float> memory(6 * 4);
   const Tensor batch({6, 4, 1, 1}, DType::f32, memory.data());
   const Tensor part = batch.channels(1, 2).first(2);
@@ -100,7 +100,7 @@ TEST_CASE("the first images are a partial batch in the same memory") {
   CHECK_THROWS_AS(Tensor().first(0), Error);
 }
 
-TEST_CASE("a dense tensor can be seen in another shape of as many elements") {
+TEST_CASE("reshaped returns a view of a dense tensor with as many elements") {
   std::vector<float> memory(2 * 12);
   const Tensor image({2, 3, 2, 2}, DType::f32, memory.data());
   const Tensor flat = image.reshaped({2, 12});
@@ -112,7 +112,7 @@ TEST_CASE("a dense tensor can be seen in another shape of as many elements") {
   CHECK_THROWS_WITH(image.channels(0, 2).reshaped({2, 8}), Catch::Contains("with gaps"));
 }
 
-TEST_CASE("reading elements as the wrong type is refused") {
+TEST_CASE("as rejects the wrong element type") {
   std::vector<float> memory(4);
   const Tensor tensor({4}, DType::f32, memory.data());
   CHECK(tensor.as<float>() == memory.data());

@@ -1,10 +1,10 @@
-/// Whatever goes wrong while a file is written, the old content stays and nothing is left beside it.
+/// After a failed write the old content is unchanged and no temporary file remains.
 
-#include <minception/core/safetensors.h>
-#include <minception/tests/core/file_size_limit.h>
-#include <minception/tests/core/temporary_folder.h>
+#include "core/safetensors.h"
+#include "tests/core/file_size_limit.h"
+#include "tests/core/temporary_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a file is written, then replaced, and nothing stays beside it") {
+TEST_CASE("a file is written and replaced and no temporary file remains") {
   const TemporaryFolder folder;
   write(folder / "file", "first");
   CHECK(read_file(folder / "file") == "first");
@@ -33,7 +33,7 @@ TEST_CASE("a file is written, then replaced, and nothing stays beside it") {
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("who had the old file open still reads the old content") {
+TEST_CASE("a reader that has the old file open still reads the old content") {
   const TemporaryFolder folder;
   write(folder / "file", "old");
   std::ifstream reader(folder / "file");
@@ -43,7 +43,7 @@ TEST_CASE("who had the old file open still reads the old content") {
   CHECK(text == "old");
 }
 
-TEST_CASE("a new file has the permissions that the user's mask gives") {
+TEST_CASE("a new file has the permissions of the umask") {
   const TemporaryFolder folder;
   const mode_t old_mask = ::umask(0027);
   write(folder / "file", "x");
@@ -63,7 +63,7 @@ TEST_CASE("relative paths are written in the current folder") {
   CHECK(read_file(folder / "relative") == "here");
 }
 
-TEST_CASE("a full disk leaves the old file whole, and no other") {
+TEST_CASE("a full disk leaves the old file unchanged and no temporary file") {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder / "weights.safetensors";
   Safetensors content;
@@ -86,7 +86,7 @@ TEST_CASE("a full disk leaves the old file whole, and no other") {
   CHECK(read_safetensors(path).tensors == content.tensors);
 }
 
-TEST_CASE("a missing folder is named") {
+TEST_CASE("a missing folder is named in the error") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { write(folder / "no/such/file", "x"); }),
              Catch::Contains("the folder " + (folder / "no/such").string() + " does not exist"));
@@ -96,11 +96,11 @@ TEST_CASE("a missing folder is named") {
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("a folder that takes no new files leaves the old file") {
-  // Nobody can create files in /proc, root included; a folder without write permission stops all others.
+TEST_CASE("a folder without write permission keeps the old file") {
+  // Not even root can create files in /proc. All other users fail in a folder without write permission.
   CHECK_THAT(message_of([] { write("/proc/minception", "x"); }), Catch::Contains("cannot create a file in its folder"));
   const TemporaryFolder folder;
-  // Root may write anywhere: as root the rest is tried as the user nobody.
+  // Root can write anywhere, so root runs the rest as the user nobody.
   constexpr uid_t kNobody = 65534;
   const uid_t me = ::geteuid();
   write(folder / "file", "old");
@@ -118,14 +118,14 @@ TEST_CASE("a folder that takes no new files leaves the old file") {
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("folders, devices and empty names are never replaced") {
+TEST_CASE("folders and pipes and empty names are rejected") {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "sub");
-  CHECK_THAT(message_of([&] { write(folder / "sub", "x"); }), Catch::Contains("is no regular file"));
-  CHECK_THAT(message_of([&] { write(folder / "sub/", "x"); }), Catch::Contains("is no regular file"));
-  CHECK_THAT(message_of([] { write("", "x"); }), Catch::Contains("is no regular file"));
+  CHECK_THAT(message_of([&] { write(folder / "sub", "x"); }), Catch::Contains("is not a regular file"));
+  CHECK_THAT(message_of([&] { write(folder / "sub/", "x"); }), Catch::Contains("is not a regular file"));
+  CHECK_THAT(message_of([] { write("", "x"); }), Catch::Contains("is not a regular file"));
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  CHECK_THAT(message_of([&] { write(folder / "pipe", "x"); }), Catch::Contains("is no regular file"));
+  CHECK_THAT(message_of([&] { write(folder / "pipe", "x"); }), Catch::Contains("is not a regular file"));
   CHECK(std::filesystem::is_fifo(folder / "pipe"));
   CHECK(std::filesystem::is_directory(folder / "sub"));
   CHECK(folder.entries() == 2);

@@ -1,7 +1,8 @@
 #pragma once
-/// Small CIFAR-10s in both published forms, byte by byte as the published files are written, and tar archives of them.
+/// Small CIFAR-10 data sets in both published formats, byte-compatible with the published files, and tar archives of
+/// them.
 
-#include <minception/tests/data/idx_files.h>
+#include "tests/data/idx_files.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -12,7 +13,7 @@
 
 namespace minception::testing {
 
-/// Files by name, in the order in which an archive holds them.
+/// File names and contents, in archive order.
 using Files = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string& content_of(Files& files, const std::string& name) {
@@ -24,7 +25,7 @@ inline std::string& content_of(Files& files, const std::string& name) {
 
 inline int cifar_label(int batch, int image) { return (3 * batch + image) % 10; }
 
-/// Byte `at` of the three planes of an image. Batches are counted from 0; 5 is the one for testing.
+/// Byte `at` of the three planes of an image. Batches are counted from 0; batch 5 is the test batch.
 inline std::uint8_t cifar_byte(int batch, int image, int at) {
   return static_cast<std::uint8_t>(batch * 67 + image * 29 + at % 1024 * 7 + at / 1024 * 101);
 }
@@ -39,7 +40,7 @@ inline std::string cifar_batch_name(int batch) {
   return batch == 5 ? "test_batch" : "data_batch_" + std::to_string(batch + 1);
 }
 
-/// The files of the binary form; the published ones have 10,000 images each.
+/// Files of the binary format, `images` per batch (10,000 in the published files).
 inline Files cifar10_binary(int images = 3) {
   std::string meta;
   for (const std::string& name : cifar_names()) meta += name + '\n';
@@ -55,14 +56,14 @@ inline Files cifar10_binary(int images = 3) {
   return files;
 }
 
-/// Pickles as cPickle of Python 2 writes them with protocol 2.
+/// Writes pickles of protocol 2 like cPickle of Python 2.
 class PickleWriter {
  public:
   PickleWriter& raw(const std::string& bytes) {
     text_ += bytes;
     return *this;
   }
-  /// Gives the value on top its place in the memory.
+  /// Stores the top of the stack in the next memo entry.
   PickleWriter& put() {
     const std::uint32_t place = next_place_++;
     return place < 256 ? raw("q").raw(std::string(1, static_cast<char>(place)))
@@ -84,7 +85,7 @@ class PickleWriter {
   std::uint32_t next_place_ = 1;
 };
 
-/// The pickled array of a batch. `columns_first`: as of a matrix that was transposed.
+/// The pickled array of a batch. `columns_first`: Fortran order.
 inline void write_array(PickleWriter& pickle, int images, const std::string& content, bool columns_first) {
   pickle.raw("cnumpy.core.multiarray\n_reconstruct\n").put().raw("cnumpy\nndarray\n").put();
   pickle.integer(0).raw("\x85").bytes("b").raw("\x87R").put();
@@ -129,7 +130,7 @@ inline Files cifar10_python(int images = 3, bool columns_first = false) {
   return files;
 }
 
-/// Puts the checksum into a header: the sum of its bytes, eight spaces in its own place.
+/// Writes the checksum of a header: the sum of its bytes, with the checksum field as eight spaces.
 inline void seal_tar_header(std::string& header) {
   header.replace(148, 8, "        ");
   unsigned sum = 0;
@@ -161,7 +162,7 @@ inline std::string tar_member(const std::string& name, const std::string& conten
 inline std::string tar(const std::string& folder, const Files& files) {
   std::string archive = tar_member(folder + "/", "", '5');
   for (const auto& [name, content] : files) archive += tar_member(folder + "/" + name, content);
-  archive.resize((archive.size() + 1024 + 10239) / 10240 * 10240, '\0');  // two blocks of zeros, rounded up to records
+  archive.resize((archive.size() + 1024 + 10239) / 10240 * 10240, '\0');  // at least two zero blocks, in records
   return archive;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// IDX files for tests, plain and compressed.
 
-#include <minception/tests/core/temporary_folder.h>
+#include "tests/core/temporary_folder.h"
 
 #include <zlib.h>
 
@@ -27,10 +27,10 @@ inline std::string counted(std::size_t count) {
   return bytes;
 }
 
-/// The bytes as one gzip member.
+/// Compresses the bytes into one gzip member.
 inline std::string gzipped(const std::string& bytes) {
   z_stream stream{};
-  constexpr int kGzip = 15 + 16;  // window bits, with gzip's header and checksum
+  constexpr int kGzip = 15 + 16;  // 15 window bits; 16 selects the gzip format
   if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::runtime_error("zlib cannot start");
   }

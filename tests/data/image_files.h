@@ -1,11 +1,11 @@
 #pragma once
-/// What the tests of image files share: reading one from bytes, and damaging one in many ways.
+/// Helpers for tests of image files: decoding from bytes, and damaging files.
 
-#include <minception/core/random.h>
-#include <minception/data/image_formats.h>
-#include <minception/tests/core/temporary_folder.h>
+#include "core/random.h"
+#include "data/image_formats.h"
+#include "tests/core/temporary_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstdint>
 #include <string>
@@ -18,7 +18,7 @@ inline DecodedImage decoded(const TemporaryFolder& folder, const std::string& by
   return read_image(folder / "image");
 }
 
-/// The one line that decoding these bytes ends with, without the name of the file, or "" where it yields an image.
+/// Error message of decoding these bytes, without the file name; "" on success. Checks that it is one line.
 inline std::string damage_message(const std::string& bytes) {
   const std::string message = message_of([&] {
     const DecodedImage image =
@@ -31,7 +31,7 @@ inline std::string damage_message(const std::string& bytes) {
   return message.substr(6);
 }
 
-/// The file cut at every length is refused.
+/// Checks that the file truncated to any length is rejected.
 inline void check_truncations(const std::string& whole) {
   REQUIRE(damage_message(whole).empty());
   for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -43,7 +43,7 @@ inline void check_truncations(const std::string& whole) {
   }
 }
 
-/// Files with up to four wrong bytes yield an image or a message; returns how many yield a message.
+/// Decodes `files` copies with one to four random bytes and checks the images or messages. Returns the number rejected.
 inline int check_wrong_bytes(const std::string& whole, int files) {
   const Random random{1, name_hash(whole)};
   int refused = 0;
@@ -60,7 +60,7 @@ inline int check_wrong_bytes(const std::string& whole, int files) {
 
 inline std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
-/// Something that differs from pixel to pixel: the test images in all formats.
+/// Pixels of the test images: values that vary with position and channel.
 inline std::uint8_t pattern(std::int64_t y, std::int64_t x, std::int64_t channel) {
   return static_cast<std::uint8_t>(x * 37 + y * 101 + channel * 53 + x * y * 7);
 }

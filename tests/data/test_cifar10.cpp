@@ -1,9 +1,9 @@
-#include <minception/core/random.h>
-#include <minception/data/cifar10.h>
-#include <minception/data/registry.h>
-#include <minception/tests/data/cifar10_files.h>
+#include "core/random.h"
+#include "data/cifar10.h"
+#include "data/registry.h"
+#include "tests/data/cifar10_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <functional>
 
@@ -12,7 +12,7 @@ using namespace minception::testing;
 
 namespace {
 
-/// The part has these images of these batches, with channels last.
+/// Checks that the part contains the images of these batches, channels-last.
 void check_part(const ImageDataset& part, int first_batch, int end_batch, int images) {
   CHECK(part.image == Shape{3, 32, 32});
   CHECK(part.class_names == cifar_names());
@@ -47,18 +47,18 @@ const std::string kWay =
     "is "
     "in, by --data-dir (no Debian package has it)";
 const std::string kAgain = "; copy or download it again";
-const std::string kNoPickle = "; this is no file of CIFAR-10 or it is damaged";
+const std::string kNoPickle = "; not a CIFAR-10 file or it is damaged";
 
 }  // namespace
 
-TEST_CASE("CIFAR-10 is read from both forms, unpacked and packed, by every path that leads there") {
+TEST_CASE("CIFAR-10 is read from both formats and from folders and archives") {
   const TemporaryFolder folder;
   const std::string bin = "cifar-10-batches-bin", py = "cifar-10-batches-py";
   write_files(folder / "bin" / bin, cifar10_binary());
   write_files(folder / "py" / py, cifar10_python());
   write_files(folder / "columns", cifar10_python(3, true));
   write_files(folder / "one", cifar10_binary(1));
-  write_files(folder / "many", cifar10_python(300));  // more than 256 values are remembered
+  write_files(folder / "many", cifar10_python(300));  // more than 256 memo entries
   for (const char* name : {"packed_bin", "packed_py"}) std::filesystem::create_directory(folder / name);
   write_file(folder / "packed_bin/cifar-10-binary.tar.gz", gzipped(tar(bin, cifar10_binary())));
   write_file(folder / "packed_py/cifar-10-python.tar.gz", gzipped(tar(py, cifar10_python())));
@@ -77,7 +77,7 @@ TEST_CASE("CIFAR-10 is read from both forms, unpacked and packed, by every path 
   check_dataset(folder / "renamed");
 }
 
-TEST_CASE("archives may hold attributes, links, long names and other files between those of CIFAR-10") {
+TEST_CASE("archives may contain attributes and links and long names and other files") {
   const TemporaryFolder folder;
   const std::string long_name(150, 'n');
   std::string archive = tar_member("././@LongLink", long_name, 'L') + tar_member(long_name.substr(0, 100), "content");
@@ -88,24 +88,23 @@ TEST_CASE("archives may hold attributes, links, long names and other files betwe
   check_dataset(folder / "archive");
 }
 
-TEST_CASE("the registry knows CIFAR-10 and that its place has to be named") {
+TEST_CASE("load_dataset reads CIFAR-10 and the error without a folder explains how to get it") {
   const TemporaryFolder folder;
   write_files(folder.path(), cifar10_binary());
   CHECK(load_dataset("cifar10", folder.path()).train.size() == 15);
   if (!std::filesystem::exists(default_data_dir("cifar10"))) {
-    CHECK(message_of([] { load_dataset("cifar10"); }) ==
-          "/usr/share/datasets/cifar10: there is no such file or folder" + kWay);
+    CHECK(message_of([] { load_dataset("cifar10"); }) == "/usr/share/datasets/cifar10: no such file or folder" + kWay);
   }
 }
 
-TEST_CASE("a folder or an archive without CIFAR-10 is told from one with a part of it") {
+TEST_CASE("errors distinguish missing CIFAR-10 from a missing file or a duplicate") {
   const TemporaryFolder folder;
   const std::string name = folder.path().string();
-  CHECK(message_for(folder / "absent") == name + "/absent: there is no such file or folder" + kWay);
+  CHECK(message_for(folder / "absent") == name + "/absent: no such file or folder" + kWay);
   CHECK(message_for(folder.path()) ==
         name + ": neither the files of CIFAR-10 nor cifar-10-binary.tar.gz or cifar-10-python.tar.gz are there" + kWay);
   write_file(folder / "archive", tar("cifar-100-binary", {{"train.bin", "x"}, {"test.bin", "y"}}));
-  CHECK(message_for(folder / "archive") == name + "/archive: the archive holds no file of CIFAR-10" + kWay);
+  CHECK(message_for(folder / "archive") == name + "/archive: the archive contains no CIFAR-10 file" + kWay);
 
   for (const Files& files : {cifar10_binary(), cifar10_python()}) {
     for (const auto& [missing, content] : files) {
@@ -120,7 +119,7 @@ TEST_CASE("a folder or an archive without CIFAR-10 is told from one with a part 
       write_file(folder / "archive", tar("x", others));
       CHECK(message_for(folder / "archive") == name + "/archive: " + missing + " is missing" + kAgain);
       write_file(folder / "archive", tar("x", files) + tar("x", files));
-      check_dataset(folder / "archive");  // what is behind the end of an archive does not belong to it
+      check_dataset(folder / "archive");  // data after the end-of-archive blocks are ignored
       others.push_back(others.front());
       write_file(folder / "archive", tar("x", others));
       CHECK(message_for(folder / "archive") ==
@@ -129,7 +128,7 @@ TEST_CASE("a folder or an archive without CIFAR-10 is told from one with a part 
   }
 }
 
-TEST_CASE("damaged files of the binary form are refused with their names") {
+TEST_CASE("damaged files of the binary format are rejected with their names") {
   struct Damage {
     std::string file;
     std::function<void(std::string&)> change;
@@ -137,17 +136,17 @@ TEST_CASE("damaged files of the binary form are refused with their names") {
   };
   const std::vector<Damage> damages = {
       {"data_batch_2.bin", [](std::string& content) { content.pop_back(); },
-       "data_batch_2.bin: 9218 bytes are no whole number of records of 3073 bytes (a label and 3x32x32 pixels): the "
+       "data_batch_2.bin: 9218 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the "
        "file is "
        "truncated or none of CIFAR-10" +
            kAgain},
       {"test_batch.bin", [](std::string& content) { content += 'x'; },
-       "test_batch.bin: 9220 bytes are no whole number of records of 3073 bytes (a label and 3x32x32 pixels): the file "
+       "test_batch.bin: 9220 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the file "
        "is "
        "truncated or none of CIFAR-10" +
            kAgain},
       {"data_batch_4.bin", [](std::string& content) { content.clear(); },
-       "data_batch_4.bin: 0 bytes are no whole number of records of 3073 bytes (a label and 3x32x32 pixels): the file "
+       "data_batch_4.bin: 0 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the file "
        "is "
        "truncated or none of CIFAR-10" +
            kAgain},
@@ -163,11 +162,11 @@ TEST_CASE("damaged files of the binary form are refused with their names") {
       {"batches.meta.txt", [](std::string& content) { content.clear(); },
        "batches.meta.txt: names 0 classes, not 10" + kAgain},
       {"batches.meta.txt", [](std::string& content) { content[0] = '\x07'; },
-       "batches.meta.txt: holds a class name that is empty, no text or there twice" + kAgain},
+       "batches.meta.txt: holds a class name that is empty, not a string or a duplicate" + kAgain},
       {"batches.meta.txt", [](std::string& content) { content.replace(0, 19, "\nautomobile"); },
-       "batches.meta.txt: holds a class name that is empty, no text or there twice" + kAgain},
+       "batches.meta.txt: holds a class name that is empty, not a string or a duplicate" + kAgain},
       {"batches.meta.txt", [](std::string& content) { content.replace(0, 8, "truck"); },
-       "batches.meta.txt: holds a class name that is empty, no text or there twice" + kAgain},
+       "batches.meta.txt: holds a class name that is empty, not a string or a duplicate" + kAgain},
   };
   for (const Damage& damage : damages) {
     const TemporaryFolder folder;
@@ -175,13 +174,13 @@ TEST_CASE("damaged files of the binary form are refused with their names") {
     damage.change(content_of(files, damage.file));
     write_files(folder / "files", files);
     write_file(folder / "archive", gzipped(tar("cifar", files)));
-    const bool whole = damage.says[0] == ':';  // what is said of several files is said of their folder
+    const bool whole = damage.says[0] == ':';  // messages about several files name the folder or archive
     CHECK(message_for(folder / "files") == (folder / "files").string() + (whole ? "" : "/") + damage.says);
     CHECK(message_for(folder / "archive") == (folder / "archive").string() + (whole ? "" : ": cifar/") + damage.says);
   }
 }
 
-TEST_CASE("damaged pickles are refused with file and offset") {
+TEST_CASE("damaged pickles are rejected with file and offset") {
   const std::string whole = cifar10_python_batch(2, 3);
   const auto replaced = [&](const std::string& what, const std::string& by) {
     std::string content = whole;
@@ -198,20 +197,20 @@ TEST_CASE("damaged pickles are refused with file and offset") {
   const std::string os = "cos\nsystem\nU\x04haha\x85R";
   const std::vector<std::pair<std::string, std::string>> damages = {
       {"", ": the file is empty" + kAgain},
-      {"data", ": offset 0: this is no pickle of protocol 2" + kNoPickle},
-      {"\x80\x04" + whole.substr(2), ": offset 0: this is no pickle of protocol 2" + kNoPickle},
+      {"data", ": offset 0: not a pickle of protocol 2" + kNoPickle},
+      {"\x80\x04" + whole.substr(2), ": offset 0: not a pickle of protocol 2" + kNoPickle},
       {"\x80", ": offset 0: 1 bytes are needed but 0 are left: the file is truncated or damaged" + kAgain},
       {whole.substr(0, whole.size() - 1), ": offset " + std::to_string(whole.size() - 1) +
                                               ": 1 bytes are needed but 0 are left: the file is truncated or damaged" +
                                               kAgain},
       {whole + "..", ": offset " + std::to_string(whole.size() - 1) + ": 2 bytes follow behind the end" + kNoPickle},
       {"\x80\x02" + os + ".",
-       ": offset 2: the pickle asks for os.system, which the files of CIFAR-10 do not; nothing in it "
+       ": offset 2: the pickle refers to os.system, which the files of CIFAR-10 do not; nothing in it "
        "was executed" +
            kNoPickle},
       {replaced("cnumpy\nndarray", "c__builtin__\neval"),
        ": offset " + offset_of("cnumpy\nndarray") +
-           ": the pickle asks for __builtin__.eval, which the files of CIFAR-10 do not; nothing in it was executed" +
+           ": the pickle refers to __builtin__.eval, which the files of CIFAR-10 do not; nothing in it was executed" +
            kNoPickle},
       {"\x80\x02X\x01", ": offset 2: operation 88 is not one that the files of CIFAR-10 use" + kNoPickle},
       {"\x80\x02"
@@ -223,7 +222,7 @@ TEST_CASE("damaged pickles are refused with file and offset") {
       {"\x80\x02NNR.", ": offset 4: None is called with None" + kNoPickle},
       {"\x80\x02NNb.", ": offset 4: a state is given to None" + kNoPickle},
       {"\x80\x02NN.", ": offset 4: the end comes with 2 values on the stack, not 1" + kNoPickle},
-      {"\x80\x02h\x07.", ": offset 2: nothing is remembered under 7" + kNoPickle},
+      {"\x80\x02h\x07.", ": offset 2: the memo has no entry 7" + kNoPickle},
       {"\x80\x02Nr\xff\xff\xff\xff.", ": offset 3: a value is remembered under 4294967295, above 1048576" + kNoPickle},
       {"\x80\x02T\xff\xff\xff\x7fxyz",
        ": offset 2: 2147483647 bytes are needed but 3 are left: the file is truncated or damaged" + kAgain},
@@ -268,7 +267,7 @@ TEST_CASE("damaged pickles are refused with file and offset") {
                                                          ": the shape of the array is not (3 labels, 3072)" +
                                                          kNoPickle},
       {replaced("U\x02u1", "U\x02i1"),
-       ": offset " + offset_of("U\x02u1") + ": the array holds no unsigned bytes ('u1')" + kNoPickle},
+       ": offset " + offset_of("U\x02u1") + ": the array does not hold unsigned bytes ('u1')" + kNoPickle},
       {replaced("\x89T", "NT"),
        ": offset " + offset_of("\x89T") + ": the order of the array is None, not a truth value" + kNoPickle},
       {replaced(std::string("T\x00\x24\x00\x00", 5), std::string("T\x00\x23\x00\x00", 5)), ""},
@@ -283,7 +282,7 @@ TEST_CASE("damaged pickles are refused with file and offset") {
     if (!says.empty()) CHECK(message == start.substr(0, start.size() - 2) + says);
   }
 
-  // An array that is right in itself but not as long as its shape says.
+  // A well-formed array whose length does not match its shape.
   PickleWriter pickle;
   pickle.raw("}(").bytes("labels").raw("](").integer(1).integer(2).raw("e").bytes("data");
   write_array(pickle, 2, std::string(3072, 'x'), false);
@@ -299,7 +298,7 @@ TEST_CASE("damaged pickles are refused with file and offset") {
                                              Catch::Contains(": a class name is None, not a string of bytes"));
 }
 
-TEST_CASE("damaged archives are refused with their names") {
+TEST_CASE("damaged archives are rejected with their names") {
   const TemporaryFolder folder;
   const std::string name = (folder / "archive").string();
   const std::string archive = tar("x", cifar10_binary(1)), compressed = gzipped(archive);
@@ -307,7 +306,7 @@ TEST_CASE("damaged archives are refused with their names") {
     write_file(folder / "archive", content);
     return message_for(folder / "archive");
   };
-  const std::string no_tar = name + ": this is no tar archive, compressed with gzip or not" + kAgain;
+  const std::string no_tar = name + ": not a tar archive, compressed with gzip or not" + kAgain;
   CHECK(message("") == no_tar);
   CHECK(message("text") == no_tar);
   CHECK(message(std::string(20'000, 'x')) == no_tar);
@@ -327,13 +326,13 @@ TEST_CASE("damaged archives are refused with their names") {
           name + ": the compressed data end too early: the file is truncated" + kAgain);
   }
   std::string wrong = compressed;
-  wrong[wrong.size() - 6] ^= 1;  // the checksum, which stands behind the data
+  wrong[wrong.size() - 6] ^= 1;  // in the gzip checksum, which follows the data
   CHECK(message(wrong) == name + ": the compressed data are damaged (incorrect data check)" + kAgain);
   wrong = compressed;
   for (std::size_t at = 100; at < 140; ++at) wrong[at] = '\xff';
   CHECK_THAT(message(wrong), Catch::StartsWith(name + ": the compressed data are damaged ("));
   wrong = archive;
-  wrong[512 + 3] ^= 1;  // in the name of the second member
+  wrong[512 + 3] ^= 1;  // in the name in the second header
   CHECK(message(wrong) == name + ": the archive is damaged behind 'x/': a header has a wrong checksum" + kAgain);
 
   const auto with_size = [](const std::string& size) {
@@ -344,14 +343,14 @@ TEST_CASE("damaged archives are refused with their names") {
   CHECK(message(with_size("zzzzzzzzzzzz") + archive) ==
         name + ": 'x/test_batch.bin' in the archive has no size that can be read" + kAgain);
   CHECK(message(with_size("77777777777 ") + archive) ==
-        name + ": x/test_batch.bin: is larger than 268435456 bytes: this is no file of CIFAR-10");
+        name + ": x/test_batch.bin: is larger than 268435456 bytes: not a CIFAR-10 file");
 }
 
-TEST_CASE("files of CIFAR-10 with wrong bytes anywhere give a data set or one line") {
+TEST_CASE("CIFAR-10 files with wrong bytes give a data set or an error message of one line") {
   const TemporaryFolder folder;
   int refused = 0;
   const auto attempt = [&](const std::filesystem::path& path, const std::string& file, const std::string& content) {
-    std::filesystem::remove(file);  // some file systems flush a file that is overwritten
+    std::filesystem::remove(file);  // some file systems flush overwritten files, which is slow
     write_file(file, content);
     const std::string message = message_of([&] {
       const Dataset dataset = load_cifar10(path);
@@ -365,7 +364,7 @@ TEST_CASE("files of CIFAR-10 with wrong bytes anywhere give a data set or one li
   std::uint64_t draws = 0;
   const auto any_byte = [&] { return static_cast<char>(random.bits(draws++)); };
 
-  // Every byte of a pickle but those of the images, six times with another value each.
+  // Each byte of a pickle except most pixels, with six random values.
   write_files(folder / "py", cifar10_python(1));
   const std::string batch = cifar10_python_batch(0, 1);
   const std::size_t pixels = batch.find('T') + 5;
@@ -379,7 +378,7 @@ TEST_CASE("files of CIFAR-10 with wrong bytes anywhere give a data set or one li
   }
   CHECK(refused > tries / 2);
 
-  // An archive: every byte of two headers, places all over it, packed and not.
+  // An archive, plain and compressed: every third byte of two headers and every 401st byte after them.
   const std::string archive = tar("x", cifar10_binary(1)), packed = gzipped(archive);
   refused = tries = 0;
   for (std::size_t at = 0; at < archive.size(); at += at < 1024 ? 3 : 401) {

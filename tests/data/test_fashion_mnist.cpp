@@ -1,8 +1,8 @@
-#include <minception/data/fashion_mnist.h>
-#include <minception/data/registry.h>
-#include <minception/tests/data/idx_files.h>
+#include "data/fashion_mnist.h"
+#include "data/registry.h"
+#include "tests/data/idx_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <array>
 #include <cmath>
@@ -15,7 +15,7 @@ using namespace minception::testing;
 
 namespace {
 
-/// A data set of 4 + 2 images of 2x3, two files plain and two compressed.
+/// A data set of 4 + 2 images of 2x3; two files are plain, two compressed.
 void write_small(const TemporaryFolder& folder) {
   write_file(folder / "train-images-idx3-ubyte", idx_images(4, 2, 3, counted(24)));
   write_file(folder / "train-labels-idx1-ubyte.gz", gzipped(idx_labels(4, {9, 0, 3, 3})));
@@ -29,7 +29,7 @@ std::string message_for(const std::filesystem::path& dir) {
 
 }  // namespace
 
-TEST_CASE("the four files become a data set") {
+TEST_CASE("load_fashion_mnist reads the four files") {
   const TemporaryFolder folder;
   write_small(folder);
   const Dataset dataset = load_fashion_mnist(folder.path());
@@ -48,10 +48,10 @@ TEST_CASE("the four files become a data set") {
   CHECK(dataset.test.class_names == names);
 }
 
-TEST_CASE("what is missing is named, with the way to get it") {
+TEST_CASE("a missing folder or file of Fashion-MNIST is named and the error explains how to get it") {
   const TemporaryFolder folder;
   CHECK_THAT(message_for(folder / "absent"),
-             Catch::Contains("absent: there is no such folder") && Catch::Contains("dataset-fashion-mnist"));
+             Catch::Contains("absent: no such folder") && Catch::Contains("dataset-fashion-mnist"));
   for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
                            "t10k-labels-idx1-ubyte"}) {
     write_small(folder);
@@ -62,7 +62,7 @@ TEST_CASE("what is missing is named, with the way to get it") {
   }
 }
 
-TEST_CASE("files that do not belong together are refused") {
+TEST_CASE("Fashion-MNIST files that do not match are rejected") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "t10k-labels-idx1-ubyte", idx_labels(3, {1, 2, 3}));
@@ -72,14 +72,14 @@ TEST_CASE("files that do not belong together are refused") {
   CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,2,3], those for testing [1,3,2]"));
 }
 
-TEST_CASE("a label outside of the classes is named with its index") {
+TEST_CASE("a label outside the classes is reported with its index") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels-idx1-ubyte.gz", gzipped(idx_labels(4, {9, 0, 10, 3})));
   CHECK_THAT(message_for(folder.path()), Catch::Contains("label 10 at index 2: the classes are 0 to 9"));
 }
 
-TEST_CASE("the registry loads by name and knows where Debian puts the files") {
+TEST_CASE("load_dataset loads by name and uses the folder of the Debian package") {
   const TemporaryFolder folder;
   write_small(folder);
   CHECK(dataset_names() == std::vector<std::string>{"fashion-mnist", "mnist", "cifar10"});
@@ -87,14 +87,14 @@ TEST_CASE("the registry loads by name and knows where Debian puts the files") {
   CHECK(default_data_dir("fashion-mnist") == "/usr/share/datasets/fashion-mnist");
 }
 
-TEST_CASE("an unknown name gets the known ones as an answer") {
+TEST_CASE("an unknown data set name is rejected with the known names") {
   CHECK_THAT(
       message_of([] { load_dataset("fashion_mnist"); }),
       Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10, folder:PATH"));
   CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
 }
 
-TEST_CASE("fashion-mnist: the installed files hold 60,000 and 10,000 images, every class equally often") {
+TEST_CASE("fashion-mnist: the installed files have 60000 and 10000 images with equal class counts") {
   const std::filesystem::path dir = default_data_dir("fashion-mnist");
   if (!std::filesystem::is_directory(dir)) SKIP(dir.string() + " is missing (Debian: dataset-fashion-mnist)");
   const Dataset dataset = load_dataset("fashion-mnist");
@@ -108,7 +108,7 @@ TEST_CASE("fashion-mnist: the installed files hold 60,000 and 10,000 images, eve
   };
   check(dataset.train, 60000);
   check(dataset.test, 10000);
-  // The mean that everyone normalises with, 0.2860 of the range; a wrong offset of the first image would show here.
+  // The usual normalisation mean, 0.2860 of the range; a wrong offset of the first image would change it.
   const double sum = std::accumulate(dataset.train.pixels.begin(), dataset.train.pixels.end(), 0.0);
   CHECK(std::abs(sum / static_cast<double>(dataset.train.pixels.size()) / 255.0 - 0.2860) <= 0.00005);
   CHECK(dataset.train.labels[0] == 9);  // an ankle boot

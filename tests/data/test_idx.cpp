@@ -1,7 +1,7 @@
-#include <minception/data/idx.h>
-#include <minception/tests/data/idx_files.h>
+#include "data/idx.h"
+#include "tests/data/idx_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <sys/resource.h>
 
@@ -30,7 +30,7 @@ std::string labels_message(const TemporaryFolder& folder, const std::string& byt
   return message;
 }
 
-/// The most memory that this process ever had.
+/// Peak resident memory of this process.
 long peak_kibibytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -39,9 +39,9 @@ long peak_kibibytes() {
 
 }  // namespace
 
-TEST_CASE("images and labels are read, plain and compressed") {
+TEST_CASE("IDX images and labels are read plain and compressed") {
   const TemporaryFolder folder;
-  // Larger than the pieces in which files are read.
+  // Larger than the read chunk.
   const std::string pixels = counted(1500 * 28 * 30);
   const std::string images = idx_images(1500, 28, 30, pixels);
   const std::string labels = idx_labels(5, {0, 1, 9, '\xff', 4});
@@ -65,20 +65,20 @@ TEST_CASE("a gzip file may consist of several members") {
   CHECK(read_idx_labels(folder / "labels") == bytes_of(counted(6)));
 }
 
-TEST_CASE("other magic numbers are refused and shown") {
+TEST_CASE("other magic numbers are rejected and reported") {
   const TemporaryFolder folder;
   CHECK_THAT(images_message(folder, idx_labels(4, counted(4))),
-             Catch::Contains("magic number 0x00000801 instead of 0x00000803: this is no IDX file of images"));
+             Catch::Contains("magic number 0x00000801 instead of 0x00000803: not an IDX file of images"));
   CHECK_THAT(labels_message(folder, idx_images(1, 2, 2, counted(4))),
-             Catch::Contains("magic number 0x00000803 instead of 0x00000801: this is no IDX file of labels"));
+             Catch::Contains("magic number 0x00000803 instead of 0x00000801: not an IDX file of labels"));
   CHECK_THAT(labels_message(folder, "\x89PNG\r\n\x1a\n"), Catch::Contains("magic number 0x89504e47"));
   CHECK_THAT(images_message(folder, gzipped("some text, compressed")), Catch::Contains("magic number 0x736f6d65"));
-  // Little-endian, as a careless program would write it.
+  // Little-endian: wrong byte order.
   CHECK_THAT(images_message(folder, std::string("\x03\x08\x00\x00", 4) + counted(20)),
              Catch::Contains("magic number 0x03080000"));
 }
 
-TEST_CASE("files cut anywhere are refused, plain and compressed") {
+TEST_CASE("IDX files truncated at any length are rejected plain and compressed") {
   const TemporaryFolder folder;
   const std::string images = idx_images(3, 4, 5, counted(60));
   for (const std::string& whole : {images, gzipped(images)}) {
@@ -89,14 +89,14 @@ TEST_CASE("files cut anywhere are refused, plain and compressed") {
     }
   }
   CHECK_THAT(images_message(folder, images.substr(0, 50)),
-             Catch::Contains("the header says 60 bytes of data but there are 34"));
+             Catch::Contains("the header declares 60 bytes of data but there are 34"));
   CHECK_THAT(images_message(folder, images.substr(0, 13)), Catch::Contains("ends within its header"));
   CHECK_THAT(images_message(folder, gzipped(images.substr(0, 50))), Catch::Contains("but there are 34"));
   CHECK_THAT(labels_message(folder, idx_labels(5, counted(4))),
-             Catch::Contains("the header says 5 bytes of data but there are 4"));
+             Catch::Contains("the header declares 5 bytes of data but there are 4"));
 }
 
-TEST_CASE("trailing data are refused, plain and compressed") {
+TEST_CASE("trailing data are rejected plain and compressed") {
   const TemporaryFolder folder;
   const std::string images = idx_images(3, 4, 5, counted(61));
   CHECK_THAT(images_message(folder, images), Catch::Contains("more than the 60 bytes of data that the header says"));
@@ -104,7 +104,7 @@ TEST_CASE("trailing data are refused, plain and compressed") {
   CHECK_THAT(labels_message(folder, idx_labels(2, counted(3))), Catch::Contains("more than the 2 bytes"));
 }
 
-TEST_CASE("extents of 0 are refused") {
+TEST_CASE("extents of 0 are rejected") {
   const TemporaryFolder folder;
   CHECK_THAT(images_message(folder, idx_images(0, 28, 28, "")), Catch::Contains("an extent of 0"));
   CHECK_THAT(images_message(folder, idx_images(4, 0, 28, "")), Catch::Contains("an extent of 0"));
@@ -112,7 +112,7 @@ TEST_CASE("extents of 0 are refused") {
   CHECK_THAT(labels_message(folder, idx_labels(0, "")), Catch::Contains("an extent of 0"));
 }
 
-TEST_CASE("damaged compression is refused") {
+TEST_CASE("damaged compression is rejected") {
   const TemporaryFolder folder;
   const std::string images = idx_images(100, 20, 20, counted(100 * 20 * 20));
   const std::string good = gzipped(images);
@@ -122,7 +122,7 @@ TEST_CASE("damaged compression is refused") {
   std::string wrong_length = good;
   wrong_length[good.size() - 1] = static_cast<char>(wrong_length[good.size() - 1] ^ 1);
   CHECK_THAT(images_message(folder, wrong_length), Catch::Contains("the compressed data are damaged"));
-  // Every byte after gzip's own header (whose time stamp and system may be anything) counts.
+  // After the gzip header (whose time stamp and system are arbitrary), every changed byte must be detected.
   for (std::size_t place = 10; place < good.size(); place += 1 + good.size() / 97) {
     CAPTURE(place);
     std::string flipped = good;
@@ -132,24 +132,24 @@ TEST_CASE("damaged compression is refused") {
   }
 }
 
-TEST_CASE("extents that lie allocate no more than the file holds") {
+TEST_CASE("memory follows the file size and not the extents in the header") {
   const TemporaryFolder folder;
   const std::uint32_t all_ones = 0xffffffff;
   const long before = peak_kibibytes();
   CHECK_THAT(labels_message(folder, idx_labels(all_ones, counted(10))),
-             Catch::Contains("the header says 4294967295 bytes of data but there are 10"));
+             Catch::Contains("the header declares 4294967295 bytes of data but there are 10"));
   CHECK_THAT(images_message(folder, idx_images(2000000000, 28, 28, counted(10))),
-             Catch::Contains("the header says 1568000000000 bytes of data but there are 10"));
+             Catch::Contains("the header declares 1568000000000 bytes of data but there are 10"));
   CHECK_THAT(images_message(folder, idx_images(all_ones, 46340, 46340, counted(10))),
              Catch::Contains("but there are 10"));
   CHECK_THAT(images_message(folder, idx_images(all_ones, all_ones, all_ones, "")),
              Catch::Contains("4294967295 images of 4294967295x4294967295, which is too much for any file"));
-  // This product is 2^64, which 64 bits would hold as 0.
+  // The product is 2^64, which overflows to 0.
   CHECK_THAT(images_message(folder, idx_images(1u << 31, 1u << 31, 4, "")), Catch::Contains("too much for any file"));
   CHECK(peak_kibibytes() - before < 256 * 1024);
 }
 
-TEST_CASE("paths that are no files are named with the reason") {
+TEST_CASE("paths that are not files are reported with the reason") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { read_idx_images(folder / "absent"); }),
              Catch::Contains("absent: cannot be opened: No such file or directory"));

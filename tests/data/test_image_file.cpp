@@ -1,6 +1,6 @@
-/// What reading does before it knows the format, and the formats PGM and PPM.
+/// Format detection, and the formats PGM and PPM.
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 #include <sys/resource.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// The most memory that this process ever had.
+/// Peak resident memory of this process.
 long peak_kibibytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -20,7 +20,7 @@ long peak_kibibytes() {
 
 }  // namespace
 
-TEST_CASE("what is no image file is refused with the reason") {
+TEST_CASE("files that are not images are rejected with the reason") {
   const TemporaryFolder folder;
   CHECK(message_of([&] { read_image(folder / "absent.png"); }) ==
         (folder / "absent.png").string() + ": cannot be opened: No such file or directory");
@@ -30,7 +30,8 @@ TEST_CASE("what is no image file is refused with the reason") {
         (folder / "empty").string() + ": the file is empty; copy or download it again");
   CHECK(damage_message("") == "the file is empty; copy or download it again");
   const std::string unknown =
-      "this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it";
+      "not an image of a known format (PNG, JPEG, WebP, TIFF, GIF, BMP, PGM, PPM); convert it, or move it out of the "
+      "folder";
   CHECK(damage_message("x") == unknown);
   CHECK(damage_message("P") == unknown);
   CHECK(damage_message("\x89PNG\r\n\x1a") == unknown);
@@ -39,13 +40,13 @@ TEST_CASE("what is no image file is refused with the reason") {
   CHECK(message_of([] { read_image("/dev/zero"); }) == "/dev/zero: " + unknown);
 }
 
-TEST_CASE("the format is told from the content and not from the name") {
+TEST_CASE("the image format is detected from the content and not from the name") {
   const TemporaryFolder folder;
   write_file(folder / "image.jpg", "P2 1 1 255 7");
   CHECK(read_image(folder / "image.jpg").pixels == Bytes{7});
 }
 
-TEST_CASE("PGM and PPM are read plain and raw") {
+TEST_CASE("plain and raw PGM and PPM are read") {
   const TemporaryFolder folder;
   const DecodedImage grey = decoded(folder, "P2\n3 2\n255\n0 1 2\n253 254 255\n");
   CHECK(grey.shape == Shape{1, 2, 3});
@@ -58,7 +59,7 @@ TEST_CASE("PGM and PPM are read plain and raw") {
   CHECK(decoded(folder, "P6 1 2 255\n\x0a\x14\x1e\x28\x32\x3c").pixels == colour.pixels);
 }
 
-TEST_CASE("PGM and PPM larger than the pieces in which files are read") {
+TEST_CASE("PGM and PPM larger than the read chunk are read") {
   const TemporaryFolder folder;
   const DecodedImage image = pattern_image(3, 800, 1000);
   const DecodedImage read = decoded(folder, "P6\n1000 800\n255\n" + text_of(image.pixels));
@@ -66,7 +67,7 @@ TEST_CASE("PGM and PPM larger than the pieces in which files are read") {
   CHECK((read.pixels == image.pixels));
 }
 
-TEST_CASE("samples of PGM and PPM with any maximum become bytes by rounding") {
+TEST_CASE("PGM and PPM samples with any maximum are rounded to bytes") {
   const TemporaryFolder folder;
   CHECK(decoded(folder, "P2 2 1 1 0 1").pixels == Bytes{0, 255});
   CHECK(decoded(folder, "P2 4 1 3 0 1 2 3").pixels == Bytes{0, 85, 170, 255});
@@ -78,9 +79,9 @@ TEST_CASE("samples of PGM and PPM with any maximum become bytes by rounding") {
   CHECK(decoded(folder, std::string("P6 1 1 256\n\0\0\0\x80\1\0", 17)).pixels == Bytes{0, 128, 255});
 }
 
-TEST_CASE("comments and white space of PGM and PPM stand where the formats allow them") {
+TEST_CASE("PGM and PPM may contain comments and white space where the formats allow them") {
   const TemporaryFolder folder;
-  const Bytes expected = {35, 10};  // '#' and a line break, as samples
+  const Bytes expected = {35, 10};  // samples with the byte values of '#' and a line break
   CHECK(decoded(folder, "P5\n# by a program\n2 1\n255\n#\n").pixels == expected);
   CHECK(decoded(folder, "P5#a\n2#b 7\n#c\r#d\n1 # e\n255\n#\n").pixels == expected);
   CHECK(decoded(folder, "P5 2 1 255# the line break that ends this is the white space\n#\n").pixels == expected);
@@ -88,24 +89,24 @@ TEST_CASE("comments and white space of PGM and PPM stand where the formats allow
   CHECK(decoded(folder, "P2\n2 1\n#x\n255\n35 # y\n10\n# z\n\n").pixels == expected);
 }
 
-TEST_CASE("PGM and PPM that break their rules are refused") {
+TEST_CASE("invalid PGM and PPM are rejected") {
   const auto message = damage_message;
   CHECK(message("P2") == "ends within its header: the file is truncated; copy or download it again");
-  CHECK(message("P5x2 1 255 12") == "'P5' is not followed by white space: this is no PGM or PPM file");
+  CHECK(message("P5x2 1 255 12") == "'P5' is not followed by white space: not a PGM or PPM file");
   CHECK_THAT(message("P5 "), Catch::Contains("ends before the width: the file is truncated"));
   CHECK_THAT(message("P5 2 # comment"), Catch::Contains("ends before the height: the file is truncated"));
   CHECK_THAT(message("P5 2 1"), Catch::Contains("ends before the maximum: the file is truncated"));
   CHECK_THAT(message("P5 2 1 255"), Catch::Contains("ends after its header: the file is truncated"));
   CHECK_THAT(message("P5 2 1 255x12"), Catch::Contains("no white space follows the maximum, at byte 10"));
-  CHECK_THAT(message("P5 -2 1 255 12"), Catch::Contains("byte 3 should begin the width but is no digit"));
-  CHECK_THAT(message("P5 2 1.5 255 12"), Catch::Contains("byte 6 should begin the maximum but is no digit"));
-  CHECK_THAT(message("P5 0 1 255 12"), Catch::Contains("the image is 0x1: there are no pixels in it"));
-  CHECK_THAT(message("P5 1 0 255 12"), Catch::Contains("the image is 1x0: there are no pixels in it"));
+  CHECK_THAT(message("P5 -2 1 255 12"), Catch::Contains("byte 3 should begin the width but is not a digit"));
+  CHECK_THAT(message("P5 2 1.5 255 12"), Catch::Contains("byte 6 should begin the maximum but is not a digit"));
+  CHECK_THAT(message("P5 0 1 255 12"), Catch::Contains("the image is 0x1: it has no pixels"));
+  CHECK_THAT(message("P5 1 0 255 12"), Catch::Contains("the image is 1x0: it has no pixels"));
   CHECK_THAT(message("P5 2 1 0 12"), Catch::Contains("the maximum is 0; it must be 1 to 65535"));
   CHECK_THAT(message("P5 2 1 65536 1234"), Catch::Contains("the maximum is 65536; it must be 1 to 65535"));
   CHECK_THAT(message("P5 2 1 100\n\x65\x64"), Catch::Contains("a sample before byte 12 is 101, above the maximum of"));
   CHECK_THAT(message("P2 2 1 100 7 101"), Catch::Contains("a sample before byte 16 is 101, above the maximum of 100"));
-  CHECK_THAT(message("P2 2 1 100 7 x1"), Catch::Contains("byte 13 should begin a sample but is no digit"));
+  CHECK_THAT(message("P2 2 1 100 7 x1"), Catch::Contains("byte 13 should begin a sample but is not a digit"));
   CHECK_THAT(message("P2 2 1 100      7"), Catch::Contains("ends before a sample: the file is truncated"));
   CHECK_THAT(message("P5 2 2 255 123"), Catch::Contains("an image of 2x2 needs 4 bytes but there are 3: the file is"));
   CHECK_THAT(message("P6 2 2 999 123"), Catch::Contains("an image of 2x2 needs 24 bytes but there are 3"));
@@ -114,7 +115,7 @@ TEST_CASE("PGM and PPM that break their rules are refused") {
   CHECK_THAT(message("P2 2 1 255 1 2 3"), Catch::Contains("1 bytes follow the image, from byte 15"));
 }
 
-TEST_CASE("PGM and PPM that claim absurd sizes are refused before memory is asked for") {
+TEST_CASE("PGM and PPM with sizes that the file cannot hold are rejected before memory is allocated") {
   const auto message = damage_message;
   const long before = peak_kibibytes();
   CHECK(message("P5 16384 16385 255 12") ==
@@ -126,7 +127,7 @@ TEST_CASE("PGM and PPM that claim absurd sizes are refused before memory is aske
   CHECK(peak_kibibytes() - before < 64 * 1024);
 }
 
-TEST_CASE("damaged PGM and PPM give an image or a message and nothing else") {
+TEST_CASE("damaged PGM and PPM give an image or an error message") {
   const DecodedImage grey = pattern_image(1, 4, 5), colour = pattern_image(3, 2, 3);
   std::string plain = "P3\n# made by a test\n3 2\n255";
   for (std::uint8_t value : colour.pixels) (plain += '\n') += std::to_string(value);
@@ -137,7 +138,7 @@ TEST_CASE("damaged PGM and PPM give an image or a message and nothing else") {
     CHECK(refused > 100);
     CHECK(refused < 1900);
   }
-  // A number that is cut is another number, so the last digits may go unseen.
+  // A truncated number is another valid number, so missing last digits are not detected.
   for (std::size_t length = 0; length + 2 < plain.size(); ++length) {
     CAPTURE(length);
     CHECK_FALSE(damage_message(plain.substr(0, length)).empty());

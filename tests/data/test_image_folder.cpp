@@ -1,8 +1,8 @@
-#include <minception/data/image_file.h>
-#include <minception/data/image_folder.h>
-#include <minception/data/registry.h>
-#include <minception/tests/core/file_size_limit.h>
-#include <minception/tests/data/image_files.h>
+#include "data/image_file.h"
+#include "data/image_folder.h"
+#include "data/registry.h"
+#include "tests/core/file_size_limit.h"
+#include "tests/data/image_files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::uint8_t>;
 
-/// An image file of one colour.
+/// A grey image file of constant value.
 std::string grey_file(int value, int height = 2, int width = 3) {
   return concat("P5 ", width, ' ', height, " 255\n") +
          std::string(static_cast<std::size_t>(height * width), static_cast<char>(value));
@@ -35,11 +35,11 @@ void write(const fs::path& path, const std::string& content) {
   write_file(path, content);
 }
 
-/// train: cat 10, 11, 12 and dog 20; test: cat 13 and dog 21, 22. The numbers are the grey of the images.
+/// train: cat 10, 11, 12 and dog 20; test: cat 13 and dog 21, 22. The numbers are grey values.
 void write_small(const fs::path& folder) {
   for (int i : {0, 1, 2}) write(folder / "train/cat" / (std::to_string(i) + ".pgm"), grey_file(10 + i));
   write(folder / "train/dog/a", grey_file(20));
-  write(folder / "test/cat/x.jpeg", grey_file(13, 9, 1));  // names say nothing
+  write(folder / "test/cat/x.jpeg", grey_file(13, 9, 1));  // the suffix is ignored
   write(folder / "test/dog/1", grey_file(21));
   write(folder / "test/dog/2", grey_file(22));
 }
@@ -63,7 +63,7 @@ std::string message_for(const fs::path& path, const ImageFolderOptions& options 
   return message;
 }
 
-/// What is wrong with several files at once, a line each.
+/// Error details for several files, one line each.
 std::vector<std::string> details_for(const fs::path& path, int threads) {
   try {
     load_image_folder(path, {.size = {3, 3}, .threads = threads});
@@ -77,7 +77,7 @@ std::vector<std::string> details_for(const fs::path& path, int threads) {
 
 }  // namespace
 
-TEST_CASE("a folder of folders is a data set whose classes take turns") {
+TEST_CASE("load_image_folder interleaves the images of the classes") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const Dataset dataset = load_image_folder(folder.path(), {.size = {4, 5}});
@@ -93,7 +93,7 @@ TEST_CASE("a folder of folders is a data set whose classes take turns") {
   CHECK(std::count(dataset.train.pixels.begin(), dataset.train.pixels.end(), 11) == 20);
 }
 
-TEST_CASE("the registry knows folders of images by both ways to write them") {
+TEST_CASE("load_dataset accepts both forms of image folder names") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const ImageFolderOptions options = {.size = {2, 2}};
@@ -103,7 +103,7 @@ TEST_CASE("the registry knows folders of images by both ways to write them") {
   CHECK(!is_image_folder("folders"));
   CHECK(load_dataset(name, {}, options).name == name);
   CHECK(load_dataset("folder", folder.path(), options).train.size() == 4);
-  CHECK(load_dataset("folder:/nowhere", folder.path(), options).name == "folder:/nowhere");  // it was moved since
+  CHECK(load_dataset("folder:/nowhere", folder.path(), options).name == "folder:/nowhere");  // the second argument wins
   for (const char* without : {"folder", "folder:"}) {
     CHECK(message_of([&] { load_dataset(without, {}, options); }) ==
           concat("data set '", without, "': write folder:PATH, with the path of a folder of images"));
@@ -113,7 +113,7 @@ TEST_CASE("the registry knows folders of images by both ways to write them") {
             ": images of a folder need a size to be loaded in; give it as --folder-size, for instance 96 or 96x64");
 }
 
-TEST_CASE("what systems leave in folders and what lies beside the classes is passed over") {
+TEST_CASE("system files and files next to the class folders are ignored") {
   const TemporaryFolder folder;
   write_small(folder.path());
   for (const char* junk :
@@ -129,7 +129,7 @@ TEST_CASE("what systems leave in folders and what lies beside the classes is pas
   CHECK(greys(dataset.test) == Bytes{13, 21, 22});
 }
 
-TEST_CASE("classes are in the order of their bytes and links are followed") {
+TEST_CASE("classes are sorted by the bytes of their names and links are followed") {
   const TemporaryFolder folder;
   for (const char* part : {"train", "test"}) {
     int grey = 0;
@@ -145,7 +145,7 @@ TEST_CASE("classes are in the order of their bytes and links are followed") {
   CHECK(dataset.train.pixels == dataset.test.pixels);
 }
 
-TEST_CASE("images are grey if all are and RGB if one is not - unless a number of channels is asked for") {
+TEST_CASE("images are loaded as grey only if all are grey unless channels are given") {
   const TemporaryFolder folder;
   write_small(folder.path());
   CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .channels = 3}).test.pixels ==
@@ -158,7 +158,7 @@ TEST_CASE("images are grey if all are and RGB if one is not - unless a number of
   CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .channels = 1}).test.pixels == Bytes{13, 21, 30});
 }
 
-TEST_CASE("images are resized like those to predict") {
+TEST_CASE("load_image_folder resizes with resized_to after with_channels") {
   if (!has_png()) return;
   const TemporaryFolder folder;
   write_small(folder.path());
@@ -175,7 +175,7 @@ TEST_CASE("images are resized like those to predict") {
   }
 }
 
-TEST_CASE("a part of each class is taken for testing - always the same one") {
+TEST_CASE("test_fraction takes the same part of each class every time") {
   const TemporaryFolder folder;
   const std::map<std::string, int> counts = {{"few", 2}, {"many", 40}, {"some", 9}};
   int grey = 0;
@@ -198,7 +198,7 @@ TEST_CASE("a part of each class is taken for testing - always the same one") {
       CHECK(count_of(dataset.train, c) ==
             std::vector{2, 40, 9}[static_cast<std::size_t>(c)] - count_of(dataset.test, c));
     }
-    // Each image is in one part, with the label of its class.
+    // Each image is in exactly one part and has the label of its class.
     std::set<int> seen;
     for (const ImageDataset* part : {&dataset.train, &dataset.test}) {
       const Bytes values = greys(*part);
@@ -213,7 +213,7 @@ TEST_CASE("a part of each class is taken for testing - always the same one") {
   CHECK(load(0.5, 1).test.pixels != load(0.5, 2).test.pixels);
 }
 
-TEST_CASE("validation images are a part of each class's training images or those in a folder val") {
+TEST_CASE("validation images come from the training images of each class or from a folder val") {
   const TemporaryFolder folder;
   int grey = 0;
   for (const auto& [name, count] : std::map<std::string, int>{{"many", 40}, {"one", 1}, {"some", 9}}) {
@@ -240,7 +240,7 @@ TEST_CASE("validation images are a part of each class's training images or those
   REQUIRE(dataset.validation.files.size() == 10);
   CHECK_THAT(dataset.validation.files[0], Catch::StartsWith((folder / "train/many/").string()));
 
-  // Ten images, evenly spaced over the classes.
+  // Ten images, evenly spaced over the images sorted by class.
   const Dataset held = load({.hold_out = 10});
   CHECK(count_of(held.validation, 0) == 8);
   CHECK(count_of(held.validation, 2) == 2);
@@ -249,9 +249,9 @@ TEST_CASE("validation images are a part of each class's training images or those
   CHECK(load({}).validation.pixels == Bytes{200, 200, 200});
   CHECK(load({}).train.size() == 50);
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.validation_fraction = 0.1}) ==
-        folder.path().string() + "/val: says what is for validation; leave out --validation-fraction");
+        folder.path().string() + "/val: already selects the validation images; leave out --validation-fraction");
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.hold_out = 3}) ==
-        folder.path().string() + "/val: says what is for validation; leave out --hold-out");
+        folder.path().string() + "/val: already selects the validation images; leave out --hold-out");
   fs::rename(folder / "val/one", folder / "val/two");
   CHECK_THAT(message_for(folder.path()), Catch::Contains("the class 'one' of ") && Catch::Contains(" is missing"));
   fs::create_directory(folder / "valid");
@@ -263,7 +263,7 @@ TEST_CASE("validation images are a part of each class's training images or those
              Catch::Contains(": each class has a single image for training, which leaves none for validation; "));
 }
 
-TEST_CASE("images of several folders are put together by the names of their classes") {
+TEST_CASE("images of several folders are merged by class name") {
   const TemporaryFolder folder;
   write(folder / "a/cat/1", grey_file(1));
   write(folder / "a/dog/1", grey_file(2));
@@ -281,12 +281,12 @@ TEST_CASE("images of several folders are put together by the names of their clas
       load_dataset("folder", (folder / "a").string() + ":" + (folder / "b").string(), {.size = {1, 1}}).train.pixels ==
       dataset.train.pixels);
   CHECK(image_folder_parts({folder / "a", folder / "b"}, {}).test);
-  // A path with a colon in it is one folder.
+  // An existing path with a colon is one folder.
   fs::rename(folder / "a", folder / "a:b");
   CHECK(load_dataset("folder:" + (folder / "a:b").string(), {}, {.size = {1, 1}}).train.size() == 2);
 }
 
-TEST_CASE("a table says the classes of images, and their parts") {
+TEST_CASE("a CSV table defines the classes and parts of images") {
   const TemporaryFolder folder;
   for (int i = 0; i < 6; ++i) write(folder / "images" / concat(i, ".pgm"), grey_file(i));
   const auto load = [&](const std::string& table, const Selection& selection = {}) {
@@ -313,19 +313,19 @@ TEST_CASE("a table says the classes of images, and their parts") {
   CHECK_THAT(refusal("path,class\n"), Catch::Contains(file + ": lists no images; "));
   CHECK(refusal("path,class\n0.pgm,a\n1.pgm\n") == file + ": line 3: 1 fields; the first line has 2");
   CHECK(refusal("path,class\n0.pgm,a\n0.pgm,b\n") == file + ": line 3: '0.pgm' is listed already");
-  CHECK_THAT(refusal("path,class\n0.pgm,\n1.pgm,b\n"), Catch::Contains(": line 2: the name of the class is no text"));
+  CHECK_THAT(refusal("path,class\n0.pgm,\n1.pgm,b\n"), Catch::Contains(": line 2: the class name is not valid UTF-8"));
   CHECK(refusal("path,class,part\n0.pgm,a,trian\n") ==
-        file + ": line 2: 'trian' is no part: write train, validation or test");
+        file + ": line 2: 'trian' is not a part: write train, validation or test");
   CHECK(refusal("path,class\n0.pgm,\"a\n") == file + ": a quoted field has no end");
   CHECK(refusal("path,class\n0.pgm,a\n1.pgm,a\n") == file + ": there is one class only, 'a'; at least two are needed");
-  CHECK_THAT(refusal("path,class\n0.pgm,a\n9.pgm,b\n"), Catch::Contains("9.pgm: is no file that can be read"));
+  CHECK_THAT(refusal("path,class\n0.pgm,a\n9.pgm,b\n"), Catch::Contains("9.pgm: is not a readable file"));
   CHECK_THAT(message_of([&] {
                load_image_folder(folder / "images", {.size = {1, 1}, .labels = folder / "none"});
              }),
              Catch::Contains("none: this table of labels cannot be read"));
 }
 
-TEST_CASE("a cache gives the pixels that decoding gives, and is made again when files or options change") {
+TEST_CASE("a pixel cache equals the decoded pixels and is rebuilt when files or options change") {
   const TemporaryFolder folder;
   write_small(folder / "set");
   const auto bytes_of = [](const ImageDataset& part) {
@@ -365,18 +365,18 @@ TEST_CASE("a cache gives the pixels that decoding gives, and is made again when 
   CHECK(load({.size = {4, 5}}) == 7);
   CHECK(load({.size = {4, 5}, .channels = 1}) == 7);
   CHECK(load({.size = {4, 5}}) == 0);
-  // A file that was cut or changed is not believed.
+  // A truncated or changed cache file is rebuilt.
   for (const auto& entry : fs::directory_iterator(folder / "cache")) fs::resize_file(entry.path(), 70);
   CHECK(load({.size = {4, 5}}) == 7);
   CHECK(load({.size = {4, 5}}) == 0);
   for (const auto& entry : fs::directory_iterator(folder / "cache")) write_file(entry.path(), "");
   CHECK(load({.size = {4, 5}}) == 7);
 
-  // Bad images and a full disk leave nothing.
+  // Invalid images and a full disk leave no cache file behind.
   const auto before = files_in_cache();
   write(folder / "set/test/dog/2", "no image");
   CHECK_THAT(message_for(folder / "set", {.size = {4, 5}, .cache = folder / "cache"}),
-             Catch::Contains("set/test/dog/2: this is no image"));
+             Catch::Contains("set/test/dog/2: not an image of a known format"));
   {
     const FileSizeLimit full(1000);
     CHECK_THAT(message_for(folder / "set", {.size = {40, 50}, .cache = folder / "cache"}),
@@ -387,7 +387,7 @@ TEST_CASE("a cache gives the pixels that decoding gives, and is made again when 
              Catch::Contains("the folder of the cache cannot be made"));
 }
 
-TEST_CASE("threads change nothing and all bad files are named at once") {
+TEST_CASE("the number of threads does not change results and all invalid files are reported together") {
   const TemporaryFolder folder;
   for (int i = 0; i < 60; ++i) {
     write(folder / "train/a" / std::to_string(100 + i), grey_file(i));
@@ -428,7 +428,7 @@ TEST_CASE("threads change nothing and all bad files are named at once") {
                                               "train/b/155", "test/a/x.jpeg"});
 }
 
-TEST_CASE("one part is read without the other") {
+TEST_CASE("parts can be read separately") {
   const TemporaryFolder folder;
   write_small(folder.path());
   write(folder / "train/cat/0.pgm", "no image");
@@ -443,22 +443,23 @@ TEST_CASE("one part is read without the other") {
   CHECK_THAT(message_for(folder.path(), {.size = {1, 1}, .test = false}), Catch::Contains(": has no folder train; "));
 }
 
-TEST_CASE("folders that are no data set are refused with the place and the way out") {
+TEST_CASE("invalid image folders are rejected with the path and a remedy") {
   struct Bad {
     std::function<void(const fs::path&)> change;
-    std::string says;  ///< behind the path of the folder
+    std::string says;  ///< message after the path of the folder
     double fraction = 0.0;
   };
-  const std::string make = "; make folders train and test, each with a folder per class";
+  const std::string make = "; move the folders of the classes into a folder train";
   const std::string no_format =
-      ": this is no image of a known format: PNG, JPEG, WebP, TIFF, GIF, BMP, PGM and PPM are read; convert it";
+      ": not an image of a known format (PNG, JPEG, WebP, TIFF, GIF, BMP, PGM, PPM); convert it, or move it out of the "
+      "folder";
   const auto remove = [](const char* name) { return [=](const fs::path& in) { fs::remove_all(in / name); }; };
   const auto file = [](const char* name, const std::string& content) {
     return [=](const fs::path& in) { write(in / name, content); };
   };
   const std::string png = has_png() ? text_of(encode_png(Shape{1, 9, 9}, Bytes(81, 7))) : "";
   std::vector<Bad> bads = {
-      {remove(""), ": there is no such folder"},
+      {remove(""), ": no such folder"},
       {remove("train"), ": has no folder train" + make},
       {[&](const fs::path& in) { remove("train/cat")(in), remove("train/dog")(in); },
        "/train: there are no sub-folders; put the images of each class into one, named after the class"},
@@ -484,16 +485,16 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
       {[](const fs::path& in) { fs::create_symlink("/not/mounted/owl", in / "train/owl"); },
        "/train/owl: is a link to /not/mounted/owl, which is not there; mount or restore it, or remove the link"},
       {[](const fs::path& in) { REQUIRE(mkfifo((in / "train/dog/pipe").c_str(), 0600) == 0); },
-       "/train/dog/pipe: is no file that can be read"},
+       "/train/dog/pipe: is not a readable file"},
       {file("train/\xff\xfe/image", grey_file(1)),
-       "/train/\xff\xfe: the name of this class is no text in UTF-8; rename the folder"},
+       "/train/\xff\xfe: the class name is not valid UTF-8; rename the folder"},
       {file("train/\xc0\xaf/image", grey_file(1)),
-       "/train/\xc0\xaf: the name of this class is no text in UTF-8; rename the folder"},
+       "/train/\xc0\xaf: the class name is not valid UTF-8; rename the folder"},
       {file("train/\xed\xa0\x80/image", grey_file(1)),
-       "/train/\xed\xa0\x80: the name of this class is no text in UTF-8; rename the folder"},
+       "/train/\xed\xa0\x80: the class name is not valid UTF-8; rename the folder"},
       {file("train/a\x1b[2J/image", grey_file(1)),
-       "/train/a\x1b[2J: the name of this class is no text in UTF-8; rename the folder"},
-      {[](const fs::path&) {}, "/test: says what is for testing; leave out --test-fraction", 0.1},
+       "/train/a\x1b[2J: the class name is not valid UTF-8; rename the folder"},
+      {[](const fs::path&) {}, "/test: already selects the test images; leave out --test-fraction", 0.1},
       {[&](const fs::path& in) {
          remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
        },
@@ -523,12 +524,12 @@ TEST_CASE("folders that are no data set are refused with the place and the way o
   }
 }
 
-TEST_CASE("folders that may not be read are refused") {
+TEST_CASE("unreadable folders are rejected") {
   const TemporaryFolder folder;
   write_small(folder.path());
   fs::permissions(folder / "train/dog", fs::perms::none);
   fs::permissions(folder / "test/dog/1", fs::perms::none);
-  if (geteuid() != 0) {  // nothing is closed to root
+  if (geteuid() != 0) {  // root can read all folders
     CHECK(details_for(folder.path(), 1) ==
           std::vector<std::string>{(folder / "train/dog").string() + ": this folder cannot be read: Permission denied",
                                    (folder / "test/dog/1").string() + ": cannot be opened: Permission denied"});
@@ -539,7 +540,7 @@ TEST_CASE("folders that may not be read are refused") {
   }
 }
 
-TEST_CASE("options that cannot be are refused and so are more pixels than memory") {
+TEST_CASE("invalid options and more pixels than memory are rejected") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const std::string name = folder.path().string();
@@ -556,7 +557,7 @@ TEST_CASE("options that cannot be are refused and so are more pixels than memory
                  Catch::EndsWith("; load them smaller (--folder-size) or from the disk (--cache)"));
 }
 
-TEST_CASE("images in folders with wrong bytes anywhere give a data set or one line") {
+TEST_CASE("image folders with wrong bytes give a data set or an error message of one line") {
   if (!has_png()) return;
   const TemporaryFolder folder;
   write_small(folder.path());
@@ -574,5 +575,5 @@ TEST_CASE("images in folders with wrong bytes anywhere give a data set or one li
       ++refused;
     }
   }
-  CHECK(refused >= static_cast<int>(whole.size()));  // all that are cut short
+  CHECK(refused >= static_cast<int>(whole.size()));  // all truncated files
 }

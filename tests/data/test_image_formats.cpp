@@ -1,7 +1,7 @@
-/// WebP, GIF, TIFF and BMP: pixels, transparency, damage; and images brought to other proportions. tests/peers/test_images.py
-/// compares all kinds of these files with PIL.
+/// WebP, GIF, TIFF and BMP: pixels, transparency, damage; and resizing to other aspect ratios.
+/// tests/peers/test_images.py compares all kinds of these files with PIL.
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 #include <algorithm>
 
@@ -19,8 +19,8 @@ std::string from_hex(const std::string& digits) {
   return bytes;
 }
 
-// Images of 5x3 pixels, by `pattern` but for the GIF, which has colours 0 to 14 of its palette in turn: (17 i, 255 - 16 i,
-// 3 i), of which 4 is transparent.
+// Images of 5x3 pixels from `pattern`. The GIF instead has its palette colours i = 0 to 14 in order, (17 i, 255 - 16 i,
+// 3 i); colour 4 is transparent.
 const std::string kWebp = from_hex(
     "5249464686000000574542505650384c7a0000002f0480001077a0269224c5bfc483ff9019b3bbb7a1269224c5bfb57300ff1f326376"
     "576a2249524c9d7f1ff0ff21336677a5b68d24a5de2b19fe3f64c6ec4ef101609f73001155554544ac73eefdff55557d08c179efef7b"
@@ -42,7 +42,7 @@ DecodedImage decoded(const std::string& file, const ImageOptions& options = {}) 
   return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, "file", {.options = options});
 }
 
-/// The pattern of four channels, of which the last is the opacity, over a background.
+/// The four-channel pattern (RGB and alpha) blended over a background.
 Bytes covered(const std::array<std::uint8_t, 3>& background) {
   Bytes pixels;
   for (std::int64_t y = 0; y < 3; ++y) {
@@ -69,7 +69,7 @@ std::string little_endian(std::uint32_t value, int bytes) {
   return text;
 }
 
-/// `rows`: padded to four bytes, in the order of the file.
+/// `rows`: padded to four bytes, in file order.
 std::string bmp_file(const Bmp& bmp, const std::string& rows) {
   const std::string extra = bmp.masks + bmp.palette;
   const auto pixels = static_cast<std::uint32_t>(14 + 40 + extra.size());
@@ -80,7 +80,7 @@ std::string bmp_file(const Bmp& bmp, const std::string& rows) {
          little_endian(0, 20) + extra + rows;
 }
 
-/// The pattern in rows of 24 bits, from the bottom unless `from_top`.
+/// The pattern in 24-bit rows, bottom row first unless `from_top`.
 std::string pattern_rows(bool from_top) {
   std::string rows;
   for (std::int64_t row = 0; row < 3; ++row) {
@@ -95,7 +95,7 @@ std::string pattern_rows(bool from_top) {
 
 }  // namespace
 
-TEST_CASE("WebP, GIF and TIFF are read, their transparency over the background") {
+TEST_CASE("WebP and GIF and TIFF are read and blended over the background") {
   const ImageOptions coloured = {.background = {10, 200, 90}};
   if (has_webp()) {
     CHECK(decoded(kWebp).pixels == covered({0, 0, 0}));
@@ -125,12 +125,12 @@ TEST_CASE("WebP, GIF and TIFF are read, their transparency over the background")
   }
 }
 
-TEST_CASE("BMPs of all depths are read, from the bottom and from the top") {
+TEST_CASE("BMPs of all depths are read in bottom-up and top-down order") {
   const DecodedImage expected = pattern_image(3, 3, 5);
   CHECK(decoded(bmp_file({}, pattern_rows(false))).pixels == expected.pixels);
   CHECK(decoded(bmp_file({.height = -3}, pattern_rows(true))).pixels == expected.pixels);
 
-  // Two pixels of a palette of grey, so the image is grey: 1, 4 and 8 bits.
+  // Two pixels with a grey palette of 1, 4 and 8 bits: the image is grey.
   const std::string palette = std::string("\x07\x07\x07\0", 4) + std::string("\xf0\xf0\xf0\0", 4);
   for (const auto& [bits, row] : {std::pair{1, '\x40'}, {4, '\x01'}}) {
     const DecodedImage image =
@@ -142,7 +142,7 @@ TEST_CASE("BMPs of all depths are read, from the bottom and from the top") {
   CHECK(decoded(bmp_file(two, {0, 1, 0, 0})).pixels == Bytes{7, 240});
   CHECK_THAT(damage_message(bmp_file(two, {0, 2, 0, 0})), Catch::Contains("colour 2, which the palette does not have"));
 
-  // 16 bits: five each, and as masks say; 32 bits with opacity.
+  // 16 bits: five per channel, and with masks; 32 bits with alpha.
   CHECK(decoded(bmp_file({.width = 2, .height = 1, .bits = 16}, {0x1f, 0x7c, '\xe0', 0x03})).pixels ==
         Bytes{255, 0, 255, 0, 255, 0});
   const std::string masks = little_endian(0xf800, 4) + little_endian(0x7e0, 4) + little_endian(0x1f, 4);
@@ -153,13 +153,13 @@ TEST_CASE("BMPs of all depths are read, from the bottom and from the top") {
         "BMP with compression is not supported; convert it to PNG");
 }
 
-TEST_CASE("damaged WebP, GIF, TIFF and BMP files are refused") {
+TEST_CASE("damaged WebP and GIF and TIFF and BMP files are rejected") {
   if (has_webp()) {
     check_truncations(kWebp);
     CHECK(check_wrong_bytes(kWebp, 2000) > 500);
   }
   if (has_gif()) {
-    check_truncations(kGif.substr(0, kGif.size() - 1));  // the last byte only says that nothing follows
+    check_truncations(kGif.substr(0, kGif.size() - 1));  // the last byte is the trailer, which is not required
     CHECK(check_wrong_bytes(kGif, 2000) > 300);
   }
   if (has_tiff()) {
@@ -173,7 +173,7 @@ TEST_CASE("damaged WebP, GIF, TIFF and BMP files are refused") {
         "the image is 20000x20000, more than the 268435456 pixels that are read; shrink it");
 }
 
-TEST_CASE("a build without an image library says what it needs") {
+TEST_CASE("a build without an image library names the missing package") {
   const std::string end = ", run cmake and build again";
   if (!has_webp()) {
     CHECK(damage_message(kWebp) == "this build reads no WebP; install libwebp (Debian: libwebp-dev)" + end);
@@ -183,7 +183,7 @@ TEST_CASE("a build without an image library says what it needs") {
     CHECK(damage_message(kTiff) == "this build reads no TIFF; install libtiff (Debian: libtiff-dev)" + end);
 }
 
-TEST_CASE("images of other proportions are stretched, cropped or bordered") {
+TEST_CASE("images of other aspect ratios are stretched or cropped or letterboxed") {
   const DecodedImage image = {Shape{1, 2, 4}, {0, 10, 20, 30, 40, 50, 60, 70}};
   CHECK(fitted_to(image, 2, 2, {}).pixels == resized_to(image, 2, 2).pixels);
   CHECK(fitted_to(image, 2, 2, {.resize = Resize::crop}).pixels == Bytes{10, 20, 50, 60});
@@ -194,16 +194,16 @@ TEST_CASE("images of other proportions are stretched, cropped or bordered") {
   CHECK(bordered.shape == Shape{3, 4, 4});
   CHECK(Bytes(bordered.pixels.begin(), bordered.pixels.begin() + 3) == Bytes{1, 2, 3});
   CHECK(Bytes(bordered.pixels.begin() + 15, bordered.pixels.begin() + 18) == Bytes{10, 10, 10});
-  // The shortest images there are.
+  // Images with an extent of 1.
   const DecodedImage line = {Shape{1, 1, 9}, Bytes(9, 5)};
   CHECK(fitted_to(line, 4, 4, {.resize = Resize::crop}).pixels == Bytes(16, 5));
   CHECK(fitted_to(line, 4, 4, {.resize = Resize::letterbox}).pixels ==
         Bytes{0, 0, 0, 0, 5, 5, 5, 5, 0, 0, 0, 0, 0, 0, 0, 0});
   CHECK(message_of([] { parse_resize("squash"); }) ==
-        "'squash' is no way to resize: known are stretch, crop, letterbox");
+        "'squash' is not a resize mode: known are stretch, crop, letterbox");
 }
 
-TEST_CASE("JPEGs are reduced only where twice the wanted size is left") {
+TEST_CASE("JPEGs are reduced only to at least twice the target size") {
   const auto reduction = [](std::int64_t height, std::int64_t width, Resize resize, std::int64_t h, std::int64_t w) {
     return reduction_for(height, width, {.options = {.resize = resize}, .height = h, .width = w});
   };

@@ -1,7 +1,7 @@
-/// JPEG files are written here through libjpeg. JPEG loses a little, so that pixels come back with a tolerance; where
-/// an image is of one colour only rounding is left of it.
+/// These tests write JPEG files with libjpeg. JPEG is lossy, so pixels are compared with a tolerance, which covers only
+/// rounding for images of one colour.
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -23,10 +23,10 @@ struct Jpeg {
   int height = 0;
   int width = 0;
   J_COLOR_SPACE colour = JCS_RGB;       ///< of the pixels
-  J_COLOR_SPACE in_file = JCS_UNKNOWN;  ///< or libjpeg's default
+  J_COLOR_SPACE in_file = JCS_UNKNOWN;  ///< JCS_UNKNOWN: libjpeg's default
   bool progressive = false;
   bool adobe_marker = true;
-  bool three_scans = false;  ///< one for each component
+  bool three_scans = false;  ///< one per component
   int restart_rows = 0;
 };
 
@@ -74,7 +74,7 @@ DecodedImage decoded(const std::string& file) {
   return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, "file");
 }
 
-/// A picture that changes slowly, as JPEG expects it.
+/// A smooth image, which JPEG compresses well.
 DecodedImage gradient(std::int64_t channels, std::int64_t height, std::int64_t width) {
   DecodedImage image = pattern_image(channels, height, width);
   for (std::int64_t i = 0; i < height * width; ++i) {
@@ -110,9 +110,9 @@ TEST_CASE("JPEGs are read from files") {
   CHECK(stored_shape(folder / "image.jpg") == Shape{1, 20, 30});
 }
 
-// At quality 100 all quantisation steps are 1, which leaves errors of rounding: at most 1/2 in each of the
-// coefficients, the samples, and the conversion of colours, whose largest factor is 1.772.
-TEST_CASE("grey and RGB JPEGs come back from baseline and progressive files") {
+// At quality 100 all quantisation steps are 1. What remains are rounding errors of at most 1/2 in coefficients, samples
+// and colour conversion, whose largest factor is 1.772.
+TEST_CASE("grey and RGB JPEGs are read from baseline and progressive files") {
   for (bool progressive : {false, true}) {
     for (int rows : {0, 1}) {
       for (const Shape& size : {Shape{1, 1}, Shape{20, 30}, Shape{33, 7}}) {
@@ -131,7 +131,7 @@ TEST_CASE("grey and RGB JPEGs come back from baseline and progressive files") {
 }
 
 TEST_CASE("CMYK JPEGs become RGB with 255 for no ink") {
-  // Columns of cyan, magenta, yellow, black and white, then a mixture, as Adobe's programs write them.
+  // Columns of cyan, magenta, yellow, black, white and a mixture, in Adobe's convention.
   const int inks[6][4] = {{0, 255, 255, 255}, {255, 0, 255, 255},   {255, 255, 0, 255},
                           {255, 255, 255, 0}, {255, 255, 255, 255}, {200, 100, 50, 128}};
   const int colours[6][3] = {{0, 255, 255}, {255, 0, 255}, {255, 255, 0}, {0, 0, 0}, {255, 255, 255}, {100, 50, 25}};
@@ -154,7 +154,7 @@ TEST_CASE("CMYK JPEGs become RGB with 255 for no ink") {
   check_close(file_of(unmarked, 4, pixels), expected, 2);
 }
 
-TEST_CASE("JPEGs that are cut or changed give an image or a message and nothing else") {
+TEST_CASE("truncated or changed JPEGs give an image or an error message") {
   const DecodedImage grey = gradient(1, 20, 30), colour = gradient(3, 20, 30);
   const Jpeg base{.height = 20, .width = 30};
   Jpeg of_grey = base, progressive = base, restarts = base;
@@ -168,12 +168,12 @@ TEST_CASE("JPEGs that are cut or changed give an image or a message and nothing 
   }
 }
 
-TEST_CASE("damaged JPEGs are refused with libjpeg's reason") {
+TEST_CASE("damaged JPEGs are rejected with the reason of libjpeg") {
   const DecodedImage image = gradient(3, 20, 30);
   const std::string whole = file_of({.height = 20, .width = 30}, 3, image.pixels);
   CHECK(damage_message(whole.substr(0, whole.size() / 2)) ==
         "the JPEG data are damaged (Premature end of JPEG file); copy or download it again");
-  // All pixels may be there without the marker at the end: how far libjpeg has read by then differs.
+  // Without the end marker all pixels may be complete; how far libjpeg has read by then depends on the width.
   for (int width = 1; width <= 40; ++width) {
     CAPTURE(width);
     const Jpeg jpeg{.height = 8, .width = width, .colour = JCS_GRAYSCALE};
@@ -185,7 +185,7 @@ TEST_CASE("damaged JPEGs are refused with libjpeg's reason") {
   CHECK_THAT(damage_message("\xff\xd8\xff\xd9"), Catch::Contains("the JPEG data are damaged"));
 }
 
-TEST_CASE("JPEGs with harmless oddities give the pixels of the file without them") {
+TEST_CASE("JPEGs with harmless warnings give the same pixels as without them") {
   const DecodedImage image = gradient(3, 20, 30);
   const std::string whole = file_of({.height = 20, .width = 30}, 3, image.pixels);
   const DecodedImage expected = decoded(whole);
@@ -196,30 +196,30 @@ TEST_CASE("JPEGs with harmless oddities give the pixels of the file without them
   before_scan.insert(whole.rfind("\xff\xda"), 5, '\x11');
   revision.replace(jfif + 5, 2, 2, '\0');
   for (const std::string& odd : {before_end, before_scan, revision}) CHECK(decoded(odd).pixels == expected.pixels);
-  // What is missing is still missing.
+  // Missing data are still an error.
   CHECK_THAT(damage_message(before_end.substr(0, before_end.size() - 2)), Catch::Contains("Premature end"));
 }
 
-TEST_CASE("kinds of JPEG that libjpeg leaves out are called unsupported") {
+TEST_CASE("JPEG variants that libjpeg does not support are reported as unsupported") {
   const std::string whole = file_of({.height = 20, .width = 30}, 3, gradient(3, 20, 30).pixels);
   const std::size_t frame = whole.find("\xff\xc0");
   REQUIRE(frame != std::string::npos);
   std::string lossless = whole, deep = whole;
   lossless[frame + 1] = '\xc3';
-  deep[frame + 4] = 12;  // bits of a sample
+  deep[frame + 4] = 12;  // bits per sample
   CHECK(damage_message(lossless) ==
         "this kind of JPEG is not supported (Unsupported JPEG process: SOF type 0xc3); convert it to PNG or to "
         "baseline JPEG");
   CHECK_THAT(damage_message(deep), Catch::StartsWith("this kind of JPEG is not supported ("));
 }
 
-TEST_CASE("JPEGs with two components are refused") {
+TEST_CASE("JPEGs with two components are rejected") {
   const Jpeg two{.height = 4, .width = 4, .colour = JCS_UNKNOWN};
   CHECK(damage_message(file_of(two, 2, Bytes(32, 7))) ==
         "the JPEG data have 2 components; 1 (grey), 3 (colour) and 4 (CMYK) are read; convert it");
 }
 
-TEST_CASE("JPEGs that claim absurd sizes are refused before memory is asked for") {
+TEST_CASE("JPEGs with sizes that the file cannot hold are rejected before memory is allocated") {
   for (bool progressive : {false, true}) {
     const Jpeg jpeg{.height = 8, .width = 8, .colour = JCS_GRAYSCALE, .progressive = progressive};
     std::string file = file_of(jpeg, 1, Bytes(64, 100));
@@ -235,12 +235,12 @@ TEST_CASE("JPEGs that claim absurd sizes are refused before memory is asked for"
     CHECK_THAT(claim(65500, 1), Catch::Contains("the JPEG data are damaged"));
     CHECK_THAT(claim(0, 8), Catch::Contains("the JPEG data are damaged"));
   }
-  // The most that JPEG can do: one colour.
+  // An image of one colour has the highest compression ratio.
   const Jpeg grey{.height = 2000, .width = 2000, .colour = JCS_GRAYSCALE};
   check_close(file_of(grey, 1, Bytes(4000000, 128)), {Shape{1, 2000, 2000}, Bytes(4000000, 128)}, 0);
 }
 
-TEST_CASE("a JPEG of endless scans is given up") {
+TEST_CASE("a JPEG with more than 500 scans is rejected") {
   const DecodedImage image = gradient(3, 20, 30);
   const std::string file = file_of({.height = 20, .width = 30, .three_scans = true}, 3, image.pixels);
   const std::size_t scan = file.rfind("\xff\xda"), end = file.rfind("\xff\xd9");
@@ -258,7 +258,7 @@ TEST_CASE("a JPEG of endless scans is given up") {
 
 #else
 
-TEST_CASE("a build without libjpeg says what it needs") {
+TEST_CASE("a build without libjpeg names the missing package") {
   CHECK_FALSE(has_jpeg());
   CHECK(damage_message("\xff\xd8\xff\xe0") ==
         "this build reads no JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");

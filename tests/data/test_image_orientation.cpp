@@ -1,6 +1,6 @@
-/// Orientation: the eight of Exif, and Exif data that are cut or say nonsense.
+/// The eight Exif orientations, and truncated or invalid Exif data.
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 #include <array>
 
@@ -21,9 +21,9 @@ Bytes exif_with(std::uint16_t orientation, bool little, std::uint16_t type = 3) 
   };
   add(little ? 0x4949 : 0x4d4d, 2);
   add(42, 2);
-  add(10, 4);  // where the directory begins
+  add(10, 4);  // offset of the directory
   add(0, 2);
-  add(2, 2);  // tags
+  add(2, 2);  // number of tags
   for (const auto& [tag, kind, value] : {std::array<std::uint16_t, 3>{0x0100, 3, 6}, {0x0112, type, orientation}}) {
     add(tag, 2);
     add(kind, 2);
@@ -36,9 +36,9 @@ Bytes exif_with(std::uint16_t orientation, bool little, std::uint16_t type = 3) 
 
 }  // namespace
 
-TEST_CASE("the eight orientations of Exif come upright") {
-  // Exif 2.32: 1 is "the 0th row is at the visual top, the 0th column at the visual left"; the others likewise. Stored is
-  // what a camera that was held so makes of the upright picture
+TEST_CASE("upright undoes the eight Exif orientations") {
+  // Exif 2.32: 1 means "the 0th row is at the visual top, the 0th column at the visual left", and so on. `stored` has
+  // the stored image for each orientation of the upright image
   //   1 2 3
   //   4 5 6
   const DecodedImage picture{Shape{1, 2, 3}, {1, 2, 3, 4, 5, 6}};
@@ -55,11 +55,11 @@ TEST_CASE("the eight orientations of Exif come upright") {
       CHECK(exif_orientation(exif_with(static_cast<std::uint16_t>(orientation), little)) == orientation);
     }
   }
-  // Channels stay together.
+  // The channels of a pixel stay together.
   CHECK(upright({Shape{3, 1, 2}, {1, 2, 3, 4, 5, 6}}, 2).pixels == Bytes{4, 5, 6, 1, 2, 3});
 }
 
-TEST_CASE("Exif data that are cut, empty or say nonsense leave the image as it is") {
+TEST_CASE("truncated or empty or invalid Exif data give orientation 1") {
   CHECK(exif_orientation({}) == 1);
   CHECK(exif_orientation(exif_with(0, true)) == 1);
   CHECK(exif_orientation(exif_with(9, true)) == 1);
@@ -69,10 +69,10 @@ TEST_CASE("Exif data that are cut, empty or say nonsense leave the image as it i
     CHECK(exif_orientation(std::span(whole).first(length)) == 1);
   }
   Bytes far = whole;
-  for (std::size_t i = 4; i < 8; ++i) far[i] = 0xff;  // the directory lies outside
+  for (std::size_t i = 4; i < 8; ++i) far[i] = 0xff;  // directory outside the data
   CHECK(exif_orientation(far) == 1);
   Bytes many = whole;
-  many[10] = many[11] = 0xff;  // more tags than there are
-  many[25] = 0;                // none of them is the orientation
+  many[10] = many[11] = 0xff;  // more tags than the data hold
+  many[25] = 0;                // no orientation tag
   CHECK(exif_orientation(many) == 1);
 }

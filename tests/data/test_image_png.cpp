@@ -1,7 +1,7 @@
-/// PNG files are put together here chunk by chunk, from the specification (https://www.w3.org/TR/png/), so that libpng
-/// is not tested against itself.
+/// These tests write PNG files chunk by chunk after the specification (https://www.w3.org/TR/png/), so that libpng is
+/// not tested against itself.
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 #include <zlib.h>
 
@@ -31,14 +31,14 @@ std::string deflated(const std::string& data) {
   return result;
 }
 
-enum Colour : int { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
+enum ColourType : int { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
 
-int channels_of(Colour colour) { return colour == kRgb ? 3 : colour == kGreyAlpha ? 2 : colour == kRgba ? 4 : 1; }
+int channels_of(ColourType colour) { return colour == kRgb ? 3 : colour == kGreyAlpha ? 2 : colour == kRgba ? 4 : 1; }
 
 struct Png {
   std::int64_t height = 3;
   std::int64_t width = 5;
-  Colour colour = kGrey;
+  ColourType colour = kGrey;
   int depth = 8;
   bool interlaced = false;
   std::string chunks;  ///< PLTE and tRNS
@@ -51,10 +51,10 @@ std::string header_of(const Png& png) {
                            static_cast<char>(png.colour) + std::string(2, '\0') + static_cast<char>(png.interlaced));
 }
 
-/// A sample of the file, of `depth` bits.
+/// A sample in the file, of `depth` bits.
 using Sample = std::function<int(std::int64_t y, std::int64_t x, int channel)>;
 
-/// The rows of every `dy`th line from `y0` and every `dx`th column from `x0`, each with a filter of 0.
+/// Every `dy`th row from `y0` with every `dx`th column from `x0`; filter type 0.
 std::string rows_of(const Png& png, const Sample& sample, int y0, int x0, int dy, int dx) {
   std::string rows;
   for (std::int64_t y = y0; y < png.height && x0 < png.width; y += dy) {
@@ -89,7 +89,7 @@ int pattern_sample(int depth, std::int64_t y, std::int64_t x, int channel) {
   return depth == 16 ? value << 8 | pattern(x, y, channel) : value >> (8 - depth);
 }
 
-/// What a sample of `depth` bits is as a byte.
+/// A sample of `depth` bits, scaled and rounded to a byte.
 int as_byte(int depth, int sample) {
   const int most = (1 << depth) - 1;
   return (sample * 255 * 2 + most) / (2 * most);
@@ -99,7 +99,7 @@ DecodedImage decoded(const std::string& file) {
   return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, "file");
 }
 
-/// Compares the image in a file with what `expected` says of each of its bytes.
+/// Checks that each byte of the decoded file equals `expected`.
 void check_image(const Png& png, const std::string& file, std::int64_t channels, const Sample& expected) {
   CAPTURE(png.colour, png.depth, png.interlaced, png.height, png.width);
   const DecodedImage image = decoded(file);
@@ -115,7 +115,7 @@ void check_image(const Png& png, const std::string& file, std::int64_t channels,
   }
 }
 
-/// `check` with every layout that a format has, of a few sizes.
+/// Calls `check` for plain and interlaced layouts in several sizes.
 void for_each_layout(Png png, const std::function<void(const Png&)>& check) {
   for (bool interlaced : {false, true}) {
     for (const Shape& size : {Shape{1, 1}, Shape{3, 5}, Shape{17, 9}}) {
@@ -131,7 +131,7 @@ std::string two_bytes(int value) { return {static_cast<char>(value >> 8), static
 
 }  // namespace
 
-TEST_CASE("PNGs written here come back") {
+TEST_CASE("encode_png and read_image preserve pixels") {
   for (std::int64_t channels : {1, 3}) {
     const DecodedImage image = pattern_image(channels, 13, 21);
     const TemporaryFolder folder;
@@ -161,8 +161,8 @@ TEST_CASE("RGB PNGs of both depths are read") {
   }
 }
 
-TEST_CASE("PNGs with an alpha channel are laid over black") {
-  for (Colour colour : {kGreyAlpha, kRgba}) {
+TEST_CASE("PNGs with an alpha channel are blended over black") {
+  for (ColourType colour : {kGreyAlpha, kRgba}) {
     for (int depth : {8, 16}) {
       for_each_layout({.colour = colour, .depth = depth}, [&](const Png& png) {
         const Sample sample = [&](auto y, auto x, int c) { return pattern_sample(depth, y, x, c); };
@@ -175,13 +175,13 @@ TEST_CASE("PNGs with an alpha channel are laid over black") {
   }
 }
 
-TEST_CASE("PNGs with a palette are read and their transparency is laid over black") {
+TEST_CASE("PNGs with a palette are read and blended over black") {
   for (int depth : {1, 2, 4, 8}) {
     const int colours = 1 << depth;
     std::string palette, alpha;
     for (int i = 0; i < colours; ++i) {
       for (int c = 0; c < 3; ++c) palette += static_cast<char>(i * 77 + c * 91 + 5);
-      if (i < colours - 1) alpha += static_cast<char>(255 - i * 9);  // the last colour has none and is opaque
+      if (i < colours - 1) alpha += static_cast<char>(255 - i * 9);  // the last colour has no entry and is opaque
     }
     const auto colour_of = [&](int index, int c) { return (index * 77 + c * 91 + 5) & 255; };
     const auto alpha_of = [&](int index) { return index < colours - 1 ? (255 - index * 9) & 255 : 255; };
@@ -199,7 +199,7 @@ TEST_CASE("PNGs with a palette are read and their transparency is laid over blac
   }
 }
 
-TEST_CASE("the one transparent colour of a PNG becomes black") {
+TEST_CASE("the transparent colour of a PNG becomes black") {
   for (int depth : {1, 2, 4, 8, 16}) {
     const Sample sample = [&](auto y, auto x, int c) { return pattern_sample(depth, y, x, c); };
     const int key = sample(0, 4, 0);
@@ -217,7 +217,7 @@ TEST_CASE("the one transparent colour of a PNG becomes black") {
   }
 }
 
-TEST_CASE("PNGs that are cut or changed give an image or a message and nothing else") {
+TEST_CASE("truncated or changed PNGs give an image or an error message") {
   const Sample sample = [&](auto y, auto x, int c) { return pattern(y, x, c); };
   const std::string palette(768, 'p');
   for (const Png& png :
@@ -225,9 +225,9 @@ TEST_CASE("PNGs that are cut or changed give an image or a message and nothing e
         Png{.colour = kPalette, .chunks = chunk("PLTE", palette) + chunk("tRNS", "abc")}}) {
     const std::string whole = file_of(png, sample);
     check_truncations(whole);
-    CHECK(check_wrong_bytes(whole, 1000) > 900);  // nearly all, by the checksum of each chunk
+    CHECK(check_wrong_bytes(whole, 1000) > 900);  // nearly all, detected by the chunk checksums
   }
-  // With checksums that are right what is wrong gets further: into the decompression and the filters.
+  // With correct checksums, damage reaches decompression and filters.
   std::string rows = rows_of({.height = 9, .width = 7}, sample, 0, 0, 1, 1);
   const Random random{1, name_hash("png")};
   int refused = 0;
@@ -240,7 +240,7 @@ TEST_CASE("PNGs that are cut or changed give an image or a message and nothing e
   CHECK(refused > 500);
 }
 
-TEST_CASE("PNGs that break their rules are refused with libpng's reason") {
+TEST_CASE("invalid PNGs are rejected with the reason of libpng") {
   const Sample sample = [&](auto y, auto x, int c) { return pattern(y, x, c); };
   const std::string whole = file_of({}, sample);
   CHECK(damage_message(whole.substr(0, 60)) ==
@@ -249,13 +249,13 @@ TEST_CASE("PNGs that break their rules are refused with libpng's reason") {
   wrong_checksum[whole.size() - 14] = static_cast<char>(wrong_checksum[whole.size() - 14] ^ 1);
   CHECK(damage_message(wrong_checksum) == "the PNG data are damaged (IDAT: CRC error); copy or download it again");
   CHECK_THAT(damage_message(file_of({.colour = kPalette}, sample)), Catch::Contains("Missing PLTE"));
-  CHECK_THAT(damage_message(file_of({.colour = static_cast<Colour>(5)}, sample)), Catch::Contains("Invalid IHDR"));
+  CHECK_THAT(damage_message(file_of({.colour = static_cast<ColourType>(5)}, sample)), Catch::Contains("Invalid IHDR"));
   CHECK_THAT(damage_message(header_of({}) + chunk("IEND", "")), Catch::Contains("the PNG data are damaged"));
   CHECK_THAT(damage_message(header_of({}) + chunk("IDAT", deflated(std::string(3, '\0'))) + chunk("IEND", "")),
              Catch::Contains("Not enough image data"));
 }
 
-TEST_CASE("PNGs that claim absurd sizes are refused before memory is asked for") {
+TEST_CASE("PNGs with sizes that the file cannot hold are rejected before memory is allocated") {
   const auto claim = [](std::int64_t height, std::int64_t width) {
     return damage_message(header_of({.height = height, .width = width, .colour = kRgba, .depth = 16}) +
                           chunk("IDAT", deflated("few")) + chunk("IEND", ""));
@@ -264,12 +264,12 @@ TEST_CASE("PNGs that claim absurd sizes are refused before memory is asked for")
   CHECK_THAT(claim(0x7fffffff, 0x7fffffff), Catch::Contains("more than the 268435456 pixels"));
   CHECK_THAT(claim(16384, 16384), Catch::Contains("bytes cannot hold an image of 16384x16384: the file is truncated"));
   CHECK_THAT(claim(0, 5), Catch::Contains("Image height is zero") || Catch::Contains("Invalid IHDR"));
-  // The most that deflate can do: one colour, 6000 times 6000.
+  // Highest compression ratio of deflate: one colour, 6000x6000.
   const DecodedImage black{Shape{1, 6000, 6000}, Bytes(36000000)};
   CHECK((decoded(text_of(encode_png(black.shape, black.pixels))).pixels == black.pixels));
 }
 
-TEST_CASE("what is no image is not written as PNG") {
+TEST_CASE("encode_png rejects invalid shapes and sizes") {
   const Bytes pixels(12);
   CHECK(message_of([&] {
           encode_png(Shape{2, 2, 3}, pixels);
@@ -283,7 +283,7 @@ TEST_CASE("what is no image is not written as PNG") {
 
 #else
 
-TEST_CASE("a build without libpng says what it needs") {
+TEST_CASE("a build without libpng names the missing package") {
   CHECK_FALSE(has_png());
   CHECK(damage_message("\x89PNG\r\n\x1a\n") ==
         "this build reads no PNG; install libpng (Debian: libpng-dev), run cmake and build again");

@@ -1,10 +1,11 @@
-/// Against PIL 9.4.0. Each list of pixels is what this prints, for the sizes and channels of the case:
+/// Comparison with PIL 9.4.0. The expected pixels are the output of this command, for the sizes and channels of the
+/// case:
 ///   python3 -c 'import numpy as np; from PIL import Image; H, W, C, h, w = 7, 9, 1, 3, 4
 ///   y, x, c = np.meshgrid(range(H), range(W), range(C), indexing="ij")
 ///   a = ((x * 37 + y * 101 + c * 53 + x * y * 7) % 256).astype(np.uint8).squeeze()
 ///   print(*np.asarray(Image.fromarray(a).resize((w, h), Image.BILINEAR)).ravel(), sep=", ")'
 
-#include <minception/tests/data/image_files.h>
+#include "tests/data/image_files.h"
 
 using namespace minception;
 using namespace minception::testing;
@@ -22,7 +23,7 @@ Bytes resized(std::int64_t channels, std::int64_t height, std::int64_t width, st
 
 }  // namespace
 
-TEST_CASE("images are shrunk as PIL shrinks them") {
+TEST_CASE("resized_to shrinks images like PIL") {
   CHECK(resized(1, 7, 9, 3, 4) == Bytes{111, 132, 136, 114, 137, 128, 128, 153, 153, 133, 135, 143});
   CHECK(resized(1, 8, 8, 4, 4) == Bytes{97, 132, 129, 127, 145, 133, 126, 143, 147, 126, 123, 136, 133, 143, 126, 125});
   CHECK(resized(3, 6, 7, 4, 2) == Bytes{94,  132, 160, 139, 143, 141, 152, 143, 128, 140, 145, 110,
@@ -36,7 +37,7 @@ TEST_CASE("images are shrunk as PIL shrinks them") {
                                          90,  120, 157, 71,  138, 169, 105, 183, 155, 139, 59,  110});
 }
 
-TEST_CASE("each axis is resized for itself") {
+TEST_CASE("resized_to resizes each axis independently") {
   CHECK(resized(1, 5, 11, 5, 3) == Bytes{61, 141, 75, 152, 109, 161, 155, 157, 137, 121, 125, 151, 124, 123, 127});
   CHECK(resized(1, 11, 4, 2, 4) == Bytes{123, 146, 115, 155, 145, 129, 159, 128});
   const DecodedImage image = pattern_image(3, 5, 11);
@@ -45,7 +46,7 @@ TEST_CASE("each axis is resized for itself") {
   CHECK(same.pixels == image.pixels);
 }
 
-TEST_CASE("images grow as PIL lets them grow - also where the other axis shrinks") {
+TEST_CASE("resized_to enlarges images like PIL even if the other axis shrinks") {
   CHECK(resized(1, 3, 4, 5, 7) == Bytes{0,   13,  34,  56,  77,  98,  111, 40,  55,  77,  100, 123,
                                         146, 160, 101, 117, 142, 167, 192, 217, 233, 162, 179, 206,
                                         157, 108, 135, 153, 202, 220, 249, 151, 52,  81,  99});
@@ -60,7 +61,7 @@ TEST_CASE("images grow as PIL lets them grow - also where the other axis shrinks
                                         122, 160, 153, 127, 154, 153, 144, 129, 152, 161, 104, 151, 165, 98,  151,
                                         172, 115, 168, 168, 117, 161, 154, 125, 132, 139, 132, 103, 135, 133, 95});
 
-  // Many sizes. The sums are those of the pixels in the order of these loops, by PIL.
+  // Many sizes. The expected values are pixel sums from PIL, in the order of these loops.
   std::int64_t sum = 0, weighted = 0, place = 0;
   for (std::int64_t height = 1; height < 13; ++height) {
     for (std::int64_t width : {1, 2, 3, 5, 8, 13, 21}) {
@@ -79,7 +80,7 @@ TEST_CASE("images grow as PIL lets them grow - also where the other axis shrinks
   CHECK(weighted == 2464147009);
 }
 
-TEST_CASE("an image of one colour keeps it at every size") {
+TEST_CASE("resized_to keeps an image of one colour constant") {
   for (const std::uint8_t value : Bytes{0, 1, 127, 254, 255}) {
     const DecodedImage image{Shape{1, 13, 31}, Bytes(13 * 31, value)};
     for (std::int64_t size = 1; size <= 30; ++size) {
@@ -89,15 +90,15 @@ TEST_CASE("an image of one colour keeps it at every size") {
   }
 }
 
-TEST_CASE("colours become grey by the weights of BT.601 and grey becomes colour by repetition") {
-  // Image.fromarray(a).convert("L") of these and of the pattern
+TEST_CASE("with_channels converts RGB to grey by BT.601 weights and grey to RGB by repetition") {
+  // Expected: Image.fromarray(a).convert("L") of these pixels and of the pattern.
   const DecodedImage colours{Shape{3, 1, 6}, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 1, 1, 1, 0, 0, 1}};
   const DecodedImage grey = with_channels(colours, 1);
   CHECK(grey.shape == Shape{1, 1, 6});
   CHECK(grey.pixels == Bytes{76, 150, 29, 255, 1, 0});
   CHECK(with_channels(pattern_image(3, 2, 6), 1).pixels.back() == 108);
 
-  // All mixtures of 18 levels; the sums are those of
+  // All combinations of 18 levels. The expected sums are the output of
   //   a = np.stack(np.meshgrid(*[range(0, 256, 15)] * 3, indexing="ij"), -1).reshape(1, -1, 3).astype(np.uint8)
   //   L = np.asarray(Image.fromarray(a).convert("L")).ravel().astype(int)
   //   print(L.sum(), (L * (np.arange(len(L)) % 251)).sum())
@@ -120,7 +121,7 @@ TEST_CASE("colours become grey by the weights of BT.601 and grey becomes colour 
   CHECK(with_channels(grey, 1).pixels == grey.pixels);
 }
 
-TEST_CASE("what is no image or no size is refused") {
+TEST_CASE("with_channels and resized_to reject invalid images and sizes") {
   const DecodedImage image = pattern_image(1, 4, 4);
   CHECK(message_of([&] { resized_to(image, 0, 3); }) == "an image cannot have the size 0x3: both must be 1 or more");
   CHECK(message_of([&] { resized_to(image, 3, -1); }) == "an image cannot have the size 3x-1: both must be 1 or more");

@@ -1,9 +1,9 @@
-#include <minception/core/error.h>
-#include <minception/data/epoch_order.h>
-#include <minception/data/loader.h>
-#include <minception/tests/core/temporary_folder.h>
+#include "core/error.h"
+#include "data/loader.h"
+#include "data/sampler.h"
+#include "tests/core/temporary_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <atomic>
@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Samples that show their index, with something to do before each is read.
+/// Samples whose content encodes their index. Counts reads and calls `before` in each.
 class CountedSource final : public SampleSource {
  public:
   explicit CountedSource(
@@ -44,15 +44,15 @@ class CountedSource final : public SampleSource {
   Shape image_{2, 1, 3};
 };
 
-/// Waits until `expected` samples are read, and then for whether there will be more.
+/// Waits until `expected` samples are read, then 50 ms more; returns the number of reads.
 std::int64_t settled_reads(const CountedSource& source, std::int64_t expected) {
   for (int i = 0; i < 1000 && source.reads < expected; ++i) std::this_thread::sleep_for(10ms);
   std::this_thread::sleep_for(50ms);
   return source.reads;
 }
 
-/// Reads a pass to its end and compares every batch with what the order says.
-void check_pass(const CountedSource& source, const PassOrder& order, const LoaderOptions& options) {
+/// Reads a pass to its end and compares every batch with `order`.
+void check_pass(const CountedSource& source, const Sampler& order, const LoaderOptions& options) {
   Loader loader(source, order, options);
   for (std::int64_t position = order.position; position < source.size();) {
     CAPTURE(position);
@@ -76,8 +76,8 @@ void check_pass(const CountedSource& source, const PassOrder& order, const Loade
 
 }  // namespace
 
-TEST_CASE("a pass is what the order says whatever the threads and the queue") {
-  // Later samples are often read faster, so that threads overtake each other.
+TEST_CASE("a pass follows the sampler for any number of threads and any queue length") {
+  // Every fifth sample is slow, so that threads overtake each other.
   const CountedSource source(103, [](std::int64_t index) {
     if (index % 5 == 0) std::this_thread::sleep_for(200us);
   });
@@ -91,9 +91,9 @@ TEST_CASE("a pass is what the order says whatever the threads and the queue") {
   }
 }
 
-TEST_CASE("a pass that is taken up again gives the rest of it") {
+TEST_CASE("a pass from a position reads the rest of the pass") {
   const CountedSource source(50);
-  // 16 is where a pass of batches of 8 may have been left; 13 is not, and the batches begin there.
+  // 16 is a batch boundary of a pass in batches of 8, 13 is not; batches begin at the given position.
   for (std::int64_t position : {16, 13, 48, 49, 50}) {
     CAPTURE(position);
     const std::int64_t before = source.reads;
@@ -102,7 +102,7 @@ TEST_CASE("a pass that is taken up again gives the rest of it") {
   }
 }
 
-TEST_CASE("batches as large as the pass or larger or of one sample") {
+TEST_CASE("batches may have one sample or as many as the pass or more") {
   const CountedSource source(10);
   for (std::int64_t batch_size :
        {std::int64_t{1}, std::int64_t{9}, std::int64_t{10}, std::int64_t{11}, std::int64_t{0x7fffffffffffffff}}) {
@@ -116,7 +116,7 @@ TEST_CASE("a pass over no samples has no batches") {
   check_pass(source, {.batch_size = 4}, {});
 }
 
-TEST_CASE("threads run ahead as far as the queue allows and no further") {
+TEST_CASE("threads read ahead exactly as far as the queue allows") {
   for (int threads : {1, 3}) {
     for (std::size_t most_ahead : {0u, 1u, 4u}) {
       CAPTURE(threads, most_ahead);
@@ -125,14 +125,14 @@ TEST_CASE("threads run ahead as far as the queue allows and no further") {
       const auto buffers = static_cast<std::int64_t>(most_ahead) + threads;
       CHECK(settled_reads(source, 5 * buffers) == 5 * buffers);
       REQUIRE(loader.next() != nullptr);
-      CHECK(settled_reads(source, 5 * buffers) == 5 * buffers);  // the first batch still takes its place
+      CHECK(settled_reads(source, 5 * buffers) == 5 * buffers);  // the batch in use still occupies its slot
       REQUIRE(loader.next() != nullptr);
       CHECK(settled_reads(source, 5 * (buffers + 1)) == 5 * (buffers + 1));
     }
   }
 }
 
-TEST_CASE("buffers are used again and never grow") {
+TEST_CASE("batch buffers are reused") {
   const CountedSource source(1000);
   Loader loader(source, {.batch_size = 4}, {2, 3});
   std::set<const void*> addresses;
@@ -140,13 +140,13 @@ TEST_CASE("buffers are used again and never grow") {
   CHECK(addresses.size() == 5);
 }
 
-TEST_CASE("what cannot be read surfaces at its batch and not before") {
+TEST_CASE("next throws the error of a sample at the batch of that sample") {
   const CountedSource source(40, [](std::int64_t index) {
     require(index != 13, "sample 13 is damaged");
     require(index != 14, "sample 14 is damaged too");
     require(index != 27, "sample 27 is damaged");
   });
-  // Without a queue the batch after a damaged one comes in the same buffer.
+  // Without a queue the batch after a damaged one uses the same buffer.
   for (const LoaderOptions& options :
        {LoaderOptions{1, 0}, LoaderOptions{1, 6}, LoaderOptions{2, 1}, LoaderOptions{7, 6}}) {
     CAPTURE(options.threads, options.most_ahead);
@@ -163,14 +163,14 @@ TEST_CASE("what cannot be read surfaces at its batch and not before") {
   }
 }
 
-TEST_CASE("exceptions of other types pass through the loader too") {
+TEST_CASE("next rethrows exceptions of other types") {
   const CountedSource source(4, [](std::int64_t) { throw std::out_of_range("no such thing"); });
   Loader loader(source, {.batch_size = 4}, {});
   CHECK_THROWS_AS(loader.next(), std::out_of_range);
   CHECK(loader.next() == nullptr);
 }
 
-TEST_CASE("a loader that is left in mid-pass waits for one sample of each thread at most") {
+TEST_CASE("destroying a loader waits for at most one sample per thread") {
   const CountedSource source(100000, [](std::int64_t) { std::this_thread::sleep_for(20ms); });
   for (bool after_a_batch : {false, true}) {
     CAPTURE(after_a_batch);
@@ -180,7 +180,7 @@ TEST_CASE("a loader that is left in mid-pass waits for one sample of each thread
       while (source.reads == 0) std::this_thread::yield();
       return std::chrono::steady_clock::now();
     }();
-    // A whole batch would take 1000 s, the queue in the other case 10 samples.
+    // A whole batch would take 1000 s; in the other case the queue would take 10 samples.
     CHECK(std::chrono::steady_clock::now() - start < 5s);
     const std::int64_t reads = source.reads;
     std::this_thread::sleep_for(50ms);
@@ -188,7 +188,7 @@ TEST_CASE("a loader that is left in mid-pass waits for one sample of each thread
   }
 }
 
-TEST_CASE("a loader can be moved and replaced while its threads read") {
+TEST_CASE("a loader can be moved and assigned while its threads read") {
   const CountedSource first(40), second(1000, [](std::int64_t) { std::this_thread::sleep_for(1ms); });
   Loader loader(second, {.batch_size = 3}, {2, 2});
   REQUIRE(loader.next() != nullptr);
@@ -202,7 +202,7 @@ TEST_CASE("a loader can be moved and replaced while its threads read") {
   CHECK(moved.next() == nullptr);
 }
 
-TEST_CASE("the time spent waiting for batches is measured") {
+TEST_CASE("seconds_waited measures the time spent waiting for batches") {
   const CountedSource slow(6, [](std::int64_t) { std::this_thread::sleep_for(20ms); });
   Loader waiting(slow, {.batch_size = 2}, {1, 2});
   std::chrono::duration<double> in_next{};
@@ -212,7 +212,7 @@ TEST_CASE("the time spent waiting for batches is measured") {
     in_next += std::chrono::steady_clock::now() - start;
   }
   CHECK(waiting.seconds_waited() <= in_next.count());
-  CHECK(waiting.seconds_waited() > 0.5 * in_next.count());  // three waits, about equally long
+  CHECK(waiting.seconds_waited() > 0.5 * in_next.count());  // three waits of about equal length
   const CountedSource fast(6);
   Loader ready(fast, {.batch_size = 2}, {1, 4});
   settled_reads(fast, 6);
@@ -221,7 +221,7 @@ TEST_CASE("the time spent waiting for batches is measured") {
   CHECK(ready.seconds_waited() == 0.0);
 }
 
-TEST_CASE("samples in memory come with their pixels and labels") {
+TEST_CASE("MemorySource returns pixels and labels") {
   ImageDataset dataset;
   dataset.image = Shape{3, 1, 2};
   dataset.labels = {4, 2, 7};
@@ -244,9 +244,9 @@ TEST_CASE("samples in memory come with their pixels and labels") {
   CHECK(last->pixels == std::vector<std::uint8_t>{12, 13, 14, 15, 16, 17});
 }
 
-TEST_CASE("a loader refuses arguments that make no pass") {
+TEST_CASE("Loader rejects invalid arguments") {
   const CountedSource source(10);
-  const auto message = [&](const PassOrder& order, const LoaderOptions& options) {
+  const auto message = [&](const Sampler& order, const LoaderOptions& options) {
     return message_of([&] { Loader loader(source, order, options); });
   };
   CHECK(message({.batch_size = 0}, {}) == "batch size 0: a batch holds at least one sample");

@@ -1,8 +1,8 @@
-#include <minception/data/mnist.h>
-#include <minception/data/registry.h>
-#include <minception/tests/data/idx_files.h>
+#include "data/mnist.h"
+#include "data/registry.h"
+#include "tests/data/idx_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <string>
 
@@ -11,7 +11,7 @@ using namespace minception::testing;
 
 namespace {
 
-/// A data set of 3 + 2 images of 2x3: each way to write a file name once.
+/// A data set of 3 + 2 images of 2x3, with each variant of the file names once.
 void write_small(const TemporaryFolder& folder) {
   write_file(folder / "train-images-idx3-ubyte", idx_images(3, 2, 3, counted(18)));
   write_file(folder / "train-labels.idx1-ubyte", idx_labels(3, {7, 0, 9}));
@@ -27,7 +27,7 @@ std::string message_for(const std::filesystem::path& dir) {
 
 }  // namespace
 
-TEST_CASE("MNIST is read from files of any of its names") {
+TEST_CASE("load_mnist accepts all variants of the file names") {
   const TemporaryFolder folder;
   write_small(folder);
   const Dataset dataset = load_mnist(folder.path());
@@ -43,7 +43,7 @@ TEST_CASE("MNIST is read from files of any of its names") {
   CHECK(dataset.test.class_names == digits);
 }
 
-TEST_CASE("the name as published comes before the name with a dot and a plain file before a compressed one") {
+TEST_CASE("load_mnist prefers published names to names with a dot and plain to compressed files") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte.gz", gzipped(idx_labels(3, {1, 1, 1})));
@@ -52,13 +52,13 @@ TEST_CASE("the name as published comes before the name with a dot and a plain fi
   CHECK(load_mnist(folder.path()).train.labels == std::vector<std::int32_t>{2, 2, 2});
 }
 
-TEST_CASE("a missing folder and each missing file of MNIST are named with the way to get them") {
+TEST_CASE("a missing folder or file of MNIST is named and the error explains how to get it") {
   const TemporaryFolder folder;
   const std::string way =
       "; put the four files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
       "t10k-labels-idx1-ubyte.gz from https://ossci-datasets.s3.amazonaws.com/mnist/ into a folder and name it by "
       "--data-dir (no Debian package has them)";
-  CHECK(message_for(folder / "absent") == (folder / "absent").string() + ": there is no such folder" + way);
+  CHECK(message_for(folder / "absent") == (folder / "absent").string() + ": no such folder" + way);
   for (const std::string name : {"train-images-idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images-idx3-ubyte.gz",
                                  "t10k-labels.idx1-ubyte.gz"}) {
     write_small(folder);
@@ -70,15 +70,16 @@ TEST_CASE("a missing folder and each missing file of MNIST are named with the wa
   }
 }
 
-TEST_CASE("foreign and truncated files of MNIST are refused with their names") {
+TEST_CASE("foreign and truncated MNIST files are rejected with their names") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte", idx_images(3, 2, 3, counted(18)));
   CHECK_THAT(message_for(folder.path()), Catch::Contains("train-labels.idx1-ubyte: magic number 0x00000803"));
   write_small(folder);
   write_file(folder / "train-images-idx3-ubyte", idx_images(3, 2, 3, counted(17)));
-  CHECK_THAT(message_for(folder.path()), Catch::Contains("train-images-idx3-ubyte: the header says 18 bytes of data") &&
-                                             Catch::Contains("the file is truncated"));
+  CHECK_THAT(message_for(folder.path()),
+             Catch::Contains("train-images-idx3-ubyte: the header declares 18 bytes of data") &&
+                 Catch::Contains("the file is truncated"));
   write_small(folder);
   const std::string whole = gzipped(idx_labels(2, {1, 2}));
   write_file(folder / "t10k-labels.idx1-ubyte.gz", whole.substr(0, whole.size() - 4));
@@ -86,7 +87,7 @@ TEST_CASE("foreign and truncated files of MNIST are refused with their names") {
              Catch::Contains("t10k-labels.idx1-ubyte.gz: ") && Catch::Contains("truncated"));
 }
 
-TEST_CASE("parts of MNIST that do not belong together and labels that are no digits are refused") {
+TEST_CASE("MNIST parts that do not match and labels above 9 are rejected") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte", idx_labels(2, {7, 0}));
@@ -99,14 +100,14 @@ TEST_CASE("parts of MNIST that do not belong together and labels that are no dig
   CHECK_THAT(message_for(folder.path()), Catch::Contains("label 10 at index 2: the classes are 0 to 9"));
 }
 
-TEST_CASE("the registry knows MNIST and that its folder has to be named") {
+TEST_CASE("load_dataset reads MNIST and the error without a folder explains how to get it") {
   const TemporaryFolder folder;
   write_small(folder);
   CHECK(load_dataset("mnist", folder.path()).train.size() == 3);
   CHECK(default_data_dir("mnist") == "/usr/share/datasets/mnist");
   if (!std::filesystem::exists(default_data_dir("mnist"))) {
-    CHECK_THAT(message_of([] { load_dataset("mnist"); }),
-               Catch::StartsWith("/usr/share/datasets/mnist: there is no such folder; ") &&
-                   Catch::Contains("name it by --data-dir"));
+    CHECK_THAT(
+        message_of([] { load_dataset("mnist"); }),
+        Catch::StartsWith("/usr/share/datasets/mnist: no such folder; ") && Catch::Contains("name it by --data-dir"));
   }
 }

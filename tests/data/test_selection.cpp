@@ -1,10 +1,10 @@
-/// Parts of data sets are the same whether the rest was read or not, and the rest is not looked at.
+/// A selection gives the same samples as reducing the whole data set, and does not read the rest.
 
-#include <minception/data/registry.h>
-#include <minception/tests/data/cifar10_files.h>
-#include <minception/tests/data/idx_files.h>
+#include "data/registry.h"
+#include "tests/data/cifar10_files.h"
+#include "tests/data/idx_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <map>
@@ -22,7 +22,7 @@ void append(ImageDataset& to, const ImageDataset& from, std::int64_t index) {
   to.labels.push_back(from.labels[static_cast<std::size_t>(index)]);
 }
 
-/// The whole data set, cut down afterwards. `by_class`: images are held out evenly spaced over the classes one by one.
+/// Reference: reduces the whole data set. `by_class`: hold out images evenly spaced over images sorted by class.
 Dataset cut(const Dataset& dataset, const Selection& selection, bool by_class) {
   const std::int64_t n = dataset.train.size(), held = selection.hold_out;
   std::vector<std::int64_t> order;
@@ -38,10 +38,10 @@ Dataset cut(const Dataset& dataset, const Selection& selection, bool by_class) {
   }
   const auto fill = [&](ImageDataset& part, const ImageDataset& from, std::vector<std::int64_t> indices,
                         std::int64_t limit) {
-    std::map<std::int64_t, int> place;  // in its class
+    std::map<std::int64_t, int> place;  // position in its class
     std::map<std::int32_t, int> seen;
     for (const std::int64_t i : indices) place[i] = seen[from.labels[static_cast<std::size_t>(i)]]++;
-    if (by_class) {  // the classes take turns
+    if (by_class) {  // interleave the classes
       std::stable_sort(indices.begin(), indices.end(), [&](auto a, auto b) { return place[a] < place[b]; });
     }
     part = {.image = from.image, .pixels = {}, .labels = {}, .class_names = from.class_names};
@@ -76,7 +76,7 @@ const std::vector<Selection> kSelections = {{},
                                             {.hold_out = 5, .train = 6, .test = 2},
                                             {.train = 15, .test = 3}};
 
-/// 15 images for training and 3 for testing in MNIST's files, all different.
+/// MNIST files with 15 training and 3 test images, all different.
 void write_mnist(const fs::path& folder) {
   fs::create_directories(folder);
   for (const auto& [name, count, first] : {std::tuple{"train", 15u, 0}, {"t10k", 3u, 100}}) {
@@ -92,7 +92,7 @@ void write_mnist(const fs::path& folder) {
 
 std::string grey_file(int value) { return "P5 1 1 255\n" + std::string(1, static_cast<char>(value)); }
 
-/// 15 images for training, the classes in turn, and 3 for testing.
+/// An image folder with 15 training images, interleaved by class, and 3 test images.
 void write_folder(const fs::path& folder) {
   for (const char* part : {"train", "test"}) {
     for (const char* name : {"a", "b", "c"}) fs::create_directories(folder / part / name);
@@ -108,7 +108,7 @@ void write_folder(const fs::path& folder) {
 
 }  // namespace
 
-TEST_CASE("a selection is the whole data set cut down") {
+TEST_CASE("a selection equals the reduced whole data set") {
   const TemporaryFolder folder;
   write_mnist(folder / "mnist");
   write_files(folder / "cifar-binary", cifar10_binary());
@@ -136,7 +136,7 @@ TEST_CASE("a selection is the whole data set cut down") {
   }
 }
 
-TEST_CASE("images of a folder that are not used are not decoded") {
+TEST_CASE("unselected images of a folder are not decoded") {
   const TemporaryFolder folder;
   write_folder(folder.path());
   std::int64_t decoded = 0;
@@ -151,12 +151,12 @@ TEST_CASE("images of a folder that are not used are not decoded") {
   CHECK(count({.train = 5, .test = 1}) == 5 + 1);
   CHECK(count({.hold_out = 4}) == 11 + 4 + 3);
   CHECK(count({.hold_out = 4, .train = 2, .test = 2}) == 2 + 2 + 2);
-  write_file(folder / "train/c/1", "no image");  // the sixth
+  write_file(folder / "train/c/1", "no image");  // the sixth image
   CHECK(count({.train = 5}) == 8);
-  CHECK_THAT(message_of([&] { count({.train = 6}); }), Catch::Contains("train/c/1: this is no image"));
+  CHECK_THAT(message_of([&] { count({.train = 6}); }), Catch::Contains("train/c/1: not an image of a known format"));
 }
 
-TEST_CASE("images and labels of published data sets that are not used are not looked at") {
+TEST_CASE("unselected images and labels of published data sets are not checked") {
   const TemporaryFolder folder;
   write_mnist(folder / "mnist");
   const fs::path labels = folder / "mnist/train-labels-idx1-ubyte";

@@ -1,14 +1,14 @@
-#include <minception/data/subset.h>
-#include <minception/tests/data/idx_files.h>
+#include "data/subset.h"
+#include "tests/data/idx_files.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 using namespace minception::testing;
 
 namespace {
 
-/// Images of 1x2 whose pixels are their index, and 100 more.
+/// Images of 1x2 with pixels {index, 100 + index}.
 ImageDataset numbered(std::vector<std::int32_t> labels) {
   ImageDataset dataset = {
       .image = {1, 1, 2}, .pixels = {}, .labels = std::move(labels), .class_names = {"a", "b", "c", "d"}};
@@ -24,12 +24,12 @@ using Pixels = std::vector<std::uint8_t>;
 
 }  // namespace
 
-/// Moves `count` of the training images to validation.
+/// Moves `count` training images to validation.
 void hold_out(Dataset& dataset, std::int64_t count) {
   keep_selected(dataset, {.hold_out = count}, dataset.train.size(), dataset.test.size());
 }
 
-TEST_CASE("what is held out is evenly spaced, and is not trained on") {
+TEST_CASE("hold_out takes evenly spaced images out of the training images") {
   Dataset dataset = {.name = "numbers", .train = numbered({0, 0, 1, 1, 2, 2, 3, 3}), .test = numbered({3})};
   SECTION("every second") {
     hold_out(dataset, 4);
@@ -54,7 +54,7 @@ TEST_CASE("what is held out is evenly spaced, and is not trained on") {
   CHECK(dataset.test.labels == Labels{3});
 }
 
-TEST_CASE("what cannot be held out is said, and nothing is changed") {
+TEST_CASE("an invalid hold_out is rejected and leaves the data set unchanged") {
   Dataset dataset = {.name = "numbers", .train = numbered({0, 1, 2}), .test = numbered({3})};
   for (const std::int64_t count : {3, 4, -1}) {
     CHECK_THAT(message_of([&] { hold_out(dataset, count); }), Catch::Contains("of 3 training images: 1 to 2 can be"));
@@ -63,7 +63,7 @@ TEST_CASE("what cannot be held out is said, and nothing is changed") {
   CHECK(dataset.test.size() == 1);
 }
 
-TEST_CASE("a fraction is rounded, takes one image at least and leaves one") {
+TEST_CASE("validation_fraction is rounded and takes and leaves at least one image") {
   for (const auto& [fraction, expected] :
        std::vector<std::pair<double, std::size_t>>{{0.0, 0}, {0.01, 1}, {0.2, 2}, {0.25, 3}, {0.99, 9}}) {
     const SelectedSamples selected = select({.validation_fraction = fraction}, 10, 4);
@@ -75,7 +75,7 @@ TEST_CASE("a fraction is rounded, takes one image at least and leaves one") {
              Catch::Contains("--validation-fraction 0.5: there are only 1 training images"));
 }
 
-TEST_CASE("classes are kept under new labels, in the order in which they are named") {
+TEST_CASE("keep_classes assigns labels in the given order") {
   const ImageDataset kept = keep_classes(numbered({0, 3, 1, 3, 2}), Labels{3, 1});
   CHECK(kept.labels == Labels{0, 1, 0});
   CHECK(kept.pixels == Pixels{1, 101, 2, 102, 3, 103});
@@ -83,7 +83,7 @@ TEST_CASE("classes are kept under new labels, in the order in which they are nam
   CHECK(kept.image == Shape{1, 1, 2});
 }
 
-TEST_CASE("classes that are not there are refused") {
+TEST_CASE("keep_classes rejects unknown and repeated classes") {
   const ImageDataset dataset = numbered({0, 1});
   CHECK_THAT(message_of([&] {
                keep_classes(dataset, Labels{0, 4});
@@ -94,7 +94,7 @@ TEST_CASE("classes that are not there are refused") {
   CHECK_THAT(message_of([&] { keep_classes(dataset, Labels{}); }), Catch::Contains("no class is named"));
 }
 
-TEST_CASE("the first images of each class are kept, in their order") {
+TEST_CASE("keep_per_class keeps the first images of each class in their order") {
   const ImageDataset dataset = numbered({0, 3, 1, 3, 2, 0, 1, 2, 1});
   const ImageDataset kept = keep_per_class(dataset, 1);
   CHECK(kept.labels == Labels{0, 3, 1, 2});

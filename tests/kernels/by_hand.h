@@ -1,12 +1,12 @@
 #pragma once
-/// Small operations written out as lists of numbers, run on `reference` in double.
+/// Helpers for values worked out by hand: operands are lists of numbers, `reference` computes in double.
 
-#include <minception/kernels/backend.h>
+#include "kernels/backend.h"
 
-#include <minception/tests/catch.h>
 #include <cmath>
 #include <limits>
 #include <vector>
+#include "tests/catch.h"
 
 namespace minception::by_hand {
 
@@ -15,7 +15,7 @@ using Numbers = std::vector<double>;
 inline const double kNaN = std::nan("");
 inline const double kInfinity = std::numeric_limits<double>::infinity();
 
-/// A list of numbers, in the order of memory (channels last), as a tensor.
+/// A tensor view of numbers in memory order (channels-last).
 inline Tensor view(Numbers& numbers, Shape shape) { return Tensor(shape, DType::f64, numbers.data()); }
 template <class T>
 inline Tensor view(std::vector<T>& numbers, Shape shape) {

@@ -1,9 +1,9 @@
 #pragma once
-/// What the case tables cannot hold, for any backend: casts between types bit by bit, counts of NaN and infinities.
+/// Checks for any backend that the case tables cannot express: casts bit by bit, counts of NaN and infinities.
 
-#include <minception/kernels/backend.h>
+#include "kernels/backend.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -50,7 +50,7 @@ std::vector<To> cast_on(Backend& backend, const std::vector<From>& values) {
 inline bool is_nan(bf16 value) { return (value.bits & 0x7fffu) > 0x7f80u; }
 
 inline void check_casts(Backend& backend) {
-  // Every bf16 is a float, and comes back as it was.
+  // bf16 -> f32 -> bf16 is the identity for every bf16.
   std::vector<bf16> all(0x10000);
   for (std::size_t i = 0; i < all.size(); ++i) all[i].bits = static_cast<std::uint16_t>(i);
   const std::vector<float> widened = cast_on<float>(backend, all);
@@ -74,8 +74,8 @@ inline void check_casts(Backend& backend) {
   const Rounding roundings[] = {
       {0x3f800000, 0x3f80}, {0x3f807fff, 0x3f80}, {0x3f808000, 0x3f80},  // a tie, down to even
       {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82},                        // a tie, up to even
-      {0xbf818000, 0xbf82}, {0x3fff8000, 0x4000},                        // into the next binade
-      {0x7f7fffff, 0x7f80},                                              // beyond the largest: infinity
+      {0xbf818000, 0xbf82}, {0x3fff8000, 0x4000},                        // rounds up to the next binade
+      {0x7f7fffff, 0x7f80},                                              // overflow to infinity
       {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x80000000, 0x8000}, {0x00000001, 0x0000},
       {0x00008000, 0x0000}, {0x00008001, 0x0001}, {0x80018000, 0x8002},  // subnormal
   };
@@ -92,7 +92,7 @@ inline void check_casts(Backend& backend) {
     }
   }
 
-  // Between slices: two images of 3 pixels, 4 channels of 7 and of 12.
+  // Slice to slice: two images of 3 pixels, 4 of 7 channels to 4 of 12.
   std::vector<float> wide(6 * 7);
   for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<float>(i) / 8.0f;
   const OnDevice<float> x(backend, wide);
@@ -109,7 +109,7 @@ inline void check_casts(Backend& backend) {
   }
 }
 
-/// fill in bf16 rounds its value.
+/// fill rounds its value to bf16.
 inline void check_bf16_fill(Backend& backend) {
   const OnDevice<bf16> y(backend, std::vector<bf16>(19));
   Fill op;
@@ -130,12 +130,12 @@ inline void check_norms_of_what_is_not_finite(Backend& backend) {
   values[5] = -nan;
   values[10] = -infinity;
   values[19999] = infinity;
-  values[20] = values[21] = 1e30f;  // whose squares a float cannot hold
+  values[20] = values[21] = 1e30f;  // their squares overflow f32
   values[30] = values[31] = 1e-30f;
   const OnDevice<float> x(backend, values);
   const OnDevice<float> y(backend, std::vector<float>(12, -1.0f));
-  SegmentNorms op;
-  op.segments = {{0, 3}, {3, 3}, {8, 0}, {10, 10000 - 10, 1.0, 0.0, false}, {10000, 10000}, {20000, 0}};
+  GroupNorms op;
+  op.groups = {{0, 3}, {3, 3}, {8, 0}, {10, 10000 - 10, 1.0, 0.0, false}, {10000, 10000}, {20000, 0}};
   op.x = x.flat();
   op.y = y.tensor({6, 2});
   const Buffer workspace = backend.allocate(backend.plan(op).workspace);
@@ -154,7 +154,7 @@ inline void check_norms_of_what_is_not_finite(Backend& backend) {
   CHECK(norms[10] == 0.0f);
   CHECK(norms[11] == 0.0f);
 
-  op.segments = {{20, 2}, {30, 2}};
+  op.groups = {{20, 2}, {30, 2}};
   op.y = y.tensor({6, 2}).first(2);
   backend.run(op, {workspace.data(), backend.plan(op).workspace});
   norms = y.read();
@@ -164,7 +164,7 @@ inline void check_norms_of_what_is_not_finite(Backend& backend) {
   CHECK(norms[3] == 0.0f);
 }
 
-/// All of them.
+/// Runs all checks above.
 inline void check_conversions(Backend& backend) {
   check_casts(backend);
   check_bf16_fill(backend);

@@ -1,13 +1,13 @@
 #pragma once
-/// The tests are tested, for any backend whose memory the host can reach: every planted fault must fail at least one
-/// case of its operation.
+/// Mutation tests for any backend with host-accessible memory: every planted fault must fail at least one case of its
+/// operation.
 
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/forwarding_backend.h>
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/mutations.h>
+#include "tests/cases/case.h"
+#include "tests/kernels/forwarding_backend.h"
+#include "tests/kernels/harness.h"
+#include "tests/kernels/mutations.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <functional>
@@ -17,7 +17,7 @@ namespace minception {
 
 using MakeBackend = std::function<std::unique_ptr<Backend>()>;
 
-/// A backend that finds workspace by itself, as faults call operations that nobody planned.
+/// A backend that allocates its own workspace, because faults run operations that were not planned.
 inline std::unique_ptr<Backend> with_own_workspace(std::unique_ptr<Backend> inner) {
   return std::make_unique<ForwardingBackend>(std::move(inner), [](const Operation& op, Backend& backend) {
     const std::size_t bytes = backend.plan(op).workspace;
@@ -27,7 +27,7 @@ inline std::unique_ptr<Backend> with_own_workspace(std::unique_ptr<Backend> inne
   });
 }
 
-/// The cases of an operation, small ones first: most faults show in any of them.
+/// The cases of an operation, smallest first, to save time: most faults fail in any case.
 inline std::vector<Case> smallest_first(const std::string& operation) {
   std::vector<std::pair<std::int64_t, Case>> sized;
   for (Case& test_case : all_cases()) {
@@ -43,8 +43,9 @@ inline std::vector<Case> smallest_first(const std::string& operation) {
   return cases;
 }
 
-/// In f32 no fault may throw, which would prove nothing about the comparison. Not planted in bf16: faults that round to
-/// bf16, which are none there, and those that throw, as they compute on the host in float.
+/// In f32 no fault may throw, because a throw does not test the comparison. In bf16, faults that round to bf16 are
+/// skipped, as they change no value, and faults that throw do not count as planted, as they compute on the host in
+/// float.
 inline void check_mutations(const MakeBackend& make, const std::vector<Mutation>& mutations,
                             const Precision& precision = kF32) {
   std::size_t planted = 0;

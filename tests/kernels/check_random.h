@@ -1,11 +1,12 @@
 #pragma once
-/// Random cases on some backends in turn. The environment chooses them: MINCEPTION_RANDOM_SEED (1), MINCEPTION_RANDOM_FIRST
-/// (0), MINCEPTION_RANDOM_COUNT (1000), MINCEPTION_RANDOM_OPERATION (a part of names; all).
+/// Random cases on several backends. Environment variables and defaults: MINCEPTION_RANDOM_SEED (1),
+/// MINCEPTION_RANDOM_FIRST (0), MINCEPTION_RANDOM_COUNT (1000), MINCEPTION_RANDOM_OPERATION (part of an operation's
+/// name; default: all).
 
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/random_cases.h>
+#include "tests/kernels/harness.h"
+#include "tests/kernels/random_cases.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstdlib>
 #include <memory>
@@ -19,8 +20,8 @@ inline std::string random_setting(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
-/// Rounding alone exceeds the tolerance where an operand of few values happens to cancel. Then other values of the same
-/// case decide, twice.
+/// Rounding can exceed the tolerance if an operand with few values cancels. The case is then retried with other values,
+/// up to twice.
 inline CheckResult check_random_case(Backend& backend, Case drawn, const Precision& precision, const Ways& ways) {
   CheckResult result = check_case(backend, drawn, precision, ways);
   for (int again = 0; again < 2 && !result.passed && result.message.find(" is off by ") != std::string::npos; ++again) {
@@ -30,7 +31,7 @@ inline CheckResult check_random_case(Backend& backend, Case drawn, const Precisi
   return result;
 }
 
-/// `make` makes the backends, again after every hundred cases, as the cpu backend keeps its primitives.
+/// `make` creates the backends, anew after every hundred cases because the cpu backend caches its primitives.
 template <class Make>
 void check_random_cases(Make&& make, const std::vector<Precision>& precisions, const Ways& ways) {
   const std::string operation = random_setting("OPERATION", "");

@@ -1,11 +1,11 @@
 #pragma once
-/// What the case tables cannot hold, for any backend: averages of very different numbers, which NaN wins a pool, dropped
-/// NaN; and for backends on the host, which settings are refused.
+/// Checks that the case tables cannot express. For any backend: averages of numbers of very different magnitude, NaN in
+/// pools and dropout. For backends on the host: rejected settings.
 
-#include <minception/kernels/backend.h>
-#include <minception/tests/kernels/check_conversions.h>
+#include "kernels/backend.h"
+#include "tests/kernels/check_conversions.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -13,15 +13,15 @@
 
 namespace minception {
 
-/// Adam's moments and averages of weights forget what they have to, however large it was.
+/// Where the decay is 0, Adam's moments and the average of ema_update keep no residue of old values, however large.
 inline void check_moving_averages(Backend& backend) {
-  constexpr std::int64_t kCount = 67;  // vectors and a rest
+  constexpr std::int64_t kCount = 67;  // vectors and a remainder
   const std::vector<float> small(kCount, 1e-3f), large(kCount, 3e7f);
   for (const double beta2 : {0.0, 0.25}) {
     const OnDevice<float> g(backend, small), w(backend, small), m(backend, large), v(backend, large);
     const OnDevice<std::int64_t> step(backend, {5});
     const OnDevice<float> schedule(backend, {0.5f, 0.0f});
-    AdamStep adam{.beta2 = beta2, .epsilon = 0.0, .segments = {{0, kCount}}};
+    AdamStep adam{.beta2 = beta2, .epsilon = 0.0, .groups = {{0, kCount}}};
     adam.step = step.flat();
     adam.schedule = schedule.flat();
     adam.g = g.flat();
@@ -45,11 +45,11 @@ inline void check_moving_averages(Backend& backend) {
   CHECK(average.read() == small);
 }
 
-/// In every window of two pixels or more the first NaN wins; its tap is named and y is NaN.
+/// The first NaN of a window wins: argmax is its window index and y is NaN.
 template <class T>
 void check_first_nan_wins_pool(Backend& backend) {
   const T nan(std::numeric_limits<float>::quiet_NaN()), negative_nan(-std::numeric_limits<float>::quiet_NaN());
-  constexpr std::int64_t kChannels = 9;  // a vector and a rest
+  constexpr std::int64_t kChannels = 9;  // a vector and a remainder
   for (const auto& pixels :
        {std::vector<T>{T(1.0f), nan, T(5.0f), negative_nan}, std::vector<T>{T(7.0f), negative_nan, T(5.0f), nan}}) {
     std::vector<T> values;
@@ -67,7 +67,7 @@ void check_first_nan_wins_pool(Backend& backend) {
   }
 }
 
-/// 0 * NaN is NaN in what is dropped, forward and backward.
+/// Dropout multiplies dropped elements by 0, forward and backward: NaN stays NaN, and infinity becomes NaN.
 inline void check_dropped_nan(Backend& backend) {
   constexpr std::int64_t kCount = 64;
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
@@ -83,7 +83,7 @@ inline void check_dropped_nan(Backend& backend) {
       CHECK_FALSE(std::isfinite(result));
       nan += std::isnan(result);
     }
-    CHECK(nan > 10);  // of an infinity, those that are dropped
+    CHECK(nan > 10);  // for infinity: the dropped elements
     DropoutBackward backward{.attributes = forward.attributes};
     backward.position = forward.position;
     backward.dy = forward.x;
@@ -100,19 +100,19 @@ inline void check_values(Backend& backend, bool bf16_too) {
   check_dropped_nan(backend);
 }
 
-/// Word by word, and w stays as it was.
+/// Settings are rejected with the exact message, and w keeps its values.
 inline void check_refused_settings(Backend& backend) {
   const OnDevice<float> buffer(backend, {4.0f, 4.0f});
   const auto run = [&](std::int64_t number, float rate, float momentum, bool adam) {
     const OnDevice<std::int64_t> step(backend, {number});
     const OnDevice<float> schedule(backend, {rate, momentum}), moments(backend, {1.0f, 1.0f});
     if (adam) {
-      AdamStep op{.segments = {{0, 2}}, .step = step.flat(), .schedule = schedule.flat(), .g = moments.flat()};
+      AdamStep op{.groups = {{0, 2}}, .step = step.flat(), .schedule = schedule.flat(), .g = moments.flat()};
       op.w = buffer.flat();
       op.m = op.v = moments.flat();
       return backend.run(op);
     }
-    SgdStep op{.segments = {{0, 2}}, .schedule = schedule.flat(), .g = moments.flat(), .w = buffer.flat()};
+    SgdStep op{.groups = {{0, 2}}, .schedule = schedule.flat(), .g = moments.flat(), .w = buffer.flat()};
     op.v = moments.flat();
     backend.run(op);
   };
@@ -136,7 +136,7 @@ inline void check_refused_settings(Backend& backend) {
   CHECK(buffer.read() == std::vector<float>{4.0f, 4.0f});
 }
 
-/// A gradient for a tap that the kernel does not have is refused.
+/// max_pool2d_backward rejects an argmax outside of the window and keeps dx.
 inline void check_refused_argmax(Backend& backend, const char* message) {
   const OnDevice<float> dy(backend, {1.0f}), dx(backend, {4.0f, 4.0f, 4.0f, 4.0f});
   const OnDevice<std::uint8_t> argmax(backend, {4});

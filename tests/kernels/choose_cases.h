@@ -1,7 +1,7 @@
 #pragma once
-/// Which cases a test runs.
+/// Selection of the cases that a test runs.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
 #include <cstdlib>
 #include <map>
@@ -9,8 +9,8 @@
 
 namespace minception {
 
-/// All cases, or those whose label contains the environment variable MINCEPTION_CASE: a failure names the
-/// value that runs its case alone.
+/// All cases, or those whose label contains the environment variable MINCEPTION_CASE. The message of a failure gives
+/// the value that runs only its case.
 inline std::vector<Case> chosen_cases() {
   std::vector<Case> cases = all_cases();
   if (const char* wanted = std::getenv("MINCEPTION_CASE")) {
@@ -20,7 +20,7 @@ inline std::vector<Case> chosen_cases() {
   return cases;
 }
 
-/// A few small cases per operation, for checks that run each of them many times.
+/// A few small cases per operation, for checks that run each case many times.
 inline std::vector<Case> small_cases() {
   constexpr std::int64_t kElements = 12000;
   constexpr int kPerOperation = 12;

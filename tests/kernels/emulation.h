@@ -1,9 +1,9 @@
 #pragma once
-/// What an emulated GPU is free to choose, and a real one chooses by itself: in which order threads take turns, when
-/// asynchronous copies land, how many cores of the host share the blocks. No result may depend on it.
+/// Execution orders of the emulated GPU: order of threads, completion of asynchronous copies, number of OS threads that
+/// share the blocks. Results must not depend on them.
 
 #if defined(MINCEPTION_EMULATED)
-#include <minception/kernels/simt/executor.h>
+#include "simt/executor.h"
 #endif
 
 namespace minception {
@@ -32,7 +32,7 @@ inline constexpr EmulatedOrder kEmulatedOrders[] = {
     {"in random order on two cores with eager copies", simt::Order::random, simt::CopyLanding::eager, 2, 2},
 };
 
-/// Restores the settings that it finds.
+/// The destructor restores the settings.
 class EmulatedOrderScope {
  public:
   EmulatedOrderScope() : before_(simt::settings()) {}
@@ -47,7 +47,7 @@ class EmulatedOrderScope {
 
 #else
 
-/// A GPU is asked several times.
+/// On a real GPU the order cannot be chosen: every case runs several times.
 struct EmulatedOrder {
   const char* name;
   void apply() const {}

@@ -1,5 +1,5 @@
-#include <minception/core/error.h>
-#include <minception/tests/kernels/guarded_memory.h>
+#include "tests/kernels/guarded_memory.h"
+#include "core/error.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 namespace minception {
 namespace {
 
-std::array<const GuardedMemory*, 64> live_memory = {};  // a signal handler reads it
+std::array<const GuardedMemory*, 64> live_memory = {};  // read by the signal handler
 char reported_label[800];
 struct sigaction handler_before;
 
@@ -35,7 +35,7 @@ void report_stray_access(int, siginfo_t* info, void*) {
   line[std::min<std::size_t>(static_cast<std::size_t>(length), sizeof line - 1)] = '\n';
   const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(length) + 1, sizeof line);
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line, bytes);
-  sigaction(SIGSEGV, &handler_before, nullptr);  // the access is repeated, and the handler before gets it
+  sigaction(SIGSEGV, &handler_before, nullptr);  // the repeated access goes to the previous handler
 }
 
 }  // namespace

@@ -1,23 +1,22 @@
 #pragma once
-/// Host memory between two pages that must not be touched. An access beyond it ends the process at once, and the case that
-/// was running is named.
+/// Host memory between two inaccessible pages. A stray access ends the process at once and reports the running case.
 
 #include <cstddef>
 #include <string>
 
 namespace minception {
 
-/// Where the memory of a case lies.
+/// Placement of the memory of a case.
 enum class Placement {
   allocated,      ///< as the backend allocates it
-  ends_at_page,   ///< its last byte is the last one before an untouchable page; host memory only
+  ends_at_page,   ///< its last byte is the last one before an inaccessible page; host memory only
   begins_at_page  ///< its first byte is the first one after such a page; host memory only
 };
 
 class GuardedMemory {
  public:
-  /// `name` for the report. The address is a multiple of `alignment`: where `bytes` is none, fewer than `alignment` bytes
-  /// follow in front of the page.
+  /// `name` is for the report. The address is a multiple of `alignment`; if `bytes` is not, fewer than `alignment`
+  /// bytes lie between the end and the page.
   GuardedMemory(std::string name, std::size_t bytes, Placement placement, std::size_t alignment = 1);
   ~GuardedMemory();
   GuardedMemory(const GuardedMemory&) = delete;
@@ -25,8 +24,8 @@ class GuardedMemory {
 
   std::byte* data() const { return data_; }
   const std::string& name() const { return name_; }
-  /// Bytes from the end of the memory to `address`, negative from its beginning; 0 where `address` is in none of its two
-  /// pages.
+  /// Past the end: bytes from the end, plus 1. Before the beginning: bytes from the beginning, negative. 0 if `address`
+  /// is inside the memory or outside of the mapping.
   std::ptrdiff_t distance(const void* address) const;
 
  private:
@@ -37,8 +36,8 @@ class GuardedMemory {
   std::size_t bytes_ = 0;
 };
 
-/// As long as it lives, a stray access prints one line before the process dies of it: "<label>: 12 bytes past the end of
-/// workspace". One at a time.
+/// During its lifetime, a stray access prints one line before it ends the process: "<label>: stray access, 12 bytes
+/// past the end of workspace". One object at a time.
 class StrayAccessReport {
  public:
   explicit StrayAccessReport(const std::string& label);

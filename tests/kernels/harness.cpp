@@ -1,5 +1,5 @@
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "tests/kernels/harness.h"
+#include "tests/kernels/staged_case.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 namespace minception {
 namespace {
 
-/// Relative norm per tensor within which f32 results of one operation agree with `reference` in double.
+/// Relative tolerance of f32 results: norm of the error over the norm of `reference` in double, per tensor.
 constexpr double kTolerance = 2e-5;
 
 double norm(const std::vector<double>& values) {
@@ -22,14 +22,14 @@ double distance(std::vector<double> a, const std::vector<double>& b) {
   return norm(a);
 }
 
-/// What an operand holds after the operation.
+/// Expected values of an operand after the operation.
 struct Expectation {
   std::vector<double> values;
   double norm = 0.0;
   double allowed_error = 0.0;
 };
 
-/// What `reference` in double makes of the inputs: one list per operand, empty where it is only read.
+/// Results of `reference` in double: one list per operand, empty for inputs.
 Values computed_by_reference(const Operation& operation, const Values& inputs) {
   const auto reference = make_reference_backend();
   StagedCase stage(*reference, operation, DType::f64, inputs);
@@ -41,8 +41,8 @@ Values computed_by_reference(const Operation& operation, const Values& inputs) {
   return results;
 }
 
-/// One per operand. A backend may round the factors of a product or leave them as they are: the larger deviation counts,
-/// as in a small tensor roundings may happen to cancel.
+/// One per operand. A backend may or may not round the factors of a product. The larger deviation counts, because
+/// rounding errors can cancel in a small tensor.
 std::vector<Expectation> expectations(const Operation& operation, const Values& inputs, const Precision& precision) {
   const Values exact = computed_by_reference(operation, inputs);
   const Values narrow_inputs = round_factors(operation, inputs, precision.factors);
@@ -65,7 +65,7 @@ std::vector<Expectation> expectations(const Operation& operation, const Values& 
   return expected;
 }
 
-/// Where an operand departs from what is expected, in words; "" where it does not.
+/// Describes the difference of operand k from its expectation; "" if there is none.
 std::string compare(const Case& test_case, const StagedCase& stage, const Expectation& expectation,
                     const std::vector<double>& initial, std::size_t k) {
   const std::vector<double> actual = stage.read(k);
@@ -117,13 +117,13 @@ std::string compare_all(const Case& test_case, const StagedCase& stage, const st
   return "";
 }
 
-/// The operation with its operand `packed`; false if it has none.
-bool with_packed(Operation& operation, const Tensor& packed, bool refresh) {
+/// Sets the operand `prepacked` of the operation; false if it has no such operand.
+bool with_prepacked(Operation& operation, const Tensor& prepacked, bool refresh) {
   return std::visit(
       [&](auto& op) {
-        if constexpr (requires { op.packed; }) {
-          op.packed = packed;
-          op.refresh_packed = refresh;
+        if constexpr (requires { op.prepacked; }) {
+          op.prepacked = prepacked;
+          op.refresh_prepacked = refresh;
           return true;
         }
         return false;
@@ -131,24 +131,24 @@ bool with_packed(Operation& operation, const Tensor& packed, bool refresh) {
       operation);
 }
 
-/// Runs with weights packed in this run, then with those packed in the run before.
-std::string check_packed(Backend& backend, const Case& test_case, StagedCase& stage,
-                         const std::vector<Expectation>& expected, const Values& values) {
-  const std::size_t bytes = backend.plan(stage.operation()).packed;
+/// Runs once with refresh_prepacked, then with the weights prepacked by that run.
+std::string check_prepacked(Backend& backend, const Case& test_case, StagedCase& stage,
+                            const std::vector<Expectation>& expected, const Values& values) {
+  const std::size_t bytes = backend.plan(stage.operation()).prepacked;
   if (bytes == 0) return "";
   const bool allocated = stage.placement() == Placement::allocated;
   const Buffer buffer = allocated ? backend.allocate(bytes) : Buffer();
-  const GuardedMemory guarded("packed", bytes, stage.placement(), 64);
+  const GuardedMemory guarded("prepacked", bytes, stage.placement(), 64);
   void* const memory = allocated ? buffer.data() : guarded.data();
   const std::vector<std::byte> garbage(bytes, std::byte{0xff});
   backend.copy_to_device(memory, garbage.data(), bytes);
-  const Tensor packed(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory, backend.device());
+  const Tensor prepacked(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory, backend.device());
   for (const bool refresh : {true, false}) {
     Operation operation = stage.operation();
-    if (!with_packed(operation, packed, refresh)) return "asks for packed weights but has no operand for them";
+    if (!with_prepacked(operation, prepacked, refresh)) return "asks for prepacked weights but has no operand for them";
     stage.run(operation, 0xff);
     const std::string difference = compare_all(test_case, stage, expected, values);
-    if (!difference.empty()) return concat(refresh ? "packing weights: " : "with packed weights: ", difference);
+    if (!difference.empty()) return concat(refresh ? "packing weights: " : "with prepacked weights: ", difference);
   }
   return "";
 }
@@ -171,7 +171,7 @@ std::string check(Backend& backend, const Case& test_case, const Precision& prec
       return concat("two runs gave different bits: ", ways.front().name, " and ", way.name);
     }
   }
-  return check_packed(backend, test_case, stage, expected, values);
+  return check_prepacked(backend, test_case, stage, expected, values);
 }
 
 bool fused_relu(const Operation& operation) {
@@ -184,37 +184,38 @@ bool fused_relu(const Operation& operation) {
       operation);
 }
 
-/// Which elements of an input take the planted value: the first one that counts, [first, first + count).
+/// Elements [first, first + count) of an input that receive the planted value: the first one that affects results.
 struct Planting {
   std::size_t first = 0;
   std::size_t count = 1;
 };
 
 Planting planting(const Operation& operation, const std::string& role, std::size_t elements) {
-  const std::vector<ParameterSegment>* segments = std::visit(
-      [](const auto& op) -> const std::vector<ParameterSegment>* {
-        if constexpr (requires { op.segments, op.factor; }) return &op.segments;
+  const std::vector<ParameterGroup>* groups = std::visit(
+      [](const auto& op) -> const std::vector<ParameterGroup>* {
+        if constexpr (requires { op.groups, op.factor; }) return &op.groups;
         return nullptr;
       },
       operation);
-  if (segments != nullptr && elements > 2) {  // not a schedule, not a factor
-    for (const ParameterSegment& segment : *segments) {
-      if (segment.trains && segment.count > 0) return {static_cast<std::size_t>(segment.begin), 1};
+  if (groups != nullptr && elements > 2) {  // neither schedule nor factor
+    for (const ParameterGroup& group : *groups) {
+      if (group.trains && group.count > 0) return {static_cast<std::size_t>(group.begin), 1};
     }
   }
-  // The tap that sees the first pixel; others may see padding only.
-  const auto tap = [&](const Conv2dAttributes& a, const Tensor& w) {
+  // The filter position that reads the first pixel; others may read only padding.
+  const auto filter_position = [&](const Conv2dAttributes& a, const Tensor& w) {
     return Planting{static_cast<std::size_t>((a.padding.h * w.w() + a.padding.w) * w.c()), 1};
   };
   if (role == "w") {
-    if (const auto* conv = std::get_if<Conv2dForward>(&operation)) return tap(conv->attributes, conv->w);
-    if (const auto* conv = std::get_if<Conv2dBackwardData>(&operation)) return tap(conv->attributes, conv->w);
+    if (const auto* conv = std::get_if<Conv2dForward>(&operation)) return filter_position(conv->attributes, conv->w);
+    if (const auto* conv = std::get_if<Conv2dBackwardData>(&operation))
+      return filter_position(conv->attributes, conv->w);
   }
   return {};
 }
 
-/// Where the formula lets an infinity vanish: behind a ReLU (if it is negative by then), as a variance. An average that
-/// begins lets go of everything.
+/// Whether the formula may discard the value: a fused ReLU discards -infinity, 1 / sqrt(infinite variance) is 0, and
+/// the first update of ema_update overwrites the average.
 bool may_vanish(const Operation& operation, const std::string& role, double value) {
   if (role == "average") return true;
   return std::isinf(value) && (fused_relu(operation) || role == "running_var");
@@ -258,7 +259,7 @@ std::string check_plantings(Backend& backend, const Case& test_case, double valu
   std::size_t k = 0;
   for_each_operand(test_case.operation, [&](std::string_view role, const Tensor& tensor, Access access) {
     const bool mask = role == "relu_output" || (role == "y" && access == Access::read);
-    const bool refused = role == "schedule";  // by validate_values
+    const bool refused = role == "schedule";  // rejected by validate_values
     if (difference.empty() && access != Access::write && tensor.dtype == DType::f32 && !mask && !refused) {
       difference = check_planted(backend, test_case, values, k, value, precision);
     }

@@ -1,21 +1,22 @@
 #pragma once
-/// Holds a backend against `reference` in double, case by case.
+/// Compares a backend with `reference` in double, case by case.
 ///
-/// A case is given real memory: every operand lies between guard values, slices lie in their wider tensor, outputs are
-/// filled with NaN, inputs with random values that are exact in the dtype they are stored in. Then these must hold:
+/// A case gets real memory: every operand lies between guard values, slices lie in their wider tensor, outputs are
+/// filled with NaN, inputs with random values that are exact in their dtype. Then these must hold:
 /// - every written operand agrees with `reference` in double, ||a - b|| <= tolerance * ||b||, integers exactly;
-/// - guards, the neighbours of slices and all inputs keep their bits, and nothing beyond an operand or the workspace is
-///   touched (`against_pages`);
-/// - what the operation leaves as it is (frozen parameters) keeps its value;
-/// - further runs, with other garbage in the workspace, give the same bits, and so do runs with packed weights.
+/// - guards, the neighbours of slices and all inputs keep their bits, and no access leaves an operand or the workspace
+///   (`against_pages`);
+/// - elements that the operation does not update (frozen parameters) keep their value;
+/// - further runs, with other garbage in the workspace, give the same bits;
+/// - runs with prepacked weights agree with `reference`, too.
 ///
-/// The tolerance is 2e-5 for one operation in f32. Where tensors or the factors of matrix products are narrower than
-/// that, it is 3 times the deviation of `reference` itself when it rounds the same tensors.
+/// The tolerance is 2e-5 for one operation in f32, or 3 times the deviation of `reference` with the same tensors and
+/// factors of matrix products rounded, where that is larger (bf16, tf32).
 
-#include <minception/kernels/backend.h>
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/guarded_memory.h>
-#include <minception/tests/kernels/precision.h>
+#include "kernels/backend.h"
+#include "tests/cases/case.h"
+#include "tests/kernels/guarded_memory.h"
+#include "tests/kernels/precision.h"
 
 #include <functional>
 #include <string>
@@ -26,10 +27,10 @@ namespace minception {
 struct CheckResult {
   bool passed = true;
   std::string message;  ///< one line that names the operation, the case, the operand and the numbers
-  bool threw = false;   ///< it failed because the backend threw
+  bool threw = false;   ///< the failure is an exception
 };
 
-/// One of the ways to run an operation that must all give the same bits.
+/// One way to run an operation. All ways must give the same bits.
 struct Way {
   std::string name;
   std::function<void()> arrange = [] {};
@@ -37,8 +38,8 @@ struct Way {
 };
 using Ways = std::vector<Way>;
 
-/// For backends in host memory: operands and workspace end at a page that must not be touched, then begin at one. An access
-/// past an end or before a beginning kills the process, which says in which case that was.
+/// For backends in host memory: operands and workspace end at an inaccessible page, then begin at one. An access past
+/// an end or before a beginning ends the process with a report of the case.
 inline Ways against_pages() {
   return {{.name = "memory that ends at a page", .placement = Placement::ends_at_page},
           {.name = "memory that begins at a page", .placement = Placement::begins_at_page}};
@@ -47,9 +48,9 @@ inline Ways against_pages() {
 CheckResult check_case(Backend& backend, const Case& test_case, const Precision& precision = kF32,
                        const Ways& ways = {{"first"}, {"again"}});
 
-/// Plants `value` (NaN or infinity) in one floating input after the other: wherever `reference` in double is
-/// then not finite, the backend must not be finite either; and some result must not be finite, except where
-/// the formula lets the value vanish (a ReLU mask, a variance of infinity).
+/// Plants `value` (NaN or infinity) in one f32 input at a time. Where the result of `reference` in double is not
+/// finite, that of the backend must not be finite either. At least one result must not be finite, unless the formula
+/// discards the value (fused ReLU, infinite variance, first update of an average).
 CheckResult check_propagation(Backend& backend, const Case& test_case, double value, const Precision& precision = kF32);
 
 }  // namespace minception

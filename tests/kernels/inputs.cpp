@@ -1,7 +1,7 @@
-#include <minception/core/random.h>
-#include <minception/kernels/backend.h>
-#include <minception/tests/kernels/inputs.h>
-#include <minception/tests/kernels/precision.h>
+#include "tests/kernels/inputs.h"
+#include "core/random.h"
+#include "kernels/backend.h"
+#include "tests/kernels/precision.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,8 +21,7 @@ double as_float(double value) { return static_cast<double>(static_cast<float>(va
 
 const std::vector<double> kMiddleOfAnEpoch = {3.0, 41.0};  // epoch, position in it
 
-/// What an operand holds if nothing special is known about the operation. Means differ from zero so that a
-/// fused ReLU lets more than half of the values through.
+/// Default values of an operand. Means are positive so that a fused ReLU passes more than half of the values.
 double generic_value(std::string_view role, const Tensor& tensor, const Random& random, std::uint64_t i) {
   const double normal = random.normal(i);
   if (role == "w" && tensor.is_image()) {
@@ -30,13 +29,14 @@ double generic_value(std::string_view role, const Tensor& tensor, const Random& 
     return (normal + 0.5) / std::sqrt(fan_in);
   }
   if (role == "gamma" || role == "beta") return 1.0 + 0.3 * normal;
+  if (role == "bias") return 1.0 + normal;
   if (role == "running_mean") return 0.5 + 0.3 * normal;
   if (role == "running_var") return 0.5 + static_cast<double>(random.uniform(i));
   if (role == "relu_output") return std::max(0.0, normal + 0.5);
   return normal + 0.5;
 }
 
-/// The values of a case by role, for the corrections that an operation needs.
+/// The values of a case by role. One call operator per operation adjusts them.
 class Inputs {
  public:
   Inputs(const Case& test_case, DType storage) : random_{seed_of(test_case.label()), 0} {
@@ -56,7 +56,7 @@ class Inputs {
 
   Values take() { return std::move(values_); }
 
-  // What follows makes the generic values fit one operation each.
+  // The overloads below replace generic values that do not suit an operation.
   void operator()(const LoadBatch& op) {
     for (double& pixel : of("images")) pixel = integer(pixel, 256);
     for (double& label : of("labels")) label = integer(label, 1000);
@@ -109,7 +109,7 @@ class Inputs {
       const auto largest = static_cast<double>(std::max_element(row, row + classes) - row);
       labels[n] = n % 2 == 0 ? largest : integer(labels[n], classes);  // some right, some wrong
     }
-    of("totals") = {3.25, 2.0};
+    of("metrics") = {3.25, 2.0};
   }
   void operator()(const SgdStep& op) {
     of("schedule") = {as_float(0.1), op.v.defined() ? as_float(0.9) : 0.0};
@@ -131,7 +131,7 @@ class Inputs {
     require(found != roles_.end(), "the case has no operand ", role);
     return values_[static_cast<std::size_t>(found - roles_.begin())];
   }
-  /// An integer in [0, count) made of a random value.
+  /// Maps a random value to an integer in [0, count).
   static double integer(double value, std::int64_t count) {
     const auto digits = static_cast<std::int64_t>(std::abs(value) * 0x1p20);
     return static_cast<double>(digits % count);

@@ -1,7 +1,7 @@
 #pragma once
-/// Planted faults: what a hurried kernel gets wrong, one at a time. The tests must notice each of them.
+/// Planted faults: typical bugs of kernels, one at a time. The tests must detect each of them.
 
-#include <minception/kernels/backend.h>
+#include "kernels/backend.h"
 
 #include <functional>
 #include <memory>
@@ -11,23 +11,23 @@
 
 namespace minception {
 
-/// Carries an operation out wrongly, with the help of a backend that does it right.
+/// Runs an operation wrongly, by means of a correct backend.
 using Fault = std::function<void(const Operation&, Backend& reference)>;
 
 struct Mutation {
-  std::string operation;  ///< the one it concerns
+  std::string operation;  ///< name of the faulty operation
   std::string name;
   Fault fault;
 
   std::string label() const { return operation + ": " + name; }
 };
 
-std::vector<Mutation> convolution_mutations();    ///< conv2d, conv2d_1x1_group, linear
+std::vector<Mutation> convolution_mutations();    ///< conv2d, conv2d_fused_1x1, linear
 std::vector<Mutation> pooling_mutations();        ///< max, average, adaptive and global pools
 std::vector<Mutation> elementwise_mutations();    ///< load_batch, relu, concat, flatten, add, fill, cast, dropout
-std::vector<Mutation> normalization_mutations();  ///< normalisations, softmax_cross_entropy, optimizers, segment_norms
+std::vector<Mutation> normalization_mutations();  ///< normalisations, softmax_cross_entropy, optimizers, group_norms
 
-/// A mutation of one operation: `change` receives a copy of it and carries it out as it likes.
+/// A mutation of one operation: `change` receives a copy and runs it with the fault.
 template <class Op, class Change>
 Mutation mutation(std::string name, Change change) {
   const auto fault = [change](const Operation& operation, Backend& reference) {
@@ -40,7 +40,7 @@ Mutation mutation(std::string name, Change change) {
   return {std::string(name_of(Operation(Op{}))), std::move(name), fault};
 }
 
-/// A mutation that changes the operation and then has it carried out rightly.
+/// A mutation that edits the operation and then runs it correctly.
 template <class Op, class Edit>
 Mutation edited(std::string name, Edit edit) {
   return mutation<Op>(std::move(name), [edit](Op op, Backend& reference) {
@@ -49,7 +49,7 @@ Mutation edited(std::string name, Edit edit) {
   });
 }
 
-/// An element of an image, 0 outside of it.
+/// An element of an image, or 0 outside of it.
 template <class T = float>
 T at(const Tensor& t, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
   if (c < 0 || c >= t.c() || h < 0 || h >= t.h() || w < 0 || w >= t.w()) return T(0);
@@ -70,7 +70,7 @@ void for_each_element(const Tensor& t, F&& f) {
   }
 }
 
-/// A dense tensor with memory of its own, alive as long as a copy of this object.
+/// A dense tensor that owns its memory; copies of the object share it.
 template <class T = float>
 class Owned {
  public:
@@ -92,7 +92,7 @@ class Owned {
   Tensor tensor_;
 };
 
-/// A copy of an image with its content moved down and to the right; zeros come in.
+/// A copy of an image shifted down and to the right, with zeros shifted in.
 inline Owned<> shifted(const Tensor& t, std::int64_t down, std::int64_t right) {
   return Owned<>(t.shape, [&](auto n, auto c, auto h, auto w) { return at(t, n, c, h - down, w - right); });
 }
@@ -100,7 +100,7 @@ inline Owned<> shifted(const Tensor& t, std::int64_t down, std::int64_t right) {
 /// A copy of an image.
 inline Owned<> copied(const Tensor& t) { return shifted(t, 0, 0); }
 
-/// A copy of a vector, every element changed.
+/// A copy of a vector with `value` applied to every element.
 template <class Value>
 Owned<> changed(const Tensor& vector, Value&& value) {
   Owned<> copy(vector.shape);
@@ -108,7 +108,7 @@ Owned<> changed(const Tensor& vector, Value&& value) {
   return copy;
 }
 
-/// The faults of every operation that ends in a GradTarget; `target` finds it in the operation.
+/// Faults of operations with a GradTarget; target(op) returns it.
 template <class Op, class Find>
 void add_dense_target_mutations(std::vector<Mutation>& mutations, const std::string& what, Find target) {
   mutations.push_back(edited<Op>("missing += of " + what, [=](Op& op) { target(op).accumulate = false; }));
@@ -124,7 +124,7 @@ void add_dense_target_mutations(std::vector<Mutation>& mutations, const std::str
                      [&](float& dx, auto n, auto c, auto h, auto w) { dx += at(before.tensor(), n, c, h, w); });
   }));
 }
-/// The same where dx may be a slice.
+/// The same for a dx that may be a slice.
 template <class Op, class Find>
 void add_target_mutations(std::vector<Mutation>& mutations, const std::string& what, Find target) {
   add_dense_target_mutations<Op>(mutations, what, target);

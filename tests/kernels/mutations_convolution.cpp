@@ -1,30 +1,30 @@
-#include <minception/tests/kernels/mutations.h>
+#include "tests/kernels/mutations.h"
 
 namespace minception {
 namespace {
 
-/// Weights (O, I, KH, KW) with their taps turned around: a convolution in the mathematical sense.
+/// Weights (O, I, KH, KW) with reversed filter positions: mathematical convolution instead of cross-correlation.
 Owned<> flipped(const Tensor& w) {
   return Owned<>(w.shape, [&](auto o, auto i, auto r, auto s) { return at(w, o, i, w.h() - 1 - r, w.w() - 1 - s); });
 }
 
-/// Weights whose rows and columns are exchanged, for square kernels.
+/// Weights with kernel rows and columns exchanged, if the kernel is square.
 Owned<> transposed(const Tensor& w) {
   return Owned<>(
       w.shape, [&](auto o, auto i, auto r, auto s) { return w.h() == w.w() ? at(w, o, i, s, r) : at(w, o, i, r, s); });
 }
 
-/// Every filter in the place of the next one.
+/// Every filter replaced by the next one, cyclically.
 Owned<> rotated(const Tensor& w) {
   return Owned<>(w.shape, [&](auto o, auto i, auto r, auto s) { return at(w, (o + 1) % w.n(), i, r, s); });
 }
 
-/// Rounded as bf16 keeps them: the tolerance must tell that from float.
+/// Weights rounded to bf16: the f32 tolerance must detect that.
 Owned<> rounded(const Tensor& w) {
   return Owned<>(w.shape, [&](auto o, auto i, auto r, auto s) { return float(bf16(at(w, o, i, r, s))); });
 }
 
-/// (O, I) read as if it were (I, O).
+/// (O, I) weights read as if they were (I, O).
 Owned<> misread(const Tensor& w) {
   return Owned<>(w.shape, [&](auto o, auto i, auto, auto) { return w.as<float>()[i * w.n() + o]; });
 }
@@ -33,7 +33,7 @@ void overwrite(const Tensor& to, const Tensor& from) {
   for_each_element(to, [&](float& element, auto n, auto c, auto h, auto w) { element = at(from, n, c, h, w); });
 }
 
-/// The part of x that stride 1 would see.
+/// Sets the stride to 1 and crops or pads x so that y keeps its shape, if possible.
 void forget_stride(Conv2dForward& op, Owned<>& storage) {
   const auto extent = [](std::int64_t out, std::int64_t kernel, std::int64_t padding) {
     return out - 1 + kernel - 2 * padding;
@@ -122,9 +122,9 @@ void add_conv2d(std::vector<Mutation>& m) {
 }
 
 void add_group(std::vector<Mutation>& m) {
-  using Forward = Conv2d1x1GroupForward;
-  using Data = Conv2d1x1GroupBackwardData;
-  using Weights = Conv2d1x1GroupBackwardWeights;
+  using Forward = Conv2dFused1x1Forward;
+  using Data = Conv2dFused1x1BackwardData;
+  using Weights = Conv2dFused1x1BackwardWeights;
   m.push_back(edited<Forward>("lost bias", [](Forward& op) { op.bias = {}; }));
   m.push_back(edited<Forward>("lost relu", [](Forward& op) { op.relu = false; }));
   m.push_back(edited<Forward>("last member left out", [](Forward& op) {

@@ -1,5 +1,5 @@
-#include <minception/core/random.h>
-#include <minception/tests/kernels/mutations.h>
+#include "core/random.h"
+#include "tests/kernels/mutations.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 namespace minception {
 namespace {
 
-/// The faults of an operation whose random numbers depend on the position in the epoch.
+/// Faults of operations whose random numbers depend on the position in the epoch.
 template <class Op>
 void add_position_mutations(std::vector<Mutation>& m) {
   const auto at_position = [](std::string name, std::int64_t epoch, std::int64_t sample) {
@@ -64,7 +64,7 @@ void add_load_batch(std::vector<Mutation>& m) {
   m.push_back(edited<LoadBatch>("pixel stride of y ignored", [](LoadBatch& op) { op.y.pixel_stride = op.y.c(); }));
 }
 
-/// Image n of the batch alone.
+/// The operation restricted to image n of the batch.
 LoadBatch one_image(LoadBatch op, std::int64_t n) {
   op.y = op.y.first(1);
   op.y.data = op.y.as<float>() + n * op.y.h() * op.y.w() * op.y.pixel_stride;
@@ -84,12 +84,10 @@ void add_augmentation(std::vector<Mutation>& m) {
     if (w < op.y.h() && h < op.y.w()) std::swap(h, w);
   }));
   m.push_back(edited<LoadBatch>("the whole image instead of a part",
-                                [](LoadBatch& op) { op.augmentation.least_area = op.augmentation.most_aspect = 1.0; }));
-  m.push_back(
-      edited<LoadBatch>("parts always as wide as high", [](LoadBatch& op) { op.augmentation.most_aspect = 1.0; }));
-  m.push_back(edited<LoadBatch>("the root of the area taken for the area", [](LoadBatch& op) {
-    op.augmentation.least_area = std::sqrt(op.augmentation.least_area);
-  }));
+                                [](LoadBatch& op) { op.augmentation.scale = op.augmentation.ratio = 1.0; }));
+  m.push_back(edited<LoadBatch>("parts always as wide as high", [](LoadBatch& op) { op.augmentation.ratio = 1.0; }));
+  m.push_back(edited<LoadBatch>("the root of the area taken for the area",
+                                [](LoadBatch& op) { op.augmentation.scale = std::sqrt(op.augmentation.scale); }));
   m.push_back(edited<LoadBatch>("brightness left as it is", [](LoadBatch& op) { op.augmentation.brightness = 0.0; }));
   m.push_back(edited<LoadBatch>("contrast left as it is", [](LoadBatch& op) { op.augmentation.contrast = 0.0; }));
   m.push_back(edited<LoadBatch>("saturation left as it is", [](LoadBatch& op) { op.augmentation.saturation = 0.0; }));
@@ -99,7 +97,7 @@ void add_augmentation(std::vector<Mutation>& m) {
   m.push_back(mutation<LoadBatch>("colours not cut to what a byte holds", [](LoadBatch op, Backend& reference) {
     reference.run(op);
     if (op.augmentation.brightness == 0.0) return;
-    // What was cut lies at an end of the range: it overshoots.
+    // Pixels clamped to 255 overshoot by 20.
     for_each_element(op.y, [&](float& y, auto, auto c, auto, auto) {
       const auto of = [&](const std::vector<float>& values) {
         return values[values.size() == 1 ? 0 : static_cast<std::size_t>(c)];
@@ -174,6 +172,22 @@ void add_relu(std::vector<Mutation>& m) {
   }));
   m.push_back(edited<ReluBackward>("mask is dy > 0", [](ReluBackward& op) { op.y = op.dy; }));
   add_target_mutations<ReluBackward>(m);
+}
+
+void add_gelu(std::vector<Mutation>& m) {
+  m.push_back(mutation<GeluForward>("tanh approximation", [](GeluForward op, Backend& reference) {
+    const Owned<> x = copied(op.x);
+    reference.run(op);
+    for_each_element(op.y, [&](float& y, auto n, auto c, auto h, auto w) {
+      const float v = at(x.tensor(), n, c, h, w);
+      y = 0.5f * v * (1.0f + std::tanh(0.797884561f * (v + 0.044715f * v * v * v)));
+    });
+  }));
+  m.push_back(edited<GeluForward>("pixel stride of x ignored", [](GeluForward& op) { op.x.pixel_stride = op.x.c(); }));
+  m.push_back(edited<GeluForward>("pixel stride of y ignored", [](GeluForward& op) { op.y.pixel_stride = op.y.c(); }));
+  m.push_back(edited<GeluBackward>("slope at dy", [](GeluBackward& op) { op.x = op.dy; }));
+  m.push_back(edited<GeluBackward>("dy lost", [](GeluBackward& op) { op.dy = op.x; }));
+  add_target_mutations<GeluBackward>(m);
 }
 
 void add_concat(std::vector<Mutation>& m) {
@@ -265,7 +279,7 @@ void add_fill_and_cast(std::vector<Mutation>& m) {
   }));
 }
 
-/// The faults in drawing a mask, the same forward and backward.
+/// Faults of the random mask, the same forward and backward.
 template <class Op>
 void add_dropout_masks(std::vector<Mutation>& m) {
   add_position_mutations<Op>(m);
@@ -292,6 +306,7 @@ std::vector<Mutation> elementwise_mutations() {
   add_load_batch(mutations);
   add_augmentation(mutations);
   add_relu(mutations);
+  add_gelu(mutations);
   add_concat(mutations);
   add_flatten(mutations);
   add_add(mutations);

@@ -1,4 +1,4 @@
-#include <minception/tests/kernels/mutations.h>
+#include "tests/kernels/mutations.h"
 
 #include <algorithm>
 #include <cmath>
@@ -147,14 +147,14 @@ void add_loss(std::vector<Mutation>& m) {
   m.push_back(
       edited<Loss>("divided by the batch size", [](Loss& op) { op.divisor = static_cast<double>(op.logits.n()); }));
   m.push_back(edited<Loss>("gradient not written", [](Loss& op) { op.dlogits = {}; }));
-  m.push_back(mutation<Loss>("totals overwritten", [](Loss op, Backend& reference) {
-    op.totals.as<float>()[0] = op.totals.as<float>()[1] = 0.0f;
+  m.push_back(mutation<Loss>("metrics overwritten", [](Loss op, Backend& reference) {
+    op.metrics.as<float>()[0] = op.metrics.as<float>()[1] = 0.0f;
     reference.run(op);
   }));
   m.push_back(mutation<Loss>("correct ones not counted", [](Loss op, Backend& reference) {
-    const float before = op.totals.as<float>()[1];
+    const float before = op.metrics.as<float>()[1];
     reference.run(op);
-    op.totals.as<float>()[1] = before;
+    op.metrics.as<float>()[1] = before;
   }));
   m.push_back(mutation<Loss>("labels counted from one", [](Loss op, Backend& reference) {
     std::vector<std::int32_t> labels;
@@ -166,22 +166,22 @@ void add_loss(std::vector<Mutation>& m) {
   }));
 }
 
-/// An sgd_step whose segments are changed one by one.
+/// An sgd_step with `edit` applied to each parameter group.
 template <class Edit>
-Mutation segments(std::string name, Edit edit) {
+Mutation groups(std::string name, Edit edit) {
   return edited<SgdStep>(std::move(name), [edit](SgdStep& op) {
-    for (ParameterSegment& segment : op.segments) edit(segment);
+    for (ParameterGroup& group : op.groups) edit(group);
   });
 }
 
 void add_sgd(std::vector<Mutation>& m) {
-  m.push_back(segments("weight decay dropped", [](ParameterSegment& s) { s.weight_decay = 0.0; }));
-  m.push_back(segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; }));
-  m.push_back(segments("frozen segments trained", [](ParameterSegment& s) { s.trains = true; }));
+  m.push_back(groups("weight decay dropped", [](ParameterGroup& s) { s.weight_decay = 0.0; }));
+  m.push_back(groups("learning rate scale ignored", [](ParameterGroup& s) { s.learning_rate_scale = 1.0; }));
+  m.push_back(groups("frozen groups trained", [](ParameterGroup& s) { s.trains = true; }));
   m.push_back(edited<SgdStep>("nesterov ignored", [](SgdStep& op) { op.nesterov = false; }));
   m.push_back(edited<SgdStep>("always nesterov", [](SgdStep& op) { op.nesterov = true; }));
-  m.push_back(edited<SgdStep>("first segment runs into the gap", [](SgdStep& op) {
-    if (op.segments.size() > 1) op.segments[0].count = op.segments[1].begin - op.segments[0].begin;
+  m.push_back(edited<SgdStep>("first group runs into the gap", [](SgdStep& op) {
+    if (op.groups.size() > 1) op.groups[0].count = op.groups[1].begin - op.groups[0].begin;
   }));
   m.push_back(mutation<SgdStep>("momentum ignored", [](SgdStep op, Backend& reference) {
     float schedule[] = {op.schedule.as<float>()[0], 0.0f};
@@ -197,7 +197,7 @@ void add_sgd(std::vector<Mutation>& m) {
   }));
 }
 
-/// The faults of both optimizers' segments and factors.
+/// Faults of the clip coefficient in both optimizers.
 template <class Op>
 void add_update(std::vector<Mutation>& m) {
   m.push_back(edited<Op>("gradients not clipped", [](Op& op) { op.factor = {}; }));
@@ -210,15 +210,15 @@ void add_update(std::vector<Mutation>& m) {
 }
 
 void add_adam(std::vector<Mutation>& m) {
-  using Edit = void (*)(ParameterSegment&);
-  const auto segments = [&](std::string name, Edit edit) {
+  using Edit = void (*)(ParameterGroup&);
+  const auto groups = [&](std::string name, Edit edit) {
     m.push_back(edited<AdamStep>(std::move(name), [edit](AdamStep& op) {
-      for (ParameterSegment& segment : op.segments) edit(segment);
+      for (ParameterGroup& group : op.groups) edit(group);
     }));
   };
-  segments("weight decay dropped", [](ParameterSegment& s) { s.weight_decay = 0.0; });
-  segments("learning rate scale ignored", [](ParameterSegment& s) { s.learning_rate_scale = 1.0; });
-  segments("frozen segments trained", [](ParameterSegment& s) { s.trains = true; });
+  groups("weight decay dropped", [](ParameterGroup& s) { s.weight_decay = 0.0; });
+  groups("learning rate scale ignored", [](ParameterGroup& s) { s.learning_rate_scale = 1.0; });
+  groups("frozen groups trained", [](ParameterGroup& s) { s.trains = true; });
   m.push_back(edited<AdamStep>("weight decay always in the gradient", [](AdamStep& op) { op.decoupled = false; }));
   m.push_back(edited<AdamStep>("weight decay never in the gradient", [](AdamStep& op) { op.decoupled = true; }));
   m.push_back(edited<AdamStep>("epsilon taken for 1e-8", [](AdamStep& op) { op.epsilon = 1e-8; }));
@@ -254,23 +254,23 @@ void add_adam(std::vector<Mutation>& m) {
   add_update<AdamStep>(m);
 }
 
-void add_clip_factor(std::vector<Mutation>& m) {
-  m.push_back(edited<ClipFactor>("frozen segments counted in", [](ClipFactor& op) {
-    for (ParameterSegment& segment : op.segments) segment.trains = true;
+void add_clip_coefficient(std::vector<Mutation>& m) {
+  m.push_back(edited<ClipCoefficient>("frozen groups counted in", [](ClipCoefficient& op) {
+    for (ParameterGroup& group : op.groups) group.trains = true;
   }));
-  m.push_back(edited<ClipFactor>("every segment clipped by itself", [](ClipFactor& op) {
-    if (op.segments.size() > 1) op.segments.resize(1);
+  m.push_back(edited<ClipCoefficient>("every group clipped by itself", [](ClipCoefficient& op) {
+    if (op.groups.size() > 1) op.groups.resize(1);
   }));
-  m.push_back(edited<ClipFactor>("last element left out", [](ClipFactor& op) {
-    for (ParameterSegment& segment : op.segments) segment.count = std::max<std::int64_t>(segment.count - 1, 0);
+  m.push_back(edited<ClipCoefficient>("last element left out", [](ClipCoefficient& op) {
+    for (ParameterGroup& group : op.groups) group.count = std::max<std::int64_t>(group.count - 1, 0);
   }));
-  m.push_back(mutation<ClipFactor>("small gradients made larger", [](ClipFactor op, Backend& reference) {
+  m.push_back(mutation<ClipCoefficient>("small gradients made larger", [](ClipCoefficient op, Backend& reference) {
     const float largest = 1e-3f;
     const double wanted = std::exchange(op.max_norm, static_cast<double>(largest));
     reference.run(op);
     op.factor.as<float>()[0] *= static_cast<float>(wanted) / largest;
   }));
-  m.push_back(mutation<ClipFactor>("squared norm", [](ClipFactor op, Backend& reference) {
+  m.push_back(mutation<ClipCoefficient>("squared norm", [](ClipCoefficient op, Backend& reference) {
     reference.run(op);
     float& factor = op.factor.as<float>()[0];
     if (factor < 1.0f) factor *= factor;
@@ -323,52 +323,52 @@ void add_batch_norm_backward_inference(std::vector<Mutation>& m) {
   add_target_mutations<Backward>(m);
 }
 
-/// Segment norms of which each is changed: norm(segment, x, given norm).
+/// group_norms with each norm replaced by norm(group, x, correct norm).
 template <class Norm>
 Mutation changed_norms(std::string name, Norm norm) {
-  return mutation<SegmentNorms>(std::move(name), [norm](SegmentNorms op, Backend& reference) {
+  return mutation<GroupNorms>(std::move(name), [norm](GroupNorms op, Backend& reference) {
     reference.run(op);
-    for (std::size_t k = 0; k < op.segments.size(); ++k) {
+    for (std::size_t k = 0; k < op.groups.size(); ++k) {
       float& y = op.y.as<float>()[2 * k];
-      const ParameterSegment& segment = op.segments[k];
-      y = static_cast<float>(norm(segment, op.x.as<float>() + segment.begin, static_cast<double>(y)));
+      const ParameterGroup& group = op.groups[k];
+      y = static_cast<float>(norm(group, op.x.as<float>() + group.begin, static_cast<double>(y)));
     }
   });
 }
 
-void add_segment_norms(std::vector<Mutation>& m) {
-  using Segment = ParameterSegment;
-  m.push_back(changed_norms("root not taken", [](const Segment&, const float*, double y) { return y * y; }));
-  m.push_back(changed_norms("root mean square", [](const Segment& s, const float*, double y) {
+void add_group_norms(std::vector<Mutation>& m) {
+  using Group = ParameterGroup;
+  m.push_back(changed_norms("root not taken", [](const Group&, const float*, double y) { return y * y; }));
+  m.push_back(changed_norms("root mean square", [](const Group& s, const float*, double y) {
     return y / std::sqrt(static_cast<double>(std::max<std::int64_t>(s.count, 1)));
   }));
-  m.push_back(changed_norms("sum of absolute values", [](const Segment& s, const float* x, double) {
+  m.push_back(changed_norms("sum of absolute values", [](const Group& s, const float* x, double) {
     double sum = 0.0;
     for (std::int64_t i = 0; i < s.count; ++i) sum += std::abs(static_cast<double>(x[i]));
     return sum;
   }));
-  m.push_back(changed_norms("norm of the sum", [](const Segment& s, const float* x, double) {
+  m.push_back(changed_norms("norm of the sum", [](const Group& s, const float* x, double) {
     double sum = 0.0;
     for (std::int64_t i = 0; i < s.count; ++i) sum += static_cast<double>(x[i]);
     return std::abs(sum);
   }));
-  m.push_back(changed_norms("frozen segments left out",
-                            [](const Segment& s, const float*, double y) { return s.trains ? y : 0.0; }));
-  m.push_back(edited<SegmentNorms>("gaps counted in", [](SegmentNorms& op) {
-    for (std::size_t k = 1; k < op.segments.size(); ++k) {
-      op.segments[k - 1].count = op.segments[k].begin - op.segments[k - 1].begin;
+  m.push_back(changed_norms("frozen groups left out",
+                            [](const Group& s, const float*, double y) { return s.trains ? y : 0.0; }));
+  m.push_back(edited<GroupNorms>("gaps counted in", [](GroupNorms& op) {
+    for (std::size_t k = 1; k < op.groups.size(); ++k) {
+      op.groups[k - 1].count = op.groups[k].begin - op.groups[k - 1].begin;
     }
   }));
-  m.push_back(edited<SegmentNorms>("last element left out", [](SegmentNorms& op) {
-    for (ParameterSegment& segment : op.segments) segment.count = std::max<std::int64_t>(segment.count - 1, 0);
+  m.push_back(edited<GroupNorms>("last element left out", [](GroupNorms& op) {
+    for (ParameterGroup& group : op.groups) group.count = std::max<std::int64_t>(group.count - 1, 0);
   }));
-  m.push_back(mutation<SegmentNorms>("elements counted, not those that are not finite",
-                                     [](SegmentNorms op, Backend& reference) {
-                                       reference.run(op);
-                                       for (std::size_t k = 0; k < op.segments.size(); ++k) {
-                                         op.y.as<float>()[2 * k + 1] = static_cast<float>(op.segments[k].count);
-                                       }
-                                     }));
+  m.push_back(
+      mutation<GroupNorms>("elements counted, not those that are not finite", [](GroupNorms op, Backend& reference) {
+        reference.run(op);
+        for (std::size_t k = 0; k < op.groups.size(); ++k) {
+          op.y.as<float>()[2 * k + 1] = static_cast<float>(op.groups[k].count);
+        }
+      }));
 }
 
 }  // namespace
@@ -386,9 +386,9 @@ std::vector<Mutation> normalization_mutations() {
   add_sgd(mutations);
   add_update<SgdStep>(mutations);
   add_adam(mutations);
-  add_clip_factor(mutations);
+  add_clip_coefficient(mutations);
   add_ema(mutations);
-  add_segment_norms(mutations);
+  add_group_norms(mutations);
   return mutations;
 }
 

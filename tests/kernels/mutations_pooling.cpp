@@ -1,13 +1,13 @@
-#include <minception/tests/kernels/mutations.h>
+#include "tests/kernels/mutations.h"
 
 #include <algorithm>
 
 namespace minception {
 namespace {
 
-/// argmax counted down the columns instead of along the rows.
-std::uint8_t columns_first(std::uint8_t tap, Extent2d kernel) {
-  return static_cast<std::uint8_t>(tap % kernel.w * kernel.h + tap / kernel.w);
+/// The window index in column-major instead of row-major order.
+std::uint8_t columns_first(std::uint8_t window_index, Extent2d kernel) {
+  return static_cast<std::uint8_t>(window_index % kernel.w * kernel.h + window_index / kernel.w);
 }
 
 void add_max_pool(std::vector<Mutation>& m) {
@@ -29,24 +29,25 @@ void add_max_pool(std::vector<Mutation>& m) {
     }
     reference.run(op);
   }));
-  m.push_back(mutation<Forward>("the last of equal taps wins", [](Forward op, Backend& reference) {
+  m.push_back(mutation<Forward>("the last of equal indices wins", [](Forward op, Backend& reference) {
     reference.run(op);
     if (!op.argmax.defined()) return;
     const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = op.attributes;
-    for_each_element<std::uint8_t>(op.argmax, [&](std::uint8_t& tap, auto n, auto c, auto p, auto q) {
+    for_each_element<std::uint8_t>(op.argmax, [&](std::uint8_t& window_index, auto n, auto c, auto p, auto q) {
       for (std::int64_t t = 0; t < kernel.h * kernel.w; ++t) {
         const std::int64_t h = p * stride.h + t / kernel.w - padding.h;
         const std::int64_t w = q * stride.w + t % kernel.w - padding.w;
         if (h < 0 || h >= op.x.h() || w < 0 || w >= op.x.w()) continue;
-        if (at(op.x, n, c, h, w) == at(op.y, n, c, p, q)) tap = static_cast<std::uint8_t>(t);
+        if (at(op.x, n, c, h, w) == at(op.y, n, c, p, q)) window_index = static_cast<std::uint8_t>(t);
       }
     });
   }));
   m.push_back(mutation<Forward>("argmax counted along columns", [](Forward op, Backend& reference) {
     reference.run(op);
     if (!op.argmax.defined()) return;
-    for_each_element<std::uint8_t>(
-        op.argmax, [&](std::uint8_t& tap, auto, auto, auto, auto) { tap = columns_first(tap, op.attributes.kernel); });
+    for_each_element<std::uint8_t>(op.argmax, [&](std::uint8_t& window_index, auto, auto, auto, auto) {
+      window_index = columns_first(window_index, op.attributes.kernel);
+    });
   }));
   m.push_back(edited<Forward>("argmax not written", [](Forward& op) { op.argmax = {}; }));
   m.push_back(edited<Forward>("pixel stride of y ignored", [](Forward& op) { op.y.pixel_stride = op.y.c(); }));
@@ -55,8 +56,8 @@ void add_max_pool(std::vector<Mutation>& m) {
     const Tensor argmax = op.argmax;
     const bool square = op.attributes.kernel.h == op.attributes.kernel.w && op.attributes.padding == Extent2d{0, 0};
     const Owned<std::uint8_t> counted(argmax.shape, [&](auto n, auto c, auto p, auto q) {
-      const auto tap = at<std::uint8_t>(argmax, n, c, p, q);
-      return square && !op.attributes.ceil_mode ? columns_first(tap, op.attributes.kernel) : tap;
+      const auto window_index = at<std::uint8_t>(argmax, n, c, p, q);
+      return square && !op.attributes.ceil_mode ? columns_first(window_index, op.attributes.kernel) : window_index;
     });
     op.argmax = counted.tensor();
     reference.run(op);
@@ -101,7 +102,7 @@ void add_avg_pool(std::vector<Mutation>& m) {
   add_target_mutations<Backward>(m);
 }
 
-/// Windows of equal size and stride, as people emulate an adaptive pool: right only where P divides H.
+/// Windows of equal size and stride, a common emulation of adaptive pools: correct only if P divides H and Q divides W.
 Pool2dAttributes equal_windows(const Tensor& x, const Tensor& y) {
   Pool2dAttributes attributes;
   attributes.stride = {x.h() / y.h(), x.w() / y.w()};

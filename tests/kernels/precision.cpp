@@ -1,4 +1,4 @@
-#include <minception/tests/kernels/precision.h>
+#include "tests/kernels/precision.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 namespace minception {
 namespace {
 
-/// To 10 bits of mantissa, ties away from zero.
+/// Rounds to 10 bits of mantissa, ties away from zero.
 float to_tf32(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
@@ -18,9 +18,9 @@ DType dtype_in(DType compute, const Operation& operation, std::string_view role,
   if (described.dtype != DType::f32 || role == "schedule") return described.dtype;
   if (compute != DType::bf16) return compute;
   static constexpr std::string_view kMaster[] = {
-      "w",      "bias",  "dw",     "dbias", "gamma", "beta", "running_mean", "running_var", "mean",     "rstd",
-      "dgamma", "dbeta", "totals", "g",     "v",     "m",    "factor",       "average",     "folded_w", "folded_bias"};
-  const bool master = std::holds_alternative<SegmentNorms>(operation) ||
+      "w",      "bias",  "dw",      "dbias", "gamma", "beta", "running_mean", "running_var", "mean",     "rstd",
+      "dgamma", "dbeta", "metrics", "g",     "v",     "m",    "factor",       "average",     "folded_w", "folded_bias"};
+  const bool master = std::holds_alternative<GroupNorms>(operation) ||
                       std::find(std::begin(kMaster), std::end(kMaster), role) != std::end(kMaster);
   return master ? DType::f32 : DType::bf16;
 }

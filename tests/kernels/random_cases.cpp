@@ -1,5 +1,5 @@
-#include <minception/tests/kernels/random_cases.h>
-#include <minception/tests/kernels/random_draw.h>
+#include "tests/kernels/random_cases.h"
+#include "tests/kernels/random_draw.h"
 
 #include <utility>
 
@@ -8,7 +8,7 @@ namespace {
 
 using namespace cases;
 
-// ---- one function per operation; `note` says what its operands do not show --------------------------------------------
+// ---- one function per operation; `note` receives the attributes, for the name of the case ---------------------------
 
 struct ConvDrawn {
   Conv2dAttributes attributes;
@@ -54,13 +54,13 @@ void draw(Draw& d, LoadBatch& op, std::string& note) {
   a.seed = static_cast<std::uint64_t>(d.between(0, 1000));
   a.flip = d.chance(0.4);
   if (d.chance(0.3)) a.padding = {d.between(0, result.h - 1), d.between(0, result.w - 1)};
-  if (a.padding == Extent2d{0, 0} && d.chance(0.3)) a.least_area = 0.1;
-  if (a.padding == Extent2d{0, 0} && d.chance(0.3)) a.most_aspect = 1.5;
+  if (a.padding == Extent2d{0, 0} && d.chance(0.3)) a.scale = 0.1;
+  if (a.padding == Extent2d{0, 0} && d.chance(0.3)) a.ratio = 1.5;
   if (d.chance(0.2)) a.brightness = a.contrast = 0.4;
   if (channels == 3 && d.chance(0.2)) a.saturation = 0.4;
   if (a.random()) op.position = dense(Shape{2}, DType::i64);
-  note = concat(" padding ", a.padding.h, "x", a.padding.w, " flip ", a.flip, " area ", a.least_area, " aspect ",
-                a.most_aspect, " light ", a.brightness, " ", a.saturation);
+  note = concat(" padding ", a.padding.h, "x", a.padding.w, " flip ", a.flip, " area ", a.scale, " aspect ", a.ratio,
+                " light ", a.brightness, " ", a.saturation);
 }
 void draw(Draw& d, Conv2dForward& op, std::string& note) {
   const ConvDrawn c = draw_conv(d, note);
@@ -106,7 +106,7 @@ GroupDrawn draw_group(Draw& d) {
   }
   return drawn;
 }
-void draw(Draw& d, Conv2d1x1GroupForward& op, std::string& note) {
+void draw(Draw& d, Conv2dFused1x1Forward& op, std::string& note) {
   const GroupDrawn g = draw_group(d);
   op.relu = d.chance(0.4);
   op.x = d.image(g.x);
@@ -115,13 +115,13 @@ void draw(Draw& d, Conv2d1x1GroupForward& op, std::string& note) {
   op.y = g.members;
   if (op.relu) note = " relu";
 }
-void draw(Draw& d, Conv2d1x1GroupBackwardData& op, std::string&) {
+void draw(Draw& d, Conv2dFused1x1BackwardData& op, std::string&) {
   const GroupDrawn g = draw_group(d);
   op.dy = g.members;
   op.w = dense(g.w);
   op.target = d.target(g.x);
 }
-void draw(Draw& d, Conv2d1x1GroupBackwardWeights& op, std::string&) {
+void draw(Draw& d, Conv2dFused1x1BackwardWeights& op, std::string&) {
   const GroupDrawn g = draw_group(d);
   op.x = d.image(g.x);
   op.dy = g.members;
@@ -153,7 +153,7 @@ void draw(Draw& d, LinearBackwardWeights& op, std::string&) {
   op.accumulate = d.chance(0.4);
 }
 
-/// Operations of one image shape, some of which may work in place.
+/// Operations on one image shape, sometimes in place.
 template <class Op>
 void draw_forward(Draw& d, Op& op) {
   const Shape shape = d.any_image_shape();
@@ -170,10 +170,19 @@ void draw_backward(Draw& d, Op& op, Shape shape) {
     op.target.accumulate = false;
   }
 }
-void draw(Draw& d, ReluForward& op, std::string&) { draw_forward(d, op); }
-void draw(Draw& d, ReluBackward& op, std::string&) {
+/// Activations: y from x; dx from dy and the saved x or y.
+template <class Op>
+requires requires(Op& op) { op.x, op.y; }
+void draw(Draw& d, Op& op, std::string&) { draw_forward(d, op); }
+template <class Op>
+requires requires(Op& op) { op.dy, op.target; }
+void draw(Draw& d, Op& op, std::string&) {
   const Shape shape = d.any_image_shape();
-  op.y = d.image(shape);
+  if constexpr (requires { op.x; }) {
+    op.x = d.image(shape);
+  } else {
+    op.y = d.image(shape);
+  }
   draw_backward(d, op, shape);
 }
 
@@ -298,7 +307,7 @@ void draw(Draw& d, Cast& op, std::string&) {
   op.y = d.bf16_or_f32(shape);
 }
 
-/// Statistics of few values are ill-conditioned: no rounding is small beside what cancels in them.
+/// At least 16 values per channel: statistics of fewer are ill-conditioned because of cancellation.
 Shape normalised_shape(Draw& d) {
   for (;;) {
     const Shape shape = d.image_shape();
@@ -376,40 +385,40 @@ void draw(Draw& d, SoftmaxCrossEntropy& op, std::string& note) {
   op.divisor = static_cast<double>(d.between(1, 40));
   op.logits = dense({n, classes});
   op.labels = dense(Shape{n}, DType::i32);
-  op.totals = dense(Shape{2});
+  op.metrics = dense(Shape{2});
   if (d.chance(0.7)) op.dlogits = dense({n, classes});
   note = concat(" smoothing ", op.label_smoothing, " weight ", op.weight, " divisor ", op.divisor);
 }
 void draw(Draw& d, SgdStep& op, std::string& note) {
   const Tensor buffer = dense(Shape{d.length()});
   op.nesterov = d.chance(0.5);
-  op.segments = d.segments(buffer.shape[0]);
+  op.groups = d.groups(buffer.shape[0]);
   op.schedule = dense(Shape{2});
   op.g = op.w = buffer;
   if (d.chance(0.7)) op.v = buffer;
   op.factor = d.optional_vector(1);
-  note = concat(op.nesterov ? " nesterov" : "", " segments ", op.segments.size());
+  note = concat(op.nesterov ? " nesterov" : "", " groups ", op.groups.size());
 }
 void draw(Draw& d, AdamStep& op, std::string& note) {
   const Tensor buffer = dense(Shape{d.length()});
   op.beta2 = d.one_of({0.0, 0.3, 0.9, 0.99, 0.999});
   op.epsilon = d.one_of({1e-8, 1e-3});
   op.decoupled = d.chance(0.5);
-  // Then the step is m / (|g + decay w| + epsilon): a sum that cancels in f32 must not be all that it is divided by.
+  // The step is then m / (|g + decay w| + epsilon): a large epsilon limits the error where the sum cancels in f32.
   if (op.beta2 == 0.0 && !op.decoupled) op.epsilon = 1e-3;
-  op.segments = d.segments(buffer.shape[0]);
+  op.groups = d.groups(buffer.shape[0]);
   op.step = dense(Shape{1}, DType::i64);
   op.schedule = dense(Shape{2});
   op.g = op.w = op.m = op.v = buffer;
   op.factor = d.optional_vector(1);
-  note = concat(" beta2 ", op.beta2, op.decoupled ? " decoupled" : "", " segments ", op.segments.size());
+  note = concat(" beta2 ", op.beta2, op.decoupled ? " decoupled" : "", " groups ", op.groups.size());
 }
-void draw(Draw& d, ClipFactor& op, std::string& note) {
+void draw(Draw& d, ClipCoefficient& op, std::string& note) {
   op.max_norm = d.one_of({1e-3, 1.0, 1e5});
   op.g = dense(Shape{d.length()});
   op.factor = dense(Shape{1});
-  op.segments = d.segments(op.g.shape[0]);
-  note = concat(" most ", op.max_norm, " segments ", op.segments.size());
+  op.groups = d.groups(op.g.shape[0]);
+  note = concat(" most ", op.max_norm, " groups ", op.groups.size());
 }
 void draw(Draw& d, EmaUpdate& op, std::string& note) {
   op.decay = d.one_of({0.0, 0.3, 0.5, 0.9, 1.0});
@@ -417,11 +426,11 @@ void draw(Draw& d, EmaUpdate& op, std::string& note) {
   op.w = op.average = dense(Shape{d.length()});
   note = concat(" decay ", op.decay);
 }
-void draw(Draw& d, SegmentNorms& op, std::string& note) {
+void draw(Draw& d, GroupNorms& op, std::string& note) {
   op.x = dense(Shape{d.length()});
-  op.segments = d.segments(op.x.shape[0]);
-  op.y = dense({static_cast<std::int64_t>(op.segments.size()), 2});
-  note = concat(" segments ", op.segments.size());
+  op.groups = d.groups(op.x.shape[0]);
+  op.y = dense({static_cast<std::int64_t>(op.groups.size()), 2});
+  note = concat(" groups ", op.groups.size());
 }
 
 template <class Op>

@@ -1,8 +1,8 @@
 #pragma once
-/// What random cases are drawn from: sizes, layouts, segments.
+/// Random numbers for random cases: sizes, layouts, parameter groups.
 
-#include <minception/core/random.h>
-#include <minception/tests/cases/case.h>
+#include "core/random.h"
+#include "tests/cases/case.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace minception::cases {
 
 inline constexpr std::int64_t kMostChannels = 70;
 inline constexpr std::int64_t kMostBatch = 9;
-inline constexpr std::int64_t kMostElements = 60'000;     // of an image
+inline constexpr std::int64_t kMostElements = 60'000;     // per image
 inline constexpr std::int64_t kMostProducts = 6'000'000;  // `reference` computes them one by one
 
-/// Draws one case.
+/// Random numbers of one case.
 class Draw {
  public:
   Draw(std::uint64_t seed, std::uint64_t index) : random_{seed, index} {}
@@ -48,12 +48,12 @@ class Draw {
       if (shape.elements() <= kMostElements) return shape;
     }
   }
-  /// Now and then (N, C).
+  /// Sometimes rank 2, (N, C).
   Shape any_image_shape() {
     const Shape shape = image_shape();
     return chance(0.15) ? Shape{shape[0], shape[1] * shape[2] * shape[3] % 500 + 1} : shape;
   }
-  /// Now and then a slice.
+  /// Sometimes a channel slice.
   Tensor image(Shape shape) { return chance(0.35) ? slice(shape, between(0, 20), between(0, 20)) : dense(shape); }
   Tensor bf16_or_f32(Shape shape) {
     Tensor tensor = image(shape);
@@ -68,16 +68,16 @@ class Draw {
     if (chance(0.4)) target.relu_output = image(shape);
     return target;
   }
-  std::vector<ParameterSegment> segments(std::int64_t length) {
-    std::vector<ParameterSegment> segments;
+  std::vector<ParameterGroup> groups(std::int64_t length) {
+    std::vector<ParameterGroup> groups;
     for (std::int64_t end = 0; end < length;) {
       const std::int64_t begin = std::min(length, end + (chance(0.3) ? between(0, 40) : 0));
       end = std::min(length, begin + between(0, chance(0.5) ? 30 : length));
-      segments.push_back({begin, end - begin, chance(0.5) ? 1.0 : 0.25 * static_cast<double>(between(1, 8)),
-                          chance(0.5) ? 0.0 : 0.01 * static_cast<double>(between(1, 9)), chance(0.85)});
-      if (segments.size() >= 30) break;
+      groups.push_back({begin, end - begin, chance(0.5) ? 1.0 : 0.25 * static_cast<double>(between(1, 8)),
+                        chance(0.5) ? 0.0 : 0.01 * static_cast<double>(between(1, 9)), chance(0.85)});
+      if (groups.size() >= 30) break;
     }
-    return segments;
+    return groups;
   }
   std::int64_t length() { return chance(0.3) ? between(1, 20) : between(1, 20'000); }
 

@@ -1,5 +1,5 @@
-#include <minception/tests/kernels/precision.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "tests/kernels/staged_case.h"
+#include "tests/kernels/precision.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,7 +10,7 @@ namespace minception {
 namespace {
 
 constexpr std::size_t kGuardBytes = 64;  // keeps the alignment of the allocation
-/// Bytes that read as NaN in bf16, float and double: a stray read spoils the result, a stray write is seen.
+/// NaN in bf16, float and double: a stray read makes the result NaN, a stray write is detected.
 constexpr unsigned char kGuard[] = {0xfa, 0x7f};
 
 template <class T>
@@ -67,7 +67,7 @@ double load(DType dtype, const std::byte* from) {
   }
 }
 
-/// Elements that a tensor spans, the neighbours of its last pixel included.
+/// Number of elements that a tensor spans, including the other channels of its last pixel.
 std::int64_t span_of(const Tensor& tensor) {
   return tensor.is_image() ? tensor.pixels() * tensor.pixel_stride : tensor.elements();
 }
@@ -93,7 +93,7 @@ StagedCase::StagedCase(Backend& backend, const Operation& described, DType compu
     initial_.emplace_back(count + 2 * kGuardBytes);
     for (std::size_t i = 0; i < initial_.back().size(); ++i) initial_.back()[i] = std::byte{kGuard[i % 2]};
   }
-  // Outputs first: an output that is an input too (in place) holds the input's values.
+  // Outputs first, so that memory shared by an input and an output (in place) holds the input's values.
   for (const Operand& operand : operands_) {
     if (operand.access != Access::write) continue;
     const std::size_t size = size_of(operand.tensor.dtype);
@@ -119,7 +119,7 @@ void StagedCase::place(Placement placement) {
       storages_.push_back({backend_.allocate(whole), nullptr, 0, whole});
       continue;
     }
-    // The guard values on the side of the page give way to it.
+    // The page replaces the guard values on its side.
     const std::size_t first = placement == Placement::begins_at_page ? kGuardBytes : 0;
     std::string roles;
     for (const Operand& operand : operands_) {

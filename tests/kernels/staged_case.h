@@ -1,9 +1,9 @@
 #pragma once
-/// Real memory for the tensors of a case, on one backend and in one compute dtype, with guards around and between them.
+/// Memory for the tensors of a case, on one backend and in one compute dtype, with guards around and between them.
 
-#include <minception/kernels/backend.h>
-#include <minception/tests/kernels/guarded_memory.h>
-#include <minception/tests/kernels/inputs.h>
+#include "kernels/backend.h"
+#include "tests/kernels/guarded_memory.h"
+#include "tests/kernels/inputs.h"
 
 #include <memory>
 #include <string>
@@ -13,12 +13,11 @@ namespace minception {
 
 class StagedCase {
  public:
-  /// Lays the operands out, writes `values` into inputs, NaN into outputs and guard values into everything
-  /// else.
+  /// Lays out the operands and writes `values` to inputs, NaN to outputs and guard values everywhere else.
   StagedCase(Backend& backend, const Operation& described, DType compute, const Values& values);
 
-  /// Moves the operands, and the workspace of the next runs, to fresh memory. Host memory may lie against a page that
-  /// must not be touched; there operands have only the alignment of their elements.
+  /// Moves the operands, and the workspace of later runs, to new memory. In host memory next to an inaccessible page,
+  /// operands have only the alignment of their elements.
   void place(Placement placement);
   Placement placement() const { return placement_; }
 
@@ -28,17 +27,16 @@ class StagedCase {
   Access access(std::size_t k) const { return operands_[k].access; }
   DType dtype(std::size_t k) const { return operands_[k].tensor.dtype; }
 
-  /// Plans and runs once on the memory as it was at first; `garbage` fills the workspace. Throws Error where
-  /// the backend does, or when it wrote behind its workspace.
+  /// Plans and runs once on the initial memory, with the workspace filled with `garbage`. Throws Error if the backend
+  /// does, or if it wrote past the end of the workspace.
   void run(const Operation& operation, unsigned char garbage);
   void run() { run(operation_, 0xff); }
 
-  /// The elements of an operand after the run, in the order of memory without gaps.
+  /// The elements of an operand after the run, in memory order without gaps.
   std::vector<double> read(std::size_t k) const;
   /// All memory after the run, to compare two runs bit by bit.
   const std::vector<std::vector<std::byte>>& memory() const { return memory_; }
-  /// The role of an operand near which bytes changed that the operation must leave alone; "" if there are
-  /// none.
+  /// The role of an operand in whose allocation read-only bytes changed; "" if there is none.
   std::string trespassed() const;
 
  private:
@@ -46,10 +44,10 @@ class StagedCase {
     std::string role;
     Access access;
     Tensor tensor;
-    std::size_t storage;   ///< which allocation
-    std::int64_t element;  ///< of the allocation, where it begins
+    std::size_t storage;   ///< index of the allocation
+    std::int64_t element;  ///< index of the operand's first element in the allocation
   };
-  /// One allocation, and which bytes of its image in initial_ are there.
+  /// One allocation. It holds bytes [first, first + bytes) of its entry in initial_.
   struct Storage {
     Buffer buffer;
     std::unique_ptr<GuardedMemory> guarded;

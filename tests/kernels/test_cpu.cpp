@@ -1,17 +1,17 @@
-/// The cpu backend against `reference`, on every case.
+/// Compares the cpu backend with `reference` on every case.
 
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/onednn.h>
-#include <minception/kernels/cpu/onednn_known_faults.h>
-#include <minception/tests/kernels/check_conversions.h>
-#include <minception/tests/kernels/check_mutations.h>
-#include <minception/tests/kernels/check_random.h>
-#include <minception/tests/kernels/check_values.h>
-#include <minception/tests/kernels/choose_cases.h>
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/kernels/staged_case.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/onednn_known_faults.h"
+#include "tests/kernels/check_conversions.h"
+#include "tests/kernels/check_mutations.h"
+#include "tests/kernels/check_random.h"
+#include "tests/kernels/check_values.h"
+#include "tests/kernels/choose_cases.h"
+#include "tests/kernels/harness.h"
+#include "tests/kernels/staged_case.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr const char* kNoBf16 = "oneDNN multiplies no bf16 on this processor";
 
-/// What the cpu backend computes in on this processor: bf16 needs AVX-512.
+/// Precisions of the cpu backend on this processor: bf16 needs AVX-512.
 std::vector<Precision> precisions() {
   if (cpu::OneDnn::multiplies_bf16()) return {kF32, kBf16};
   return {kF32};
@@ -62,7 +62,7 @@ TEST_CASE("cpu agrees with reference in double on random shapes", "[.random]") {
   check_random_cases(make, precisions, against_pages());
 }
 
-TEST_CASE("NaN and infinity propagate through cpu, except where oneDNN's ReLU swallows them") {
+TEST_CASE("cpu: NaN and infinity propagate except through the fused ReLU of oneDNN") {
   const auto cpu = make_cpu_backend();
   for (const Case& test_case : small_cases()) {
     for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
@@ -75,16 +75,16 @@ TEST_CASE("NaN and infinity propagate through cpu, except where oneDNN's ReLU sw
   }
 }
 
-TEST_CASE("cpu converts between f32 and bf16 and counts what is not finite") { check_conversions(*make_cpu_backend()); }
+TEST_CASE("cpu: casts between f32 and bf16 and non-finite counts") { check_conversions(*make_cpu_backend()); }
 
-TEST_CASE("cpu: moving averages, NaN in pools and dropout, refused settings") {
+TEST_CASE("cpu: moving averages and NaN in pools and dropout and rejected settings") {
   const auto cpu = make_cpu_backend();
   check_values(*cpu, cpu::OneDnn::multiplies_bf16());
   check_refused_settings(*cpu);
-  check_refused_argmax(*cpu, "max_pool2d_backward: argmax 4 is no tap of a kernel of 2x2");
+  check_refused_argmax(*cpu, "max_pool2d_backward: argmax 4 is not a window index of a kernel of 2x2");
 }
 
-TEST_CASE("cpu computes in f32 and bf16 and says so") {
+TEST_CASE("cpu: f64 is rejected") {
   const auto cpu = make_cpu_backend();
   const std::string words = "the cpu backend computes in f32 and bf16, not in f64; use the reference backend for f64";
   ReluForward relu;
@@ -98,7 +98,7 @@ TEST_CASE("cpu computes in f32 and bf16 and says so") {
   CHECK_NOTHROW(cpu->plan(cast));
 }
 
-TEST_CASE("two cpu backends in one process do not disturb each other") {
+TEST_CASE("cpu: two backends in one process give correct results") {
   const auto first = make_cpu_backend(1);
   const auto second = make_cpu_backend(2);
   const Precision other = precisions().back();
@@ -112,7 +112,7 @@ TEST_CASE("two cpu backends in one process do not disturb each other") {
   }
 }
 
-TEST_CASE("no oneDNN primitive of any case runs on a reference implementation") {
+TEST_CASE("cpu: no case uses a reference implementation of oneDNN") {
   CpuBackend cpu(0);
   for (const Case& test_case : all_cases()) {
     for (const Precision& precision : precisions()) {
@@ -131,7 +131,7 @@ TEST_CASE("no oneDNN primitive of any case runs on a reference implementation") 
   }
 }
 
-TEST_CASE("implementations of oneDNN that are known to be faulty are not used") {
+TEST_CASE("cpu: known faulty implementations of oneDNN are not used") {
   cpu::ConvolutionShape shape = {.pass = cpu::Pass::backward_weights,
                                  .n = 3,
                                  .i = 7,
@@ -171,11 +171,11 @@ TEST_CASE("implementations of oneDNN that are known to be faulty are not used") 
   CHECK(!is_fault("jit_1x1:avx2", 7));
   CHECK(!is_fault("jit_bf16_1x1:avx512_core_bf16", 64));
   CHECK(is_fault("brgconv:avx512_core_amx_bf16", 64));
-  shape.kh = shape.kw = 3;  // as in the models: no stride goes beyond the filter
+  shape.kh = shape.kw = 3;  // as in the models: no stride exceeds the filter
   CHECK(!is_fault("brgconv:avx512_core_amx_bf16", 64));
 }
 
-// In f32 test_mutations.cpp plants the same faults.
+// test_mutations.cpp plants the same faults in f32, in `reference`.
 TEST_CASE("cpu: mutations are caught in bf16") {
   if (!cpu::OneDnn::multiplies_bf16()) SKIP(kNoBf16);
   const auto cpu = [] { return make_cpu_backend(); };

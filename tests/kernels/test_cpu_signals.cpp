@@ -1,7 +1,7 @@
-/// Signals on threads that compute: oneDNN moves the stack pointer into the heap (kernels/cpu/signals.h).
+/// Signals during matrix products: oneDNN moves the stack pointer into the heap (kernels/cpu/signals.h).
 
-#include <minception/kernels/cpu/onednn.h>
-#include <minception/tests/catch.h>
+#include "kernels/cpu/onednn.h"
+#include "tests/catch.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ void record(int) {
   ++outside;
 }
 
-/// SIGALRM every 200 microseconds.
+/// Raises SIGALRM every 200 microseconds.
 class Alarms {
  public:
   Alarms() {

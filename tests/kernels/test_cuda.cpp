@@ -1,19 +1,19 @@
-/// The cuda backend against `reference`: in every precision, by every rung of the ladder, and, where it is emulated, in
-/// every order that the emulation may choose.
+/// Compares the cuda backend with `reference` in every precision, with every algorithm and, if it is emulated, in
+/// several execution orders.
 
-#include <minception/tests/kernels/check_conversions.h>
-#include <minception/tests/kernels/check_values.h>
-#include <minception/tests/kernels/choose_cases.h>
-#include <minception/tests/kernels/emulation.h>
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/skip_without_gpu.h>
+#include "tests/kernels/check_conversions.h"
+#include "tests/kernels/check_values.h"
+#include "tests/kernels/choose_cases.h"
+#include "tests/kernels/emulation.h"
+#include "tests/kernels/harness.h"
+#include "tests/skip_without_gpu.h"
 
-#include <minception/tests/catch.h>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include "tests/catch.h"
 
 namespace minception {
 namespace {
@@ -27,7 +27,7 @@ std::vector<Case> others(std::vector<Case> cases) {
   return cases;
 }
 
-/// The first orders of the emulation for many cases, all of them for a few.
+/// Number of emulated orders: two for many cases, all for a few.
 enum class Orders { two = 2, all = std::size(kEmulatedOrders) };
 
 Ways ways_of(Orders orders) {
@@ -62,59 +62,57 @@ void check_all_propagations(const Precision& precision, const CudaOptions& optio
   }
 }
 
-constexpr CudaOptions kNaive = {.rung = Rung::naive};
-constexpr CudaOptions kTiled = {.rung = Rung::tiled};
-constexpr CudaOptions kTensorCores = {.tf32 = true, .rung = Rung::tensor_core};
+constexpr CudaOptions kNaive = {.algorithm = Algorithm::naive};
+constexpr CudaOptions kFma = {.algorithm = Algorithm::fma};
+constexpr CudaOptions kTensorOp = {.tf32 = true, .algorithm = Algorithm::tensor_op};
 constexpr CudaOptions kAutomaticTf32 = {.tf32 = true};
 
 }  // namespace
 
-TEST_CASE("cuda: f32 products of the automatic rung agree with reference") {
+TEST_CASE("cuda: f32 products of the automatic algorithm agree with reference") {
   check_all(products(chosen_cases()), kF32);
 }
-TEST_CASE("cuda: f32 products of the naive rung agree with reference") {
+TEST_CASE("cuda: f32 products of the naive algorithm agree with reference") {
   check_all(products(chosen_cases()), kF32, kNaive);
 }
-TEST_CASE("cuda: f32 products of the tiled rung agree with reference") {
-  check_all(products(chosen_cases()), kF32, kTiled);
+TEST_CASE("cuda: f32 products of the fma algorithm agree with reference") {
+  check_all(products(chosen_cases()), kF32, kFma);
 }
 TEST_CASE("cuda: f32 operations without products agree with reference") { check_all(others(chosen_cases()), kF32); }
 
-TEST_CASE("cuda: tf32 products of the tensor core rung agree with reference") {
-  check_all(products(chosen_cases()), kTf32, kTensorCores);
+TEST_CASE("cuda: tf32 products of the tensor_op algorithm agree with reference") {
+  check_all(products(chosen_cases()), kTf32, kTensorOp);
 }
-TEST_CASE("cuda: tf32 products of the automatic rung agree with reference") {
+TEST_CASE("cuda: tf32 products of the automatic algorithm agree with reference") {
   check_all(products(chosen_cases()), kTf32, kAutomaticTf32);
 }
 
-TEST_CASE("cuda: bf16 products of the automatic rung agree with reference") {
+TEST_CASE("cuda: bf16 products of the automatic algorithm agree with reference") {
   check_all(products(chosen_cases()), kBf16);
 }
-TEST_CASE("cuda: bf16 products of the naive rung agree with reference") {
+TEST_CASE("cuda: bf16 products of the naive algorithm agree with reference") {
   check_all(products(chosen_cases()), kBf16, kNaive);
 }
-TEST_CASE("cuda: bf16 products of the tiled rung agree with reference") {
-  check_all(products(chosen_cases()), kBf16, kTiled);
+TEST_CASE("cuda: bf16 products of the fma algorithm agree with reference") {
+  check_all(products(chosen_cases()), kBf16, kFma);
 }
 TEST_CASE("cuda: bf16 operations without products agree with reference") { check_all(others(chosen_cases()), kBf16); }
 
 TEST_CASE("cuda: f32 gives the same bits in every order") { check_all(small_cases(), kF32, {}, Orders::all); }
 TEST_CASE("cuda: tf32 gives the same bits in every order") {
-  check_all(products(small_cases()), kTf32, kTensorCores, Orders::all);
+  check_all(products(small_cases()), kTf32, kTensorOp, Orders::all);
 }
 TEST_CASE("cuda: bf16 gives the same bits in every order") { check_all(small_cases(), kBf16, {}, Orders::all); }
 
 TEST_CASE("cuda: NaN and infinity propagate in f32") { check_all_propagations(kF32); }
-TEST_CASE("cuda: NaN and infinity propagate in tf32") { check_all_propagations(kTf32, kTensorCores); }
+TEST_CASE("cuda: NaN and infinity propagate in tf32") { check_all_propagations(kTf32, kTensorOp); }
 TEST_CASE("cuda: NaN and infinity propagate in bf16") { check_all_propagations(kBf16); }
 
-TEST_CASE("cuda: conversions between f32 and bf16 and counts of what is not finite") {
-  check_conversions(*make_cuda_backend());
-}
+TEST_CASE("cuda: casts between f32 and bf16 and non-finite counts") { check_conversions(*make_cuda_backend()); }
 
-TEST_CASE("cuda: moving averages, NaN in pools and dropout") { check_values(*make_cuda_backend(), true); }
+TEST_CASE("cuda: moving averages and NaN in pools and dropout") { check_values(*make_cuda_backend(), true); }
 
-TEST_CASE("cuda: computes in f32 and bf16 and says so") {
+TEST_CASE("cuda: f64 is rejected") {
   const auto cuda = make_cuda_backend();
   const Buffer memory = cuda->allocate(16);
   ReluForward relu;
@@ -123,7 +121,7 @@ TEST_CASE("cuda: computes in f32 and bf16 and says so") {
                     "the cuda backend computes in f32 and bf16, not in f64; use the reference backend for f64");
 }
 
-TEST_CASE("cuda: an index beyond the data set answers with NaN and the label -1") {
+TEST_CASE("cuda: load_batch writes NaN and label -1 for an index out of range") {
   const auto cuda = make_cuda_backend();
   for (const Shape& image : {Shape{3, 1, 4, 5}, Shape{3, 1, 8, 10}}) {
     const std::int64_t pixels = 4 * 5;
@@ -150,9 +148,9 @@ TEST_CASE("cuda: an index beyond the data set answers with NaN and the label -1"
   }
 }
 
-TEST_CASE("cuda: two backends in one process do not disturb each other") {
+TEST_CASE("cuda: two backends in one process give correct results") {
   const auto first = make_cuda_backend();
-  const auto second = make_cuda_backend(kTensorCores);
+  const auto second = make_cuda_backend(kTensorOp);
   for (const Case& test_case : small_cases()) {
     const CheckResult results[] = {check_case(*first, test_case, kF32), check_case(*second, test_case, kTf32),
                                    check_case(*first, test_case, kBf16)};

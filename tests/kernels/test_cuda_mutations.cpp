@@ -1,14 +1,14 @@
-/// The faults of test_mutations.cpp, planted in front of the emulated cuda backend: they reach into its memory.
+/// The faults of test_mutations.cpp on the emulated cuda backend, whose memory the host can access.
 
-#include <minception/tests/kernels/check_mutations.h>
+#include "tests/kernels/check_mutations.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 namespace minception {
 namespace {
 
 std::unique_ptr<Backend> cuda() { return make_cuda_backend(); }
-std::unique_ptr<Backend> tensor_cores() { return make_cuda_backend({.tf32 = true, .rung = Rung::tensor_core}); }
+std::unique_ptr<Backend> tensor_cores() { return make_cuda_backend({.tf32 = true, .algorithm = Algorithm::tensor_op}); }
 
 }  // namespace
 

@@ -1,9 +1,9 @@
-/// What people are told whose GPU, driver and build do not fit each other.
+/// Error messages for a GPU, driver and build that do not match; capture of CUDA graphs.
 
-#include <minception/kernels/backend.h>
-#include <minception/kernels/cuda/machine.h>
+#include "kernels/backend.h"
+#include "kernels/cuda/machine.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 using minception::cuda::Machine;
@@ -23,18 +23,19 @@ Machine good() {
 
 }  // namespace
 
-TEST_CASE("cuda: GPU, driver and build fit each other or one line says what does not") {
+TEST_CASE("cuda: misfit names the mismatch of GPU and driver and build") {
   CHECK(misfit(good()).empty());
 
   CHECK(misfit({.failure = "CUDA driver version is insufficient for CUDA runtime version", .runtime = 13000}) ==
-        "no GPU answers: no driver of NVIDIA's is loaded");
-  CHECK(misfit({.failure = "driver version is insufficient", .driver = 12040, .runtime = 13000}) ==
-        "no GPU answers: driver version is insufficient (the driver knows CUDA 12.4, and this build needs 13.0); "
-        "install a "
-        "newer driver");
+        "no GPU is available: the NVIDIA driver is not loaded");
+  CHECK(
+      misfit({.failure = "driver version is insufficient", .driver = 12040, .runtime = 13000}) ==
+      "no GPU is available: driver version is insufficient (the driver supports CUDA 12.4, and this build needs 13.0); "
+      "install a "
+      "newer driver");
   CHECK(misfit({.failure = "unknown error", .driver = 13000, .runtime = 13000}) ==
-        "no GPU answers: unknown error (the driver knows CUDA 13.0)");
-  CHECK(misfit({.driver = 13000, .runtime = 13000}) == "no GPU answers: there is none");
+        "no GPU is available: unknown error (the driver supports CUDA 13.0)");
+  CHECK(misfit({.driver = 13000, .runtime = 13000}) == "no GPU is available: none was found");
 
   Machine machine = good();
   machine.device = 2;
@@ -60,19 +61,19 @@ TEST_CASE("cuda: GPU, driver and build fit each other or one line says what does
         "configure it with -DCMAKE_CUDA_ARCHITECTURES=86");
 }
 
-TEST_CASE("cuda: a device that is not there is named") {
+TEST_CASE("cuda: make_cuda_backend rejects a missing device") {
   CHECK_THROWS_WITH(make_cuda_backend({.device = 7}), "there is no GPU 7: the last one is 0; or use cpu");
 }
 
-TEST_CASE("cuda: a recording says how long its replays took") {
+TEST_CASE("cuda: replay_timed returns the seconds of its replays") {
   const auto backend = make_cuda_backend();
   const Buffer memory = backend->allocate(4096);
   const Tensor y({1024}, DType::f32, memory.data(), backend->device());
   const auto work = [&] { backend->run(Fill{.value = 3.0, .y = y}); };
   work();
-  const auto recording = backend->record(work);
-  REQUIRE(recording);
-  const double one = recording->replay_timed(1), many = recording->replay_timed(200);
+  const auto graph = backend->capture(work);
+  REQUIRE(graph);
+  const double one = graph->replay_timed(1), many = graph->replay_timed(200);
   CHECK(one > 0.0);
   CHECK(many > one);
 }

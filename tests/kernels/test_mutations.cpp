@@ -1,12 +1,12 @@
-/// The tests are tested: every planted fault must fail at least one case of its operation.
+/// Mutation tests: every planted fault must fail at least one case of its operation.
 
-#include <minception/tests/cases/case.h>
-#include <minception/tests/kernels/check_mutations.h>
-#include <minception/tests/kernels/harness.h>
+#include "tests/cases/case.h"
+#include "tests/kernels/check_mutations.h"
+#include "tests/kernels/harness.h"
 
-#include <minception/tests/catch.h>
 #include <map>
 #include <set>
+#include "tests/catch.h"
 
 namespace minception {
 namespace {
@@ -34,7 +34,7 @@ TEST_CASE("mutations of normalisation, loss and optimizer are caught") {
   check_mutations(make_reference_backend, normalization_mutations());
 }
 
-TEST_CASE("the backend that carries the mutations passes without one") {
+TEST_CASE("ForwardingBackend without a mutation passes every operation") {
   ForwardingBackend honest(make_reference_backend(), [](const Operation& op, Backend& inner) { inner.run(op); });
   std::set<std::string_view> seen;
   for (const Case& test_case : all_cases()) {
@@ -46,7 +46,7 @@ TEST_CASE("the backend that carries the mutations passes without one") {
   CHECK(seen.size() == std::variant_size_v<Operation>);
 }
 
-TEST_CASE("every operation has at least three mutations, each with a name of its own") {
+TEST_CASE("every operation has at least three mutations with unique names") {
   std::map<std::string, std::set<std::string>> names;
   for (const Mutation& mutation : all_mutations()) {
     INFO(mutation.label());

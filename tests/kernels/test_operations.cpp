@@ -1,8 +1,8 @@
-/// The interface: what validate rejects and in which words, output extents, arithmetic counts.
+/// Interface of operations: errors of validate, output extents, multiply-accumulate counts.
 
-#include <minception/tests/cases/case.h>
+#include "tests/cases/case.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -35,7 +35,7 @@ std::string rejection_of(Edit edit) {
 
 }  // namespace
 
-TEST_CASE("every case is a valid operation with a label of its own") {
+TEST_CASE("every case is valid and has a unique label") {
   std::vector<std::string> labels;
   for (const Case& test_case : all_cases()) {
     INFO(test_case.label());
@@ -45,7 +45,7 @@ TEST_CASE("every case is a valid operation with a label of its own") {
   }
 }
 
-TEST_CASE("every operation without its operands is rejected") {
+TEST_CASE("validate rejects every operation without operands") {
   // The default of every alternative is an operation without operands.
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (([&] {
@@ -58,9 +58,9 @@ TEST_CASE("every operation without its operands is rejected") {
   (std::make_index_sequence<std::variant_size_v<Operation>>{});
 }
 
-TEST_CASE("every required operand is missed, every optional one is not") {
-  // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v (sgd_step), factor (steps), packed.
-  // Every case has a position only where it needs one.
+TEST_CASE("validate rejects a missing operand unless it is optional") {
+  // Optional: bias, dbias, argmax (forward), relu_output, dlogits, v (sgd_step), factor (steps), prepacked.
+  // Cases have a position only if they need one.
   for (const Case& test_case : all_cases()) {
     std::size_t operands = 0;
     for_each_operand(test_case.operation, [&](std::string_view, const Tensor&, Access) { ++operands; });
@@ -75,7 +75,7 @@ TEST_CASE("every required operand is missed, every optional one is not") {
       });
       const bool optional = removed == "bias" || removed == "dbias" || removed == "relu_output" ||
                             removed == "dlogits" || (removed == "v" && std::holds_alternative<SgdStep>(operation)) ||
-                            (removed == "factor" && !std::holds_alternative<ClipFactor>(operation)) ||
+                            (removed == "factor" && !std::holds_alternative<ClipCoefficient>(operation)) ||
                             (removed == "argmax" && std::holds_alternative<MaxPool2dForward>(operation));
       INFO(test_case.label() << " without " << removed);
       CHECK((rejection(operation) == "accepted") == optional);
@@ -83,7 +83,7 @@ TEST_CASE("every required operand is missed, every optional one is not") {
   }
 }
 
-TEST_CASE("a convolution says what does not fit") {
+TEST_CASE("validate: errors of conv2d") {
   using Forward = Conv2dForward;
   CHECK(rejection_of<Forward>([](Forward& op) {
           op.w = dense({64, 2, 7, 7});
@@ -108,15 +108,15 @@ TEST_CASE("a convolution says what does not fit") {
         "conv2d_forward: weights must be dense f32 (O, I, KH, KW), not f64 [64,1,7,7]");
   CHECK(rejection_of<Forward>([](Forward& op) { op.x.pixel_stride = 0; }) ==
         "conv2d_forward: the input has a pixel stride of 0 for 1 channels");
-  CHECK(rejection_of<Forward>([](Forward& op) { op.packed = dense(Shape{8}); }) ==
-        "conv2d_forward: packed must be flat u8");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.prepacked = dense(Shape{8}); }) ==
+        "conv2d_forward: prepacked must be flat u8");
   CHECK(rejection_of<Conv2dBackwardData>([](Conv2dBackwardData& op) { op.target.relu_output = op.dy; }) ==
         "conv2d_backward_data: dx is [2,1,32,32] but relu_output is [2,64,16,16]");
   CHECK(rejection_of<Conv2dBackwardWeights>([](Conv2dBackwardWeights& op) { op.dbias = dense(Shape{1}); }) ==
         "conv2d_backward_weights: dbias must be f32 [64], not f32 [1]");
 }
 
-TEST_CASE("in bf16 the weights and their gradients are f32") {
+TEST_CASE("validate: in bf16 the weights are f32") {
   Conv2dForward op;
   op.x = dense({1, 8, 4, 4}, DType::bf16);
   op.y = dense({1, 16, 4, 4}, DType::bf16);
@@ -126,22 +126,22 @@ TEST_CASE("in bf16 the weights and their gradients are f32") {
   CHECK(rejection(op) == "conv2d_forward: weights must be dense f32 (O, I, KH, KW), not bf16 [16,8,1,1]");
 }
 
-TEST_CASE("a group of 1x1 convolutions says what does not fit") {
-  using Forward = Conv2d1x1GroupForward;
+TEST_CASE("validate: errors of conv2d_fused_1x1") {
+  using Forward = Conv2dFused1x1Forward;
   CHECK(rejection_of<Forward>([](Forward& op) { op.y.pop_back(); }) ==
-        "conv2d_1x1_group_forward: the members have 160 channels together, the weights 176");
-  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) == "conv2d_1x1_group_forward: there are no members");
+        "conv2d_fused_1x1_forward: the members have 160 channels together, the weights 176");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) == "conv2d_fused_1x1_forward: there are no members");
   CHECK(rejection_of<Forward>([](Forward& op) {
           op.w = dense({176, 192, 3, 3});
-        }) == "conv2d_1x1_group_forward: weights [176,192,3,3] do not fit an input [2,192,4,4]");
+        }) == "conv2d_fused_1x1_forward: weights [176,192,3,3] do not fit an input [2,192,4,4]");
   CHECK(rejection_of<Forward>([](Forward& op) {
           op.y[0] = dense({2, 64, 4, 3});
-        }) == "conv2d_1x1_group_forward: a member is [2,64,4,3] but the input is [2,192,4,4]");
-  CHECK(rejection_of<Conv2d1x1GroupBackwardData>([](auto& op) { op.dy.clear(); }) ==
-        "conv2d_1x1_group_backward_data: there is no dy");
+        }) == "conv2d_fused_1x1_forward: a member is [2,64,4,3] but the input is [2,192,4,4]");
+  CHECK(rejection_of<Conv2dFused1x1BackwardData>([](auto& op) { op.dy.clear(); }) ==
+        "conv2d_fused_1x1_backward_data: there is no dy");
 }
 
-TEST_CASE("a fully connected layer says what does not fit") {
+TEST_CASE("validate: errors of linear") {
   CHECK(rejection_of<LinearForward>([](LinearForward& op) {
           op.w = dense({10, 1000});
         }) == "linear_forward: input [4,1024], weights [10,1000] and output [4,10] do not fit");
@@ -150,7 +150,7 @@ TEST_CASE("a fully connected layer says what does not fit") {
         }) == "linear_forward: input and output must be dense (N, features), not [4,1024] and [4,10]");
 }
 
-TEST_CASE("a pool says what does not fit") {
+TEST_CASE("validate: errors of pools") {
   using Max = MaxPool2dForward;
   CHECK(rejection_of<Max>([](Max& op) {
           op.attributes.padding = {2, 1};
@@ -168,7 +168,7 @@ TEST_CASE("a pool says what does not fit") {
           op.x = dense({1, 1, 17, 16});
           op.y = dense({1, 1, 1, 1});
           op.argmax = dense({1, 1, 1, 1}, DType::u8);
-        }) == "max_pool2d_forward: a kernel of 17x16 has more than 256 taps");
+        }) == "max_pool2d_forward: a kernel of 17x16 has more than 256 positions");
   CHECK(rejection_of<GlobalAvgPoolForward>([](auto& op) {
           op.y = dense({2, 1024, 1, 2});
         }) == "global_avg_pool_forward: y must be one pixel per image, not [2,1024,1,2]");
@@ -177,7 +177,7 @@ TEST_CASE("a pool says what does not fit") {
         }) == "adaptive_avg_pool2d_forward: x is [2,1024,3,3] but y is [2,1023,1,1]");
 }
 
-TEST_CASE("concat, flatten and element-wise operations say what does not fit") {
+TEST_CASE("validate: errors of concat and split and flatten and add and relu") {
   CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.pop_back(); }) ==
         "concat_forward: the inputs have 224 channels together, y has 256");
   CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) == "concat_forward: there is no x");
@@ -199,7 +199,7 @@ TEST_CASE("concat, flatten and element-wise operations say what does not fit") {
         "relu_forward: x must be (N, C, H, W), not [256]");
 }
 
-TEST_CASE("normalisation, dropout, loss and optimizer say what does not fit") {
+TEST_CASE("validate: errors of normalisation and dropout and loss and sgd_step") {
   using Training = BatchNormForwardTraining;
   CHECK(rejection_of<Training>([](Training& op) { op.attributes.epsilon = 0.0; }) ==
         "batch_norm_forward_training: epsilon 0 or momentum 0.1 is not possible");
@@ -226,11 +226,11 @@ TEST_CASE("normalisation, dropout, loss and optimizer say what does not fit") {
         }) == "softmax_cross_entropy: logits must be dense (N, K), not [16,10]");
 
   CHECK(rejection_of<SgdStep>([](SgdStep& op) {
-          op.segments = {{0, 600}, {500, 100}};
-        }) == "sgd_step: segments must be ordered and disjoint");
+          op.groups = {{0, 600}, {500, 100}};
+        }) == "sgd_step: groups must be ordered and disjoint");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) {
-          op.segments = {{500, 501}};
-        }) == "sgd_step: a segment ends at 1001, the buffer at 1000");
+          op.groups = {{500, 501}};
+        }) == "sgd_step: a group ends at 1001, the buffer at 1000");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.v = dense(Shape{999}); }) ==
         "sgd_step: v [999] and w [1000] differ");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.schedule = dense(Shape{3}); }) ==
@@ -239,7 +239,7 @@ TEST_CASE("normalisation, dropout, loss and optimizer say what does not fit") {
         "sgd_step: factor must be f32 [1], not f32 [2]");
 }
 
-TEST_CASE("Adam, clipping and averages say what does not fit") {
+TEST_CASE("validate: errors of adam_step and clip_coefficient and ema_update") {
   CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.step = dense(Shape{1}, DType::i32); }) ==
         "adam_step: step must be i64 [1]");
   CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.schedule = dense(Shape{1}); }) ==
@@ -252,15 +252,15 @@ TEST_CASE("Adam, clipping and averages say what does not fit") {
   CHECK(rejection_of<AdamStep>([](AdamStep& op) { op.epsilon = -1.0; }) ==
         "adam_step: epsilon must be 0 or more, not -1");
   CHECK(rejection_of<AdamStep>([](AdamStep& op) {
-          op.segments = {{500, 501}};
-        }) == "adam_step: a segment ends at 1001, the buffer at 1000");
-  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) { op.max_norm = 0.0; }) ==
-        "clip_factor: the largest norm must be positive, not 0");
-  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) { op.factor = dense(Shape{1}, DType::f64); }) ==
-        "clip_factor: factor must be f32 [1], not f64 [1]");
-  CHECK(rejection_of<ClipFactor>([](ClipFactor& op) {
+          op.groups = {{500, 501}};
+        }) == "adam_step: a group ends at 1001, the buffer at 1000");
+  CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) { op.max_norm = 0.0; }) ==
+        "clip_coefficient: the largest norm must be positive, not 0");
+  CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) { op.factor = dense(Shape{1}, DType::f64); }) ==
+        "clip_coefficient: factor must be f32 [1], not f64 [1]");
+  CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) {
           op.g = dense({10, 100});
-        }) == "clip_factor: g must be one flat f32 or f64 buffer, not f32 [10,100]");
+        }) == "clip_coefficient: g must be one flat f32 or f64 buffer, not f32 [10,100]");
   CHECK(rejection_of<EmaUpdate>([](EmaUpdate& op) { op.decay = 1.5; }) ==
         "ema_update: the decay must be between 0 and 1, not 1.5");
   CHECK(rejection_of<EmaUpdate>([](EmaUpdate& op) { op.average = dense(Shape{2}); }) ==
@@ -269,7 +269,7 @@ TEST_CASE("Adam, clipping and averages say what does not fit") {
         "batch_norm_backward_inference: gamma must be f32 [64], not f32 [3]");
 }
 
-TEST_CASE("nothing is computed of images or weights without elements") {
+TEST_CASE("validate rejects images and weights without elements") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.images = dense({9, 1, 0, 28}, DType::u8);
         }) == "load_batch: images is empty: [9,1,0,28]");
@@ -288,14 +288,14 @@ TEST_CASE("nothing is computed of images or weights without elements") {
           op.x = dense({4, 0});
           op.w = dense({10, 0});
         }) == "linear_forward: the input is empty: [4,0]");
-  CHECK(rejection_of<Conv2d1x1GroupForward>([](auto& op) {
+  CHECK(rejection_of<Conv2dFused1x1Forward>([](auto& op) {
           op.y.push_back(dense({2, 0, 4, 4}));
-        }) == "conv2d_1x1_group_forward: a member is empty: [2,0,4,4]");
+        }) == "conv2d_fused_1x1_forward: a member is empty: [2,0,4,4]");
   CHECK(rejection_of<DropoutForward>([](DropoutForward& op) {
           op.x = op.y = dense({0, 4});
         }) == "dropout_forward: x is empty: [0,4]");
 
-  // Whatever an operation takes as an image: each in turn loses its batch, and there is none that goes unnoticed.
+  // Every image operand is rejected if its batch is 0.
   for (const Case& test_case : all_cases()) {
     std::size_t operands = 0;
     for_each_operand(test_case.operation, [&](std::string_view, const Tensor&, Access) { ++operands; });
@@ -315,21 +315,21 @@ TEST_CASE("nothing is computed of images or weights without elements") {
   }
 }
 
-TEST_CASE("settings that are not finite are rejected") {
+TEST_CASE("validate rejects settings that are not finite") {
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
   CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.beta2 = nan; }) == "adam_step: beta2 must be in [0, 1), not nan");
   CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.epsilon = nan; }) ==
         "adam_step: epsilon must be 0 or more, not nan");
   CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.epsilon = infinity; }) ==
         "adam_step: epsilon must be 0 or more, not inf");
-  CHECK(rejection_of<SgdStep>([=](SgdStep& op) { op.segments[0].weight_decay = nan; }) ==
-        "sgd_step: learning rate scale 1 and weight decay nan of a segment must be 0 or more");
-  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.segments[0].learning_rate_scale = -1.0; }) ==
-        "adam_step: learning rate scale -1 and weight decay 0 of a segment must be 0 or more");
+  CHECK(rejection_of<SgdStep>([=](SgdStep& op) { op.groups[0].weight_decay = nan; }) ==
+        "sgd_step: learning rate scale 1 and weight decay nan of a group must be 0 or more");
+  CHECK(rejection_of<AdamStep>([=](AdamStep& op) { op.groups[0].learning_rate_scale = -1.0; }) ==
+        "adam_step: learning rate scale -1 and weight decay 0 of a group must be 0 or more");
   CHECK(rejection_of<EmaUpdate>([=](EmaUpdate& op) { op.decay = nan; }) ==
         "ema_update: the decay must be between 0 and 1, not nan");
-  CHECK(rejection_of<ClipFactor>([=](ClipFactor& op) { op.max_norm = nan; }) ==
-        "clip_factor: the largest norm must be positive, not nan");
+  CHECK(rejection_of<ClipCoefficient>([=](ClipCoefficient& op) { op.max_norm = nan; }) ==
+        "clip_coefficient: the largest norm must be positive, not nan");
   CHECK(rejection_of<DropoutForward>([=](DropoutForward& op) { op.attributes.p = nan; }) ==
         "dropout_forward: the probability must be in [0, 1), not nan");
   CHECK(rejection_of<BatchNormForwardTraining>([=](auto& op) { op.attributes.epsilon = infinity; }) ==
@@ -346,7 +346,7 @@ TEST_CASE("settings that are not finite are rejected") {
         "fold_batch_norm: an epsilon of nan must be above 0");
 }
 
-TEST_CASE("a batch is loaded from dense u8 images of as many channels") {
+TEST_CASE("validate: errors of load_batch") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.images.dtype = DType::f32; }) ==
         "load_batch: images must be dense u8");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
@@ -359,7 +359,7 @@ TEST_CASE("a batch is loaded from dense u8 images of as many channels") {
         "load_batch: indices must be i32 [4], not [3]");
 }
 
-TEST_CASE("an augmentation says what does not fit") {
+TEST_CASE("validate: errors of augmentation") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.flip = true; }) ==
         "load_batch: the operand position is missing");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.padding.w = 1; }) ==
@@ -373,18 +373,18 @@ TEST_CASE("an augmentation says what does not fit") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.augmentation.padding = {28, 0};
         }) == "load_batch: a padding of 28x0 does not fit images of 28x28");
-  for (const auto& [least, says] : {std::pair{0.0, "load_batch: the least area of a part must be in (0, 1], not 0"},
-                                    std::pair{1.5, "load_batch: the least area of a part must be in (0, 1], not 1.5"},
+  for (const auto& [least, says] : {std::pair{0.0, "load_batch: augmentation: scale must be in (0, 1], not 0"},
+                                    std::pair{1.5, "load_batch: augmentation: scale must be in (0, 1], not 1.5"},
                                     std::pair{0.5, "load_batch: the operand position is missing"}}) {
     const double area = least;
-    CHECK(rejection_of<LoadBatch>([&](LoadBatch& op) { op.augmentation.least_area = area; }) == says);
+    CHECK(rejection_of<LoadBatch>([&](LoadBatch& op) { op.augmentation.scale = area; }) == says);
   }
-  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.most_aspect = 0.5; }) ==
-        "load_batch: the most aspect of a part must be in [1, 1000], not 0.5");
+  CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.ratio = 0.5; }) ==
+        "load_batch: augmentation: ratio must be in [1, 1000], not 0.5");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.augmentation.padding = {2, 0};
-          op.augmentation.most_aspect = 2.0;
-        }) == "load_batch: an augmentation takes parts of images or pads them, not both");
+          op.augmentation.ratio = 2.0;
+        }) == "load_batch: augmentation: random resized crop and padding exclude each other");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.contrast = 1.5; }) ==
         "load_batch: the range of contrast must be in [0, 1], not 1.5");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.brightness = -1.0; }) ==
@@ -393,7 +393,7 @@ TEST_CASE("an augmentation says what does not fit") {
         "load_batch: a saturation is of images with 3 channels, not 1");
 }
 
-TEST_CASE("fill, cast and segment norms say what does not fit") {
+TEST_CASE("validate: errors of fill and cast and group_norms") {
   CHECK(rejection_of<Fill>([](Fill& op) { op.y.dtype = DType::i32; }) == "fill: y must be a floating type, not i32");
   CHECK(rejection_of<Fill>([](Fill& op) { op.y.pixel_stride = 3; }) ==
         "fill: y has a pixel stride of 3 for 256 channels");
@@ -410,18 +410,18 @@ TEST_CASE("fill, cast and segment norms say what does not fit") {
             }) == "accepted");
     }
   }
-  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) {
+  CHECK(rejection_of<GroupNorms>([](GroupNorms& op) {
           op.y = dense({2, 2});
-        }) == "segment_norms: y must be dense f32 [1,2], not f32 [2,2]");
-  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.y.dtype = DType::f64; }) ==
-        "segment_norms: y must be dense f32 [1,2], not f64 [1,2]");
-  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) {
+        }) == "group_norms: y must be dense f32 [1,2], not f32 [2,2]");
+  CHECK(rejection_of<GroupNorms>([](GroupNorms& op) { op.y.dtype = DType::f64; }) ==
+        "group_norms: y must be dense f32 [1,2], not f64 [1,2]");
+  CHECK(rejection_of<GroupNorms>([](GroupNorms& op) {
           op.x = dense({1000, 1});
-        }) == "segment_norms: x must be one flat f32 or f64 buffer, not f32 [1000,1]");
-  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.x.dtype = DType::bf16; }) ==
-        "segment_norms: x must be one flat f32 or f64 buffer, not bf16 [1000]");
-  CHECK(rejection_of<SegmentNorms>([](SegmentNorms& op) { op.segments[0].begin = 1; }) ==
-        "segment_norms: a segment ends at 1001, the buffer at 1000");
+        }) == "group_norms: x must be one flat f32 or f64 buffer, not f32 [1000,1]");
+  CHECK(rejection_of<GroupNorms>([](GroupNorms& op) { op.x.dtype = DType::bf16; }) ==
+        "group_norms: x must be one flat f32 or f64 buffer, not bf16 [1000]");
+  CHECK(rejection_of<GroupNorms>([](GroupNorms& op) { op.groups[0].begin = 1; }) ==
+        "group_norms: a group ends at 1001, the buffer at 1000");
 }
 
 TEST_CASE("output extents are those of PyTorch") {
@@ -446,7 +446,7 @@ TEST_CASE("output extents are those of PyTorch") {
   CHECK(pooled_extent(2, 3, 1, 0, true) == 0);
 }
 
-TEST_CASE("multiply-accumulates are counted") {
+TEST_CASE("multiply_accumulates of convolutions and linear") {
   Conv2dForward conv;
   conv.attributes = {{2, 2}, {3, 3}, false};
   conv.x = dense({2, 3, 32, 32});
@@ -458,7 +458,7 @@ TEST_CASE("multiply-accumulates are counted") {
   data.w = conv.w;
   data.target.dx = conv.x;
   CHECK(multiply_accumulates(data) == multiply_accumulates(conv));
-  Conv2d1x1GroupForward group;
+  Conv2dFused1x1Forward group;
   group.x = dense({2, 192, 4, 4});
   group.w = dense({176, 192, 1, 1});
   group.y = {dense({2, 64, 4, 4}), dense({2, 112, 4, 4})};

@@ -1,14 +1,14 @@
-/// The reference backend against itself: float against double, non-finite values, and what it refuses.
+/// The reference backend: float against double, non-finite values, rejected inputs.
 
-#include <minception/tests/kernels/check_conversions.h>
-#include <minception/tests/kernels/check_values.h>
-#include <minception/tests/kernels/choose_cases.h>
-#include <minception/tests/kernels/harness.h>
+#include "tests/kernels/check_conversions.h"
+#include "tests/kernels/check_values.h"
+#include "tests/kernels/choose_cases.h"
+#include "tests/kernels/harness.h"
 
-#include <minception/tests/catch.h>
 #include <cmath>
 #include <limits>
 #include <set>
+#include "tests/catch.h"
 
 namespace minception {
 
@@ -23,7 +23,7 @@ TEST_CASE("reference in float agrees with double") {
   WARN(cases.size() << " cases");
 }
 
-TEST_CASE("NaN and infinity propagate through every operation of reference") {
+TEST_CASE("reference: NaN and infinity propagate through every operation") {
   const auto reference = make_reference_backend();
   std::set<std::string_view> operations;
   for (const Case& test_case : small_cases()) {
@@ -37,19 +37,19 @@ TEST_CASE("NaN and infinity propagate through every operation of reference") {
   CHECK(operations.size() == std::variant_size_v<Operation>);
 }
 
-TEST_CASE("reference converts between f32 and bf16 and counts what is not finite") {
+TEST_CASE("reference: casts between f32 and bf16 and non-finite counts") {
   check_conversions(*make_reference_backend());
 }
 
-TEST_CASE("reference: moving averages, NaN in pools and dropout, refused settings") {
+TEST_CASE("reference: moving averages and NaN in pools and dropout and rejected settings") {
   const auto reference = make_reference_backend();
   check_values(*reference, false);
   check_refused_settings(*reference);
   check_refused_argmax(*reference, "max_pool2d_backward: argmax 4 of output pixel (0, 0) names no pixel of its window");
 }
 
-TEST_CASE("reference rounds f64 once") {
-  // Next to the tie between the bf16 numbers 1 and 1 + 2^-7, closer than float can tell.
+TEST_CASE("reference: cast rounds f64 once") {
+  // Values near the tie between the bf16 numbers 1 and 1 + 2^-7, closer than float resolves.
   const double tie = 1.0 + 0x1p-8;
   const std::vector<double> x = {tie,   tie + 0x1p-40, tie - 0x1p-40, -tie - 0x1p-40,
                                  1e300, -1e300,        1e-300,        std::nan("")};
@@ -67,14 +67,14 @@ TEST_CASE("reference rounds f64 once") {
   CHECK(cast_on<double>(*reference, std::vector<bf16>{bf16(0.5f), bf16(-3.0f)}) == std::vector<double>{0.5, -3.0});
 }
 
-TEST_CASE("reference describes itself") {
+TEST_CASE("make_backend creates reference and rejects unknown names") {
   const auto reference = make_backend("reference");
   CHECK(reference->name() == "reference");
   CHECK(reference->device() == Device{});
   CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': known are cpu, cuda and reference");
 }
 
-TEST_CASE("reference refuses bf16 in one line") {
+TEST_CASE("reference: bf16 is rejected") {
   std::vector<bf16> memory(2);
   ReluForward op;
   op.x = op.y = Tensor({1, 2}, DType::bf16, memory.data());
@@ -83,7 +83,7 @@ TEST_CASE("reference refuses bf16 in one line") {
       "the reference backend computes in f32 and f64, not in bf16: choose one of these, or another backend");
 }
 
-TEST_CASE("run validates") {
+TEST_CASE("run and plan validate the operation") {
   ReluForward op;
   op.x = Tensor({1, 2}, DType::f32);
   op.y = Tensor({1, 3}, DType::f32);

@@ -1,7 +1,7 @@
 /// Normalisation, dropout, loss, optimizer and data loading on numbers small enough to be computed by hand.
 
-#include <minception/core/random.h>
-#include <minception/tests/kernels/by_hand.h>
+#include "core/random.h"
+#include "tests/kernels/by_hand.h"
 
 namespace minception {
 
@@ -54,7 +54,7 @@ TEST_CASE("batch_norm by hand") {
   run(inference);
   CHECK_THAT(y, is({1, 5}));
 
-  // One value per channel: no unbiased variance exists, the running one stays.
+  // One value per channel has no unbiased variance: running_var keeps its value.
   training.x = view(x, {1, 1, 1, 1});
   training.y = view(y, {1, 1, 1, 1});
   run(training);
@@ -78,13 +78,13 @@ TEST_CASE("local_response_norm by hand") {
   run(backward);
   CHECK_THAT(dx, is({1.0 / 9, -1.0 / 9, 0}));
 
-  // An even window reaches one channel further to the left.
+  // An even window has one more channel on the left.
   forward.attributes = {2, 2.0, 1.0, 1.0};
   run(forward);
   CHECK_THAT(y, is({1.0 / 2, 2.0 / 6, 0}));
 }
 
-TEST_CASE("dropout draws by seed, stream, epoch and position, whatever the batch") {
+TEST_CASE("dropout: masks depend on seed and stream and epoch and position but not on the batch") {
   Numbers x(12, 1.0), whole(12), parts(12);
   std::vector<std::int64_t> position = {3, 5};
   DropoutForward op;
@@ -107,21 +107,21 @@ TEST_CASE("dropout draws by seed, stream, epoch and position, whatever the batch
 }
 
 TEST_CASE("softmax_cross_entropy by hand") {
-  Numbers logits = {0, 0, 1000, 0}, totals = {1, 1}, dlogits(4);
+  Numbers logits = {0, 0, 1000, 0}, metrics = {1, 1}, dlogits(4);
   std::vector<std::int32_t> labels = {1, 0};
   SoftmaxCrossEntropy op;
   op.divisor = 2.0;
   op.logits = view(logits, {2, 2});
   op.labels = view(labels, Shape{2});
-  op.totals = view(totals, Shape{2});
+  op.metrics = view(metrics, Shape{2});
   op.dlogits = view(dlogits, {2, 2});
   run(op);
-  CHECK_THAT(totals, is({1 + std::log(2.0), 2}));  // equal logits count as the first class
+  CHECK_THAT(metrics, is({1 + std::log(2.0), 2}));  // of equal logits the first class is predicted
   CHECK_THAT(dlogits, is({0.25, -0.25, 0, 0}));
   op.label_smoothing = 0.2;
   op.weight = 3.0;
   run(op);
-  CHECK_THAT(totals, is({1 + 2 * std::log(2.0) + 100, 3}));
+  CHECK_THAT(metrics, is({1 + 2 * std::log(2.0) + 100, 3}));
   CHECK_THAT(dlogits, is({0.6, -0.6, 0.15, -0.15}));
 
   labels[1] = 2;
@@ -134,7 +134,7 @@ TEST_CASE("sgd_step by hand") {
     std::vector<float> schedule = {0.5f, 0.5f};
     SgdStep op;
     op.nesterov = nesterov;
-    op.segments = {{0, 1, 2.0, 0.5}, {2, 1, 1.0, 0.0, false}};
+    op.groups = {{0, 1, 2.0, 0.5}, {2, 1, 1.0, 0.0, false}};
     op.schedule = view(schedule, Shape{2});
     op.w = view(w, Shape{3});
     op.g = view(g, Shape{3});
@@ -146,18 +146,18 @@ TEST_CASE("sgd_step by hand") {
   Numbers w = {1}, g = {2};
   std::vector<float> schedule = {0.5f, 0.5f};
   SgdStep op;
-  op.segments = {{0, 1}};
+  op.groups = {{0, 1}};
   op.schedule = view(schedule, Shape{2});
   op.w = view(w, Shape{1});
   op.g = view(g, Shape{1});
   CHECK_THROWS_WITH(run(op), "sgd_step: a momentum of 0.5 needs the operand v");
 }
 
-TEST_CASE("sgd_step by hand, clipped") {
+TEST_CASE("sgd_step by hand with clip coefficient") {
   Numbers w = {1}, g = {8}, v = {4}, factor = {0.25};
   std::vector<float> schedule = {0.5f, 0.5f};
   SgdStep op;
-  op.segments = {{0, 1, 1.0, 0.5}};
+  op.groups = {{0, 1, 1.0, 0.5}};
   op.schedule = view(schedule, Shape{2});
   op.w = view(w, Shape{1});
   op.g = view(g, Shape{1});
@@ -178,7 +178,7 @@ TEST_CASE("adam_step by hand") {
     op.beta2 = 0.75;
     op.epsilon = 0.5;
     op.decoupled = decoupled;
-    op.segments = {{0, 1, 2.0, 0.25}, {2, 1, 1.0, 0.0, false}};
+    op.groups = {{0, 1, 2.0, 0.25}, {2, 1, 1.0, 0.0, false}};
     op.step = view(step, Shape{1});
     op.schedule = view(schedule, Shape{2});
     op.w = view(w, Shape{3});
@@ -187,7 +187,7 @@ TEST_CASE("adam_step by hand") {
     op.v = view(v, Shape{3});
     op.factor = view(factor, Shape{1});
     run(op);
-    // The rate is 1. g' = 3, and with weight decay in the gradient 4; corrections 1 - 1/4 and 1 - 9/16.
+    // The learning rate is 0.5 * 2; g' is 3, or 4 with weight decay in the gradient; corrections 1 - 1/4 and 1 - 9/16.
     const double gradient = decoupled ? 3.0 : 4.0;
     const double first = 0.5 * 2.0 + 0.5 * gradient;
     const double second = 0.75 + 0.25 * gradient * gradient;
@@ -198,10 +198,10 @@ TEST_CASE("adam_step by hand") {
   }
 }
 
-TEST_CASE("clip_factor by hand") {
+TEST_CASE("clip_coefficient by hand") {
   Numbers g = {100, 3, -4, 100, 12}, factor = {kNaN};
-  ClipFactor op;
-  op.segments = {{1, 2}, {3, 1, 1.0, 0.0, false}, {4, 1}};
+  ClipCoefficient op;
+  op.groups = {{1, 2}, {3, 1, 1.0, 0.0, false}, {4, 1}};
   op.g = view(g, Shape{5});
   op.factor = view(factor, Shape{1});
   op.max_norm = 2.0;
@@ -232,7 +232,7 @@ TEST_CASE("ema_update by hand") {
   op.average = view(average, Shape{2});
   run(op);
   CHECK_THAT(average, is({3, 5}));
-  step[0] = 2;  // 9 / 12 of the way, as long as that is more than 1 - decay
+  step[0] = 2;  // warm-up: the average moves by 9/12, more than 1 - decay
   w = {7, 1};
   run(op);
   CHECK_THAT(average, is({6, 2}));
@@ -258,10 +258,10 @@ TEST_CASE("batch_norm_backward_inference by hand") {
   CHECK_THAT(dx, is({6, 0}));
 }
 
-TEST_CASE("segment_norms by hand") {
+TEST_CASE("group_norms by hand") {
   Numbers x = {100, 3, -4, 100, 2, kNaN, 0, -kInfinity}, y(8);
-  SegmentNorms op;
-  op.segments = {{1, 2}, {4, 1, 1.0, 0.0, false}, {5, 3}, {8, 0}};
+  GroupNorms op;
+  op.groups = {{1, 2}, {4, 1, 1.0, 0.0, false}, {5, 3}, {8, 0}};
   op.x = view(x, Shape{8});
   op.y = view(y, {4, 2});
   run(op);
@@ -270,8 +270,8 @@ TEST_CASE("segment_norms by hand") {
   CHECK_THAT(y, is({5, 0, 2, 0, 0, 2, 0, 0}));
 }
 
-TEST_CASE("load_batch resizes parts and changes their colours") {
-  // Pixel (i, j) holds 10 * i + 2 * j in red, 3 more in green, 7 more in blue: between pixels it is linear, too.
+TEST_CASE("load_batch: random resized crop and colour jitter") {
+  // Pixel (i, j) is 10 * i + 2 * j in red, 3 more in green, 7 more in blue: bilinear interpolation is exact.
   constexpr int kHeight = 9, kWidth = 12, kBatch = 6, kOut = 5;
   std::vector<std::uint8_t> images;
   for (int i = 0; i < kHeight; ++i) {
@@ -287,8 +287,8 @@ TEST_CASE("load_batch resizes parts and changes their colours") {
   op.augmentation = {.flip = true,
                      .seed = 11,
                      .stream = 3,
-                     .least_area = 0.1,
-                     .most_aspect = 2.0,
+                     .scale = 0.1,
+                     .ratio = 2.0,
                      .brightness = 0.5,
                      .contrast = 0.25,
                      .saturation = 1.0};
@@ -303,8 +303,8 @@ TEST_CASE("load_batch resizes parts and changes their colours") {
   std::size_t k = 0;
   for (std::uint64_t s = 70; s < 70 + kBatch; ++s) {
     const bool mirrored = random(0).bits(4 * s + 2) % 2 == 1;
-    const Box box = draw_box(random(1), s, kHeight, kWidth, 0.1, 2.0);
-    const Colour colour = draw_colour(random(2), s, 0.5f, 0.25f, 1.0f);
+    const Box box = draw_resized_crop(random(1), s, kHeight, kWidth, 0.1, 2.0);
+    const ColourJitter colour = draw_colour_jitter(random(2), s, 0.5f, 0.25f, 1.0f);
     const auto place = [&](int index, int begin, int count) {
       return begin + std::clamp((index + 0.5) * count / kOut - 0.5, 0.0, count - 1.0);
     };
@@ -319,8 +319,8 @@ TEST_CASE("load_batch resizes parts and changes their colours") {
   }
 }
 
-TEST_CASE("load_batch crops and flips by seed, stream, epoch and position, whatever the batch") {
-  // Pixel (i, j) of image m holds 100 * m + 10 * i + j + 1: none is 0, as what lies outside is.
+TEST_CASE("load_batch: crops and flips depend on seed and stream and epoch and position but not on the batch") {
+  // Pixel (i, j) of image m is 100 * m + 10 * i + j + 1: never 0, which is the value of padding.
   constexpr int kHeight = 3, kWidth = 5, kBatch = 8;
   std::vector<std::uint8_t> images;
   for (int m = 0; m < 2; ++m) {

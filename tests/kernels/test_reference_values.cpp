@@ -1,6 +1,6 @@
 /// Convolutions, pools and element-wise operations on numbers small enough to be computed by hand.
 
-#include <minception/tests/kernels/by_hand.h>
+#include "tests/kernels/by_hand.h"
 
 namespace minception {
 
@@ -43,11 +43,12 @@ TEST_CASE("conv2d by hand") {
   CHECK_THAT(dbias, is({4}));
 }
 
-TEST_CASE("conv2d with padding, stride and channels by hand") {
+TEST_CASE("conv2d by hand: padding and stride and channels") {
   Numbers x = {1, 10, 2, 20, 3, 30, 4, 40}, y(2);  // two channels: 1..4 and ten times that
   Numbers w(2 * 2 * 3 * 3, 0.0);
-  for (int tap = 0; tap < 9; ++tap) w[static_cast<std::size_t>(2 * tap)] = 1.0;  // filter 0 sums channel 0
-  w[18 + 2 * 4 + 1] = 1.0;                                                       // filter 1: channel 1 at the centre
+  for (int position = 0; position < 9; ++position)
+    w[static_cast<std::size_t>(2 * position)] = 1.0;  // filter 0 sums channel 0
+  w[18 + 2 * 4 + 1] = 1.0;                            // filter 1: channel 1 at the centre
   Conv2dForward op;
   op.attributes = {{2, 2}, {1, 1}, false};
   op.x = view(x, {1, 2, 2, 2});
@@ -57,9 +58,9 @@ TEST_CASE("conv2d with padding, stride and channels by hand") {
   CHECK_THAT(y, is({10, 10}));
 }
 
-TEST_CASE("conv2d_1x1_group by hand") {
+TEST_CASE("conv2d_fused_1x1 by hand") {
   Numbers x = {1, 2}, w = {1, 0, 0, 1, 1, 1}, bias = {0, 0, -5}, first(1), second(2);
-  Conv2d1x1GroupForward forward;
+  Conv2dFused1x1Forward forward;
   forward.x = view(x, {1, 2, 1, 1});
   forward.w = view(w, {3, 2, 1, 1});
   forward.bias = view(bias, Shape{3});
@@ -69,7 +70,7 @@ TEST_CASE("conv2d_1x1_group by hand") {
   CHECK_THAT(second, is({2, -2}));
 
   Numbers dy0 = {1}, dy1 = {10, 100}, dx(2);
-  Conv2d1x1GroupBackwardData data;
+  Conv2dFused1x1BackwardData data;
   data.dy = {view(dy0, {1, 1, 1, 1}), view(dy1, {1, 2, 1, 1})};
   data.w = forward.w;
   data.target.dx = view(dx, {1, 2, 1, 1});
@@ -77,7 +78,7 @@ TEST_CASE("conv2d_1x1_group by hand") {
   CHECK_THAT(dx, is({101, 110}));
 
   Numbers dw(6), dbias(3);
-  Conv2d1x1GroupBackwardWeights weights;
+  Conv2dFused1x1BackwardWeights weights;
   weights.x = forward.x;
   weights.dy = data.dy;
   weights.dw = view(dw, {3, 2, 1, 1});
@@ -114,7 +115,7 @@ TEST_CASE("linear by hand") {
   CHECK_THAT(dbias, is({1, 10, 100}));
 }
 
-TEST_CASE("relu by hand, NaN included") {
+TEST_CASE("relu by hand with NaN") {
   Numbers x = {-1, 0, 2, kNaN, -kInfinity, kInfinity}, y(6);
   ReluForward forward;
   forward.x = view(x, {1, 6});
@@ -125,7 +126,7 @@ TEST_CASE("relu by hand, NaN included") {
   CHECK(y == Numbers{0, 0, 2, 0, 0, kInfinity});
 }
 
-TEST_CASE("a GradTarget adds first and masks then, and NaN masks to zero") {
+TEST_CASE("GradTarget adds before it masks and NaN in relu_output masks to zero") {
   Numbers output = {1, 0, 2, 3}, dy = {5, 6, 7, 8}, dx = {10, 20, kNaN, 40}, below = {1, 1, kNaN, 0};
   ReluBackward op;
   op.y = view(output, {1, 4});
@@ -143,7 +144,7 @@ TEST_CASE("a GradTarget adds first and masks then, and NaN masks to zero") {
   CHECK(dx == Numbers{5, 0, 7, 8});
 }
 
-TEST_CASE("max_pool2d by hand: the first of equal taps, NaN wins, padding never does") {
+TEST_CASE("max_pool2d by hand: ties go to the first element and NaN wins and padding never wins") {
   Numbers x = {1, 3, 2, 3, 0, -1, 5, 5, kNaN}, y(4);
   std::vector<std::uint8_t> argmax(4);
   MaxPool2dForward forward;
@@ -177,7 +178,7 @@ TEST_CASE("max_pool2d by hand: the first of equal taps, NaN wins, padding never 
   CHECK(centre[0] == 4);
 }
 
-TEST_CASE("avg_pool2d by hand: both divisors, and the window that ceil mode cuts off") {
+TEST_CASE("avg_pool2d by hand: both divisors and a partial window of ceil_mode") {
   Numbers x = {1, 2, 3, 4}, y(1);
   AvgPool2dForward forward;
   forward.attributes = {{3, 3}, {2, 2}, {1, 1}};
@@ -232,7 +233,7 @@ TEST_CASE("adaptive and global average pools by hand") {
   CHECK_THAT(spread, is({1, 2, 1, 2}));
 }
 
-TEST_CASE("concat, split and flatten by hand") {
+TEST_CASE("concat and split and flatten by hand") {
   Numbers first = {1, 2, 4, 5}, second = {3, 6}, y(6);
   ConcatForward concat;
   concat.x = {view(first, {1, 2, 1, 2}), view(second, {1, 1, 1, 2})};
@@ -280,7 +281,7 @@ TEST_CASE("add by hand") {
   CHECK(db == Numbers{11.5, 12.5});
 }
 
-TEST_CASE("fill and cast by hand, slices included") {
+TEST_CASE("fill and cast by hand with slices") {
   Numbers wide(9, 7.0);
   Fill fill;
   fill.value = -2.5;

@@ -1,11 +1,11 @@
-/// The vendor backend against `reference`: cuDNN and cuBLAS as a second opinion on the case tables, and the dense stand-ins,
-/// strides and accumulations around them.
+/// Compares the vendor backend with `reference`. cuDNN and cuBLAS cross-check the case tables; the cases also test the
+/// backend's dense copies, strides and accumulation.
 
-#include <minception/tests/kernels/choose_cases.h>
-#include <minception/tests/kernels/harness.h>
-#include <minception/tests/skip_without_gpu.h>
+#include "tests/kernels/choose_cases.h"
+#include "tests/kernels/harness.h"
+#include "tests/skip_without_gpu.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>

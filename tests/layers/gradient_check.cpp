@@ -1,6 +1,6 @@
-#include <minception/core/random.h>
-#include <minception/layers/control.h>
-#include <minception/tests/layers/gradient_check.h>
+#include "tests/layers/gradient_check.h"
+#include "core/random.h"
+#include "layers/control.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +33,7 @@ void add_mask(Fingerprint& fingerprint, const Tensor& y) {
   y.dtype == DType::f64 ? add_mask_of<double>(fingerprint, y) : add_mask_of<float>(fingerprint, y);
 }
 
-/// Where the operation writes a gradient that may be masked or added to; nullptr for operations that have no such target.
+/// The GradTarget of the operation, which may be masked or accumulated; nullptr if it has none.
 GradTarget* target_of(Operation& operation) {
   return std::visit(
       [](auto& op) -> GradTarget* {
@@ -48,12 +48,12 @@ GradTarget* target_of(Operation& operation) {
       operation);
 }
 
-/// A layer in memory of its own.
+/// A planned layer with its memory.
 class LayerProblem {
  public:
   LayerProblem(std::unique_ptr<Layer> layer, const Shape& input)
       : backend_(make_reference_backend()), layer_(std::move(layer)) {
-    layer_->declare(table_, "layer");
+    layer_->register_parameters(table_, "layer");
     plan_ = std::make_unique<Plan>(*backend_, table_, Mode::training, DType::f64, input[0]);
     plan_->begin_phase(Phase::forward);
     x_ = plan_->activation("x", input);
@@ -73,7 +73,7 @@ class LayerProblem {
                                       {Region::gradients, gradients_.data()},
                                       {Region::statistics, statistics_.data()},
                                       {Region::control, control_}});
-    // Poison: what is read before it was written shows.
+    // NaN makes reads of unwritten memory visible.
     std::fill(arena_.begin(), arena_.end(), std::numeric_limits<double>::quiet_NaN());
     std::fill(gradients_.begin(), gradients_.end(), std::numeric_limits<double>::quiet_NaN());
 
@@ -149,7 +149,7 @@ std::uint64_t decisions_of(const std::vector<Operation>& operations) {
           bool relu = std::is_same_v<Op, ReluForward>;
           if constexpr (requires { op.relu; }) relu = relu || op.relu;
           if constexpr (requires { op.attributes.relu; }) relu = relu || op.attributes.relu;
-          if constexpr (std::is_same_v<Op, Conv2d1x1GroupForward>) {
+          if constexpr (std::is_same_v<Op, Conv2dFused1x1Forward>) {
             for (const Tensor& y : op.y) {
               if (relu) add_mask(fingerprint, y);
             }
@@ -185,7 +185,7 @@ GradientReport check_gradients(GradientProblem& problem, int coordinates, bool s
     const auto wanted = std::min<std::uint64_t>(count, static_cast<std::uint64_t>(coordinates));
     int telling = 0;
     int checked = 0;
-    // Where ReLUs are dead, most gradients are zero: then up to eight times as many coordinates are tried.
+    // If ReLUs are dead, most gradients are zero: try up to eight times as many coordinates.
     for (std::uint64_t i = 0; i < std::min(count, 8 * wanted) && (i < wanted || telling < 4); ++i) {
       const auto at = static_cast<std::size_t>(permuted(Random{seed, t}, count, i));
       const double saved = tensor.values[at];

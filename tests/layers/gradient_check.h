@@ -1,13 +1,13 @@
 #pragma once
-/// Analytic gradients against central differences, in double.
+/// Compares analytic gradients with central differences, in double.
 ///
-/// Per coordinate, with a the analytic and n = (L(x + h) - L(x - h)) / 2h the numeric gradient, h = 1e-6:
+/// Per coordinate, with analytic gradient a and numeric gradient n = (L(x + h) - L(x - h)) / 2h, h = 1e-6:
 ///   |a - n| <= 1e-6 * max(|a|, |n|) + noise,   noise = 10 * epsilon * |L| / h.
-/// A coordinate at which a ReLU mask or an argmax differs between x - h, x and x + h has no such derivative and is
-/// skipped; at most 5 % may be. At least 4 coordinates per tensor (or all of a smaller one) must have a gradient above
-/// 100 times the noise, else the check would say nothing.
+/// Coordinates at which a ReLU mask or an argmax differs between x - h, x and x + h are skipped; at most 5 % may be
+/// skipped. At least 4 coordinates per tensor (or all of a smaller one) must have a gradient above 100 times the noise:
+/// with fewer, the check would not be conclusive.
 
-#include <minception/layers/layer.h>
+#include "layers/layer.h"
 
 #include <cstdint>
 #include <functional>
@@ -38,24 +38,24 @@ struct GradientReport {
   std::string summary() const;
 };
 
-/// Checks `coordinates` values of every tensor (or all), spread over it by `seed`; more, where few of them tell. With `stop_early` the first failure ends
-/// it: enough for a mutation.
+/// Checks `coordinates` values of every tensor (or all), chosen pseudo-randomly by `seed`, and up to eight times as
+/// many while fewer than 4 have a gradient above 100 times the noise. `stop_early` ends the check at the first failure.
 GradientReport check_gradients(GradientProblem& problem, int coordinates = 24, bool stop_early = false,
                                std::uint64_t seed = 1);
 
-/// A fingerprint of all ReLU masks and argmaxes that these operations have computed (memory must not be shared).
+/// Fingerprint of all ReLU masks and argmaxes that these operations computed. Their outputs must not share memory.
 std::uint64_t decisions_of(const std::vector<Operation>& operations);
 
-/// Changes the steps of a backward pass, to see that a check notices.
+/// Inserts a fault into the steps of a backward pass, to test that the check detects it.
 using Mutation = std::function<void(std::vector<Operation>& backward)>;
 
-/// One layer, planned for `input` in double on `reference`, with the loss L = sum of r * y for random r: checks the
-/// gradients of its input and of all its parameters. `mutation` alters the backward pass first.
+/// Checks the gradients of a layer's input and of all its parameters, in double on `reference`, for an input of shape
+/// `input` and the loss L = sum of r * y with random r. `mutation` is applied to the backward pass first.
 GradientReport check_layer(const std::function<std::unique_ptr<Layer>()>& make, const Shape& input,
                            const Mutation& mutation = {});
 
-/// Every single fault that the backward pass of the layer could have in its list of steps: one left out, an
-/// accumulation flag flipped, a mask forgotten.
+/// All single faults in the steps of the layer's backward pass: a step omitted, an accumulation flag flipped, a ReLU
+/// mask omitted.
 struct NamedMutation {
   std::string name;
   Mutation apply;

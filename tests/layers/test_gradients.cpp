@@ -1,20 +1,21 @@
-/// Every layer: its gradients, and that the check notices every fault its backward pass could have.
+/// Gradients of every layer, and tests that the check detects every fault in the backward steps.
 
-#include <minception/layers/avg_pool2d.h>
-#include <minception/layers/basic_conv2d.h>
-#include <minception/layers/concat.h>
-#include <minception/layers/dropout.h>
-#include <minception/layers/flatten.h>
-#include <minception/layers/inception.h>
-#include <minception/layers/linear.h>
-#include <minception/layers/local_response_norm.h>
-#include <minception/layers/max_pool2d.h>
-#include <minception/layers/relu.h>
-#include <minception/layers/residual.h>
-#include <minception/layers/sequential.h>
-#include <minception/tests/layers/gradient_check.h>
+#include "layers/avg_pool2d.h"
+#include "layers/basic_conv2d.h"
+#include "layers/concat.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/gelu.h"
+#include "layers/inception.h"
+#include "layers/linear.h"
+#include "layers/local_response_norm.h"
+#include "layers/max_pool2d.h"
+#include "layers/relu.h"
+#include "layers/residual.h"
+#include "layers/sequential.h"
+#include "tests/layers/gradient_check.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 
@@ -64,12 +65,12 @@ Inception::Options inception(bool batch_norm, std::int64_t kernel) {
           .branch3_kernel = kernel};
 }
 
-/// Szegedy et al. 2016, with n = 3 so that a small grid has rows and columns without padding.
+/// Variants of Szegedy et al. 2016, with n = 3 so that a small grid has rows and columns without padding.
 Inception::Options variant(InceptionKind kind, bool batch_norm, bool pool = true) {
   Inception::Options options = inception(batch_norm, 5);
   options.kind = kind;
   options.factor = 3;
-  if (kind == InceptionKind::expanded) {  // halves wide enough that some of their channels live
+  if (kind == InceptionKind::expanded) {  // enough channels per half that some are not dead
     options.channels.branch2 = 18;
     options.channels.branch3 = 20;
   }
@@ -92,6 +93,7 @@ std::vector<LayerCase> layer_cases() {
       {"BasicConv2d", {2, 3, 5, 5}, make<BasicConv2d>(unit(3, 9, 3, false))},
       {"BasicConv2d with BatchNorm", {3, 3, 4, 4}, make<BasicConv2d>(unit(3, 9, 3, true))},
       {"Relu", {2, 5, 3, 4}, make<Relu>()},
+      {"Gelu", {2, 5, 3, 4}, make<Gelu>()},
       {"MaxPool2d",
        {2, 3, 7, 6},
        make<MaxPool2d>(Pool2dAttributes{.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}})},
@@ -199,7 +201,7 @@ TEST_CASE("gradients of every layer agree with central differences", "[gradients
   }
 }
 
-TEST_CASE("every fault in the steps of a backward pass is noticed", "[gradients][mutations]") {
+TEST_CASE("the gradient check detects every fault in the steps of a backward pass", "[gradients][mutations]") {
   int planted = 0;
   for (const LayerCase& layer : layer_cases()) {
     for (const NamedMutation& mutation : backward_mutations(layer.make, layer.input)) {

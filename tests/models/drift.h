@@ -1,8 +1,8 @@
 #pragma once
-/// How far two trainings that began from the same have come apart.
+/// Distances between the states of two trainings.
 
-#include <minception/models/network.h>
-#include <minception/models/weights.h>
+#include "models/network.h"
+#include "models/weights.h"
 
 #include <cmath>
 #include <map>
@@ -10,13 +10,13 @@
 
 namespace minception {
 
-/// A state for a network in double.
+/// A state converted to f64.
 inline std::map<std::string, FileTensor> in_double(std::map<std::string, FileTensor> state) {
   for (auto& [name, tensor] : state) tensor = to_file_tensor(to_doubles(tensor), tensor.shape, DType::f64);
   return state;
 }
 
-/// How far two states lie apart, against how far the second has gone from where it was.
+/// |a - b| / |b - before| over the whole state.
 inline double drift(const Network& a, const Network& b, const std::map<std::string, FileTensor>& before) {
   double apart = 0.0, moved = 0.0;
   const auto state = a.state();

@@ -1,7 +1,7 @@
 #pragma once
-/// What the forward pass of one network hands to the backward pass of another, so that both begin from the same.
+/// Transfers forward results of one network to another, so that both backward passes use the same activations.
 
-#include <minception/kernels/operations.h>
+#include "kernels/operations.h"
 
 #include <cmath>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace minception {
 
-/// Writes them into a tensor of the reference backend, whose memory is the host's.
+/// Writes values into a tensor of the reference backend (host memory).
 inline void write(const Tensor& tensor, const std::vector<double>& values) {
   const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
   const std::int64_t stride = tensor.is_image() ? tensor.pixel_stride : row;
@@ -35,7 +35,7 @@ inline double relative_difference(const std::vector<double>& x, const std::vecto
   return std::sqrt(difference / norm);
 }
 
-/// What the forward pass hands to the backward pass: activations, choices of pools, statistics of batches.
+/// Whether the forward pass writes this tensor for the backward pass: activations, pooling indices, batch statistics.
 inline bool is_handed_on(std::string_view role, const Tensor& tensor, Access access) {
   return access != Access::read && (role == "y" || role == "argmax" || role == "mean" || role == "rstd") &&
          tensor.dtype != DType::i32;

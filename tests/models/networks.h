@@ -1,26 +1,26 @@
 #pragma once
 /// Networks for tests.
 
-#include <minception/core/random.h>
-#include <minception/layers/avg_pool2d.h>
-#include <minception/layers/basic_conv2d.h>
-#include <minception/layers/dropout.h>
-#include <minception/layers/flatten.h>
-#include <minception/layers/inception.h>
-#include <minception/layers/linear.h>
-#include <minception/layers/local_response_norm.h>
-#include <minception/layers/max_pool2d.h>
-#include <minception/layers/relu.h>
-#include <minception/layers/residual.h>
-#include <minception/models/network.h>
+#include "core/random.h"
+#include "layers/avg_pool2d.h"
+#include "layers/basic_conv2d.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/inception.h"
+#include "layers/linear.h"
+#include "layers/local_response_norm.h"
+#include "layers/max_pool2d.h"
+#include "layers/relu.h"
+#include "layers/residual.h"
+#include "models/network.h"
 
 #include <memory>
 #include <vector>
 
 namespace minception {
 
-/// A GoogLeNet in the small: a stem with a pool, two Inception blocks with a pool between them, global average pooling,
-/// a classifier; optionally an auxiliary head behind the first block.
+/// A small GoogLeNet: a stem with a pool, two Inception blocks with a pool between them, global average pooling, a
+/// classifier, and optionally an auxiliary head after the first block.
 inline Model small_googlenet(bool batch_norm, bool auxiliary = false) {
   Model model;
   model.config = {.name = "small", .input = {2, 12, 10}, .classes = 4};
@@ -50,8 +50,8 @@ inline Model small_googlenet(bool batch_norm, bool auxiliary = false) {
   return model;
 }
 
-/// What GoogLeNet's relatives have besides, in the small: local response normalisation, the later kinds of Inception, a
-/// residual block, dropout, and an auxiliary classifier as in the paper and one as in torchvision.
+/// A small network with the parts of the GoogLeNet variants: local response normalisation, later kinds of Inception, a
+/// residual block, dropout, and the auxiliary classifiers of the paper and of torchvision.
 inline Model small_relative(bool batch_norm) {
   Model model;
   model.config = {.name = "small relative", .input = {2, 12, 10}, .classes = 4};

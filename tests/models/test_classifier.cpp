@@ -1,13 +1,13 @@
-/// A classifier sees an image as training saw it: to the bit where it has the size of the data set's images.
+/// A classifier gives training images exactly the logits of the trained network.
 
-#include <minception/core/error.h>
-#include <minception/models/classifier.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
+#include "core/error.h"
+#include "models/classifier.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -39,7 +39,7 @@ DecodedImage noise(const Shape& shape, std::uint64_t seed) {
   return image;
 }
 
-/// A GoogLeNet that was made for a data set of such images, and the file that training would leave.
+/// A GoogLeNet for a data set of such images, and its weights file.
 struct Trained {
   TemporaryFolder folder;
   std::unique_ptr<Backend> backend;
@@ -56,7 +56,7 @@ struct Trained {
   }
   std::filesystem::path path() const { return folder / "model.safetensors"; }
 
-  /// The logits of images of the data set, through the network that was trained.
+  /// Logits of data set images from the trained network.
   std::vector<double> logits(const std::vector<DecodedImage>& images) {
     std::vector<std::uint8_t> pixels;
     for (const DecodedImage& one : images) pixels.insert(pixels.end(), one.pixels.begin(), one.pixels.end());
@@ -79,13 +79,13 @@ std::vector<double> all_logits(const std::vector<Prediction>& predictions) {
 
 }  // namespace
 
-TEST_CASE("an image of the data set has the logits that the trained network gives it - to the bit") {
+TEST_CASE("a classifier reproduces the logits of the trained network bit for bit") {
   struct Sizes {
     Shape image;
     std::int64_t height, width;
   };
   for (const char* device : devices()) {
-    // Resized to more, to less, to more in one direction only, and not at all.
+    // Resize to larger, to smaller, to larger in one direction only, and not at all.
     for (const Sizes& sizes : {Sizes{{1, 14, 12}, 20, 17}, Sizes{{3, 40, 41}, 18, 17}, Sizes{{3, 30, 10}, 18, 19},
                                Sizes{{1, 17, 18}, 17, 18}}) {
       INFO(device << ", " << sizes.image << " to " << sizes.height << "x" << sizes.width);
@@ -94,7 +94,7 @@ TEST_CASE("an image of the data set has the logits that the trained network give
       for (std::uint64_t i = 0; i < 5; ++i) images.push_back(noise(sizes.image, i));
       const std::vector<double> expected = trained.logits(images);
       REQUIRE(std::all_of(expected.begin(), expected.end(), [](double v) { return std::isfinite(v) && v != 0.0; }));
-      // Images differ in their logits by far more than what is allowed below.
+      // The logits of different images differ by much more than the tolerance below.
       for (std::size_t i = 3; i < expected.size(); ++i) {
         REQUIRE(std::abs(expected[i] - expected[i - 3]) > 1e-3 * std::abs(expected[i]));
       }
@@ -102,7 +102,7 @@ TEST_CASE("an image of the data set has the logits that the trained network give
       Classifier classifier(trained.path(), *trained.backend, 5);
       CHECK(classifier.class_names() == kNames);
       CHECK(all_logits(classifier.predict(images)) == expected);
-      // A batch of another size may sum in another order.
+      // Another batch size may change the order of sums.
       for (const std::int64_t max_batch : {2, 32}) {
         Classifier other(trained.path(), *trained.backend, max_batch);
         const std::vector<double> logits = all_logits(other.predict(images));
@@ -118,7 +118,7 @@ TEST_CASE("an image of the data set has the logits that the trained network give
   }
 }
 
-TEST_CASE("images of any size and colour are brought to those of the data set first") {
+TEST_CASE("images of any size and colour are converted to the image shape of the data set first") {
   Trained trained("reference", {3, 20, 24}, 17, 30);
   Classifier classifier(trained.path(), *trained.backend);
   const std::vector<DecodedImage> images = {noise({1, 9, 100}, 1), noise({3, 333, 222}, 2), noise({3, 1, 1}, 3),
@@ -128,7 +128,7 @@ TEST_CASE("images of any size and colour are brought to those of the data set fi
   for (std::size_t i = 0; i < images.size(); ++i) {
     const DecodedImage prepared = classifier.prepare(images[i]);
     CHECK(prepared.shape == trained.image);
-    // What is prepared already stays as it is.
+    // Prepared images are not changed again.
     CHECK(classifier.predict(std::vector{prepared})[0].logits == predictions[i].logits);
     CHECK(trained.logits({prepared}) == predictions[i].logits);
   }
@@ -150,14 +150,14 @@ TEST_CASE("probabilities are the softmax of the logits and the class has the lar
       CHECK(!(p.logits[c] > p.logits[p.class_index]));
     }
   }
-  // Weights that are all zero make every logit equal: the lowest class.
+  // All-zero weights make all logits equal: the lowest class wins.
   auto state = trained.network.state();
   for (auto& [name, tensor] : state) std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
   write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
   const Prediction equal = Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)})[0];
   CHECK(equal.class_index == 0);
   CHECK(equal.probabilities[2] == Approx(1.0 / 3.0));
-  // Weights that overflow give no answer.
+  // Weights that overflow are an error.
   std::vector<double> biases = {0.0, 3e38, 0.0};
   state.at("fc.bias") = to_file_tensor(biases, Shape{3}, DType::f32);
   std::vector<double> weights(static_cast<std::size_t>(state.at("fc.weight").shape.elements()), 0.0);
@@ -168,7 +168,7 @@ TEST_CASE("probabilities are the softmax of the logits and the class has the lar
   CHECK_THROWS_WITH(Classifier(trained.path(), *trained.backend).predict(std::vector{noise({1, 5, 5}, 1)}),
                     Catch::Contains("model.safetensors: these weights overflow, first in fc (linear_forward): 1 of 3 "
                                     "values of y are not finite"));
-  // Weights that are NaN are refused.
+  // NaN weights are rejected.
   const float nan = std::nanf("");
   std::memcpy(state.at("fc.bias").bytes.data() + sizeof(float), &nan, sizeof nan);
   write_safetensors(trained.path(), {state, weights_metadata(trained.network, kNames)});
@@ -176,7 +176,7 @@ TEST_CASE("probabilities are the softmax of the logits and the class has the lar
              Catch::StartsWith(trained.path().string() + ": NaN or infinity in the tensor fc.bias (1 of 3 values)"));
 }
 
-TEST_CASE("a classifier refuses what it cannot load - by the name of the file") {
+TEST_CASE("a classifier rejects invalid weights files with an error that names the file") {
   Trained trained("reference", {2, 10, 10}, 17, 17);
   CHECK_THAT(message_of([&] { Classifier(trained.path(), *trained.backend); }),
              Catch::Contains(trained.path().string() + ": its model expects 2 channels; images have 1 or 3"));

@@ -1,12 +1,12 @@
-/// The published facts about GoogLeNet, and which inputs it takes.
+/// Published properties of GoogLeNet, and its input sizes.
 
-#include <minception/layers/conv2d.h>
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
-#include <minception/models/summary.h>
-#include <minception/tests/models/networks.h>
+#include "layers/conv2d.h"
+#include "models/network.h"
+#include "models/registry.h"
+#include "models/summary.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 
@@ -36,14 +36,14 @@ TEST_CASE("parameter counts and stage shapes are the published ones", "[googlene
   }
 }
 
-TEST_CASE("multiply-accumulates of one image", "[googlenet]") {
+TEST_CASE("multiply-accumulates of googlenet for one image", "[googlenet]") {
   const auto backend = make_reference_backend();
   const Network network = planned({.name = "googlenet"}, *backend);
   std::int64_t sum = 0;
   int convolutions = 0;
   for (const Step& step : network.plan(Mode::inference).steps()) {
     sum += multiply_accumulates(step.operation);
-    if (const auto* group = std::get_if<Conv2d1x1GroupForward>(&step.operation)) {
+    if (const auto* group = std::get_if<Conv2dFused1x1Forward>(&step.operation)) {
       convolutions += static_cast<int>(group->y.size());
     } else if (std::holds_alternative<Conv2dForward>(step.operation)) {
       ++convolutions;
@@ -53,7 +53,7 @@ TEST_CASE("multiply-accumulates of one image", "[googlenet]") {
   CHECK(sum / 1000000 == 276);
 }
 
-TEST_CASE("parameters carry torchvision's names and PyTorch's shapes", "[googlenet]") {
+TEST_CASE("parameters have the names of torchvision and the shapes of PyTorch", "[googlenet]") {
   const auto backend = make_reference_backend();
   const Network plain = planned({.name = "googlenet"}, *backend);
   const Network normed = planned({.name = "googlenet_bn"}, *backend);
@@ -80,7 +80,7 @@ TEST_CASE("parameters carry torchvision's names and PyTorch's shapes", "[googlen
   CHECK(shape(normed, "conv1.bn.weight") == Shape{64});
   CHECK(normed.parameters().find("conv1.conv.bias") == nullptr);
 
-  // The three 1x1 convolutions of a block run as one GEMM: their weights must touch.
+  // The three 1x1 convolutions of a block run as one GEMM, so their weights must be contiguous.
   const ParameterTable& table = plain.parameters();
   CHECK(table.find("inception3a.branch2.0.conv.weight")->begin ==
         table.find("inception3a.branch1.conv.weight")->begin + 64 * 192);
@@ -88,7 +88,7 @@ TEST_CASE("parameters carry torchvision's names and PyTorch's shapes", "[googlen
         table.find("inception3a.branch2.0.conv.bias")->begin + 96);
 }
 
-TEST_CASE("any input size works, and what is odd about it is said", "[googlenet]") {
+TEST_CASE("any input size works and unusual sizes give a warning", "[googlenet]") {
   const auto backend = make_reference_backend();
   for (const Shape& input : {Shape{1, 17, 17}, Shape{3, 224, 224}, Shape{2, 64, 97}, Shape{1, 28, 28}}) {
     INFO(input);
@@ -100,14 +100,14 @@ TEST_CASE("any input size works, and what is odd about it is said", "[googlenet]
     INFO(input);
     const Model model = make_model({.name = "googlenet_bn", .input = input});
     REQUIRE(model.warnings.size() == 1);
-    CHECK_THAT(model.warnings[0], Catch::Contains("nothing left to halve"));
+    CHECK_THAT(model.warnings[0], Catch::Contains("cannot halve it any more"));
     CHECK(model.body->output_shape({1, input[0], input[1], input[2]}) == Shape{1, 10});
   }
   CHECK(planned({.name = "googlenet", .input = {3, 96, 96}, .classes = 100}, *backend).parameters().trained_values() ==
         5977530 + 2 * 64 * 49 + 90 * 1025);
 }
 
-TEST_CASE("a size that empties a layer gets an error with its name", "[googlenet]") {
+TEST_CASE("an input that leaves a layer without output is an error that names the layer", "[googlenet]") {
   const auto backend = make_reference_backend();
   Model model;
   model.config = {.name = "valid", .input = {1, 6, 6}, .classes = 3};
@@ -115,23 +115,23 @@ TEST_CASE("a size that empties a layer gets an error with its name", "[googlenet
   model.body->add<Conv2d>("first", Conv2d::Options{.in_channels = 1, .out_channels = 4, .kernel = {5, 5}});
   model.body->add<Conv2d>("second", Conv2d::Options{.in_channels = 4, .out_channels = 4, .kernel = {3, 3}});
   CHECK_THROWS_WITH(Network(std::move(model), *backend, {.max_batch = 1, .plan_only = true}),
-                    Catch::StartsWith("second: ") && Catch::Contains("leaves nothing of an input [1,4,2,2]"));
+                    Catch::StartsWith("second: ") && Catch::Contains("leaves no output for an input [1,4,2,2]"));
 }
 
-TEST_CASE("what is no model is refused", "[googlenet]") {
+TEST_CASE("unknown model names and invalid configurations are rejected", "[googlenet]") {
   CHECK_THROWS_WITH(make_model({.name = "googlenot"}), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_AS(make_model({.name = "googlenet", .input = {0, 96, 96}}), Error);
   CHECK_THROWS_AS(make_model({.name = "googlenet", .classes = 0}), Error);
 }
 
-TEST_CASE("more memory than there is, is said before anything is allocated", "[googlenet]") {
+TEST_CASE("insufficient memory is an error before any allocation", "[googlenet]") {
   const auto backend = make_reference_backend();
   CHECK_THROWS_WITH(Network(make_model({.name = "googlenet", .input = {1, 2000, 2000}}), *backend, {.max_batch = 4096}),
                     Catch::StartsWith("not enough memory on cpu for googlenet with batches of 4096: ") &&
                         Catch::Contains("needed") && Catch::Contains("free"));
 }
 
-TEST_CASE("the summary adds up", "[googlenet]") {
+TEST_CASE("layer_table and memory_table report the totals", "[googlenet]") {
   const auto backend = make_reference_backend();
   const Network network = planned({.name = "googlenet"}, *backend);
   const std::string table = layer_table(network);

@@ -1,12 +1,11 @@
-/// What can be wrong with a model that somebody puts together, and with the use of a network: an Error with a line, never a
-/// crash.
+/// Invalid models and invalid use of a network give a one-line Error and never crash.
 
-#include <minception/layers/concat.h>
-#include <minception/models/summary.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
+#include "layers/concat.h"
+#include "models/summary.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <functional>
@@ -16,7 +15,7 @@ using namespace minception::testing;
 
 namespace {
 
-/// What a network says of small_googlenet with this change.
+/// The error message of a network with small_googlenet after this change.
 std::string refusal(const std::function<void(Model&)>& change, const NetworkOptions& options = {.max_batch = 2}) {
   const auto backend = make_reference_backend();
   Model model = small_googlenet(false, true);
@@ -39,7 +38,7 @@ Network small_network(Backend& backend, const NetworkOptions& options) {
 
 }  // namespace
 
-TEST_CASE("a model that lacks a part is refused") {
+TEST_CASE("a model without a required part is rejected") {
   CHECK(refusal([](Model&) {}).empty());
   CHECK(refusal([](Model& m) { m.body = nullptr; }) == "small has no body: give it layers that end in logits");
   CHECK(refusal([](Model& m) { m.body = std::make_unique<Sequential>(); }) ==
@@ -52,7 +51,7 @@ TEST_CASE("a model that lacks a part is refused") {
   CHECK(refusal([](Model& m) { m = Model{}; }) == "googlenet has no body: give it layers that end in logits");
 }
 
-TEST_CASE("outputs that are not the logits of the classes are refused") {
+TEST_CASE("outputs that are not the logits of the classes are rejected") {
   CHECK(refusal([](Model& m) { m.config.classes = 5; }) ==
         "the head aux1 yields [1,4] for one image: the logits of 5 classes are [1,5]");
   CHECK(refusal([](Model& m) { m.auxiliary[0].layers = head(3); }) ==
@@ -73,7 +72,7 @@ TEST_CASE("outputs that are not the logits of the classes are refused") {
   }
 }
 
-TEST_CASE("heads, stages and transforms that name what is not there are refused") {
+TEST_CASE("heads and stages and transforms that refer to missing parts are rejected") {
   CHECK_THAT(refusal([](Model& m) { m.auxiliary[0].after = 6; }), Catch::Contains("reads layer 6"));
   CHECK_THAT(refusal([](Model& m) { m.auxiliary[0].after = 1'000'000; }), Catch::Contains("reads layer 1000000"));
   CHECK(refusal([](Model& m) { m.auxiliary[0].name = "inception3a.branch2"; }).empty());
@@ -96,7 +95,7 @@ TEST_CASE("heads, stages and transforms that name what is not there are refused"
   CHECK_THAT(refusal([](Model&) {}, {.max_batch = 2, .scale = {}}), Catch::Contains(""));
 }
 
-TEST_CASE("layers that cannot be are refused where they are made") {
+TEST_CASE("invalid layer options are rejected by the constructor") {
   const auto refused = [](const std::function<void()>& make) {
     const std::string message = message_of(make);
     CHECK(message.find('\n') == std::string::npos);
@@ -144,16 +143,16 @@ TEST_CASE("layers that cannot be are refused where they are made") {
              Catch::Contains("huge.weight of shape [2305843009213693952,4] is larger than any memory"));
 }
 
-TEST_CASE("layers that are empty or used out of order are refused") {
+TEST_CASE("layers that are empty or used out of order are rejected") {
   const auto backend = make_reference_backend();
   ParameterTable table;
   Sequential empty;
-  empty.declare(table, "empty");
+  empty.register_parameters(table, "empty");
   Concat none;
-  none.declare(table, "none");
+  none.register_parameters(table, "none");
   Sequential later;
   later.add<Relu>("relu");
-  later.declare(table, "later");
+  later.register_parameters(table, "later");
   Plan plan(*backend, table, Mode::training, DType::f32, 1);
   const Tensor x = plan.activation("x", {1, 2, 3, 3});
   CHECK_THROWS_WITH(empty.forward(plan, x), "empty: a Sequential without layers");
@@ -162,7 +161,7 @@ TEST_CASE("layers that are empty or used out of order are refused") {
   CHECK_THROWS_WITH(none.backward(plan, x, {.dx = x}), "none: backward was planned before forward");
 }
 
-TEST_CASE("a network that was only planned, or for inference alone, refuses what it cannot do") {
+TEST_CASE("a plan_only or inference network rejects unsupported calls") {
   const auto backend = make_reference_backend();
   Network planned = small_network(*backend, {.max_batch = 2, .plan_only = true});
   const std::vector<float> images(240, 0.5f);
@@ -170,9 +169,9 @@ TEST_CASE("a network that was only planned, or for inference alone, refuses what
   const std::vector<std::function<void()>> uses = {[&] { planned.set_control(1, 0, 0.1f, 0.9f); },
                                                    [&] { planned.set_indices(indices); },
                                                    [&] { planned.set_input(Mode::training, images, labels); },
-                                                   [&] { (void)planned.totals(); },
-                                                   [&] { planned.reset_totals(); },
-                                                   [&] { planned.set_totals(std::vector<Totals>(2)); },
+                                                   [&] { (void)planned.metrics(); },
+                                                   [&] { planned.reset_metrics(); },
+                                                   [&] { planned.set_metrics(std::vector<LossMetrics>(2)); },
                                                    [&] { (void)planned.logits(Mode::inference, 1); },
                                                    [&] { planned.train_step(1); },
                                                    [&] { planned.infer(1); },
@@ -185,17 +184,17 @@ TEST_CASE("a network that was only planned, or for inference alone, refuses what
   const auto always = [](const Step&, const Operation&) { return true; };
   CHECK_THROWS_WITH(inferring.train_step(1), Catch::Contains("made for inference only"));
   CHECK_THROWS_WITH(inferring.run_watched(Phase::forward, 1, always), Catch::Contains("made for inference only"));
-  CHECK_THROWS_WITH(inferring.totals(2), "head 2 of small does not exist: it has 2");
-  CHECK_THROWS_WITH(inferring.infer(1), Catch::Contains("nothing to work on"));
+  CHECK_THROWS_WITH(inferring.metrics(2), "head 2 of small does not exist: it has 2");
+  CHECK_THROWS_WITH(inferring.infer(1), Catch::Contains("the network has no input"));
 }
 
-TEST_CASE("labels that are no classes and samples that do not exist are refused") {
+TEST_CASE("labels outside the classes and missing samples are rejected") {
   const auto backend = make_reference_backend();
   Network direct = small_network(*backend, {.max_batch = 2});
   const std::vector<float> images(2 * 240, 0.5f);
   for (const std::int32_t label : {-1, 4, 1'000'000}) {
     CHECK_THROWS_WITH(direct.set_input(Mode::training, images, std::vector<std::int32_t>{0, label}),
-                      concat("the label ", label, " is none of the classes of small, 0 to 3"));
+                      concat("the label ", label, " is not a class of small, 0 to 3"));
   }
   Network network = small_network(*backend, {.max_batch = 2, .dataset_image = Shape{2, 4, 4}});
   network.initialize(Initialization::xavier_uniform, 1);
@@ -216,7 +215,7 @@ TEST_CASE("labels that are no classes and samples that do not exist are refused"
   CHECK_NOTHROW(network.train_step(2));
 }
 
-TEST_CASE("a BatchNorm over one value per channel is refused in training") {
+TEST_CASE("a BatchNorm over one value per channel is rejected in training") {
   const auto backend = make_reference_backend();
   const auto make = [](bool batch_norm, std::int64_t size) {
     Model model = small_googlenet(batch_norm);
@@ -230,7 +229,7 @@ TEST_CASE("a BatchNorm over one value per channel is refused in training") {
   network.set_input(Mode::training, images, labels);
   CHECK_NOTHROW(network.train_step(2));
   for (const bool record : {true, false}) {
-    Network one(make(true, 4), *backend, {.max_batch = 2, .record = record});
+    Network one(make(true, 4), *backend, {.max_batch = 2, .graph_capture = record});
     one.initialize(Initialization::xavier_uniform, 1);
     one.set_input(Mode::training, std::span(images).first(32), std::span(labels).first(1));
     const auto before = one.state();
@@ -241,7 +240,7 @@ TEST_CASE("a BatchNorm over one value per channel is refused in training") {
     one.set_input(Mode::inference, std::span(images).first(32), std::span(labels).first(1));
     CHECK_NOTHROW(one.infer(1));
   }
-  // Larger images, no BatchNorm, or one that is frozen: nothing is wrong with a batch of one.
+  // Larger images, no BatchNorm, or a frozen one: a batch of one is valid.
   Network larger(make(true, 5), *backend, {.max_batch = 2});
   CHECK_NOTHROW(larger.plan(Mode::training).check_batch_norms(1));
   Network without(make(false, 4), *backend, {.max_batch = 2});
@@ -250,7 +249,7 @@ TEST_CASE("a BatchNorm over one value per channel is refused in training") {
   CHECK_NOTHROW(frozen.plan(Mode::training).check_batch_norms(1));
 }
 
-TEST_CASE("the memory plan calls the optimizer's state by its name") {
+TEST_CASE("memory_table names the optimizer state") {
   const auto backend = make_reference_backend();
   const auto table = [&](const NetworkOptions& options) { return memory_table(small_network(*backend, options)); };
   CHECK_THAT(table({.max_batch = 2, .sgd = {.momentum = true}}), Catch::Contains("MiB  momentum\n"));

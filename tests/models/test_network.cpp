@@ -1,17 +1,17 @@
-/// Networks as wholes: gradients, memory, partial batches, state.
+/// Whole networks: gradients, memory, partial batches, state.
 
 #ifdef MINCEPTION_HAVE_CPU
-#include <minception/kernels/cpu/backend.h>
-#include <minception/kernels/cpu/onednn.h>
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/onednn.h"
 #endif
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/tests/layers/gradient_check.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/models/networks.h>
+#include "models/network.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "tests/layers/gradient_check.h"
+#include "tests/models/drift.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +20,7 @@ using namespace minception;
 
 namespace {
 
-/// The gradient problem of a network in double, with all memory kept.
+/// Gradient check of a network in f64 with all memory kept.
 GradientReport check_network(Model model, std::int64_t batch, int coordinates,
                              const std::vector<std::string>& only = {}, double label_smoothing = 0.0) {
   const auto backend = make_reference_backend();
@@ -36,12 +36,12 @@ GradientReport check_network(Model model, std::int64_t batch, int coordinates,
 
   GradientProblem problem;
   problem.loss = [&] {
-    network.reset_totals();
+    network.reset_metrics();
     network.run(Mode::training, batch, Phase::forward);
     network.run(Mode::training, batch, Phase::loss);
     double loss = 0.0;
     for (std::size_t head = 0; head < weights.size(); ++head) {
-      loss += weights[head] * network.totals(head).loss / static_cast<double>(batch);
+      loss += weights[head] * network.metrics(head).loss / static_cast<double>(batch);
     }
     return loss;
   };
@@ -99,13 +99,13 @@ TEST_CASE("gradients of whole small networks agree with central differences", "[
   }
 }
 
-TEST_CASE("gradients of a small relative with later blocks and both auxiliary classifiers", "[gradients]") {
+TEST_CASE("gradients of later blocks and auxiliary classifiers agree with central differences", "[gradients]") {
   const GradientReport report = check_network(small_relative(true), 6, 4);
   INFO(report.summary());
   CHECK(report.passed());
 }
 
-TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[gradients]") {
+TEST_CASE("gradients of googlenet and googlenet_bn agree with central differences", "[gradients]") {
   const GradientReport plain = check_network(
       make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
       {"conv1.conv.weight", "inception3a.branch2.0.conv.weight", "inception4c.branch3.1.conv.bias", "fc.weight"});
@@ -118,7 +118,7 @@ TEST_CASE("gradients of the real GoogLeNets agree with central differences", "[g
   CHECK(normed.passed());
 }
 
-TEST_CASE("sharing memory changes no bit", "[memory]") {
+TEST_CASE("reuse_memory does not change the results", "[memory]") {
   const auto backend = make_reference_backend();
   for (const bool batch_norm : {false, true}) {
     CHECK(parameters_after(*backend, small_googlenet(batch_norm, true), true, 4) ==
@@ -129,7 +129,7 @@ TEST_CASE("sharing memory changes no bit", "[memory]") {
   CHECK(shared.memory().training.arena >= shared.memory().training.live);
 }
 
-TEST_CASE("a partial batch gives what a network of that size gives", "[partial batch]") {
+TEST_CASE("a partial batch gives the results of a network of that size", "[partial batch]") {
   const auto backend = make_reference_backend();
   const RandomBatch data = random_batch(small_googlenet(true).config, 3);
   std::map<std::string, FileTensor> states[2];
@@ -144,9 +144,9 @@ TEST_CASE("a partial batch gives what a network of that size gives", "[partial b
   CHECK(states[0] == states[1]);
 }
 
-TEST_CASE("the last step of a batch of one works", "[partial batch]") {
+TEST_CASE("a training step with a batch of one works", "[partial batch]") {
   const auto backend = make_reference_backend();
-  // The smallest images of which BatchNorm sees more than one value per channel in the end: 2x2.
+  // The smallest images that leave BatchNorm more than one value per channel in the last block: 2x2.
   Network network(make_model({.name = "googlenet_bn", .input = {1, 33, 33}}), *backend, {.max_batch = 2});
   network.initialize(Initialization::xavier_uniform, 1);
   const RandomBatch data = random_batch(network.model().config, 1);
@@ -162,7 +162,7 @@ TEST_CASE("the last step of a batch of one works", "[partial batch]") {
   CHECK_THROWS_AS(network.train_step(0), Error);
 }
 
-TEST_CASE("state round-trips through files' shapes, and what does not fit changes nothing", "[state]") {
+TEST_CASE("state round-trips in file shapes and invalid states change nothing", "[state]") {
   const auto backend = make_reference_backend();
   Network network(small_googlenet(true), *backend, {.max_batch = 2});
   network.initialize(Initialization::kaiming_normal, 4);
@@ -189,14 +189,14 @@ TEST_CASE("state round-trips through files' shapes, and what does not fit change
   wrong["fc.bias"].shape = {2, 2};
   CHECK_THROWS_WITH(other.load_state(wrong), Catch::Contains("fc.bias is [2,2]") && Catch::Contains("expects [4]"));
   wrong["fc.weight"].shape = {66, 4};
-  CHECK_THROWS_WITH(other.load_state(wrong), Catch::EndsWith("expects [4], and 1 more do not fit likewise"));
+  CHECK_THROWS_WITH(other.load_state(wrong), Catch::EndsWith("expects [4], and 1 more have the same problem"));
   auto half = state;
   half["fc.bias"].dtype = DType::bf16;
   CHECK_THROWS_WITH(other.load_state(half), Catch::Contains("fc.bias is bf16"));
   CHECK(other.state() == state);
 }
 
-TEST_CASE("initial values follow their distributions", "[initialization]") {
+TEST_CASE("initial_values follow their distributions", "[initialization]") {
   const Parameter weight = {
       .name = "w", .shape = {200, 100, 3, 3}, .role = ParameterRole::weight, .fan_in = 900, .fan_out = 1800};
   const double bound = std::sqrt(6.0 / 2700.0);
@@ -230,7 +230,7 @@ TEST_CASE("initial values follow their distributions", "[initialization]") {
   CHECK_THROWS_WITH(parse_initialization("zeros"), Catch::Contains("kaiming-normal"));
 }
 
-TEST_CASE("gradients of half batches add up to those of the whole", "[gradients]") {
+TEST_CASE("gradients of half batches add up to those of the whole batch", "[gradients]") {
   const auto backend = make_reference_backend();
   const ModelConfig config = small_googlenet(false).config;
   const RandomBatch data = random_batch(config, 6);
@@ -275,17 +275,17 @@ TEST_CASE("the order in which auxiliary heads are listed does not matter", "[gra
   }
 }
 
-TEST_CASE("a network that cannot run says so", "[state]") {
+TEST_CASE("running a network without memory or input is an error", "[state]") {
   const auto backend = make_reference_backend();
   Network planned(small_googlenet(false), *backend, {.max_batch = 2, .plan_only = true});
   CHECK_THROWS_WITH(planned.infer(1), Catch::Contains("only planned"));
   CHECK_THROWS_WITH(planned.initialize(Initialization::kaiming_normal, 1), Catch::Contains("only planned"));
   Network empty(small_googlenet(false), *backend, {.max_batch = 2});
-  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("nothing to work on"));
+  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("the network has no input"));
   const RandomBatch data = random_batch(small_googlenet(false).config, 2);
   empty.set_input(Mode::inference, data.images, data.labels);
   empty.infer(2);
-  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("nothing to work on"));
+  CHECK_THROWS_WITH(empty.train_step(1), Catch::Contains("the network has no input"));
   Network resident(small_googlenet(false), *backend, {.max_batch = 2, .dataset_image = Shape{2, 8, 8}});
   CHECK_THROWS_WITH(resident.set_input(Mode::training, data.images, data.labels), Catch::Contains("not for set_input"));
   Model dangling = small_googlenet(false, true);
@@ -293,7 +293,7 @@ TEST_CASE("a network that cannot run says so", "[state]") {
   CHECK_THROWS_WITH(Network(std::move(dangling), *backend, {.max_batch = 2}), Catch::Contains("aux1"));
 }
 
-TEST_CASE("parameters with settings of their own get segments of their own", "[state]") {
+TEST_CASE("parameters with different weight decay or updates form separate groups", "[state]") {
   ParameterTable table;
   for (const char* name : {"a", "b", "c", "d"}) {
     Parameter parameter = {.name = name, .shape = {5}};
@@ -301,19 +301,19 @@ TEST_CASE("parameters with settings of their own get segments of their own", "[s
     parameter.updates = std::string(name) != "d";
     table.add(parameter);
   }
-  const auto segments = table.segments(0.1);
-  REQUIRE(segments.size() == 4);
-  CHECK((segments[0].begin == 0 && segments[0].count == 5 && segments[0].weight_decay == 0.1));
-  CHECK((segments[1].begin == 16 && segments[1].weight_decay == 0.0));
-  CHECK((segments[2].begin == 32 && segments[2].weight_decay == 0.1 && segments[2].trains));
-  CHECK_FALSE(segments[3].trains);
+  const auto groups = table.groups(0.1);
+  REQUIRE(groups.size() == 4);
+  CHECK((groups[0].begin == 0 && groups[0].count == 5 && groups[0].weight_decay == 0.1));
+  CHECK((groups[1].begin == 16 && groups[1].weight_decay == 0.0));
+  CHECK((groups[2].begin == 32 && groups[2].weight_decay == 0.1 && groups[2].trains));
+  CHECK_FALSE(groups[3].trains);
   const auto backend = make_reference_backend();
   const Network network(small_googlenet(true), *backend, {.max_batch = 1, .plan_only = true});
-  CHECK(network.parameters().segments(0.1).size() == 1);
+  CHECK(network.parameters().groups(0.1).size() == 1);
 }
 
 #ifdef MINCEPTION_HAVE_CPU
-TEST_CASE("every convolution of the models has a fast oneDNN primitive or is a matrix product by choice", "[cpu]") {
+TEST_CASE("every convolution of the models uses an optimised oneDNN primitive or a matrix product", "[cpu]") {
   CpuBackend cpu(0);
   const auto plan = [&](ModelConfig config, DType compute) {
     const Network network(make_model(config), cpu, {.max_batch = 16, .compute = compute, .plan_only = true});
@@ -343,7 +343,7 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
   const auto reference = make_reference_backend();
   const std::int64_t batch = 4;
   for (const char* name : {"googlenet", "googlenet_bn"}) {
-    // The last blocks see 2x2 pixels: 16 values per channel, enough for a well-conditioned batch norm.
+    // The last blocks see 2x2 pixels: 16 values per channel, enough for a well-conditioned BatchNorm.
     for (const Shape& input : {Shape{1, 48, 48}, Shape{3, 48, 40}}) {
       const ModelConfig config = {.name = name, .input = input};
       Network fast(make_model(config), *cpu, {.max_batch = batch, .reuse_memory = false});
@@ -351,13 +351,13 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
       fast.initialize(Initialization::xavier_uniform, 1);
       exact.load_state(in_double(fast.state()));
 
-      // Where f32 puts a pre-activation on the other side of its ReLU, the gradient jumps and there is
-      // nothing to compare: images are drawn until both take the same decisions.
+      // If f32 rounding flips the sign of a pre-activation, the gradient jumps and is not comparable. Images are drawn
+      // until all ReLU decisions agree.
       bool same_decisions = false;
       for (std::uint64_t seed = 1; seed <= 30 && !same_decisions; ++seed) {
         const RandomBatch data = random_batch(config, batch, seed);
         for (Network* network : {&fast, &exact}) {
-          network->reset_totals();
+          network->reset_metrics();
           network->set_input(Mode::training, data.images, data.labels);
           network->train_step(batch, {.update = false});
         }
@@ -366,9 +366,9 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
       }
       INFO(name << " " << input);
       REQUIRE(same_decisions);
-      // Without BatchNorm it is near ln(10) whatever the images are, which change it by 2e-5.
+      // Without BatchNorm the loss is near ln(10) for all images, which change it by only 2e-5.
       const double tolerance = config.name == "googlenet" ? 1e-6 : 1e-5;
-      CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(tolerance));
+      CHECK(fast.metrics().loss == Approx(exact.metrics().loss).epsilon(tolerance));
       const auto expected = exact.gradients();
       for (const auto& [key, gradient] : fast.gradients()) {
         const double difference = relative_difference(gradient, expected.at(key));
@@ -379,10 +379,10 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
   }
 }
 
-TEST_CASE("trainings on the cpu backend stay with reference in double", "[cpu]") {
-  // Where f32 puts one pre-activation on the other side of its ReLU, two trainings go ways of their own from there on: at
-  // the sixth step of the first of these one of 1e-9 does, and four steps later weights lie 5e-3 of their way apart. So
-  // most trainings must stay together, and none may go elsewhere.
+TEST_CASE("trainings on the cpu backend stay close to reference in double", "[cpu]") {
+  // If f32 rounding flips one ReLU decision, two trainings diverge from there: in the first of these, a pre-activation
+  // of 1e-9 flips at step 6, and four steps later the weights differ by 5e-3 of their distance from the start. So the
+  // median must agree closely, and all others within 5 %.
   const auto cpu = make_cpu_backend();
   const auto reference = make_reference_backend();
   const ModelConfig config = {.name = "googlenet", .input = {1, 32, 32}};
@@ -397,18 +397,18 @@ TEST_CASE("trainings on the cpu backend stay with reference in double", "[cpu]")
     exact.load_state(before);
     for (std::uint64_t step = 0; step < 10; ++step) {
       RandomBatch data = random_batch(config, batch, 10 * seed + step);
-      // A flat background, as photographs of clothes have: there many pools choose between equals.
+      // A flat background, as in photographs of clothes, where many pools choose between equal values.
       for (std::size_t i = 0; i < data.images.size(); ++i) {
         if (i / 32 % 32 < 12) data.images[i] = 0.0f;
       }
       for (Network* network : {&ours, &exact}) {
-        network->reset_totals();
+        network->reset_metrics();
         network->set_input(Mode::training, data.images, data.labels);
         network->set_control(1, batch * static_cast<std::int64_t>(step), 0.01f, 0.9f);
         network->train_step(batch);
       }
       INFO("seed " << seed << ", step " << step);
-      CHECK(ours.totals().loss == Approx(exact.totals().loss).epsilon(1e-5));
+      CHECK(ours.metrics().loss == Approx(exact.metrics().loss).epsilon(1e-5));
     }
     apart.push_back(drift(ours, exact, before));
   }
@@ -428,7 +428,7 @@ TEST_CASE("the same run twice gives the same bits on the cpu backend", "[cpu]") 
   }
 }
 
-TEST_CASE("packed weights are refreshed when weights or batch size change", "[cpu]") {
+TEST_CASE("prepacked weights are refreshed when weights or batch size change", "[cpu]") {
   const auto cpu = make_cpu_backend();
   for (const char* name : {"googlenet", "googlenet_bn"}) {
     INFO(name);
@@ -452,7 +452,7 @@ TEST_CASE("packed weights are refreshed when weights or batch size change", "[cp
     network.train_step(8);
     const auto trained = logits(data.images);
     CHECK(trained != eight);
-    // What a network says that never had other weights.
+    // Reference: a new network that never held other weights.
     Network fresh(make_model(config), *cpu, {.max_batch = 8, .training = false});
     fresh.load_state(network.state());
     fresh.set_input(Mode::inference, data.images, {});
@@ -479,6 +479,6 @@ TEST_CASE("inference folds every batch norm into the convolution before it") {
     INFO(name);
     CHECK(norms == 0);
     CHECK(folds > 0);
-    CHECK(folds <= norm_layers);  // those of auxiliary classifiers take no part
+    CHECK(folds <= norm_layers);  // those of auxiliary classifiers are not part of inference
   }
 }

@@ -1,16 +1,16 @@
-/// Whole training steps of the cpu backend in bf16, against `reference` in double and against how far `reference` itself
-/// is off when it rounds the same tensors.
+/// Training steps of the cpu backend in bf16, compared with `reference` in double. The bound is the error of
+/// `reference` with the same tensors rounded.
 
-#include <minception/kernels/cpu/onednn.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/tests/kernels/forwarding_backend.h>
-#include <minception/tests/kernels/precision.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/models/handed_on.h>
-#include <minception/tests/models/networks.h>
+#include "kernels/cpu/onednn.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "tests/kernels/forwarding_backend.h"
+#include "tests/kernels/precision.h"
+#include "tests/models/drift.h"
+#include "tests/models/handed_on.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <cstdio>
@@ -19,8 +19,8 @@ using namespace minception;
 
 namespace {
 
-/// Carries an operation out in double with what bf16 does to it: the weights of a product are rounded, and so is every
-/// tensor that is written and would be bf16.
+/// Runs an operation in double with bf16 rounding: of the weights of matrix products, and of every output that would be
+/// bf16.
 void run_rounded(const Operation& operation, Backend& inner) {
   Operation narrow = operation;
   std::vector<double> weights;
@@ -48,7 +48,7 @@ void run_rounded(const Operation& operation, Backend& inner) {
   });
 }
 
-/// The elements of a tensor in host memory, without gaps between pixels.
+/// Elements of a tensor in host memory without gaps between pixels.
 std::vector<double> read(const Tensor& tensor) {
   std::vector<double> values;
   const std::int64_t row = tensor.is_image() ? tensor.c() : tensor.elements();
@@ -63,7 +63,7 @@ std::vector<double> read(const Tensor& tensor) {
   return values;
 }
 
-/// The tensors that a step of the forward pass hands on.
+/// Tensors of a forward step that the backward pass reads.
 std::vector<Tensor> handed_on(const Operation& operation) {
   std::vector<Tensor> tensors;
   for_each_operand(operation, [&](std::string_view role, const Tensor& tensor, Access access) {
@@ -72,9 +72,9 @@ std::vector<Tensor> handed_on(const Operation& operation) {
   return tensors;
 }
 
-/// How far ours is off where rounding alone makes `rounded` be off, both from `exact`.
+/// Error of our values relative to the error from rounding alone, both against `exact`.
 struct Comparison {
-  static constexpr double kF32 = 2e-5;  ///< what f32 may cost
+  static constexpr double kF32 = 2e-5;  ///< tolerance for f32 rounding
   double worst = 0.0, largest = 0.0;
 
   void add(const std::string& what, const std::vector<double>& ours, const std::vector<double>& rounded,
@@ -106,7 +106,7 @@ TEST_CASE("the cpu backend's training step in bf16 is as close to reference as r
     fast.initialize(Initialization::xavier_uniform, 1);
     auto start = fast.state();
     for (auto& [key, tensor] : start) {
-      if (!key.ends_with("bias")) continue;  // else they are zero
+      if (!key.ends_with("bias")) continue;  // biases start at zero otherwise
       std::vector<double> biases = to_doubles(tensor);
       for (std::size_t i = 0; i < biases.size(); ++i) biases[i] = 0.1 * Random{9, 1}.normal(i);
       tensor = to_file_tensor(biases, tensor.shape, tensor.dtype);
@@ -118,13 +118,13 @@ TEST_CASE("the cpu backend's training step in bf16 is as close to reference as r
     RandomBatch data = random_batch(config, batch);
     for (float& pixel : data.images) pixel = static_cast<float>(rounded(pixel, DType::bf16));
     for (Network* network : {&fast, &exact, &narrow}) {
-      network->reset_totals();
+      network->reset_metrics();
       network->set_input(Mode::training, data.images, data.labels);
       network->set_control(1, 0, 0.0f, 0.0f);
     }
-    // Every step begins from what the one before it handed on in bf16: BatchNorm over few values makes much of little, and
-    // over all steps together rounding would leave nothing to compare. The same holds for the backward pass, whose
-    // gradients jump where a pre-activation changes its sign.
+    // Every step starts from the bf16 outputs of the step before: BatchNorm over few values amplifies rounding, and
+    // over all steps the results would not be comparable. The same holds for the backward pass, whose gradients jump
+    // where a pre-activation changes its sign.
     fast.run(Mode::training, batch, Phase::forward);
     const std::vector<Operation>&ours = fast.operations(Mode::training, batch),
           &theirs = exact.operations(Mode::training, batch), &allowed = narrow.operations(Mode::training, batch);
@@ -147,7 +147,7 @@ TEST_CASE("the cpu backend's training step in bf16 is as close to reference as r
       network->run(Mode::training, batch, Phase::loss);
       network->run(Mode::training, batch, Phase::backward);
     }
-    CHECK(fast.totals().loss == Approx(exact.totals().loss).epsilon(1e-4));
+    CHECK(fast.metrics().loss == Approx(exact.metrics().loss).epsilon(1e-4));
     const auto expected = exact.gradients(), rounded_gradients = narrow.gradients();
     for (const auto& [key, gradient] : fast.gradients()) {
       backward.add(concat(name, " gradient of ", key), to_doubles(gradient), to_doubles(rounded_gradients.at(key)),

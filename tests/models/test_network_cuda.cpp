@@ -1,15 +1,15 @@
-/// Whole networks on the cuda backend: training steps against reference in double, and beside the cpu backend.
+/// Whole networks on the cuda backend: training steps compared with reference in double and with the cpu backend.
 
-#include <minception/data/registry.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/tests/kernels/emulation.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/models/handed_on.h>
-#include <minception/tests/models/networks.h>
-#include <minception/tests/skip_without_gpu.h>
+#include "data/registry.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "tests/kernels/emulation.h"
+#include "tests/models/drift.h"
+#include "tests/models/handed_on.h"
+#include "tests/models/networks.h"
+#include "tests/skip_without_gpu.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <cstdio>
@@ -21,7 +21,7 @@ using namespace minception;
 
 namespace {
 
-/// Fashion-MNIST where it is installed (CI installs it), else noise: a machine with a GPU may have no data at hand.
+/// Fashion-MNIST if installed (CI installs it), else noise: a machine with a GPU may have no data set.
 const ImageDataset& images() {
   static const ImageDataset the_images = [] {
     if (std::filesystem::is_directory(default_data_dir("fashion-mnist"))) return load_dataset("fashion-mnist").train;
@@ -36,7 +36,7 @@ const ImageDataset& images() {
   return the_images;
 }
 
-/// A network on real images that are resident on its device.
+/// A network with real images resident on its device.
 struct Trained {
   Network network;
   ResidentDataset dataset;
@@ -51,20 +51,20 @@ struct Trained {
     network.set_dataset(Mode::training, dataset);
   }
 
-  /// One step on `batch` images from `first` on; the mean loss.
+  /// One step on `batch` images starting at `first`; returns the mean loss.
   double step(std::int64_t first, std::int64_t batch, const TrainStepOptions& how = {}, float rate = 0.0f,
               std::int64_t number = 1) {
     std::vector<std::int32_t> indices(static_cast<std::size_t>(batch));
     std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(first));
-    network.reset_totals();
+    network.reset_metrics();
     network.set_indices(indices);
     network.set_control(1, first, rate, network.options().sgd.momentum || network.options().adam ? 0.9f : 0.0f, number);
     network.train_step(batch, how);
-    return network.totals().loss / static_cast<double>(batch);
+    return network.metrics().loss / static_cast<double>(batch);
   }
 };
 
-/// The elements of a tensor on `backend`, without gaps between pixels.
+/// Elements of a tensor on `backend` without gaps between pixels.
 std::vector<double> read(Backend& backend, const Tensor& tensor) {
   std::vector<std::byte> bytes(tensor.bytes());
   backend.copy_to_host(bytes.data(), tensor.data, bytes.size());
@@ -81,11 +81,10 @@ std::vector<double> read(Backend& backend, const Tensor& tensor) {
   return values;
 }
 
-/// One training step in f32 against `reference` in double: every tensor of the forward pass, the loss, every gradient.
+/// Compares one training step in f32 with `reference` in double: forward tensors, loss and all gradients.
 ///
-/// The gradient of a network jumps where a pre-activation changes its sign, and among millions of them there is nearly
-/// always one which f32 and double put on different sides. So the backward pass in double begins from the activations of
-/// the f32 step: it is then the gradient at that very point.
+/// A gradient jumps where a pre-activation changes its sign, and among millions of them f32 and double nearly always
+/// disagree on one. So the backward pass in double starts from the activations of the f32 step.
 ///
 /// `fast` has its initial values; `step` runs one step without an update on the same images and returns the mean loss.
 void agree_with_reference(Network& fast, Network& exact, std::int64_t batch,
@@ -132,7 +131,7 @@ void agree_with_reference(Network& fast, Network& exact, std::int64_t batch,
       config.name.c_str(), config.input[1], config.input[2], batch, worst_activation, worst_gradient);
 }
 
-/// The same for a model by name, on real images.
+/// The same for a model by name on real images.
 void agree_with_reference(const char* name, std::int64_t size, std::int64_t batch) {
   const auto cuda = make_cuda_backend();
   const auto reference = make_reference_backend();
@@ -186,16 +185,16 @@ TEST_CASE("cuda: a training step of later blocks and auxiliary classifiers agree
     fast.initialize(Initialization::kaiming_normal, 3);
     const RandomBatch data = random_batch(fast.model().config, batch);
     agree_with_reference(fast, exact, batch, [&](Network& network) {
-      network.reset_totals();
+      network.reset_metrics();
       network.set_input(Mode::training, data.images, data.labels);
       network.set_control(1, 0, 0.0f, 0.0f);
       network.train_step(batch, {.update = false});
-      return network.totals().loss / static_cast<double>(batch);
+      return network.metrics().loss / static_cast<double>(batch);
     });
   }
 }
 
-TEST_CASE("cuda: the same run gives the same bits, in whatever order threads run", "[network]") {
+TEST_CASE("cuda: the same run gives the same bits for every thread order", "[network]") {
   for (const bool batch_norm : {false, true}) {
     const auto first = make_cuda_backend();
     const auto bits = bits_after(*first, batch_norm, 4);
@@ -209,19 +208,18 @@ TEST_CASE("cuda: the same run gives the same bits, in whatever order threads run
   }
 }
 
-TEST_CASE("cuda: a replayed training step gives the bits of one that runs operation by operation", "[network]") {
+TEST_CASE("cuda: a replayed training step gives the same bits as one that runs operation by operation", "[network]") {
   const auto backend = make_cuda_backend();
   const NetworkOptions options = {.max_batch = 3,
                                   .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3},
                                   .dataset_image = Shape{1, 28, 28},
-                                  .crop_padding = {2, 2},
-                                  .flip = true};
+                                  .augmentation = {.padding = {2, 2}, .flip = true}};
   NetworkOptions step_by_step = options;
-  step_by_step.record = false;
+  step_by_step.graph_capture = false;
   const ModelConfig config = {.name = "googlenet_small", .input = {1, 17, 17}};
   Trained recorded(*backend, config, options);
   Trained plain(*backend, config, step_by_step);
-  // Learning rate, position and samples change from step to step; a smaller batch is a graph of its own.
+  // Learning rate, position and samples change from step to step; a smaller batch has its own graph.
   const std::int64_t batches[] = {3, 3, 2, 3, 2, 2, 3};
   std::int64_t first = 0;
   for (const std::int64_t batch : batches) {
@@ -237,18 +235,18 @@ TEST_CASE("cuda: a replayed training step gives the bits of one that runs operat
   CHECK(!plain.network.replays(3));
 }
 
-TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages and frozen layers, keep their bits",
+TEST_CASE("cuda: replayed steps of several passes with Adam and clipping and averages and frozen layers keep the bits",
           "[network]") {
   const auto backend = make_cuda_backend();
   NetworkOptions options = {.max_batch = 3,
                             .adam = AdamOptions{.weight_decay = 0.01, .decoupled = true},
-                            .clip_norm = 0.5,
+                            .max_norm = 0.5,
                             .ema_decay = 0.8,
                             .freeze = {"conv", "inception3"},
                             .dataset_image = Shape{1, 28, 28}};
   const ModelConfig config = {.name = "googlenet_small", .input = {1, 17, 17}};
   Trained recorded(*backend, config, options);
-  options.record = false;
+  options.graph_capture = false;
   Trained plain(*backend, config, options);
   const auto before = recorded.network.state();
   for (std::int64_t number = 1; number <= 3; ++number) {
@@ -269,7 +267,7 @@ TEST_CASE("cuda: replayed steps of several passes, with Adam, clipping, averages
   CHECK(moved > 100);
 }
 
-TEST_CASE("cuda: ten training steps at 32x32 stay with reference in double", "[network]") {
+TEST_CASE("cuda: ten training steps at 32x32 stay close to reference in double", "[network]") {
   const auto cuda = make_cuda_backend();
   const auto reference = make_reference_backend();
   NetworkOptions options = {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{1, 28, 28}};
@@ -290,10 +288,10 @@ TEST_CASE("cuda: ten training steps at 32x32 stay with reference in double", "[n
 }
 
 #ifdef MINCEPTION_HAVE_CPU
-TEST_CASE("cuda: each of ten BatchNorm training steps at 32x32 is that of the cpu backend", "[network]") {
-  // The last blocks normalise over 8 values here. That is so ill-conditioned that any two f32 trainings part within a few
-  // steps (reference in f32 and in double: losses by 3 % after 4 steps, at any learning rate), so each step begins anew
-  // from the same state.
+TEST_CASE("cuda: each of ten BatchNorm training steps at 32x32 agrees with the cpu backend", "[network]") {
+  // The last blocks normalise over 8 values here. This is so ill-conditioned that any two f32 trainings diverge within
+  // a few steps (reference in f32 and in double: losses differ by 3 % after 4 steps at any learning rate), so each step
+  // restarts from the same state.
   const auto cuda = make_cuda_backend();
   const auto cpu = make_cpu_backend();
   const NetworkOptions options = {.max_batch = 8, .dataset_image = Shape{1, 28, 28}};

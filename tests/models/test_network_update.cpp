@@ -1,14 +1,14 @@
-/// What a training step does once the gradients are there: optimizers, clipping, averages, and what is frozen.
+/// The update phase of a training step: optimizers, clipping, averages and frozen parameters.
 
-#include <minception/core/error.h>
-#include <minception/models/network.h>
-#include <minception/models/weights.h>
-#include <minception/models/weights_file.h>
-#include <minception/tests/layers/gradient_check.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/models/networks.h>
+#include "core/error.h"
+#include "models/network.h"
+#include "models/weights.h"
+#include "models/weights_file.h"
+#include "tests/layers/gradient_check.h"
+#include "tests/models/drift.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,7 +26,7 @@ struct Trained {
     network.initialize(Initialization::xavier_uniform, seed);
   }
 
-  /// Step number `step`, from 1, on data of its own.
+  /// Step number `step`, from 1, with different data for each step.
   void step(std::int64_t step, float rate = 0.05f, float momentum = 0.9f) {
     const RandomBatch data = random_batch(network.model().config, 4, static_cast<std::uint64_t>(step));
     network.set_input(Mode::training, data.images, data.labels);
@@ -40,7 +40,7 @@ struct Trained {
 
 NetworkOptions in_double() { return {.max_batch = 4, .compute = DType::f64}; }
 
-/// f of all tensors, element by element.
+/// Applies f element by element to all tensors.
 template <class F>
 State combined(const State& a, const State& b, F f) {
   State result;
@@ -61,14 +61,14 @@ State parameters_of(const Network& network) {
 
 }  // namespace
 
-TEST_CASE("Adam moves every weight by its moments, with the number of the step", "[update]") {
+TEST_CASE("Adam updates weights by its bias-corrected moments", "[update]") {
   for (const bool decoupled : {false, true}) {
     NetworkOptions options = in_double();
     options.adam = AdamOptions{.beta2 = 0.75, .epsilon = 1e-3, .weight_decay = 0.1, .decoupled = decoupled};
     Trained run(options);
     State m = combined(parameters_of(run.network), parameters_of(run.network), [](double, double) { return 0.0; });
     State v = m;
-    // Steps of different gradients: a moment that is forgotten shows at the second, a number that stands still, too.
+    // Gradients differ between steps, so a lost moment or a constant step number shows at the second step.
     for (std::int64_t step = 1; step <= 3; ++step) {
       const State before = parameters_of(run.network);
       run.step(step, 0.25f, 0.5f);
@@ -95,9 +95,9 @@ TEST_CASE("Adam moves every weight by its moments, with the number of the step",
   }
 }
 
-TEST_CASE("a network goes on from saved weights, moments and averages with the same bits", "[update]") {
+TEST_CASE("a network resumes from saved weights and moments and averages with the same bits", "[update]") {
   const NetworkOptions options = {
-      .max_batch = 4, .adam = AdamOptions{.weight_decay = 0.01}, .clip_norm = 1.0, .ema_decay = 0.7};
+      .max_batch = 4, .adam = AdamOptions{.weight_decay = 0.01}, .max_norm = 1.0, .ema_decay = 0.7};
   Trained whole(options);
   State weights, moments, averages;
   for (std::int64_t step = 1; step <= 4; ++step) {
@@ -109,7 +109,7 @@ TEST_CASE("a network goes on from saved weights, moments and averages with the s
   }
   Trained rest(options, 9);
   rest.network.load_state(weights);
-  CHECK(rest.network.averaged_state() == weights);  // begun anew
+  CHECK(rest.network.averaged_state() == weights);  // averages restart from the loaded weights
   rest.network.load_optimizer_state(moments);
   rest.network.load_averages(averages);
   rest.step(3, 0.01f);
@@ -119,7 +119,7 @@ TEST_CASE("a network goes on from saved weights, moments and averages with the s
   CHECK(rest.network.averaged_state() == whole.network.averaged_state());
   CHECK(whole.network.averaged_state() != whole.network.state());
 
-  // What does not fit changes nothing.
+  // Invalid states change nothing.
   const State kept = rest.network.optimizer_state();
   State wrong = moments;
   wrong.erase("exp_avg_sq.fc.bias");
@@ -148,7 +148,7 @@ TEST_CASE("a network infers with the averages of its weights and statistics", "[
     run.step(step, 0.2f, 0.0f);
     const State now = run.network.state();
     average = step == 1 ? now : combined(average, now, [&](double a, double w) {
-      return a + 9.0 / (10.0 + static_cast<double>(step)) * (w - a);  // the warm-up: above 1 - decay until step 26
+      return a + 9.0 / (10.0 + static_cast<double>(step)) * (w - a);  // warm-up: above 1 - decay until step 26
     });
     CHECK(distance(run.network.averaged_state(), average) < 1e-14);
     CHECK((step == 1) == (run.network.averaged_state() == now));
@@ -167,7 +167,7 @@ TEST_CASE("a network infers with the averages of its weights and statistics", "[
   CHECK(logits(run.network) != logits(other.network));
 }
 
-TEST_CASE("a pass without an update moves running statistics, and inference sees them", "[update]") {
+TEST_CASE("a pass without an update changes running statistics and inference uses them", "[update]") {
   Trained run(in_double()), fresh(in_double());
   const RandomBatch data = random_batch(run.network.model().config, 4, 77);
   const auto logits = [&](Network& network) {
@@ -190,14 +190,14 @@ TEST_CASE("a pass without an update moves running statistics, and inference sees
   }
 }
 
-TEST_CASE("gradients are clipped by the norm of all of them together", "[update]") {
+TEST_CASE("gradients are clipped by their global norm", "[update]") {
   for (const double largest : {0.1, 1e4}) {
     NetworkOptions options = in_double();
-    options.clip_norm = largest;
+    options.max_norm = largest;
     Trained run(options);
     const State before = parameters_of(run.network);
     run.step(1, 0.5f, 0.0f);
-    const State gradients = run.network.gradients();  // as they were
+    const State gradients = run.network.gradients();  // before clipping
     double squares = 0.0;
     for (const auto& [name, gradient] : gradients) {
       for (const double g : to_doubles(gradient)) squares += g * g;
@@ -209,10 +209,10 @@ TEST_CASE("gradients are clipped by the norm of all of them together", "[update]
   }
 }
 
-TEST_CASE("what is frozen stays to the last bit, and nothing is computed for its gradients alone", "[freeze]") {
+TEST_CASE("frozen parameters do not change and need no backward operations", "[freeze]") {
   struct Freeze {
     std::vector<std::string> prefixes;
-    std::string lowest;  ///< the lowest layer of the body that is still walked back to
+    std::string lowest;  ///< lowest body layer with backward operations
   };
   const std::vector<Freeze> variants = {{{"conv1"}, "inception3a"},
                                         {{"conv1", "inception3a"}, "inception3b"},
@@ -253,14 +253,14 @@ TEST_CASE("what is frozen stays to the last bit, and nothing is computed for its
   }
 }
 
-TEST_CASE("gradients above and beside frozen layers agree with central differences", "[freeze][gradients]") {
+TEST_CASE("gradients above and next to frozen layers agree with central differences", "[freeze][gradients]") {
   NetworkOptions options = {.max_batch = 6, .compute = DType::f64, .reuse_memory = false};
   options.freeze = {"inception3a.branch1", "inception3a.branch2.0.bn", "inception3a.branch2.1.conv", "inception3b",
                     "fc.weight"};
   const auto backend = make_reference_backend();
   Network network(small_googlenet(true, true), *backend, options);
   network.initialize(Initialization::kaiming_normal, 3);
-  // Statistics that normalise and scale, unlike the first ones.
+  // Statistics that differ from their initial values.
   State state = network.state();
   for (auto& [name, tensor] : state) {
     if (name.find("running_") == std::string::npos) continue;
@@ -273,10 +273,10 @@ TEST_CASE("gradients above and beside frozen layers agree with central differenc
   network.set_input(Mode::training, data.images, data.labels);
   GradientProblem problem;
   problem.loss = [&] {
-    network.reset_totals();
+    network.reset_metrics();
     network.run(Mode::training, 6, Phase::forward);
     network.run(Mode::training, 6, Phase::loss);
-    return (network.totals(0).loss + 0.3 * network.totals(1).loss) / 6.0;
+    return (network.metrics(0).loss + 0.3 * network.metrics(1).loss) / 6.0;
   };
   problem.decisions = [&] { return decisions_of(network.operations(Mode::training, 6)); };
   network.train_step(6, {.update = false});
@@ -294,7 +294,7 @@ TEST_CASE("gradients above and beside frozen layers agree with central differenc
   CHECK(checked > 10);
 }
 
-TEST_CASE("what cannot be frozen is said", "[freeze]") {
+TEST_CASE("invalid freeze prefixes are an error", "[freeze]") {
   const auto backend = make_reference_backend();
   const auto message = [&](std::vector<std::string> prefixes) {
     try {
@@ -311,7 +311,7 @@ TEST_CASE("what cannot be frozen is said", "[freeze]") {
   CHECK(message({"conv1", "i", "aux"}) == "nothing");
 }
 
-TEST_CASE("the parameters of all heads are found, and the averages among the tensors of a file", "[update]") {
+TEST_CASE("head_parameters finds all heads and weights_among prefers averages", "[update]") {
   const auto backend = make_reference_backend();
   const Network network(small_googlenet(true, true), *backend, {.max_batch = 2, .plan_only = true});
   const std::vector<std::string> names = head_parameters(network);
@@ -324,7 +324,7 @@ TEST_CASE("the parameters of all heads are found, and the averages among the ten
         State{{"a", tensor(2)}, {"b", tensor(4)}});
 }
 
-TEST_CASE("settings of a step are refused before they reach the device", "[update]") {
+TEST_CASE("invalid control values are rejected before the upload", "[update]") {
   Trained sgd({.max_batch = 4});
   CHECK_THROWS_WITH(sgd.step(1, std::nanf("")), "sgd_step: the learning rate must be 0 or more, not nan");
   CHECK_THROWS_WITH(sgd.step(1, 0.1f, -1.0f), "sgd_step: the momentum must be 0 or more, not -1");
@@ -337,7 +337,7 @@ TEST_CASE("settings of a step are refused before they reach the device", "[updat
   CHECK_THROWS_WITH(averaged.step(0, 0.1f, 0.0f), "ema_update: steps are numbered from 1, this one is 0");
 }
 
-TEST_CASE("weights of other classes are taken but for the heads", "[update]") {
+TEST_CASE("load_all_but_heads keeps the heads and loads all other weights", "[update]") {
   const auto backend = make_reference_backend();
   Network source(small_googlenet(true, true), *backend, {.max_batch = 2});
   source.initialize(Initialization::xavier_uniform, 1);
@@ -350,7 +350,7 @@ TEST_CASE("weights of other classes are taken but for the heads", "[update]") {
     wanted.at(name) = before.at(name);
   }
   State given = source.state();
-  given.at("fc.bias").shape = {7};  // what heads have in the file does not matter
+  given.at("fc.bias").shape = {7};  // shapes of head tensors in the file do not matter
   load_all_but_heads(network, given);
   CHECK(network.state() == wanted);
   given.erase("conv1.conv.weight");

@@ -1,14 +1,14 @@
-/// State dicts of other programs: precisions, prefixes, missing heads, and numbers that are none.
+/// State dicts of other tools: precisions, prefixes, missing heads, and values that are not finite.
 
-#include <minception/core/error.h>
-#include <minception/models/registry.h>
-#include <minception/models/state_dict.h>
-#include <minception/models/weights.h>
-#include <minception/models/weights_file.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
+#include "core/error.h"
+#include "models/registry.h"
+#include "models/state_dict.h"
+#include "models/weights.h"
+#include "models/weights_file.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <cstring>
@@ -36,7 +36,7 @@ FileTensor halves(const std::vector<std::uint16_t>& bits) {
 
 double half(std::uint16_t bits) { return to_doubles(halves({bits}))[0]; }
 
-/// torchvision's GoogLeNet for three classes, small enough to be run by the reference backend.
+/// torchvision's GoogLeNet for three classes, small enough for the reference backend.
 ModelConfig torchvision() { return {.name = "googlenet_torchvision", .input = {3, 32, 32}, .classes = 3}; }
 
 const WeightsDescription kTorchvision = {.model = "googlenet_torchvision", .size = Shape{32, 32}};
@@ -54,7 +54,7 @@ State without_heads(State state) {
 
 }  // namespace
 
-TEST_CASE("f16 numbers are those of IEEE binary16", "[state dict]") {
+TEST_CASE("f16 values convert as IEEE binary16", "[state dict]") {
   CHECK(half(0x3c00) == 1.0);
   CHECK(half(0xc000) == -2.0);
   CHECK(half(0x3555) == 0.333251953125);
@@ -67,7 +67,7 @@ TEST_CASE("f16 numbers are those of IEEE binary16", "[state dict]") {
   CHECK(std::isnan(half(0x7e00)));
   CHECK(std::isnan(half(0x7c01)));
   CHECK(std::signbit(half(0x8000)));
-  // From each number to the next it is one unit of the last of 10 bits; below 2^-14 that is 2^-24.
+  // Neighbouring numbers differ by one unit of the last of 10 mantissa bits; below 2^-14 that is 2^-24.
   bool spaced = true;
   for (std::uint16_t bits = 0; bits < 0x7bff; ++bits) {
     const double step = std::ldexp(1.0, std::max(bits >> 10, 1) - 25);
@@ -77,7 +77,7 @@ TEST_CASE("f16 numbers are those of IEEE binary16", "[state dict]") {
   CHECK(spaced);
 }
 
-TEST_CASE("other precisions become f32, and what f32 cannot hold is said", "[state dict]") {
+TEST_CASE("other precisions become f32 and values too large for f32 are an error", "[state dict]") {
   const auto as = [](double value, DType dtype) { return to_file_tensor(std::vector<double>{value}, Shape{1}, dtype); };
   State tensors = {{"a", as(1.0 / 3.0, DType::f64)},
                    {"b", as(0.40625, DType::bf16)},
@@ -96,7 +96,7 @@ TEST_CASE("other precisions become f32, and what f32 cannot hold is said", "[sta
         "the tensor fc.weight is f64, and 2 of 3 values are too large for f32, which networks compute in");
 }
 
-TEST_CASE("numbers that are not finite are counted by tensor", "[state dict]") {
+TEST_CASE("values that are not finite are counted per tensor", "[state dict]") {
   State tensors = {{"a.weight", floats({1, 2, 3})}, {"a.running_var", floats({0, 1})}};
   CHECK_NOTHROW(check_numbers(tensors));
   tensors["a.weight"] = floats({1, kNaN, -kInfinity});
@@ -108,16 +108,16 @@ TEST_CASE("numbers that are not finite are counted by tensor", "[state dict]") {
         "NaN or infinity in the tensors a.weight (2 of 3 values), b (1 of 1 values), c (1 of 1 values) and 2 more" +
             advice);
 
-  // A denominator of sqrt(variance + epsilon) is none for a variance below 0.
+  // sqrt(variance + epsilon) is undefined for a negative variance.
   State statistics = {{"bn.running_var", floats({1, -1e-6})}, {"bn.running_mean", floats({-1, kNaN})}};
   CHECK_NOTHROW(check_numbers(statistics, Numbers::trained));
   CHECK_THAT(message_of([&] { check_numbers(statistics); }), Catch::Contains("bn.running_mean (1 of 2 values)"));
   statistics.erase("bn.running_mean");
   CHECK(message_of([&] { check_numbers(statistics); }) ==
-        "variances below 0 in the tensor bn.running_var (1 of 2 values): these are no statistics of a BatchNorm");
+        "variances below 0 in the tensor bn.running_var (1 of 2 values): not the statistics of a BatchNorm");
 }
 
-TEST_CASE("prefixes in front of all names are removed", "[state dict]") {
+TEST_CASE("strip_prefix removes common prefixes of all names", "[state dict]") {
   const State plain = {{"conv1.weight", floats({1})}, {"inner.conv1.weight", floats({2})}, {"fc.weight", floats({3})}};
   for (const std::string prefix : {"", "module.", "_orig_mod.", "model.", "module._orig_mod.", "model.net.module."}) {
     INFO(prefix);
@@ -126,12 +126,12 @@ TEST_CASE("prefixes in front of all names are removed", "[state dict]") {
     strip_prefix(tensors, {"conv1.weight", "fc.weight"});
     CHECK(tensors == plain);
   }
-  // A part of a network that was compiled by itself.
+  // A submodule compiled on its own.
   State part = {
       {"conv1.weight", floats({1})}, {"inner._orig_mod.conv1.weight", floats({2})}, {"fc.weight", floats({3})}};
   strip_prefix(part, {"conv1.weight", "fc.weight"});
   CHECK(part == plain);
-  // What is outside of the network stays and will be named; what is no whole network has no prefix.
+  // Tensors outside the network keep their names; an incomplete network has no prefix.
   State more = {{"net.conv1.weight", floats({1})}, {"net.fc.weight", floats({3})}, {"loss.weight", floats({4})}};
   strip_prefix(more, {"conv1.weight", "fc.weight"});
   CHECK(more == State{{"conv1.weight", floats({1})}, {"fc.weight", floats({3})}, {"loss.weight", floats({4})}});
@@ -154,7 +154,7 @@ TEST_CASE("prefixes in front of all names are removed", "[state dict]") {
              Catch::StartsWith("the tensor conv1.weight is there twice"));
 }
 
-TEST_CASE("a state dict is read in any precision and with a prefix", "[state dict]") {
+TEST_CASE("a state dict is read in any precision and with a prefix from wrappers", "[state dict]") {
   const auto backend = make_reference_backend();
   const TemporaryFolder folder;
   const auto path = folder / "state.safetensors";
@@ -174,7 +174,7 @@ TEST_CASE("a state dict is read in any precision and with a prefix", "[state dic
   }
   write_safetensors(path, {{{"features.0.weight", floats({1})}, {"features.0.bias", floats({1})}}, {}});
   CHECK_THAT(message_of([&] { read_weights_file(path, kTorchvision); }),
-             Catch::Contains("has no tensor conv1.conv.weight: these are no weights of googlenet_torchvision, but the "
+             Catch::Contains("has no tensor conv1.conv.weight: not weights of googlenet_torchvision, but the "
                              "tensors features.0.bias, features.0.weight"));
   State spoiled = state;
   std::memcpy(spoiled.at("conv2.conv.weight").bytes.data(), &kNaN, sizeof kNaN);
@@ -220,14 +220,14 @@ TEST_CASE("auxiliary heads that a file lacks keep their values", "[state dict]")
     }
     CHECK(kept == (c.heads ? 0 : 18) + (c.how == Heads::keep ? (c.heads ? 6 : 2) : 0));
   }
-  // Nothing but training reads them.
+  // An inference network does not need the auxiliary heads.
   write_safetensors(path, {without_heads(given), {}});
   Network network(make_model(torchvision()), *backend, {.max_batch = 1, .training = false});
   load_weights(network, read_weights_file(path, kTorchvision), path);
   CHECK(without_heads(network.state()) == without_heads(given));
 }
 
-TEST_CASE("the transform of the input is a choice that the file keeps", "[state dict]") {
+TEST_CASE("a weights file keeps transform_input", "[state dict]") {
   const auto backend = make_reference_backend();
   const TemporaryFolder folder;
   const auto path = folder / "model.safetensors";
@@ -247,7 +247,7 @@ TEST_CASE("the transform of the input is a choice that the file keeps", "[state 
         "googlenet has no transform of its input to leave out; googlenet_torchvision has one");
 }
 
-TEST_CASE("a normalisation comes back from what files hold in few digits", "[state dict]") {
+TEST_CASE("normalization_of recovers short decimal means and deviations", "[state dict]") {
   const std::vector<Normalization> all = {{{0.0}, {1.0}},
                                           {{0.5}, {0.25}},
                                           {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},

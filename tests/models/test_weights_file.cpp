@@ -1,13 +1,13 @@
-/// What a weights file says about itself comes back as it was written, and a file that says something else is refused.
+/// Weights file metadata round-trips, and invalid metadata is rejected.
 
-#include <minception/core/error.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/models/weights_file.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
+#include "core/error.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "models/weights_file.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -28,7 +28,7 @@ const Metadata kGood = {{"model", R"({"name":"googlenet","input":[3,32,40],"clas
 
 FileTensor tensor_of(float value) { return to_file_tensor(std::vector<double>{value}, {1}, DType::f32); }
 
-/// What reading a file with these metadata says, without the name of the file in front.
+/// The error message for a file with this metadata, without the file name.
 std::string complaint(const Metadata& metadata) {
   const TemporaryFolder folder;
   const auto path = folder / "odd.safetensors";
@@ -48,7 +48,7 @@ std::string complaint(const std::string& entry, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("metadata come back as they were written - floats to the bit") {
+TEST_CASE("metadata round-trips exactly including floats") {
   const auto backend = make_reference_backend();
   const std::vector<std::string> names = {"T-shirt/top", "Ankle boot", "na\u00efve \"quotes\"", ""};
   const std::vector<float> scale = {1.0f / 255.0f, 0.1f, std::numeric_limits<float>::denorm_min()};
@@ -72,14 +72,14 @@ TEST_CASE("metadata come back as they were written - floats to the bit") {
   CHECK(read.tensors == network.state());
 }
 
-TEST_CASE("a weights file alone makes every model again") {
+TEST_CASE("every model can be restored from its weights file alone") {
   const auto backend = make_reference_backend();
   const TemporaryFolder folder;
   const std::vector<std::string> names = {"a", "b", "c"};
   for (const std::string& name : model_names()) {
     INFO(name);
     ModelConfig config = {.name = name, .input = {2, 24, 25}, .classes = 3};
-    // Few pixels in front of the large fully connected layers; the auxiliary classifiers of v1 need more.
+    // Few pixels before the large fully connected layers; the auxiliary classifiers of v1 need more.
     if (name == "alexnet" || name == "nin" || name == "googlenet_v1") config.input = {2, 79, 80};
     if (name.starts_with("vgg11")) config.input = {2, 32, 33};
     const NetworkOptions options = {.max_batch = 1, .training = false};
@@ -105,7 +105,7 @@ TEST_CASE("a weights file alone makes every model again") {
   }
 }
 
-TEST_CASE("the keys of the metadata stay what other programs read") {
+TEST_CASE("the metadata keys do not change") {
   const auto backend = make_reference_backend();
   const Network network(small_googlenet(false), *backend, {.max_batch = 1, .plan_only = true});
   const Metadata metadata = weights_metadata(network, {"a", "b", "c", "d"});
@@ -116,7 +116,7 @@ TEST_CASE("the keys of the metadata stay what other programs read") {
   CHECK_THAT(message_of([&] { weights_metadata(network, {"a", "b", "\xff", "d"}); }), Catch::Contains("UTF-8"));
 }
 
-TEST_CASE("how image files are read comes back, and is left out where it is the default") {
+TEST_CASE("image options round-trip and defaults are omitted") {
   const auto backend = make_reference_backend();
   const TemporaryFolder folder;
   const auto path = folder / "model.safetensors";
@@ -131,7 +131,7 @@ TEST_CASE("how image files are read comes back, and is left out where it is the 
   }
 }
 
-TEST_CASE("tensors of the optimizer are left out and no others") {
+TEST_CASE("only optimizer tensors are left out") {
   const TemporaryFolder folder;
   const auto path = folder / "checkpoint.safetensors";
   Metadata metadata = kGood;
@@ -143,10 +143,10 @@ TEST_CASE("tensors of the optimizer are left out and no others") {
   CHECK(read.tensors ==
         std::map<std::string, FileTensor>{{"fc.bias", tensor_of(1.0f)}, {"optimizers", tensor_of(3.0f)}});
   CHECK(read.shift == std::vector<float>{1.0f, 2.0f, 3.0f});
-  CHECK(read.image == Shape{3, 32, 40});  // where the file does not say: the input
+  CHECK(read.image == Shape{3, 32, 40});  // defaults to the input
 }
 
-TEST_CASE("loading names the file - and a file that does not fit changes nothing") {
+TEST_CASE("load_weights errors name the file and change nothing") {
   const auto backend = make_reference_backend();
   Network network(small_googlenet(false), *backend, {.max_batch = 1, .training = false});
   network.initialize(Initialization::xavier_uniform, 1);
@@ -159,7 +159,7 @@ TEST_CASE("loading names the file - and a file that does not fit changes nothing
   CHECK(network.state() == before);
 }
 
-TEST_CASE("metadata that train did not write are refused by what is odd about them") {
+TEST_CASE("invalid metadata is rejected with a message that names the problem") {
   CHECK(complaint(kGood).empty());
   CHECK(
       complaint(Metadata{{"format", "pt"}}) ==
@@ -178,35 +178,37 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
     std::string says;
   };
   const std::vector<Odd> odd = {
-      {"model", "googlenet", "'model' in its metadata is no JSON"},
-      {"model", "", "'model' in its metadata is no JSON"},
+      {"model", "googlenet", "'model' in its metadata is not JSON"},
+      {"model", "", "'model' in its metadata is not JSON"},
       {"model", R"("googlenet")", "'model' in its metadata lacks 'name'"},
-      {"model", R"({"name":5,"input":[3,32,40],"classes":3})", "'model' in its metadata has a 'name' that is no text"},
+      {"model", R"({"name":5,"input":[3,32,40],"classes":3})",
+       "'model' in its metadata has a 'name' that is not a string"},
       {"model", R"({"name":"vgg\nnot","input":[3,32,40],"classes":3})",
        "its weights are of an unknown model \"vgg\\nnot\": known are alexnet, googlenet, googlenet_bn"},
       {"model", R"({"name":"googlenet","classes":3})", "'model' in its metadata lacks 'input'"},
       {"model", R"({"name":"googlenet","input":[32,40],"classes":3})", "not (channels, height, width)"},
-      {"model", R"({"name":"googlenet","input":[3,0,40],"classes":3})", "'input' that is no number from 1 to 1000000"},
-      {"model", R"({"name":"googlenet","input":[3,-5,40],"classes":3})", "'input' that is no number from 1 to 1000000"},
-      {"model", R"({"name":"googlenet","input":[3,32.5,40],"classes":3})", "'input' that is no number"},
-      {"model", R"({"name":"googlenet","input":[3,99999999999,40],"classes":3})", "'input' that is no number"},
+      {"model", R"({"name":"googlenet","input":[3,0,40],"classes":3})",
+       "'input' that is not a number from 1 to 1000000"},
+      {"model", R"({"name":"googlenet","input":[3,-5,40],"classes":3})",
+       "'input' that is not a number from 1 to 1000000"},
+      {"model", R"({"name":"googlenet","input":[3,32.5,40],"classes":3})", "'input' that is not a number"},
+      {"model", R"({"name":"googlenet","input":[3,99999999999,40],"classes":3})", "'input' that is not a number"},
       {"model", R"({"name":"googlenet","input":[3,100000,100000],"classes":3})", "more than 2^28 values"},
       {"model", R"({"name":"googlenet","input":[3,32,40]})", "lacks 'classes'"},
-      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":0})", "'classes' that is no number"},
+      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":0})", "'classes' that is not a number"},
       {"model", R"({"name":"googlenet","input":[3,32,40],"classes":4})", "lists 3 names, the model has 4 classes"},
-      {"preprocessing", "{", "'preprocessing' in its metadata is no JSON"},
+      {"preprocessing", "{", "'preprocessing' in its metadata is not JSON"},
       {"preprocessing", "[]", "lacks 'resize'"},
       {"preprocessing", R"({"resize":"nearest","scale":[1],"shift":[0]})",
        "resizes by \"nearest\": only 'bilinear' is known"},
       {"preprocessing", R"({"resize":"bilinear","shift":[0]})", "lacks 'scale'"},
-      {"preprocessing", R"({"resize":"bilinear","scale":1,"shift":[0]})", "'scale' that is no list"},
+      {"preprocessing", R"({"resize":"bilinear","scale":1,"shift":[0]})", "'scale' that is not a list"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1,2],"shift":[0]})",
        "has 2 values of 'scale': one for all channels is expected, or one for each of 3"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[]})", "has 0 values of 'shift'"},
-      {"preprocessing", R"({"resize":"bilinear","scale":["1"],"shift":[0]})", "'scale' that is no number"},
-      {"preprocessing", R"({"resize":"bilinear","scale":[null],"shift":[0]})", "'scale' that is no number"},
-      {"preprocessing", R"({"resize":"bilinear","scale":[1e300],"shift":[0]})",
-       "'scale' that is no number of type f32"},
+      {"preprocessing", R"({"resize":"bilinear","scale":["1"],"shift":[0]})", "'scale' that is not an f32 number"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[null],"shift":[0]})", "'scale' that is not an f32 number"},
+      {"preprocessing", R"({"resize":"bilinear","scale":[1e300],"shift":[0]})", "'scale' that is not an f32 number"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"image":[1,28,28]})",
        "'image' of 1 channels, the model expects 3"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"fit":"squash"})",
@@ -214,10 +216,10 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"exif_orientation":1})",
        "'exif_orientation' that is neither true nor false"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"background":[0,0,256]})",
-       "'background' that is no list of three numbers from 0 to 255"},
+       "'background' that is not a list of three numbers from 0 to 255"},
       {"class_names", "{}", "'class_names' in its metadata is no list"},
       {"class_names", R"(["cat","dog"])", "lists 2 names, the model has 3 classes"},
-      {"class_names", R"(["cat","dog",3])", "a name that is no text"},
+      {"class_names", R"(["cat","dog",3])", "a name that is not a string"},
   };
   for (const Odd& o : odd) {
     INFO(o.entry << " " << o.text);
@@ -227,7 +229,7 @@ TEST_CASE("metadata that train did not write are refused by what is odd about th
   }
 }
 
-TEST_CASE("a file that is not there or no safetensors is refused by its name") {
+TEST_CASE("a missing or invalid safetensors file is rejected by name") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { read_weights_file(folder / "nowhere"); }),
              Catch::StartsWith((folder / "nowhere").string() + ": cannot be found"));

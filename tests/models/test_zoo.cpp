@@ -1,14 +1,14 @@
-/// Every model by name: parameter counts and shapes against those published, auxiliary heads, smallest inputs, defaults.
+/// All models: published parameter counts and shapes, auxiliary heads, smallest inputs, defaults.
 
-#include <minception/layers/conv2d.h>
-#include <minception/models/googlenet.h>
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
-#include <minception/models/summary.h>
-#include <minception/tests/layers/gradient_check.h>
-#include <minception/tests/models/networks.h>
+#include "layers/conv2d.h"
+#include "models/googlenet.h"
+#include "models/network.h"
+#include "models/registry.h"
+#include "models/summary.h"
+#include "tests/layers/gradient_check.h"
+#include "tests/models/networks.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 
@@ -112,7 +112,7 @@ TEST_CASE("shapes per layer of the classic networks are the published ones", "[z
                                                                {1, 10}});
 }
 
-TEST_CASE("stages of the GoogLeNets", "[zoo]") {
+TEST_CASE("output shapes of the GoogLeNet stages", "[zoo]") {
   const auto stages = [](const char* name) {
     const Model model = make_model(default_config(name));
     const std::vector<Shape> layers = shapes_of(model);
@@ -136,7 +136,7 @@ TEST_CASE("stages of the GoogLeNets", "[zoo]") {
   CHECK(stages("googlenet_cifar") == Shapes{{1, 192, 32, 32}, {1, 480, 16, 16}, {1, 832, 8, 8}, {1, 1024}, {1, 10}});
 }
 
-TEST_CASE("auxiliary classifiers exist in training only, their weights in both", "[zoo]") {
+TEST_CASE("auxiliary classifiers run in training only but their weights always exist", "[zoo]") {
   const auto backend = make_reference_backend();
   for (const char* name : {"googlenet_v1", "googlenet_torchvision"}) {
     INFO(name);
@@ -157,11 +157,11 @@ TEST_CASE("auxiliary classifiers exist in training only, their weights in both",
   }
 }
 
-TEST_CASE("an input that leaves a layer without output is refused with the layer's name", "[zoo]") {
+TEST_CASE("an input that leaves a layer without output is rejected with the name of the layer", "[zoo]") {
   struct Smallest {
     const char* model;
-    std::int64_t size;  // the smallest that works
-    const char* layer;  // that fails below it
+    std::int64_t size;  // the smallest valid size
+    const char* layer;  // layer without output at smaller sizes
   };
   const Smallest cases[] = {{"alexnet", 65, "maxpool5: "}, {"vgg11", 32, "maxpool5: "}, {"nin", 67, "maxpool3: "}};
   for (const Smallest& smallest : cases) {
@@ -172,10 +172,10 @@ TEST_CASE("an input that leaves a layer without output is refused with the layer
   }
 }
 
-TEST_CASE("a layer that has nothing left to halve is named from the largest such input on", "[zoo]") {
+TEST_CASE("a pooling layer that cannot halve its input gives a warning with its name", "[zoo]") {
   struct Small {
     const char* model;
-    std::int64_t size;  // the largest that is warned about
+    std::int64_t size;  // the largest size with a warning
     const char* layer;
   };
   const Small cases[] = {{"googlenet", 16, "maxpool4"},       {"googlenet_v3", 16, "maxpool4"},
@@ -187,13 +187,13 @@ TEST_CASE("a layer that has nothing left to halve is named from the largest such
       return make_model({.name = small.model, .input = {3, size, size}}).warnings;
     };
     REQUIRE(warnings(small.size).size() == 1);
-    CHECK_THAT(warnings(small.size)[0], Catch::Contains(std::string(" ") + small.layer + " has nothing left to halve"));
+    CHECK_THAT(warnings(small.size)[0], Catch::Contains(std::string(" ") + small.layer + " cannot halve it any more"));
     const std::vector<std::string> next = warnings(small.size + 1);
     CHECK((next.empty() || next[0].find(small.layer) == std::string::npos));
   }
 }
 
-TEST_CASE("odd choices about models are refused", "[zoo]") {
+TEST_CASE("invalid model options are rejected", "[zoo]") {
   CHECK_THROWS_WITH(default_config("googlenot"), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_WITH(make_model({.name = "nin", .input = {1, 224, 224}, .dropout = 1.0}),
                     Catch::Contains("below 1, not 1"));
@@ -206,7 +206,7 @@ TEST_CASE("odd choices about models are refused", "[zoo]") {
   CHECK_THROWS_WITH(Inception(narrow), Catch::Contains("at least 2 channels"));
 }
 
-TEST_CASE("the input transform reaches given batches and resident images alike", "[zoo]") {
+TEST_CASE("the input transform applies to set_input and to resident data sets", "[zoo]") {
   const auto backend = make_reference_backend();
   const ModelConfig config = {.name = "small", .input = {2, 12, 10}, .classes = 4};
   const auto make = [&](bool transform) {
@@ -236,7 +236,7 @@ TEST_CASE("the input transform reaches given batches and resident images alike",
   Network plain(make(false), *backend, {.max_batch = 1, .training = false});
   plain.set_input(Mode::inference, by_hand.images, by_hand.labels);
   const std::vector<double> expected = logits(plain);
-  // Without the transform the logits are others, by far more than what is allowed below.
+  // Without the transform the logits differ by much more than the tolerance below.
   plain.set_input(Mode::inference, batch.images, batch.labels);
   const std::vector<double> untransformed = logits(plain);
   for (std::size_t i = 0; i < 4; ++i) {

@@ -1,4 +1,4 @@
-"""GoogLeNet in PyTorch (benchmarks/torch_googlenet.py), and what the comparisons share."""
+"""GoogLeNet in PyTorch (benchmarks/torch_googlenet.py), and helpers shared by the comparisons."""
 
 import pathlib
 import sys
@@ -14,7 +14,7 @@ except ImportError as error:
     sys.exit(77)
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
-from torch_googlenet import make  # noqa: E402 (what is imported above is asked for first)
+from torch_googlenet import make  # noqa: E402 (the imports above detect missing packages first)
 
 
 def state_of(network, prefix=""):
@@ -23,11 +23,11 @@ def state_of(network, prefix=""):
 
 
 def sensitive(network, images, affine=True):
-    """Gives a network weights with which its logits depend on the image, and returns it.
+    """Sets weights with which the logits of a network depend on the image, and returns the network.
 
-    BatchNorm has the statistics of `images`, and what layers with biases make of them has mean 0 per channel and variance 1.
-    With other values biases alone decide: every image has nearly the same logits, half of the units are dead, and a
-    comparison can hardly fail. `affine`: no two weights or biases of a BatchNorm are alike, so that a mistaken place shows.
+    BatchNorm gets the statistics of `images`; outputs of layers with biases get mean 0 and variance 1 per channel.
+    Otherwise biases dominate: every image has nearly the same logits, half of the units are dead, and a comparison can
+    hardly fail. `affine`: all weights and biases of a BatchNorm differ, so that a wrong position is detected.
     """
     momenta, hooks = {}, []
 
@@ -50,7 +50,7 @@ def sensitive(network, images, affine=True):
                     module.weight.uniform_(0.5, 1.5)
                     module.bias.normal_(0.0, 0.3)
                 module.reset_running_stats()
-                momenta[module], module.momentum = module.momentum, None  # the mean of all that it sees
+                momenta[module], module.momentum = module.momentum, None  # the mean over all batches
         network.train()(images)
     for hook in hooks:
         hook.remove()
@@ -69,7 +69,7 @@ def relative(ours, theirs):
 
 
 def zeros(values):
-    """The part of the values that is 0; of weights, the part of outputs or of inputs for which all are 0."""
+    """Fraction of values that are 0; for weights, the fraction of outputs or inputs for which all are 0."""
     nonzero = numpy.asarray(values) != 0
     if nonzero.ndim < 2:
         return 1.0 - float(nonzero.mean())
@@ -78,9 +78,9 @@ def zeros(values):
 
 
 class Checks:
-    """Counts comparisons and remembers the worst of each kind."""
+    """Counts comparisons and records the worst difference of each kind."""
 
-    SENSITIVITY = 30  # what other images change, in tolerances
+    SENSITIVITY = 30  # change caused by other images, in multiples of the tolerance
 
     def __init__(self):
         self.failed = 0
@@ -92,7 +92,7 @@ class Checks:
         print("FAILED: " + text)
 
     def close(self, kind, name, ours, theirs, tolerance, of_other_images=None):
-        """`of_other_images`: what theirs would be for other images; a comparison that cannot tell them apart has failed."""
+        """`of_other_images`: theirs for other images. Fails if the tolerance cannot distinguish them from theirs."""
         difference = relative(ours, theirs)
         if not self.worst.get(kind, (-1, ""))[0] > difference:
             self.worst[kind] = (difference, name)

@@ -1,40 +1,39 @@
-/// Our side of the comparisons with PyTorch and TensorBoard: each command does one thing and leaves the numbers in a
-/// file.
+/// Our side of the comparisons with PyTorch and TensorBoard. Each command runs one computation and writes the results
+/// to a file.
 ///
-///   peer_tool step MODEL DEVICE DTYPE IN OUT  one forward and backward pass and one inference in f32 or f64;
-///   IN holds
-///                                             `images` (N, C, H, W), `labels` and the state as `state.NAME`,
-///                                             in f32, `classes` as many values as there are (else as
-///                                             in fc.bias); dropout is left out; OUT gets logits, loss, `grad.NAME`, statistics,
-///                                             inference logits
-///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT   IN holds `images` (N, C, h, w) u8; OUT gets them resized
-///   peer_tool image FILE CHANNELS HEIGHT WIDTH RESIZE R,G,B OUT   OUT gets `pixels` (H, W, C) u8 of load_image; HEIGHT 0:
-///                                             in full size, by read_image
+///   peer_tool step MODEL DEVICE DTYPE IN OUT
+///       One forward and backward pass, and one inference, in f32 or f64, without dropout. IN holds `images`
+///       (N, C, H, W), `labels`, the state as `state.NAME` in f32, and optionally `classes` with one value per class
+///       (default: from fc.bias). OUT gets logits, loss, `grad.NAME`, statistics and inference logits.
+///   peer_tool resize DEVICE HEIGHT WIDTH IN OUT
+///       IN holds `images` (N, C, h, w) u8; OUT gets them resized.
+///   peer_tool image FILE CHANNELS HEIGHT WIDTH RESIZE R,G,B OUT
+///       OUT gets `pixels` (H, W, C) u8 from load_image; with HEIGHT 0 in full size, from read_image.
 ///   peer_tool train MODEL DEVICE DTYPE SIZE BATCH LR MOMENTUM LOWEST DECAY OPTIMIZER CLIP EMA ACCUMULATE IN OUT
-///                                             one epoch over IN's `images` (M, C, h, w) u8 and `labels` in
-///                                             their order, resized to SIZE; OPTIMIZER is sgd (with a constant
-///                                             schedule or, where MOMENTUM > 0, one cycle and Nesterov), adam or
-///                                             adamw (constant, MOMENTUM is beta1); clipped to the norm CLIP and
-///                                             averaged with decay EMA unless that is 0; OUT gets loss and
-///                                             state, the averages where there are
+///       One epoch over IN's `images` (M, C, h, w) u8 and `labels` in order, resized to SIZE. OPTIMIZER is sgd
+///       (constant schedule or, with MOMENTUM > 0, one cycle and Nesterov), adam or adamw (constant; MOMENTUM is
+///       beta1). CLIP is the max norm of gradients and EMA the decay of averages; 0: off. OUT gets the loss and the
+///       state, or its averages if there are any.
 ///   peer_tool schedule KIND STEPS LR MOMENTUM WARMUP_STEPS INTERVAL FACTOR LOWEST_LR LOWEST_MOMENTUM RISE
-///                                             prints learning rate and momentum of every step
-///   peer_tool dataset NAME PATH OUT           OUT gets the data set: `train.pixels` (N, H, W, C) u8, `train.labels` i32,
-///                                             the same for `test`, and `class_names` in the metadata, a line each
-///   peer_tool events FOLDER        writes TensorBoard events: FOLDER/appended by EventFile, FOLDER/rewritten by
-///                                  rewrite_events, with the same scalars
+///       Prints learning rate and momentum of every step.
+///   peer_tool dataset NAME PATH OUT
+///       OUT gets the data set: `train.pixels` (N, H, W, C) u8, `train.labels` i32, the same for `test`, and
+///       `class_names` in the metadata, one per line.
+///   peer_tool events FOLDER
+///       Writes TensorBoard events with the same scalars: FOLDER/appended by EventFile, FOLDER/rewritten by
+///       rewrite_events.
 
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
-#include <minception/data/image_file.h>
-#include <minception/data/registry.h>
-#include <minception/models/network.h>
-#include <minception/models/registry.h>
-#include <minception/models/weights.h>
-#include <minception/training/feed.h>
-#include <minception/training/schedule.h>
-#include <minception/training/tensorboard.h>
-#include <minception/training/trainer.h>
+#include "core/error.h"
+#include "core/safetensors.h"
+#include "data/image_file.h"
+#include "data/registry.h"
+#include "models/network.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "training/batch_source.h"
+#include "training/schedule.h"
+#include "training/tensorboard.h"
+#include "training/trainer.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -87,11 +86,11 @@ void step(const std::string& model, const std::string& device, DType compute, co
   network.infer(shape[0]);
   result.tensors["inference_logits"] =
       to_file_tensor(network.logits(Mode::inference, shape[0]), {shape[0], classes}, DType::f64);
-  network.reset_totals();
+  network.reset_metrics();
   network.set_input(Mode::training, pixels, labels);
   network.train_step(shape[0], {.update = false});
   result.tensors["logits"] = to_file_tensor(network.logits(Mode::training, shape[0]), {shape[0], classes}, DType::f64);
-  const double loss = network.totals().loss / static_cast<double>(shape[0]);
+  const double loss = network.metrics().loss / static_cast<double>(shape[0]);
   result.tensors["loss"] = to_file_tensor(std::vector<double>{loss}, {}, DType::f64);
   for (auto& [name, gradient] : network.gradients()) result.tensors["grad." + name] = gradient;
   for (auto& [name, value] : network.state()) result.tensors["state." + name] = value;
@@ -106,7 +105,7 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   NetworkOptions options = {.max_batch = batch,
                             .compute = compute,
                             .sgd = {.momentum = cycles, .nesterov = cycles, .weight_decay = decay},
-                            .clip_norm = std::stod(words[11]),
+                            .max_norm = std::stod(words[11]),
                             .ema_decay = std::stod(words[12])};
   if (!sgd) options.adam = AdamOptions{.weight_decay = decay, .decoupled = words[10] == "adamw"};
   const Safetensors given = read_safetensors(in);
@@ -121,7 +120,7 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
   const std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(memory.data()), memory.size());
   const auto labels = elements<std::int32_t>(given.tensors.at("labels"));
   const ResidentDataset dataset = make_resident(*backend, source, pixels, labels);
-  ResidentFeed feed(dataset);
+  ResidentBatchSource feed(dataset);
   Trainer trainer(network, feed,
                   {.epochs = 1,
                    .batch_size = batch,
@@ -130,8 +129,8 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
                    .schedule = {.kind = cycles ? ScheduleKind::one_cycle : ScheduleKind::constant,
                                 .learning_rate = std::stod(words[6]),
                                 .momentum = momentum,
-                                .lowest_momentum = std::stod(words[8]),
-                                .rise_fraction = 0.2}});
+                                .base_momentum = std::stod(words[8]),
+                                .pct_start = 0.2}});
   trainer.train_epoch();
   Safetensors result;
   result.tensors["loss"] = to_file_tensor(std::vector<double>{trainer.finish_epoch().train_loss}, {}, DType::f64);
@@ -183,24 +182,24 @@ void schedule(const std::vector<std::string>& words) {
                              .learning_rate = number(3),
                              .momentum = number(4),
                              .warmup_steps = std::stol(words[5]),
-                             .step_interval = std::stol(words[6]),
-                             .step_factor = number(7),
-                             .lowest_learning_rate = number(8),
-                             .lowest_momentum = number(9),
-                             .rise_fraction = number(10)};
+                             .step_size = std::stol(words[6]),
+                             .gamma = number(7),
+                             .eta_min = number(8),
+                             .base_momentum = number(9),
+                             .pct_start = number(10)};
   for (std::int64_t i = 0; i < steps; ++i) {
     const ScheduleValues values = schedule.at(i, steps);
     std::printf("%.17g %.17g\n", values.learning_rate, values.momentum);
   }
 }
 
-/// test_tensorboard.py knows these values.
+/// test_tensorboard.py expects these values.
 void events(const std::filesystem::path& folder) {
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   Metrics metrics;
   for (std::int64_t i = 1; i <= 3; ++i) {
     const double x = static_cast<double>(i);
-    // The last step takes more than 32 bits.
+    // The last step number exceeds 32 bits.
     metrics.steps.push_back({.epoch = 1,
                              .step = i == 3 ? 5'000'000'000 : 100 * i,
                              .learning_rate = 0.1 / x,

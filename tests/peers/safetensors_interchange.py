@@ -1,12 +1,12 @@
 """Exchanges files with the Python package safetensors, in both directions.
 
-    safetensors_interchange.py TOOL     TOOL is the program built from safetensors_tool.cpp
+    safetensors_interchange.py TOOL     TOOL is the executable of safetensors_tool.cpp
 
-- Python writes, we rewrite, Python reads the same, and the bytes are the same too.
-- We write a fixed set, Python reads the values that it should hold.
-- What Python refuses, we refuse.
+- Python writes, we rewrite: Python reads the same content, and the bytes are equal.
+- We write a fixed set of tensors: Python reads the expected values.
+- Files that Python rejects are rejected by us.
 
-Runs with safetensors 0.8.0, numpy and torch. Exit code 77 where one of them is missing.
+Tested with safetensors 0.8.0, numpy and torch. Exit code 77 if one of them is missing.
 """
 
 import json
@@ -41,7 +41,7 @@ def run(tool, *arguments):
 
 
 def contents(path):
-    """Names, dtypes, shapes and bits of all tensors, and the metadata, as the Python package sees them."""
+    """Names, dtypes, shapes and bits of all tensors, and the metadata, as read by the Python package."""
     with safetensors.safe_open(path, framework="pt") as file:
         result = {}
         for name in file.keys():
@@ -54,7 +54,7 @@ def contents(path):
 
 
 def python_files():
-    """Files that Python writes: name -> bytes."""
+    """Files written by Python: name -> bytes."""
     generator = torch.Generator().manual_seed(1)
 
     def normal(*shape):
@@ -86,7 +86,7 @@ def python_files():
     }
     return {
         "torch": safetensors.torch.save(network),
-        # One entry only: the package writes several in no fixed order.
+        # Only one metadata entry: the package writes several in no fixed order.
         "torch with metadata": safetensors.torch.save(network, metadata={"classes": "[\"T-shirt\",\"\u00c9t\u00e9\"]"}),
         "numpy": safetensors.numpy.save(arrays),
         "nothing": safetensors.numpy.save({}),
@@ -189,7 +189,7 @@ def refused_alike(tool, folder):
         try:
             safetensors.torch.load(content)
             accepted_by_python.append(name)
-        except Exception:  # its own SafetensorError, and others for some of these
+        except Exception:  # SafetensorError, or other types for some files
             pass
         result = run(tool, "rewrite", path, rewritten)
         check(result.returncode == 1, f"malformed, {name}: exit code {result.returncode} instead of 1")

@@ -1,10 +1,10 @@
-/// Lets a script work with safetensors files through our reader and writer:
-///   safetensors_tool rewrite IN OUT   reads IN and writes what was read to OUT
+/// Reads and writes safetensors files for a script:
+///   safetensors_tool rewrite IN OUT   reads IN and writes its content to OUT
 ///   safetensors_tool make OUT         writes a fixed set: every dtype, a scalar, empty tensors, metadata
-/// Exit code 1 and one line on stderr for a file that is refused, 2 for wrong arguments.
+/// Exit code 1 and one line on stderr for an invalid file, 2 for wrong arguments.
 
-#include <minception/core/error.h>
-#include <minception/core/safetensors.h>
+#include "core/error.h"
+#include "core/safetensors.h"
 
 #include <cstring>
 #include <initializer_list>
@@ -25,7 +25,7 @@ FileTensor tensor_of(const Shape& shape, std::initializer_list<T> values) {
   return tensor;
 }
 
-/// safetensors_interchange.py knows these values.
+/// safetensors_interchange.py expects these values.
 Safetensors fixed_set() {
   Safetensors content;
   content.metadata["classes"] = R"(["T-shirt/top","Été"])";

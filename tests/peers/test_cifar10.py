@@ -1,6 +1,6 @@
-"""CIFAR-10 in archives that Python's tarfile and pickle write and numpy's arrays go into.
+"""Compares CIFAR-10 with archives written by Python's tarfile and pickle from numpy arrays.
 
-    test_cifar10.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_cifar10.py TOOL      TOOL is the executable of peer_tool.cpp
 """
 
 import io
@@ -15,11 +15,11 @@ import tempfile
 from googlenet_torch import numpy, safetensors
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-COUNT = 300  # more names of files than one byte counts
+COUNT = 300  # more file names than fit into a one-byte count
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes as Python 2 wrote its str."""
+    """Writes text and bytes like Python 2's str."""
 
     dispatch = dict(pickle._Pickler.dispatch)
 
@@ -36,7 +36,7 @@ def pickled(value):
     file = io.BytesIO()
     Python2Pickler(file, protocol=2).dump(value)
     content = file.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
-    loaded = pickle.loads(content, encoding="bytes")  # what is written is what Python would read
+    loaded = pickle.loads(content, encoding="bytes")  # checks that Python can read the content
     assert set(loaded) == {key.encode() for key in value}
     return content
 
@@ -49,7 +49,7 @@ def archive(path, files, tar_format):
         for name, content in files.items():
             member = tarfile.TarInfo("cifar-10-batches-py/" + name)
             member.size = len(content)
-            member.mtime = 1243890541.25  # a fraction makes PAX_FORMAT write a header of attributes
+            member.mtime = 1243890541.25  # a fraction makes PAX_FORMAT write an extended header
             tar.addfile(member, io.BytesIO(content))
 
 
@@ -77,9 +77,9 @@ def main(tool):
     failed = 0
     for name, files, tar_format in cases:
         with tempfile.TemporaryDirectory() as folder:
-            packed, result = pathlib.Path(folder, "archive.tar.gz"), pathlib.Path(folder, "out")
-            archive(packed, files, tar_format)
-            subprocess.run([tool, "dataset", "cifar10", packed, result], check=True, timeout=60)
+            prepacked, result = pathlib.Path(folder, "archive.tar.gz"), pathlib.Path(folder, "out")
+            archive(prepacked, files, tar_format)
+            subprocess.run([tool, "dataset", "cifar10", prepacked, result], check=True, timeout=60)
             ours = safetensors.numpy.load_file(result)
             with safetensors.safe_open(result, "numpy") as file:
                 class_names = file.metadata()["class_names"]

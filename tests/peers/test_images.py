@@ -1,6 +1,6 @@
-"""Image files beside PIL (Pillow): every format and kind of pixel, orientation, transparency, and the ways to resize.
+"""Compares image files with PIL (Pillow): formats, pixel types, orientation, transparency, and resize modes.
 
-    test_images.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_images.py TOOL      TOOL is the executable of peer_tool.cpp
 """
 
 import pathlib
@@ -17,13 +17,13 @@ except ImportError as error:
     sys.exit(77)
 
 BACKGROUND = (200, 30, 90)
-# What turns orientations 2 to 8 upright.
+# Transposes that turn orientations 2 to 8 upright.
 UPRIGHT = (Image.FLIP_LEFT_RIGHT, Image.ROTATE_180, Image.FLIP_TOP_BOTTOM, Image.TRANSPOSE, Image.ROTATE_270,
            Image.TRANSVERSE, Image.ROTATE_90)
 
 
 def photo(height, width, seed=3):
-    """Smooth colours with some noise, of which every channel and place differs."""
+    """Smooth colours with some noise, different in every channel and place."""
     y, x = numpy.mgrid[0:height, 0:width]
     channels = [127 + 110 * numpy.sin(x / 9 + 1) * numpy.cos(y / 13), 255 * x / width, 255 * (y + x / 3) / (height * 1.4)]
     noise = numpy.random.default_rng(seed).normal(0, 4, (height, width, 3))
@@ -42,7 +42,7 @@ class Tool:
         return safetensors.numpy.load_file(out)["pixels"]
 
     def check(self, name, ours, theirs, most=0):
-        """`most`: by how much a byte may differ."""
+        """`most`: largest allowed difference of a byte."""
         self.count += 1
         theirs = numpy.asarray(theirs)
         theirs = theirs[:, :, None] if theirs.ndim == 2 else theirs
@@ -57,7 +57,7 @@ class Tool:
 
 
 def flattened(image, background):
-    """A picture with transparency over a background, each byte rounded."""
+    """A picture with transparency composed over a background, each byte rounded."""
     rgba = numpy.asarray(image.convert("RGBA")).astype(int)
     opacity = rgba[:, :, 3:]
     return ((rgba[:, :, :3] * opacity + numpy.array(background) * (255 - opacity) + 127) // 255).astype(numpy.uint8)
@@ -88,17 +88,17 @@ def formats(tool):
             for background in ((0, 0, 0), BACKGROUND):
                 ours = tool.read(path, background=background)
                 theirs = flattened(read, background) if has_alpha else numpy.asarray(read.convert("RGB"))
-                if ours.shape[2] == 1:  # then the picture is grey
+                if ours.shape[2] == 1:  # the picture is grey
                     ours = numpy.repeat(ours, 3, 2)
                 tool.check(name + f" over {background}", ours, theirs, most)
-    # Transparent colours of palettes.
+    # Transparent palette colours.
     for suffix in ("png", "gif"):
         path = tool.folder / f"transparent.{suffix}"
         palette.save(path, transparency=7)
         with Image.open(path) as read:
             tool.check(f"{suffix}, transparent colour", tool.read(path, background=BACKGROUND),
                        flattened(read, BACKGROUND))
-    # The first of several frames.
+    # Only the first of several frames is read.
     for suffix in ("gif", "webp", "tif"):
         path = tool.folder / f"frames.{suffix}"
         settings = {"lossless": True} if suffix == "webp" else {}
@@ -118,7 +118,7 @@ def orientations(tool):
             image.save(path, exif=exif, **settings)
             with Image.open(path) as read:
                 tool.check(f"{suffix}, orientation {orientation}", tool.read(path), ImageOps.exif_transpose(read))
-        # PIL 9.4 leaves TIFF as it is stored.
+        # PIL 9.4 does not apply the orientation of TIFF.
         path = tool.folder / "turned.tif"
         image.save(path, tiffinfo={0x0112: orientation})
         upright = image if orientation == 1 else image.transpose(UPRIGHT[orientation - 2])
@@ -134,7 +134,7 @@ def resizing(tool):
             name = f"{height}x{width} to {size}"
             target = (size[1], size[0])
             tool.check(f"stretch {name}", tool.read(path, 3, size), image.resize(target, Image.BILINEAR))
-            # The middle in the wanted proportions, of whole pixels.
+            # Centre crop to the target's aspect ratio, in whole pixels.
             kept = (min(width, round(height * size[1] / size[0])), min(height, round(width * size[0] / size[1])))
             kept = (max(kept[0], 1), max(kept[1], 1))
             left, top = (width - kept[0]) // 2, (height - kept[1]) // 2
@@ -153,7 +153,7 @@ def padded(image, target):
 
 
 def reduced_jpegs(tool):
-    """Large JPEGs are decoded at a reduced size: near what the full size gives, with each way to resize."""
+    """Large JPEGs are decoded at a reduced size: close to the full size result in each resize mode."""
     for height, width in ((800, 1200), (1200, 800)):
         path = tool.folder / "large.jpg"
         Image.fromarray(photo(height, width)).save(path, quality=92)

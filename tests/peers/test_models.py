@@ -1,10 +1,10 @@
-"""Models beside PyTorch: logits of inference and of training, loss and every gradient from the same weights.
+"""Compares models with PyTorch: logits of inference and of training, loss and every gradient from the same weights.
 
-    test_models.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_models.py TOOL      TOOL is the executable of peer_tool.cpp
 
-Our `reference` in double must agree with PyTorch in double to rounding, far closer than other images would bring it; dropout
-is left out on both sides, the auxiliary classifiers and the input transform are not. googlenet_torchvision is compared with torchvision's own, the others with the
-definitions below.
+`reference` in double must agree with PyTorch in double up to rounding, with a tolerance far below the effect of other
+images. Dropout is disabled on both sides; auxiliary classifiers and the input transform are not. googlenet_torchvision
+is compared with torchvision's model, the others with the definitions below.
 """
 
 import copy
@@ -90,7 +90,7 @@ class Auxiliary(nn.Module):
 
 
 class Net(nn.Module):
-    """The GoogLeNets but for torchvision's."""
+    """All GoogLeNets except torchvision's."""
 
     def __init__(self, name, classes, channels, kinds=("paper",) * 3, norm=True):
         super().__init__()
@@ -136,7 +136,7 @@ class Net(nn.Module):
 
 
 class Classic(nn.Module):
-    """Layers by name, in order; F for what has no weights."""
+    """Layers by name, in order; F for functions without weights."""
 
     def __init__(self, *layers):
         super().__init__()
@@ -231,7 +231,7 @@ def main(tool, only):
         images, labels = torch.randn(shape), torch.arange(shape[0]) % classes
         with tempfile.TemporaryDirectory() as folder:
             given, result = pathlib.Path(folder, "in.safetensors"), pathlib.Path(folder, "out.safetensors")
-            # The state as torchvision would save it, num_batches_tracked too; the tool reads floating-point values.
+            # The state as torchvision saves it, but without num_batches_tracked: the tool reads floating-point values.
             state = {"state." + key: value.detach().numpy().copy() for key, value in network.state_dict().items()
                      if not key.endswith("num_batches_tracked")}
             safetensors.numpy.save_file({"images": images.numpy(), "labels": labels.int().numpy(),

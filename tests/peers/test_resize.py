@@ -1,6 +1,6 @@
-"""Bilinear resize beside PyTorch.
+"""Compares bilinear resize with PyTorch.
 
-    test_resize.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_resize.py TOOL      TOOL is the executable of peer_tool.cpp
 """
 
 import pathlib

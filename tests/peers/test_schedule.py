@@ -1,6 +1,6 @@
-"""The schedules beside PyTorch's OneCycleLR, StepLR, CosineAnnealingLR and LinearLR.
+"""Compares the schedules with PyTorch's OneCycleLR, StepLR, CosineAnnealingLR and LinearLR.
 
-    test_schedule.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_schedule.py TOOL      TOOL is the executable of peer_tool.cpp
 """
 
 import subprocess
@@ -9,9 +9,9 @@ import sys
 from googlenet_torch import Checks, numpy, torch
 
 
-def ours(tool, kind, steps, rate, momentum=0.9, warmup=0, interval=1, factor=1, lowest_rate=0, lowest_momentum=0.9, rise=0.3):
+def ours(tool, kind, steps, rate, momentum=0.9, warmup=0, interval=1, factor=1, lowest_rate=0, base_momentum=0.9, rise=0.3):
     """Learning rate and momentum of every step, (steps, 2)."""
-    command = [tool, "schedule", kind, steps, rate, momentum, warmup, interval, factor, lowest_rate, lowest_momentum, rise]
+    command = [tool, "schedule", kind, steps, rate, momentum, warmup, interval, factor, lowest_rate, base_momentum, rise]
     lines = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout.split()
     return numpy.array(lines, numpy.float64).reshape(-1, 2)
 
@@ -41,7 +41,7 @@ def main(tool):
         cycle = lambda optimizer: schedulers.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=rise,
                                                         base_momentum=lowest, max_momentum=momentum)
         compare(checks, f"(one cycle, {steps} steps)",
-                ours(tool, "one-cycle", steps, rate, momentum, lowest_momentum=lowest, rise=rise),
+                ours(tool, "one-cycle", steps, rate, momentum, base_momentum=lowest, rise=rise),
                 theirs(cycle, steps, rate, momentum))
     for steps, interval, factor in [(100, 8, 0.96), (30, 7, 0.1)]:
         compare(checks, f"(step, {steps} steps)", ours(tool, "step", steps, 0.1, interval=interval, factor=factor),

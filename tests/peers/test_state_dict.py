@@ -1,10 +1,11 @@
-"""State dicts of torchvision's googlenet in predict and train, beside torchvision itself.
+"""Compares state dicts of torchvision's googlenet in predict and train with torchvision.
 
-    test_state_dict.py PREDICT      PREDICT is the program; train lies in the same folder
+    test_state_dict.py PREDICT      PREDICT is the executable; train is in the same folder
 
-The weights are random, but their logits depend on the image (`sensitive`), which the test checks. Logits of predict are
-compared for both values of transform_input, with and without auxiliary classifiers, in several precisions, with prefixes,
-and after the conversion of a file of torch.save by the command that predict answers it with. train begins with such weights.
+The weights are random, but their logits depend on the image (`sensitive`), which is checked. Compares the logits of
+predict for both values of transform_input, with and without auxiliary classifiers, in several precisions, with
+prefixes, and after converting a torch.save file by the command in predict's error message. Then train starts from such
+weights.
 """
 
 import itertools
@@ -26,7 +27,7 @@ except ImportError as error:
     sys.exit(77)
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MODEL = ["--model", "googlenet_torchvision", "--mean", ",".join(map(str, MEAN)), "--deviation",
+MODEL = ["--model", "googlenet_torchvision", "--mean", ",".join(map(str, MEAN)), "--std",
          ",".join(map(str, DEVIATION))]
 
 
@@ -65,7 +66,7 @@ class Comparison:
         self.file = folder / "googlenet.safetensors"
 
     def logits(self, name, network, size, *options, dtype=torch.float32):
-        """Compares those of the weights in `file`, which are `network`'s rounded to `dtype`."""
+        """Compares logits of the weights in `file` with those of `network` rounded to `dtype`."""
         pixels = random_pixels(size, 2, size)
         done = run(self.predict, "--weights", self.file, *MODEL, "--json", "--device", "cpu", "--image-size", size,
                    *options, *write_images(self.folder, pixels))
@@ -90,7 +91,7 @@ def check_prefixes_and_precisions(compare, network):
 
 
 def check_conversion(compare, network):
-    """A file of torch.save is refused with a command, and what that makes is taken."""
+    """predict rejects a torch.save file with a conversion command, and accepts the converted file."""
     for old in (False, True):
         saved = compare.folder / "googlenet.pth"
         compare.file.unlink()
@@ -104,7 +105,7 @@ def check_conversion(compare, network):
 
 
 def check_training(compare, network):
-    """Frozen weights come out as they went in; auxiliary classifiers that the file lacks are new, and not zero."""
+    """Frozen weights are exported unchanged; auxiliary classifiers that the file lacks are initialised, not zero."""
     given = network.state_dict()
     save_file(given, compare.file)
     for part, count in (("train", 4), ("test", 2)):

@@ -1,17 +1,17 @@
-"""One training step of GoogLeNets beside PyTorch: same weights, same images.
+"""Compares one training step of GoogLeNets with PyTorch: same weights, same images.
 
-    test_step.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_step.py TOOL      TOOL is the executable of peer_tool.cpp
 
-Compares logits and loss, the gradient of every parameter, running statistics after the step, logits of inference.
-The yardstick is PyTorch in double:
+Compares logits and loss, the gradient of every parameter, running statistics after the step, and logits of inference.
+The ground truth is PyTorch in double:
 
-- our `reference` in double must agree with it to rounding, here and below far closer than other images would bring it;
-- our f32 must agree to 1e-3 per gradient where that can be asked for: a pre-activation closer to zero than f32 resolves
-  falls on either side of its ReLU, and two close values trade places in a max-pool; then gradients jump, in PyTorch's f32
-  as in ours. Networks make millions of pre-activations around zero, so small inputs are drawn until none of them is that
-  close and the gradients agree. How many draws that takes depends on the processor's order of summation;
-- at 96x96 most draws meet such a pre-activation, in one program or the other; there the draw that was spared counts: its
-  gradient must be as close to PyTorch's double as PyTorch's own f32 is, within a factor, and the logits of every draw.
+- `reference` in double must agree with it up to rounding; all tolerances are far below the effect of other images;
+- f32 must agree to 1e-3 per gradient where that is possible. A pre-activation closer to zero than f32 resolves may have
+  either sign at its ReLU, and two close values may swap in a max-pool; gradients then jump, in PyTorch's f32 as in
+  ours. Networks have millions of pre-activations around zero, so small inputs are drawn until none is that close and
+  the gradients agree. The number of draws depends on the processor's order of summation;
+- at 96x96 most draws have such a pre-activation on one side or the other. There the best draw counts: its gradient must
+  be as close to PyTorch's double as PyTorch's own f32 is, within a factor, and so must the logits of every draw.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ CASES = [("googlenet", "reference", "f64", (2, 1, 96, 96), 10),
          ("googlenet_bn", "cpu", "f32", (4, 3, 32, 48), 7),
          ("googlenet_small", "reference", "f32", (4, 3, 32, 48), 7)]
 RESOLVED = 3e-6  # a pre-activation further from zero than this mostly has the same sign in f32
-DRAWS = 8        # of f32, until one takes every decision as double does; a fault would spoil them all
+DRAWS = 8        # in f32, until one has all signs of double; an error would affect every draw
 
 
 def network_for(model, images, classes, affine):
@@ -61,7 +61,7 @@ def flat(gradients):
 
 
 def our_step(tool, model, device, dtype, images, labels, classes, affine=False):
-    """Our results, and the network that was given to us."""
+    """Our results, and the network whose state we were given."""
     first = network_for(model, images, classes, affine)
     with tempfile.TemporaryDirectory() as folder:
         given, result = pathlib.Path(folder, "in.safetensors"), pathlib.Path(folder, "out.safetensors")
@@ -76,9 +76,9 @@ def our_gradients(results):
 
 
 def check_full_size(tool, model, checks):
-    """Draws until one was spared on our side and one on PyTorch's; an error of ours would spoil all draws alike."""
+    """Draws until our best gradient is as good as PyTorch's best, within a factor; an error would affect every draw."""
     ours, theirs, values = [], [], []
-    labels = torch.tensor([3])  # one image: half as many pre-activations as two
+    labels = torch.tensor([3])  # one image has half as many pre-activations as two
     for seed in range(40):
         images = torch.rand((1, 1, 96, 96), generator=torch.Generator().manual_seed(seed))
         logits, _, network, _ = torch_step(model, images, labels, 10, torch.float64)
@@ -104,7 +104,7 @@ def main(tool):
         check_full_size(tool, model, checks)
     for model, device, dtype, shape, classes in CASES:
         labels = torch.arange(shape[0]) % classes
-        affine = dtype == "f64"  # where BatchNorms differ in their weights, f32 takes other decisions with any images
+        affine = dtype == "f64"  # with different BatchNorm weights, f32 signs differ for any images
         values, statistics, per_gradient = (1e-10, 1e-10, 1e-7) if dtype == "f64" else (1e-4, 2e-5, 1e-3)
         tried = 0
         for seed in range(80):

@@ -1,9 +1,9 @@
-"""Our event files as TensorBoard reads them.
+"""Checks that TensorBoard reads our event files.
 
-    test_tensorboard.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_tensorboard.py TOOL      TOOL is the executable of peer_tool.cpp
 
-Every tag, step and value must arrive, and nothing else; a file that a kill cut short is read up to its last whole
-record. Exit code 77 where tensorboard is not installed.
+Every tag, step and value must be read, and nothing else; a truncated file is read up to its last complete record. Exit
+code 77 if tensorboard is not installed.
 """
 
 import math
@@ -30,12 +30,12 @@ def check(condition, what):
 
 
 def as_float(value):
-    """Rounded as the file holds it."""
+    """Rounded to f32 as in the file."""
     return math.inf if value > 3.5e38 else struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def expected_scalars():
-    """What `peer_tool events` adds: tag -> [(step, value)]."""
+    """Scalars written by `peer_tool events`: tag -> [(step, value)]."""
     scalars = {}
     for i, step in ((1, 100), (2, 200), (3, 5_000_000_000)):
         for tag, value in {
@@ -63,7 +63,7 @@ def expected_scalars():
 
 
 def scalars_in(path):
-    """The same, as TensorBoard sees it, and the times of all scalars."""
+    """Scalars as read by TensorBoard, and the times of all scalars."""
     accumulator = EventAccumulator(str(path), size_guidance={SCALARS: 0})
     accumulator.Reload()
     check(accumulator.file_version == 2.0, f"{path.name}: file version {accumulator.file_version} instead of 2")

@@ -1,17 +1,17 @@
-"""Training beside PyTorch on the real Fashion-MNIST: same first weights, same images in the same order.
+"""Compares training with PyTorch on Fashion-MNIST: same initial weights, same images in the same order.
 
-    test_training.py TOOL      TOOL is the program built from peer_tool.cpp
+    test_training.py TOOL      TOOL is the executable of peer_tool.cpp
 
 - the classic recipe: 20 steps of googlenet at learning rate 0.1 in double at 48x48, 3 steps in f32 at 96x96;
-- the quickstart's recipe: 12 steps of googlenet_small at 32x32, one cycle to 0.1, Nesterov, weight decay 5e-4, the last
+- the quickstart recipe: 12 steps of googlenet_small at 32x32, one cycle to 0.1, Nesterov, weight decay 5e-4, the last
   batch partial, in double;
-- Adam with weight decay in the gradient; AdamW, and SGD through BatchNorm, with clipped gradients, two batches to a step
+- Adam with weight decay in the gradient; AdamW, and SGD through BatchNorm, with clipped gradients, two batches per step
   and moving averages of weights and statistics, in double.
 
-In double we must agree with PyTorch nearly to rounding. In f32 a ReLU near zero falls on either side, in our steps or in
-PyTorch's, and the trainings part: there several draws of images are tried, and the draw that was spared must end as close to
-PyTorch's double as the one that PyTorch's own f32 was spared, within a factor. A fault would spoil all draws alike. In both
-cases a training on other images must end much further away.
+In double we must agree with PyTorch nearly up to rounding. In f32 a pre-activation near zero may have either sign, in
+our steps or in PyTorch's, and the trainings diverge. Several draws of images are tried: our best one must end as close
+to PyTorch's double as the best one of PyTorch's f32, within a factor. An error would affect every draw. In both cases a
+training on other images must end much further away.
 """
 
 import gzip
@@ -23,10 +23,10 @@ import tempfile
 from googlenet_torch import F, make, numpy, relative, safetensors, state_of, torch
 
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
-MARGIN = 30  # how many times further away other images must be than what is allowed
+MARGIN = 30  # distance for other images, at least this many times the tolerance
 DRAWS = 12   # of images in f32
-#          model, device, dtype, size, batch, images, lr, momentum or beta1, lowest momentum, weight decay, optimizer,
-#          largest norm, decay of averages, batches to a step
+#          model, device, dtype, size, batch, images, lr, momentum or beta1, base momentum, weight decay, optimizer,
+#          max norm, decay of averages, batches per step
 RECIPES = [("googlenet", "reference", "f64", 48, 4, 40, 0.1, 0, 0, 0, "sgd", 0, 0, 1),
            ("googlenet_small", "reference", "f64", 32, 16, 90, 0.1, 0.95, 0.85, 5e-4, "sgd", 0, 0, 1),
            ("googlenet_small", "reference", "f64", 64, 4, 8, 0.001, 0.9, 0, 0.01, "adam", 0, 0, 1),
@@ -45,7 +45,7 @@ def images_of(draw, count):
 
 
 def single(value):
-    """As our steps take their constants: rounded to f32."""
+    """Rounded to f32, like the constants of our steps."""
     return float(numpy.float32(value))
 
 
@@ -59,7 +59,7 @@ def train(recipe, dtype, pixels, labels):
     else:
         optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind](
             network.parameters(), single(rate), betas=(single(momentum), 0.999), weight_decay=decay)
-    # The warm-up: decay min(D, (1 + t) / (10 + t)) at update t, of which PyTorch's count is one behind.
+    # Warm-up: decay min(D, (1 + t) / (10 + t)) at update t; PyTorch's count is t - 1.
     average = torch.optim.swa_utils.AveragedModel(
         network, use_buffers=True,
         avg_fn=lambda mean, new, count: mean + (1 - min(averaging, (2 + int(count)) / (11 + int(count)))) * (new - mean))
@@ -97,7 +97,7 @@ def distance(ours, theirs):
 
 
 def our_training(tool, recipe, first, pixels, labels):
-    """Our mean loss and the state that our training ends in."""
+    """Our mean loss and final state."""
     model, device, dtype, size, batch, _, *numbers = recipe
     with tempfile.TemporaryDirectory() as folder:
         given, result = pathlib.Path(folder, "in.safetensors"), pathlib.Path(folder, "out.safetensors")
@@ -110,7 +110,7 @@ def our_training(tool, recipe, first, pixels, labels):
 
 
 class Difference:
-    """How far a training ended from PyTorch's in double: loss, weights, statistics."""
+    """Distance of a training from PyTorch's in double: loss, weights, statistics."""
 
     def __init__(self, result, exact):
         assert result[1].keys() == exact[1].keys()
@@ -122,7 +122,7 @@ class Difference:
 
 
 def check(tool, recipe):
-    """Whether it is right, and the line that says so."""
+    """Whether the training agrees, and a line that reports it."""
     model, device, dtype, size, batch, count, *_, passes = recipe
     first = make(model)
     ours, theirs = [], []

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# choose_gpu.sh FOLDER: scripts/gpu.sh with stand-ins for nvidia-smi, nvcc and apt-cache.
+# choose_gpu.sh FOLDER: tests scripts/gpu.sh with stand-ins for nvidia-smi, nvcc and apt-cache.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../scripts/lib.sh"
@@ -12,7 +12,7 @@ export CUDA_PATH=$folder/no-toolkit PCI_DEVICES=$folder/pci
 unset CUDACXX CUDAHOSTCXX CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER
 mkdir -p "$PCI_DEVICES"
 
-# choice: what choose_gpu answers, as architectures|visible devices|problem.
+# choice: prints the result of choose_gpu as architectures|visible devices|problem.
 choice() {
   (
     choose_gpu && status=0 || status=1
@@ -20,7 +20,7 @@ choice() {
     printf '%s|%s|%s\n' "$gpu_architectures" "${CUDA_VISIBLE_DEVICES:-}" "$gpu_problem"
   )
 }
-# gpus LINE...: nvidia-smi lists these compute capabilities, and its driver is for CUDA 13.0.
+# gpus LINE...: makes nvidia-smi list these compute capabilities and a driver for CUDA 13.0.
 gpus() {
   printf '%s\n' "$@" >"$folder/capabilities"
   stand_in nvidia-smi <<SH
@@ -31,7 +31,7 @@ case "\$*" in
 esac
 SH
 }
-# toolkit RELEASE: nvcc of that release; it compiles for all but compute capability 12.0.
+# toolkit RELEASE: makes an nvcc of that release, which compiles for all compute capabilities except 12.0.
 toolkit() {
   stand_in nvcc <<SH
 case "\$*" in
@@ -54,7 +54,7 @@ echo "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driv
 echo "second line"
 exit 9
 SH
-expect "driver that does not answer" "$(choice)" "||no GPU answers: NVIDIA-SMI has failed because*it runs."
+expect "driver that does not answer" "$(choice)" "||no GPU is available: NVIDIA-SMI has failed because*it runs."
 
 gpus 9.0
 stand_in apt-cache <<<'exit 0'
@@ -83,10 +83,10 @@ gpus 8.9
 toolkit 11.8
 expect "toolkit too old" "$(choice)" '||*/nvcc is of CUDA 11.8, which compiles no C++20: install the package nvidia-cuda-toolkit (12.4)'
 toolkit 14.1
-expect "driver too old" "$(choice)" '||the driver knows CUDA 13.0 and */nvcc is of CUDA 14.1: install a newer driver, or *'
+expect "driver too old" "$(choice)" '||the driver supports CUDA 13.0 and */nvcc is of CUDA 14.1: install a newer driver, or *'
 toolkit 13.4
 expect "minor version of the driver" "$(choice)" '89-real||'
-# A stand-in that answers this alone is enough.
+# A stand-in with only this answer is enough.
 stand_in nvidia-smi <<<'echo 9.0'
 expect "one answer to everything" "$(choice)" '90-real||'
 echo "all choices are right"

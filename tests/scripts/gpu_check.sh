@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gpu_check.sh FOLDER: goes through scripts/gpu_check.sh without a GPU; what must be in its results is there.
+# gpu_check.sh FOLDER: runs scripts/gpu_check.sh without a GPU and checks its results.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/stand_ins.sh"
 test_folder "$1"
@@ -21,7 +21,7 @@ scripts/gpu_check.sh table
 grep -q '^| googlenet inception5a' "$RESULTS/README.md"
 grep -q '^| minception' "$RESULTS/README.md"
 
-# A part that fails is noted, keeps what else there is, and is the exit code.
+# A part that fails is recorded, does not stop the others, and sets the exit code.
 if PATH=/usr/bin:/bin PYTHON=/bin/false scripts/gpu_check.sh train >/dev/null 2>"$RESULTS.err"; then
   echo "the stage train passed without Python" >&2
   exit 1

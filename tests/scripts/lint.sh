@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# lint.sh: no pipeline of a script ends in a reader that closes early. Under pipefail the writer's SIGPIPE, which comes or
-# not by chance, would be the status of the pipeline. Then shellcheck, where it is installed.
+# lint.sh: checks that no pipeline of a script ends in a reader that closes early: under pipefail the writer's SIGPIPE,
+# which depends on timing, would become the status of the pipeline. Then runs shellcheck, if installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# early_readers FILE...: FILE:LINE of every such pipeline. Lines that go on, by a backslash or a bar, are joined.
+# early_readers FILE...: prints FILE:LINE of every such pipeline. Lines continued by a backslash or a bar are joined.
 early_readers() {
   awk '
     function check(text) {
@@ -36,13 +36,13 @@ early_readers() {
 scripts=(.ci/run scripts/*.sh benchmarks/*.sh tests/scripts/*.sh)
 searched=()
 for script in "${scripts[@]}"; do
-  [ "$script" = tests/scripts/lint.sh ] || searched+=("$script")  # it has planted lines
+  [ "$script" = tests/scripts/lint.sh ] || searched+=("$script")  # contains planted lines
 done
 [ ${#searched[@]} -ge 10 ] || { echo "only ${#searched[@]} scripts were found" >&2; exit 1; }
 found=$(early_readers "${searched[@]}")
 [ -z "$found" ] || { printf 'a reader that closes early, under pipefail:\n%s\n' "$found" >&2; exit 1; }
 
-# The search itself: each of these lines must be found, and none of those.
+# Tests the search: it must find all of the first lines and none of the others.
 planted=$(mktemp)
 trap 'rm -f "$planted"' EXIT
 cat >"$planted" <<'LINES'
@@ -68,7 +68,7 @@ LINES
 [ -z "$(early_readers "$planted")" ] || { early_readers "$planted" >&2; echo "these lines are right" >&2; exit 1; }
 
 if command -v shellcheck >/dev/null; then
-  # It follows no sourced file: their variables and their set -e are unknown to it.
+  # ShellCheck does not follow sourced files, so their variables and set -e are unknown to it.
   shellcheck --shell=bash --severity=warning --exclude=SC1091,SC2034,SC2154,SC2164 "${scripts[@]}"
 else
   echo "shellcheck is not here: its part is left out"

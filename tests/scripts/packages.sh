@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh FOLDER: scripts/packages.sh with stand-ins for apt, dpkg, sudo and id.
+# packages.sh FOLDER: tests scripts/packages.sh with stand-ins for apt, dpkg, sudo and id.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../scripts/lib.sh"
@@ -9,14 +9,14 @@ only_tools "$folder"
 logs=$folder/logs
 unset CXX CMAKE_BUILD_PARALLEL_LEVEL
 log=$folder/calls
-# outcome COMMAND...: what it prints, and its status where it fails.
+# outcome COMMAND...: prints the output of COMMAND, and its status if it fails.
 outcome() { (: >"$log"; "$@") 2>&1 || echo "status $?"; }
 
 stand_in id <<<'echo ${STAND_IN_USER:-0}'
 stand_in dpkg-query <<'SH'
 case ${@: -1} in *-missing) exit 1 ;; *-removed) echo "deinstall ok config-files" ;; *) echo "install ok installed" ;; esac
 SH
-# The answer goes on long after the line that is looked for: who stops reading there breaks the pipe.
+# Output continues long after the wanted line: a reader that stops there would break the pipe.
 stand_in apt-cache <<'SH'
 case $2 in
   unknown-*) printf '%s:\n  Installed: (none)\n  Candidate: (none)\n' "$2" ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# progress.sh FOLDER: scripts/progress.sh on the output of a ninja and a ctest that stand-ins print.
+# progress.sh FOLDER: tests scripts/progress.sh on output that stand-ins for ninja and ctest print.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../scripts/lib.sh"
@@ -8,7 +8,7 @@ test_folder "$1"
 log=$folder/log
 
 expect "clock" "$(clock 5) $(clock 65) $(clock 3723)" '0:05 1:05 1:02:03'
-# line FINISHED TOTAL SECONDS [EXPECTED [FAILED]]: the line of progress at that moment.
+# line FINISHED TOTAL SECONDS [EXPECTED [FAILED]]: prints the progress line at that moment.
 line() (
   erase='' end=$'\n' unit=steps
   finished=$1 total=$2 begin=$((SECONDS - $3)) expected=${4:-0} failed=${5:-0}
@@ -36,7 +36,7 @@ expect "build" "$status|$shown" '3|a.cpp:3:4: warning: unused variable'
 [ "$(cat "$log")" = "$(ninja_output || true)" ] || { echo "the log is not what ninja printed" >&2; exit 1; }
 expect "why it failed" "$(explain "$log" 2>&1)" "FAILED: c.o*error: expected*The whole output is in $log"
 
-# A reader that goes away stops neither the build nor the log.
+# A closed standard output stops neither the build nor the log.
 (ninja_output && true; echo whole >>"$folder/written") | follow ninja "$log" > >(true) || true
 expect "closed output" "$(cat "$folder/written") $(tail -n 1 "$log")" 'whole ninja: build stopped'
 
@@ -54,10 +54,10 @@ expect "tests" "$(ctest_output | follow ctest "$log")" \
   '2/4 Test  #2*Failed*'$'\nwhat the test said\n''3/4 Test*Skipped*'$'\n75% tests passed*'
 expect "their number and time are kept" "$(cat "$log.seconds")" '4 [01]'
 
-# On a terminal: a bar in place, and nothing is left of it.
+# On a terminal the bar is drawn in place and erased at the end.
 if command -v script >/dev/null; then
   export TERM=xterm
-  # In a file: what script(1) starts is the user's shell, which may hand no functions on.
+  # Uses a script file: script(1) starts the user's shell, which may not pass on functions.
   {
     printf '. %q\n' "$here/../../scripts/lib.sh"
     declare -f ninja_output

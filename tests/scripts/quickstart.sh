@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# quickstart.sh FOLDER: scripts/quickstart.sh in a copy of the checkout's scripts, with stand-ins for everything it calls:
-# what it says before the build, what it builds and what it trains on.
+# quickstart.sh FOLDER: tests scripts/quickstart.sh in a copy of the checkout's scripts, with stand-ins for everything
+# it calls: its messages before the build, what it builds and the device it trains on.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/stand_ins.sh"
@@ -17,7 +17,7 @@ stand_in ninja <<<'exit 0'
 stand_in apt-get <<<'exit 0'
 stand_in sudo <<<'[[ $1 == -* ]] || "$@"'
 stand_in apt-cache <<<'exit 0'
-# All packages are there but the one in STAND_IN_MISSING.
+# All packages are installed except STAND_IN_MISSING.
 stand_in dpkg-query <<<'[ "${@: -1}" = "${STAND_IN_MISSING:-}" ] || echo "install ok installed"'
 stand_in cmake <<SH
 case \$1 in
@@ -33,7 +33,7 @@ case \$1 in
     ;;
 esac
 SH
-# Downloads are what the stand-in for md5sum takes for right.
+# The md5sum stand-in accepts every download.
 stand_in md5sum <<<'exit 0'
 stand_in curl <<'SH'
 while [ $# -gt 1 ]; do
@@ -49,7 +49,7 @@ for build in cpu cuda; do
   done
 done
 
-# outcome [OUT]: what the quickstart prints, and its status where it fails. The calls are in \$calls.
+# outcome [OUT]: prints the output of the quickstart, and its status if it fails. Logs the calls in \$calls.
 outcome() { (: >"$calls"; cd "$folder"; bash scripts/quickstart.sh "$@") 2>&1 || echo "status $?"; }
 
 shown=$(outcome)
@@ -63,7 +63,7 @@ expect "a build that fails" "$(STAND_IN_FAULT="no such thing" outcome)" \
   '*FAILED: train.o*train.cpp:1:1: error: no such thing*the build failed*status 1'
 [[ $(cat "$calls") != *recipe* ]] || { echo "it trains after a failed build" >&2; exit 1; }
 
-# Ctrl-C during the build: what builds ends by itself, then the script does.
+# Ctrl-C during the build: the build ends first, then the script.
 : >"$calls"
 (cd "$folder" && STAND_IN_SLOW=1 exec env --default-signal=INT setsid bash scripts/quickstart.sh) >"$folder/printed" 2>&1 &
 for ((i = 0; i < 300; ++i)); do
@@ -87,7 +87,7 @@ expect "its calls" "$(cat "$calls")" \
   "cmake *--preset cuda *-DCMAKE_CUDA_ARCHITECTURES=90-real*cmake --build build/cuda *cuda train *--device cuda*cuda predict*"
 expect "the user wants the CPU" "$(CUDA_VISIBLE_DEVICES='' outcome)" '*Building (preset programs)*'
 
-# What is missing is said before the build.
+# Problems are reported before the build.
 mkdir -p "$folder/mine"
 touch "$folder/mine/model.safetensors"
 expect "a run of the user's" "$(outcome mine)" '*mine holds a run already: name another folder*status 1'

@@ -1,6 +1,6 @@
-# Stand-ins for the programs that scripts call. Sourced by the tests of the scripts.
+# Stand-ins for programs that scripts call. Sourced by the tests of the scripts.
 
-# test_folder FOLDER: sets folder to FOLDER, empty. Of folders that exist only one that it made before is emptied.
+# test_folder FOLDER: sets folder to FOLDER and empties it. Refuses an existing folder that it did not create.
 test_folder() {
   if [ -e "$1" ] && [ ! -e "$1/.made-by-a-test" ]; then
     echo "$1 is there, and no test made it: name another folder" >&2
@@ -12,7 +12,7 @@ test_folder() {
   folder=$(cd "$1" && pwd)
 }
 
-# only_tools FOLDER: makes FOLDER/bin, the only folder on the PATH from then on, with what every system has.
+# only_tools FOLDER: makes FOLDER/bin with the tools of every system; from then on PATH contains only this folder.
 only_tools() {
   local tool
   rm -rf "${1:?}/bin"
@@ -26,14 +26,14 @@ only_tools() {
   hash -r
 }
 
-# stand_in NAME: the program NAME is the bash script on standard input.
+# stand_in NAME: creates a program NAME from the bash script on standard input.
 stand_in() {
   rm -f "$stand_ins/$1"
   { echo '#!/bin/bash'; cat; } >"$stand_ins/$1"
   chmod +x "$stand_ins/$1"
 }
 
-# expect WHAT TEXT PATTERN: TEXT must match the pattern of [[ ]].
+# expect WHAT TEXT PATTERN: fails unless TEXT matches PATTERN in [[ ]].
 expect() {
   # shellcheck disable=SC2053
   if [[ $2 != $3 ]]; then

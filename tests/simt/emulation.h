@@ -1,7 +1,7 @@
 #pragma once
-/// What the tests of the executor share.
+/// Helpers for the tests of the executor.
 
-#include <minception/kernels/cuda/launch.h>
+#include "kernels/cuda/launch.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace minception::cuda {
 
-/// Memory of the emulated device, which the host can read as well.
+/// An array in emulated device memory, which the host can access, too.
 template <class T>
 class DeviceArray {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -38,7 +38,7 @@ class DeviceArray {
   std::size_t count_ = 0;
 };
 
-/// Changes settings for the rest of a scope.
+/// Changes the settings until the end of the scope.
 class WithSettings {
  public:
   template <class Change>
@@ -53,7 +53,7 @@ class WithSettings {
   simt::Settings before_;
 };
 
-/// What f throws as an Error; "" if it throws none.
+/// Message of the Error that f throws; "" if it throws none.
 template <class F>
 std::string error_of(F&& f) {
   try {
@@ -64,7 +64,7 @@ std::string error_of(F&& f) {
   return {};
 }
 
-/// Where a message says that something happened.
+/// Text for a line of a .cpp file in messages.
 inline std::string at_line(int line) { return std::string(".cpp:") + std::to_string(line) + ':'; }
 
 }  // namespace minception::cuda

@@ -1,11 +1,11 @@
 #pragma once
-/// Kernels with planted mistakes: how to say which report is expected.
+/// Expected reports for kernels with planted mistakes.
 
-#include <minception/core/error.h>
+#include "core/error.h"
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cctype>
 #include <cstddef>
@@ -15,9 +15,9 @@
 
 namespace minception::cuda {
 
-/// The number of the line of `file` that ends in the comment "<- marker".
+/// The number of the line of `file` that ends with the comment "<- marker".
 inline int line_of(const std::string& marker, const char* file) {
-  // By its name in the folder of these sources: tools such as ccache make __FILE__ relative to where the compiler ran.
+  // Use the name in TEST_SOURCES: tools such as ccache make __FILE__ relative to the folder of the compiler run.
   const std::string path = file;
   std::ifstream source(std::string(TEST_SOURCES) + "/" + path.substr(path.rfind('/') + 1));
   std::string line;
@@ -48,7 +48,8 @@ void in_every_order(F&& f) {
   }
 }
 
-/// In every order the launch ends with one line that names the kernel, contains the texts and names the marked lines.
+/// Checks that the launch fails in every order with one line that names the kernel, contains the texts and names the
+/// marked lines.
 template <class F>
 void expect_report(const char* file, const std::string& kernel, std::initializer_list<std::string> texts,
                    std::initializer_list<std::string> markers, F&& launch_it) {

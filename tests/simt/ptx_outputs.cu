@@ -1,8 +1,8 @@
-#include "ptx_outputs.h"
+#include "tests/simt/ptx_outputs.h"
 
-#include <minception/core/random.h>
-#include <minception/kernels/cuda/launch.h>
-#include <minception/kernels/cuda/ptx.h>
+#include "core/random.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/ptx.h"
 
 #include <bit>
 #include <cmath>
@@ -10,9 +10,9 @@
 
 namespace minception::cuda {
 
-// ---- one kernel per wrapper; all run with one warp, and lane l writes `per lane` words from l * per lane on ---------
+// ---- one kernel per wrapper, launched with one warp -----------------------------------------------------------------
 
-/// Three groups in flight, each waited for before it is read; every fifth piece is zeros.
+/// Three groups in flight, each waited for before it is read. Every fifth piece is filled with zeros (not `valid`).
 template <int Bytes>
 __global__ void ptx_cp_async(const std::uint32_t* in, std::uint32_t* out) {
   constexpr int kWords = Bytes / 4;
@@ -66,7 +66,7 @@ __global__ void ptx_pack_bf16(const std::uint32_t* in, std::uint32_t* out, int p
 
 constexpr int kMT = 2, kNT = 3;
 
-/// Per lane: 4 kMT words of A, 2 kNT of B, 4 kMT kNT floats of C.
+/// Input per lane: 4 kMT words of A, 2 kNT words of B, 4 kMT kNT floats of C.
 template <class T>
 __global__ void ptx_mma_tile(const std::uint32_t* in, std::uint32_t* out) {
   std::uint32_t a[kMT][4], b[kNT][2];
@@ -93,7 +93,7 @@ __global__ void ptx_warp_max(const std::uint32_t* in, std::uint32_t* out) {
   }
 }
 
-// ---- their inputs ---------------------------------------------------------------------------------------------------
+// ---- inputs ---------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -126,7 +126,7 @@ class DeviceWords {
   std::size_t count_ = 0;
 };
 
-/// What a kernel of one warp makes of `in`.
+/// Output of a kernel for `in`, launched with one warp.
 template <auto kernel, class... More>
 Words run(const Words& in, std::size_t out_words, More... more) {
   const DeviceWords device_in(in), device_out(out_words);
@@ -134,20 +134,20 @@ Words run(const Words& in, std::size_t out_words, More... more) {
   return device_out.read();
 }
 
-/// Any 32 bits at all.
+/// Random words: any bit pattern.
 Words any_words(std::string_view name, std::size_t count) {
   const Random random{kPtxSeed, name_hash(name)};
   Words words(count);
   for (std::size_t i = 0; i < count; ++i) words[i] = random.bits(i);
   return words;
 }
-/// Floats between 2^-4 and 2^4 in magnitude, of either sign.
+/// Random floats of either sign with magnitudes between 2^-4 and 2^4.
 Words floats(std::string_view name, std::size_t count) {
   Words words = any_words(name, count);
   for (std::uint32_t& word : words) word = (word & 0x807fffffu) | (123u + (word >> 23) % 8u) << 23;
   return words;
 }
-/// Infinities, zeros, largest and smallest numbers, ties of tf32 and bf16, values near overflow.
+/// Random words with infinities, NaNs, zeros, largest and smallest numbers, ties of tf32 and bf16, near overflow.
 Words conversion_inputs(std::string_view name, std::size_t count) {
   Words words = any_words(name, count);
   const std::uint32_t special[] = {0x00000000u, 0x80000000u, 0x7f800000u, 0xff800000u, 0x7f7fffffu, 0xff7fffffu,
@@ -165,7 +165,7 @@ Words conversion_inputs(std::string_view name, std::size_t count) {
   return words;
 }
 
-/// `words` without the signs of the floats or bf16 pairs in it.
+/// `words` with the signs of floats and bf16 pairs cleared. The first `pairs` words per lane are bf16 pairs.
 Words magnitudes(Words words, std::size_t per_lane, std::size_t pairs) {
   for (std::size_t i = 0; i < words.size(); ++i) words[i] &= i % per_lane < pairs ? 0x7fff7fffu : 0x7fffffffu;
   return words;
@@ -173,7 +173,7 @@ Words magnitudes(Words words, std::size_t per_lane, std::size_t pairs) {
 
 constexpr std::size_t kOperands = 4 * kMT + 2 * kNT, kResults = 4 * kMT * kNT;
 
-/// A and B are pairs of bf16, or floats with `mantissa_mask` of their bits.
+/// Output of mma_tile. A and B are bf16 pairs, or floats masked with `mantissa_mask`.
 template <class T>
 PtxOutput mma_output(std::string name, std::uint32_t mantissa_mask) {
   constexpr bool kPairs = sizeof(T) == 2;
@@ -211,7 +211,7 @@ std::vector<PtxOutput> ptx_outputs() {
   outputs.push_back(mma_output<bf16>("mma_tile bf16", 0));
   add("warp_sum", exact, run<ptx_warp_sum>(floats("warp_sum", 128), 128));
   Words candidates = floats("warp_max", 128);
-  candidates[40] = 0x7f800000u;  // infinity in the second group, and alone in the third with its sign
+  candidates[40] = 0x7f800000u;  // infinity in the second group; the third is all -infinity
   for (std::size_t i = 64; i < 96; ++i) candidates[i] = 0xff800000u;
   add("warp_max", exact, run<ptx_warp_max>(candidates, 128));
   return outputs;

@@ -1,6 +1,6 @@
 #pragma once
-/// What the wrappers of kernels/cuda/ptx.h give for fixed pseudo-random inputs: on a GPU when the golden file is recorded
-/// (ptx_record), under emulation when it is compared with (test_ptx_golden.cpp).
+/// Outputs of the wrappers of kernels/cuda/ptx.h for fixed pseudo-random inputs. ptx_record writes the outputs of a GPU
+/// to the golden file; test_ptx_golden.cpp compares the outputs of the emulation with it.
 
 #include <cstdint>
 #include <string>
@@ -11,21 +11,21 @@ namespace minception::cuda {
 inline constexpr std::uint64_t kPtxSeed = 20260101;
 
 struct PtxOutput {
-  /// How closely two executions agree.
+  /// How closely two executions must agree.
   enum class Agreement : std::uint8_t {
     exact,       ///< bit for bit
-    bf16_pairs,  ///< bit for bit, but any NaN is as good as another
-    sums,        ///< floats, up to a rounding that is not specified
+    bf16_pairs,  ///< bit for bit, except that all NaNs are equal
+    sums,        ///< floats, up to unspecified rounding
   };
   std::string name;
   Agreement agreement;
   std::vector<std::uint32_t> words;
-  std::vector<std::uint32_t> magnitudes;  ///< of sums: as floats, the sums of the magnitudes of what was added
+  std::vector<std::uint32_t> magnitudes;  ///< for `sums`: the sums of the magnitudes of the terms, as floats
 };
 
 std::vector<PtxOutput> ptx_outputs();
 
-/// How many words of `other` do not agree with `output`. Of sums a word may be off by 2 units in the last place of its
+/// Number of words of `other` that do not agree with `output`. Sums may differ by 2 units in the last place of the
 /// magnitude: 2 * 2^-23 * (|c| + sum of |a| * |b|).
 int disagreements(const PtxOutput& output, const std::vector<std::uint32_t>& other);
 

@@ -1,10 +1,10 @@
-/// Prints what the wrappers of kernels/cuda/ptx.h give on this machine, as JSON: words in hexadecimal. Run on a GPU, its
-/// output is golden/ptx.json, with which the emulation is compared.
+/// Prints the outputs of the wrappers of kernels/cuda/ptx.h on this machine as JSON with hexadecimal words. The output
+/// of a GPU is golden/ptx.json, the reference for the emulation.
 
-#include "ptx_outputs.h"
+#include "tests/simt/ptx_outputs.h"
 
-#include <minception/kernels/backend.h>
-#include <minception/kernels/cuda/backend.h>
+#include "kernels/backend.h"
+#include "kernels/cuda/backend.h"
 
 #include <nlohmann/json.hpp>
 

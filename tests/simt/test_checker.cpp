@@ -1,10 +1,10 @@
-/// What the checker must find, and what it must not: each planted mistake stands beside the kernel that does it right.
-/// The lines that a report must name are marked.
+/// Mistakes that the checker must report, each next to a correct kernel that it must not report. Markers identify the
+/// lines that a report must name.
 
-#include <minception/kernels/cuda/ptx.h>
-#include <minception/kernels/cuda/vector.h>
+#include "kernels/cuda/ptx.h"
+#include "kernels/cuda/vector.h"
 
-#include "planted.h"
+#include "tests/simt/planted.h"
 
 namespace minception::cuda {
 namespace {
@@ -56,14 +56,14 @@ __global__ void neighbour(float* out) {
   out[thread()] = tile[(thread() + 32) % 64];  // <- neighbour: read
 }
 
-TEST_CASE("a thread reads what one of another warp writes") {
+TEST_CASE("a thread reads what another warp writes without a barrier") {
   DeviceArray<float> out(64);
   EXPECT_REPORT("neighbour<false>", TEXTS("race in shared memory variable tile, byte ", " without a barrier between"),
                 LINES("neighbour: write", "neighbour: read"), launch<neighbour<false>>(1, 64, 0, nullptr, out.data()));
   expect_no_report([&] { launch<neighbour<true>>(1, 64, 0, nullptr, out.data()); });
 }
 
-TEST_CASE("a race is reported with both threads and what each of them did") {
+TEST_CASE("a race report names both threads and their accesses") {
   DeviceArray<float> out(64);
   const WithSettings with([](simt::Settings& settings) { settings.order = simt::Order::forward; });
   const auto line = [](const char* marker) { return line_of(marker, __FILE__); };
@@ -87,7 +87,7 @@ __global__ void read_before_overwritten(float* out) {
   out[thread()] = tile[thread()];
 }
 
-TEST_CASE("a thread overwrites what another one still reads") {
+TEST_CASE("a thread overwrites what another thread reads without a barrier") {
   DeviceArray<float> out(128);
   EXPECT_REPORT("read_before_overwritten<false>", TEXTS("race in shared memory variable tile, byte "),
                 LINES("read_before_overwritten: read", "read_before_overwritten: write"),
@@ -139,7 +139,7 @@ TEST_CASE("lanes of a warp exchange through shared memory without __syncwarp") {
   expect_no_report([&] { launch<exchange_in_warp<InWarp::barrier>>(1, 32, 0, nullptr, out.data()); });
 }
 
-TEST_CASE("a shuffle does not order accesses of memory") {
+TEST_CASE("a shuffle does not order memory accesses") {
   DeviceArray<float> out(32);
   EXPECT_REPORT("exchange_in_warp<InWarp::shuffle>", TEXTS("race in shared memory variable tile, byte "),
                 LINES("exchange_in_warp: write", "exchange_in_warp: read"),
@@ -218,7 +218,7 @@ __global__ void load_matrices_too_early(float* out) {
   out[thread()] = static_cast<float>(fragments[0][0]);
 }
 
-TEST_CASE("ldmatrix reads what other lanes have just written") {
+TEST_CASE("ldmatrix reads what other lanes write without a barrier") {
   DeviceArray<float> out(32);
   EXPECT_REPORT("load_matrices_too_early<false>", TEXTS("race in shared memory variable tile, byte "),
                 LINES("load_matrices_too_early: write", "load_matrices_too_early: read"),
@@ -235,7 +235,7 @@ __global__ void neighbour_in_device_memory(float* scratch, float* out) {
   out[thread()] = scratch[(thread() + 1) % threads()];  // <- neighbour_in_device_memory: read
 }
 
-TEST_CASE("a race in device memory inside a block") {
+TEST_CASE("a race in device memory within a block") {
   DeviceArray<float> scratch(64), out(64);
   EXPECT_REPORT("neighbour_in_device_memory<false>",
                 TEXTS("race in device memory, byte ", " of an allocation of 256 bytes: "),
@@ -267,7 +267,7 @@ __global__ void block_reads_another(float* scratch, float* out) {
   out[block() * threads() + thread()] = scratch[Right ? block() : 1];  // <- block_reads_another: read
 }
 
-TEST_CASE("a block reads what another one writes") {
+TEST_CASE("a block reads what another block writes") {
   DeviceArray<float> scratch(4), out(128);
   EXPECT_REPORT("block_reads_another<false>", TEXTS("race in device memory, byte 4 of an allocation of 16 bytes: "),
                 LINES("block_reads_another: write", "block_reads_another: read"),
@@ -290,7 +290,7 @@ __global__ void atomic_and_plain_read(int* counter, int* out) {
   }
 }
 
-TEST_CASE("a plain read of what other threads update atomically") {
+TEST_CASE("a plain read races with atomics of other threads") {
   DeviceArray<int> counter(1), out(1);
   EXPECT_REPORT("atomic_and_plain_read<false>",
                 TEXTS("race in device memory, byte 0 of an allocation of 4 bytes: ", "atomically"),
@@ -299,13 +299,13 @@ TEST_CASE("a plain read of what other threads update atomically") {
   expect_no_report([&] { launch<atomic_and_plain_read<true>>(1, 64, 0, nullptr, counter.data(), out.data()); });
 }
 
-/// How a block tells the last one that its partial sums are written.
+/// How a block signals that its partial sums are written.
 enum class Ticket {
   right,             ///< every thread writes, barrier, one thread: fence, atomic
   everybody_fences,  ///< every thread writes and fences, barrier, atomic
   without_fence,
-  fence_too_early,  ///< before the writes
-  without_barrier,  ///< the fence covers the writes of its own thread alone
+  fence_too_early,  ///< fence before the writes
+  without_barrier,  ///< the fence covers only the writes of its own thread
 };
 
 template <Ticket Kind>
@@ -329,7 +329,7 @@ __global__ void ticket_sum(float* partial, unsigned* ticket, float* out) {
   if (thread() == 0) *ticket = 0;  // for the next launch
 }
 
-TEST_CASE("the last block reduces: the ticket pattern, and ways to get it wrong") {
+TEST_CASE("the last block reduces: the ticket pattern with and without mistakes") {
   DeviceArray<float> partial(256), out(64);
   DeviceArray<unsigned> ticket(1);
   const auto run = [&]<Ticket Kind>() {
@@ -430,7 +430,7 @@ TEST_CASE("an access in a function that is inlined into the kernel is reported w
                 LINES("copy_with_helper"), launch<copy_with_helper>(1, 16, 0, nullptr, a.data(), b.data()));
 }
 
-TEST_CASE("a vector across the end of an allocation") {
+TEST_CASE("a vector access across the end of an allocation") {
   DeviceArray<float> a(33), b(64);
   const auto copy = [](const float* from, float* to) { launch<copy_vectors>(1, 9, 0, nullptr, from, to); };
   EXPECT_REPORT("copy_vectors",
@@ -439,7 +439,7 @@ TEST_CASE("a vector across the end of an allocation") {
                 LINES("copy_vectors: read"), copy(a.data(), b.data()));
 }
 
-TEST_CASE("device memory that was freed") {
+TEST_CASE("an access to freed device memory") {
   DeviceArray<float> out(32);
   float* freed = nullptr;
   {
@@ -453,7 +453,7 @@ TEST_CASE("device memory that was freed") {
 
 float variable_of_the_host[32];
 
-TEST_CASE("memory of the host") {
+TEST_CASE("an access to host memory") {
   DeviceArray<float> out(32);
   std::vector<float> host(32);
   EXPECT_REPORT("copy_elements", TEXTS("reads at ", "memory of the host, no device memory"),
@@ -477,7 +477,7 @@ __global__ void lend_local_variable(float* out) {
   __syncthreads();
 }
 
-TEST_CASE("a local variable of another thread") {
+TEST_CASE("an access to a local variable of another thread") {
   DeviceArray<float> out(1);
   EXPECT_REPORT("lend_local_variable<false>", TEXTS("thread (5,0,0) reads at ", " a local variable of thread (0,0,0)"),
                 LINES("lend_local_variable"), launch<lend_local_variable<false>>(1, 32, 0, nullptr, out.data()));
@@ -495,14 +495,14 @@ __global__ void read_up_to(int written, int read, float* out) {
   }
 }
 
-TEST_CASE("shared memory that nobody has written") {
+TEST_CASE("a read of uninitialised shared memory") {
   DeviceArray<float> out(320);
   EXPECT_REPORT("read_up_to", TEXTS("uninitialised shared memory variable tile, byte 0: thread (0,0,0) reads at "),
                 LINES("read_up_to"), launch<read_up_to>(1, 64, 0, nullptr, 0, 1, out.data()));
   EXPECT_REPORT("read_up_to", TEXTS("uninitialised shared memory variable tile, byte 160: thread (40,0,0) reads at "),
                 LINES("read_up_to"), launch<read_up_to>(1, 64, 0, nullptr, 40, 41, out.data()));
   expect_no_report([&] { launch<read_up_to>(4, 64, 0, nullptr, 40, 40, out.data()); });
-  // What another block has written does not count.
+  // Another block's writes do not initialise shared memory.
   EXPECT_REPORT("read_up_to, block (4,0,0)",
                 TEXTS("uninitialised shared memory variable tile, byte 0: thread (0,0,0) reads at "),
                 LINES("read_up_to"), launch<read_up_to>(5, 64, 0, nullptr, 1, 1, out.data()));
@@ -517,7 +517,7 @@ __global__ void half_a_word(std::uint32_t* out) {
   out[thread()] = words[thread()];  // <- half_a_word
 }
 
-TEST_CASE("a word of which one half was written") {
+TEST_CASE("a read of a word of which one half is uninitialised") {
   DeviceArray<std::uint32_t> out(32);
   EXPECT_REPORT("half_a_word<false>",
                 TEXTS("uninitialised shared memory variable words, byte 30: thread (7,0,0) reads at "),
@@ -525,7 +525,7 @@ TEST_CASE("a word of which one half was written") {
   expect_no_report([&] { launch<half_a_word<true>>(1, 32, 0, nullptr, out.data()); });
 }
 
-TEST_CASE("a vector at an address that is no multiple of its size") {
+TEST_CASE("a misaligned vector access") {
   DeviceArray<float> a(64), b(64);
   EXPECT_REPORT("copy_vectors", TEXTS("misaligned: thread (", " reads at ", " 16 bytes in device memory, byte "),
                 LINES("copy_vectors: read"), launch<copy_vectors>(1, 8, 0, nullptr, a.data() + 1, b.data()));
@@ -558,7 +558,7 @@ __global__ void copy_two_groups(const float* from, float* out) {
   cp_async_wait<0>();
 }
 
-TEST_CASE("asynchronous copies that are not waited for") {
+TEST_CASE("reads of asynchronous copies without a wait") {
   DeviceArray<float> from(64), out(64);
   const auto run = [&]<Copies Kind>() { launch<copy_two_groups<Kind>>(1, 32, 0, nullptr, from.data(), out.data()); };
   for (const simt::CopyLanding copies : {simt::CopyLanding::lazy, simt::CopyLanding::eager}) {
@@ -594,7 +594,7 @@ __global__ void copy_over_what_is_read(const float* from, float* out) {
   out[thread()] = sum;
 }
 
-TEST_CASE("an asynchronous copy over what others still read") {
+TEST_CASE("an asynchronous copy overwrites what other threads read") {
   DeviceArray<float> from(64), out(64);
   EXPECT_REPORT("copy_over_what_is_read<false>", TEXTS("in shared memory variable tile, byte "),
                 LINES("copy_over_what_is_read: copy", "copy_over_what_is_read: read"),
@@ -610,7 +610,7 @@ __global__ void copy_from(const float* from, int valid, float* out) {
   out[thread()] = tile[thread()].x;
 }
 
-TEST_CASE("the source of an asynchronous copy") {
+TEST_CASE("the source of an asynchronous copy is checked") {
   DeviceArray<float> from(64), out(32);
   EXPECT_REPORT("copy_from",
                 TEXTS("out of bounds in device memory: thread (", "reads at ", "16 bytes ",
@@ -620,14 +620,14 @@ TEST_CASE("the source of an asynchronous copy") {
                 launch<copy_from>(1, 32, 0, nullptr, from.data() + 1, 15, out.data()));
   std::vector<float> host(64);
   EXPECT_REPORT(
-      "copy_from", TEXTS("from what is no device memory"), LINES("copy_from"),
+      "copy_from", TEXTS("from outside device memory"), LINES("copy_from"),
       launch<copy_from>(1, 32, 0, nullptr,
                         reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(host.data()) + 15) / 16 * 16), 1,
                         out.data()));
   expect_no_report([&] { launch<copy_from>(1, 32, 0, nullptr, from.data(), 16, out.data()); });
 }
 
-// ---- what the executor finds by itself ------------------------------------------------------------------------------
+// ---- errors that the executor detects -------------------------------------------------------------------------------
 
 __global__ void divergent_barriers() {
   if (thread() < 32) {
@@ -652,7 +652,7 @@ __global__ void inactive_lane(float* out) {
   }
 }
 
-TEST_CASE("divergence is reported by the checked program as well") {
+TEST_CASE("divergence is reported in checker builds") {
   DeviceArray<float> out(32);
   EXPECT_REPORT("divergent_barriers", TEXTS("divergent barriers"),
                 LINES("divergent_barriers: first", "divergent_barriers: second"),
@@ -675,7 +675,7 @@ __global__ void wait_for_another(const int* flag, int* out) {
   *out = *flag;
 }
 
-TEST_CASE("the watchdog ends a kernel in the middle of the checker's work") {
+TEST_CASE("the watchdog ends a kernel while the checker is busy") {
   DeviceArray<int> flag(1), out(1);
   const WithSettings with([](simt::Settings& settings) { settings.watchdog_seconds = 0.2; });
   for (int i = 0; i < 3; ++i) {
@@ -686,7 +686,7 @@ TEST_CASE("the watchdog ends a kernel in the middle of the checker's work") {
   }
 }
 
-TEST_CASE("a report is the same every time") {
+TEST_CASE("reports are deterministic") {
   DeviceArray<float> out(128);
   const auto run = [&] { launch<tree_sum<false>>(1, 256, 0, nullptr, out.data()); };
   const std::string report = error_of(run);
@@ -694,7 +694,7 @@ TEST_CASE("a report is the same every time") {
   for (int i = 0; i < 3; ++i) CHECK(error_of(run) == report);
 }
 
-TEST_CASE("with check off the checker looks at bounds only") {
+TEST_CASE("with check off the checker reports only accesses out of bounds") {
   DeviceArray<float> out(64), small(31);
   const WithSettings with([](simt::Settings& settings) { settings.check = false; });
   CHECK(error_of([&] { launch<neighbour<false>>(1, 64, 0, nullptr, out.data()); }) == "");

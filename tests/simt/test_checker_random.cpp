@@ -1,9 +1,9 @@
-/// The checker against the definition of a race: random programs of a few accesses, barriers and __syncwarps, of which
-/// all pairs of accesses are compared.
+/// Compares the checker with the definition of a race on random programs of a few accesses, barriers and __syncwarps.
+/// The expected result comes from comparing all pairs of accesses.
 
-#include <minception/core/random.h>
+#include "core/random.h"
 
-#include "planted.h"
+#include "tests/simt/planted.h"
 
 #include <cstdint>
 #include <vector>
@@ -13,7 +13,7 @@ namespace {
 
 enum class Act : std::uint8_t { nothing, read, write, atomic };
 
-/// What a thread does in one step.
+/// The action of a thread in one step.
 struct Step {
   Act act = Act::nothing;
   std::uint8_t width = 0;  ///< bytes: 1, 2, 4, 8 or 16

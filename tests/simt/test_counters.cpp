@@ -1,16 +1,16 @@
-/// What the checker counts, on access patterns that are counted by hand: 32-byte sectors of requests to device memory,
+/// Counters of the checker for access patterns that are counted by hand: 32-byte sectors of requests to device memory,
 /// passes over the 32 banks of shared memory.
 
-#include <minception/kernels/cuda/ptx.h>
+#include "kernels/cuda/ptx.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
 namespace minception::cuda {
 namespace {
 
-/// What one launch counts.
+/// Counters of the launches of one kernel.
 template <class F>
 simt::KernelCounters counts_of(F&& launch_it) {
   simt::reset_counters();
@@ -22,7 +22,7 @@ simt::KernelCounters counts_of(F&& launch_it) {
 
 __device__ int thread() { return static_cast<int>(threadIdx.x); }
 
-/// Keeps a value alive that is never stored.
+/// Keeps the read of a value alive without storing it.
 template <class T>
 __device__ void use(const T& value, float* never) {
   if (static_cast<float>(value) == 123.0f) *never = 1.0f;
@@ -86,7 +86,7 @@ __global__ void copy_four(const float* from, float* to) {
   reinterpret_cast<float4*>(to)[thread()] = make_float4(four.x + 1.0f, four.y, four.z, four.w);
 }
 
-TEST_CASE("sectors of vectors") {
+TEST_CASE("sectors of a warp that copies float4") {
   DeviceArray<float> from(128), to(128);
   const auto counts = counts_of([&] { launch<copy_four>(1, 32, 0, nullptr, from.data(), to.data()); });
   CHECK(counts.global_requests == 2);
@@ -105,7 +105,7 @@ __global__ void read_several_times(const float* from, int times, float* never) {
   }
 }
 
-TEST_CASE("sectors that are read again count once as distinct ones, in every launch anew") {
+TEST_CASE("distinct sectors count once per launch") {
   DeviceArray<float> from(32), never(1);
   const auto counts = counts_of([&] {
     for (int i = 0; i < 2; ++i) launch<read_several_times>(5, 32, 0, nullptr, from.data(), 3, never.data());
@@ -122,11 +122,11 @@ __global__ void read_as_often_as_lane(const float* from, float* never) {
   }
 }
 
-TEST_CASE("lanes that repeat an access differently often") {
+TEST_CASE("requests of lanes with different iteration counts") {
   DeviceArray<float> from(1024), never(1);
   const auto counts = counts_of([&] { launch<read_as_often_as_lane>(1, 32, 0, nullptr, from.data(), never.data()); });
   CHECK(counts.global_requests == 31);
-  // Lanes i + 1 to 31 read in round i.
+  // Lanes i + 1 to 31 read in iteration i.
   std::uint64_t sectors = 0;
   for (int i = 0; i < 31; ++i) sectors += 4 - (i + 1) / 8;
   CHECK(counts.global_sectors == sectors);
@@ -141,7 +141,7 @@ __global__ void two_branches(const float* from, float* never) {
   }
 }
 
-TEST_CASE("branches of a divergent warp are requests of their own") {
+TEST_CASE("branches of a divergent warp are separate requests") {
   DeviceArray<float> from(32), never(1);
   const auto counts = counts_of([&] { launch<two_branches>(1, 32, 0, nullptr, from.data(), never.data()); });
   CHECK(counts.global_requests == 2);
@@ -163,7 +163,7 @@ TEST_CASE("atomics are requests that read and write") {
 
 // ---- shared memory --------------------------------------------------------------------------------------------------
 
-/// Stores with one stride. T is 2, 4, 8 or 16 bytes wide.
+/// Stores with a stride. T is 2, 4, 8 or 16 bytes wide.
 template <class T>
 __global__ void write_shared(int stride) {
   DYNAMIC_SHARED(T, tile);
@@ -217,7 +217,7 @@ __global__ void read_one_word(float* never) {
 TEST_CASE("a broadcast takes one pass") {
   DeviceArray<float> never(1);
   const auto counts = counts_of([&] { launch<read_one_word>(1, 32, 0, nullptr, never.data()); });
-  CHECK(counts.shared_requests == 2);  // with the write of one lane
+  CHECK(counts.shared_requests == 2);  // includes the write of one lane
   CHECK(counts.shared_wavefronts == 2);
   CHECK(counts.shared_conflicts == 0);
 }
@@ -230,7 +230,7 @@ __global__ void transpose(float* to) {
   for (int row = 0; row < 32; ++row) to[row * 32 + thread()] = tile[thread() * Pitch + row];
 }
 
-TEST_CASE("a transpose with and without padding") {
+TEST_CASE("bank conflicts of a transpose with and without padding") {
   DeviceArray<float> to(1024);
   const auto without = counts_of([&] { launch<transpose<32>>(1, 32, 0, nullptr, to.data()); });
   CHECK(without.shared_requests == 64);
@@ -257,7 +257,7 @@ __global__ void load_rows(int pitch) {
 TEST_CASE("passes of ldmatrix") {
   const auto passes = [&](int pitch) {
     const auto counts = counts_of([&] { launch<load_rows>(1, 32, 32 * pitch, nullptr, pitch); });
-    const auto stores = static_cast<std::uint64_t>(pitch) / 4;  // without conflict
+    const auto stores = static_cast<std::uint64_t>(pitch) / 4;  // without bank conflicts
     CHECK(counts.shared_requests == stores + 2);
     CHECK(counts.shared_conflicts == counts.shared_wavefronts - stores - 8);
     return counts.shared_wavefronts - stores;
@@ -284,7 +284,7 @@ TEST_CASE("an asynchronous copy reads device memory and writes shared memory") {
   CHECK(counts.global_sectors == 24 / 2);
   CHECK(counts.global_read_bytes == 24 * 16);
   CHECK(counts.distinct_read_sectors == 24 / 2);
-  CHECK(counts.shared_requests == 2);        // the copy, and reading x again
+  CHECK(counts.shared_requests == 2);        // the copy and the read of x
   CHECK(counts.shared_wavefronts == 4 + 4);  // x is every fourth word
   CHECK(counts.shared_conflicts == 0 + 3);
 }
@@ -292,14 +292,14 @@ TEST_CASE("an asynchronous copy reads device memory and writes shared memory") {
 __global__ void copy_in_rounds(const float* from) {
   SHARED(float4, tile, [64]);
   for (int round = 0; round < 2; ++round) {
-    // Lanes of an odd number take no part in the first round.
+    // Odd lanes copy zeros in the first iteration.
     cp_async<16>(&tile[32 * round + thread()], from + 128 * round + 4 * thread(), round == 1 || thread() % 2 == 0);
   }
   cp_async_commit();
   cp_async_wait<0>();
 }
 
-TEST_CASE("a copy of zeros is part of the request that the other lanes make") {
+TEST_CASE("a cp.async of zeros belongs to the request of the other lanes") {
   DeviceArray<float> from(256);
   const auto counts = counts_of([&] { launch<copy_in_rounds>(1, 32, 0, nullptr, from.data()); });
   CHECK(counts.global_requests == 2);
@@ -307,7 +307,7 @@ TEST_CASE("a copy of zeros is part of the request that the other lanes make") {
   CHECK(counts.global_read_bytes == (16 + 32) * 16);
 }
 
-TEST_CASE("counting without checking gives the same counts") {
+TEST_CASE("check off gives the same counts") {
   DeviceArray<float> to(1024);
   const auto run = [&] { return counts_of([&] { launch<transpose<32>>(3, 32, 0, nullptr, to.data()); }); };
   const WithSettings with([](simt::Settings& settings) { settings.check = false; });

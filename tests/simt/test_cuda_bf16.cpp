@@ -1,9 +1,10 @@
-/// bf16 of core/dtype.h against __nv_bfloat16, bit for bit. Built where the toolkit's cuda_bf16.h is found; no GPU needed.
+/// Compares bf16 of core/dtype.h with __nv_bfloat16 bit for bit. Built if cuda_bf16.h of the toolkit is found. Needs no
+/// GPU.
 
-#include <minception/core/dtype.h>
+#include "core/dtype.h"
 
 #include <cuda_bf16.h>
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -19,7 +20,7 @@ bool is_nan(std::uint16_t bits) { return (bits & 0x7fffu) > 0x7f80u; }
 
 }  // namespace
 
-TEST_CASE("every bf16 becomes the float that CUDA makes of it") {
+TEST_CASE("every bf16 converts to the same float as in CUDA") {
   int wrong = 0;
   for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
     bf16 ours;
@@ -31,9 +32,9 @@ TEST_CASE("every bf16 becomes the float that CUDA makes of it") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("floats are rounded to bf16 as CUDA rounds them") {
+TEST_CASE("float to bf16 rounds as in CUDA") {
   int wrong = 0, nan = 0, other_payload = 0;
-  // Every upper half with lower halves at zero, around the tie, at the end, and some more.
+  // Every upper half, with lower halves at zero, around the tie, at the maximum, and a few others.
   for (std::uint32_t upper = 0; upper < 0x10000u; ++upper) {
     for (const std::uint32_t lower :
          {0x0000u, 0x0001u, 0x1234u, 0x7ffeu, 0x7fffu, 0x8000u, 0x8001u, 0x9abcu, 0xc000u, 0xfffeu, 0xffffu}) {
@@ -41,7 +42,7 @@ TEST_CASE("floats are rounded to bf16 as CUDA rounds them") {
       const std::uint16_t ours = bf16(value).bits;
       const std::uint16_t theirs = bits_of(__float2bfloat16_rn(value));
       if (std::isnan(value)) {
-        // We keep the sign and the upper bits of the payload, CUDA gives one NaN for all of them.
+        // bf16 keeps the sign and the upper bits of the payload; CUDA returns one canonical NaN.
         ++nan;
         wrong += is_nan(ours) && is_nan(theirs) && theirs == 0x7fffu && ours == ((upper & 0xffffu) | 0x40u) ? 0 : 1;
         other_payload += ours == theirs ? 0 : 1;

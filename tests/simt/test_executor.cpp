@@ -1,8 +1,8 @@
-/// How the executor runs kernels: indices, barriers, order, shared memory, OS threads, counters.
+/// Execution of kernels: indices, barriers, order, shared memory, OS threads, counters.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <pthread.h>
 
@@ -37,7 +37,7 @@ __global__ void record_place(Place* places) {
 
 bool equal(const unsigned (&a)[3], unsigned x, unsigned y, unsigned z) { return a[0] == x && a[1] == y && a[2] == z; }
 
-/// How many threads of such a grid saw anything but their own place, once.
+/// Number of threads of the grid that did not record their own indices exactly once.
 int wrong_places(dim3 grid, dim3 block) {
   DeviceArray<Place> places(grid.count() * block.count());
   launch<record_place>(grid, block, 0, nullptr, places.data());
@@ -65,7 +65,7 @@ int wrong_places(dim3 grid, dim3 block) {
 
 }  // namespace
 
-TEST_CASE("threads know their place in grids and blocks of one, two and three dimensions") {
+TEST_CASE("thread and block indices in one and two and three dimensions") {
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
     const WithSettings with([&](simt::Settings& settings) { settings.order = order; });
     CHECK(wrong_places(1, 1) == 0);
@@ -76,12 +76,12 @@ TEST_CASE("threads know their place in grids and blocks of one, two and three di
     CHECK(wrong_places({4, 1, 2}, {1, 1, 64}) == 0);
     CHECK(wrong_places(9, 1024) == 0);
     CHECK(wrong_places({4, 4}, {4, 8, 32}) == 0);
-    // As many threads as before, in another shape: nothing may be left of the last one.
+    // The same number of threads in another shape: no state of the last launch may remain.
     CHECK(wrong_places({4, 4}, {32, 4, 8}) == 0);
   }
 }
 
-TEST_CASE("a grid without blocks is no launch") {
+TEST_CASE("empty grids are skipped") {
   DeviceArray<Place> places(1);
   simt::reset_counters();
   launch<record_place>(0, 32, 0, nullptr, places.data());
@@ -95,7 +95,7 @@ TEST_CASE("a grid without blocks is no launch") {
 
 namespace {
 
-/// Hands every value on to the next thread, `rounds` times.
+/// Passes every value to the next thread, `rounds` times.
 __global__ void rotate(int* values, int rounds) {
   SHARED(int, ring, [1024]);
   const int n = static_cast<int>(blockDim.x);
@@ -112,7 +112,7 @@ __global__ void rotate(int* values, int rounds) {
 
 }  // namespace
 
-TEST_CASE("no thread passes a barrier before all have come") {
+TEST_CASE("a barrier waits for all threads of the block") {
   constexpr int kRounds = 150;
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
     const WithSettings with([&](simt::Settings& settings) { settings.order = order; });
@@ -139,7 +139,7 @@ TEST_CASE("no thread passes a barrier before all have come") {
 
 namespace {
 
-/// Every thread signs twice, with a barrier in between. Not atomic: threads take turns.
+/// Every thread appends its number before and after a barrier. Needs no atomics: threads run one at a time.
 __global__ void sign(unsigned* list, unsigned* count) {
   const unsigned me = block_number() * blockDim.x + thread_number();
   list[(*count)++] = me;
@@ -166,7 +166,7 @@ std::vector<unsigned> sorted(std::vector<unsigned> values) {
 
 }  // namespace
 
-TEST_CASE("forward and reverse orders are the order of numbers") {
+TEST_CASE("forward and reverse order follow the thread and block numbers") {
   std::vector<unsigned> forward, reverse;
   for (unsigned block = 0; block < 3; ++block) {
     for (int half = 0; half < 2; ++half) {
@@ -180,7 +180,7 @@ TEST_CASE("forward and reverse orders are the order of numbers") {
   CHECK(signatures(simt::Order::reverse, 0, 3, 70) == reverse);
 }
 
-TEST_CASE("a random order follows from the seed and the number of the launch") {
+TEST_CASE("random order depends on the seed and the launch number") {
   const std::vector<unsigned> forward = signatures(simt::Order::forward, 0, 4, 70);
   simt::reset_counters();
   const std::vector<unsigned> first = signatures(simt::Order::random, 7, 4, 70);
@@ -197,7 +197,7 @@ TEST_CASE("a random order follows from the seed and the number of the launch") {
   CHECK(sorted(first) == sorted(forward));
   CHECK(sorted(other) == sorted(forward));
 
-  // Blocks, and threads before and after the barrier, each in an order of their own.
+  // Blocks, threads before the barrier and threads after it have different orders.
   std::vector<unsigned> blocks;
   for (std::size_t i = 0; i < first.size(); i += 140) blocks.push_back(first[i] / 70);
   CHECK(sorted(blocks) == std::vector<unsigned>{0, 1, 2, 3});
@@ -243,7 +243,7 @@ __global__ void shared_places(SharedPlaces* out) {
 
 }  // namespace
 
-TEST_CASE("shared variables are the same memory for all threads, apart and aligned") {
+TEST_CASE("shared variables are common to all threads and separate and aligned") {
   DeviceArray<SharedPlaces> out(96);
   launch<shared_places>(1, 96, 1000, nullptr, out.data());
   for (const SharedPlaces& places : out) CHECK(std::memcmp(&places, &out[0], sizeof(places)) == 0);
@@ -265,7 +265,7 @@ TEST_CASE("shared variables are the same memory for all threads, apart and align
 
 namespace {
 
-/// Counts bytes that are not 0xff, then writes others.
+/// Counts bytes that are not 0xff, then overwrites them.
 __global__ void shared_poison(int* wrong, int dynamic_bytes) {
   SHARED(unsigned char, bytes, [1000]);
   DYNAMIC_SHARED(unsigned char, dynamic);
@@ -302,7 +302,7 @@ __global__ void shared_fill(int* out) {
 
 }  // namespace
 
-TEST_CASE("shared memory has the limits that every GPU has") {
+TEST_CASE("shared memory is limited to what every GPU supports") {
   DeviceArray<int> out(1);
   const auto fill = [&](std::size_t dynamic_bytes) {
     return error_of([&] { launch<shared_fill<47 * 1024, 1024>>(1, 32, dynamic_bytes, nullptr, out.data()); });
@@ -333,7 +333,7 @@ __global__ void large_locals(std::uint64_t* sums) {
 
 }  // namespace
 
-TEST_CASE("every thread has local memory of its own") {
+TEST_CASE("every thread has its own local memory") {
   DeviceArray<std::uint64_t> sums(200);
   launch<large_locals>(1, 200, 0, nullptr, sums.data());
   const std::uint64_t one = std::uint64_t{12 * 1024} * (12 * 1024 - 1) / 2;
@@ -344,7 +344,7 @@ TEST_CASE("every thread has local memory of its own") {
 
 namespace {
 
-/// Sums of blocks, and their sum by whichever block is last: the one pattern in which blocks meet.
+/// Sums per block. The last block adds them up: the only pattern in which blocks communicate.
 __global__ void sum_of_blocks(const float* values, float* block_sums, unsigned* ticket, float* total) {
   SHARED(float, sums, [256]);
   SHARED(bool, last);
@@ -404,7 +404,7 @@ TEST_CASE("results do not depend on the number of OS threads") {
 
 namespace {
 
-/// Says which OS thread runs the block, after a while.
+/// Records the OS thread of each block, after some work.
 __global__ void record_os_thread(pthread_t* os_threads, std::uint64_t* sink) {
   std::uint64_t value = threadIdx.x;
   for (int i = 0; i < 4000; ++i) value = value * 6364136223846793005u + 1442695040888963407u;
@@ -415,8 +415,8 @@ __global__ void record_os_thread(pthread_t* os_threads, std::uint64_t* sink) {
 
 }  // namespace
 
-TEST_CASE("blocks are spread over OS threads, each block on one of them") {
-  if (simt::checker_built()) return;  // it runs blocks one after the other
+TEST_CASE("blocks are distributed over OS threads") {
+  if (simt::checker_built()) return;  // checker builds use one OS thread
   DeviceArray<pthread_t> os_threads(64);
   DeviceArray<std::uint64_t> sink(64 * 128);
   const auto used = [&](int wanted) {
@@ -431,7 +431,7 @@ TEST_CASE("blocks are spread over OS threads, each block on one of them") {
   CHECK(used(1) == 1);
 }
 
-TEST_CASE("several host threads launch at once") {
+TEST_CASE("several host threads can launch concurrently") {
   const float expected = TotalOfBlocks()();
   constexpr int kThreads = 4, kLaunches = 15;
   std::vector<int> right(kThreads, 0);
@@ -446,7 +446,7 @@ TEST_CASE("several host threads launch at once") {
   CHECK(right == std::vector<int>(kThreads, kLaunches));
 }
 
-TEST_CASE("host threads come and go, and fibers that one began serve the next") {
+TEST_CASE("host threads reuse the fibers of earlier host threads") {
   const float expected = TotalOfBlocks()();
   int right = 0;
   for (int i = 0; i < 8; ++i) {
@@ -468,7 +468,7 @@ __global__ void counted_too() {}
 
 }  // namespace
 
-TEST_CASE("counters say what each kernel did, in the order of first launch") {
+TEST_CASE("counters are kept per kernel in the order of first launch") {
   simt::reset_counters();
   launch<counted>(10, 100, 0, nullptr, 3, 5);
   launch<counted_too>({2, 3}, 32, 0, nullptr);
@@ -480,7 +480,7 @@ TEST_CASE("counters say what each kernel did, in the order of first launch") {
   CHECK(counters[0].blocks == 11);
   CHECK(counters[0].threads == 1032);
   CHECK(counters[0].barriers == 37);
-  CHECK(counters[0].collectives == 10 * 4 * 5);  // four warps a block, the last one of four lanes
+  CHECK(counters[0].collectives == 10 * 4 * 5);  // four warps per block, the last with four lanes
   CHECK(counters[0].mma == 0);
   CHECK(counters[0].seconds > 0.0);
   CHECK(counters[1].kernel == "counted_too");
@@ -506,7 +506,7 @@ TEST_CASE("the environment sets the settings", "[.environment]") {
   CHECK(total_bytes == 100'000'000);
 }
 
-TEST_CASE("a mistake in the environment is an error", "[.environment-mistake]") {
+TEST_CASE("an invalid setting in the environment is an error", "[.environment-mistake]") {
   CHECK_THAT(error_of([] { simt::settings(); }), Catch::StartsWith("MINCEPTION_SIMT: "));
 }
 

@@ -1,9 +1,9 @@
-/// What the executor refuses and reports: limits, divergence, early exit, endless loops, exceptions. After each report it
-/// works on.
+/// Errors that the executor reports: limits, divergence, early exit, endless loops, exceptions. After an error it must
+/// still run kernels.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <chrono>
 #include <stdexcept>
@@ -17,7 +17,7 @@ using Catch::Contains;
 
 __global__ void count_threads(unsigned* count) { atomicAdd(count, 1u); }
 
-/// Whether a kernel with barriers gives the right answer now.
+/// A kernel with barriers, to check that the executor still works.
 __global__ void sum_of_numbers(int* out) {
   SHARED(int, numbers, [128]);
   numbers[threadIdx.x] = static_cast<int>(threadIdx.x);
@@ -104,7 +104,7 @@ __global__ void leaves_later() {
 
 }  // namespace
 
-TEST_CASE("divergent barriers are reported with both positions, line and column") {
+TEST_CASE("divergent barriers are reported with the lines and columns of both") {
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
     const WithSettings with([&](simt::Settings& settings) { settings.order = order; });
     const std::string one_line = error_of([] { launch<two_barriers_in_a_line>(1, 64, 0, nullptr); });
@@ -122,7 +122,7 @@ TEST_CASE("divergent barriers are reported with both positions, line and column"
   }
 }
 
-TEST_CASE("a thread that leaves before a barrier is reported") {
+TEST_CASE("a thread that exits before a barrier is reported") {
   const std::string early = error_of([] { launch<leaves_early>(1, 64, 0, nullptr, 9); });
   CHECK_THAT(early, Contains("the kernel leaves_early") && Contains("early exit") && Contains("thread (9,0,0)") &&
                         Contains("has left the kernel before any barrier") && Contains(at_line(kLonelyBarrier)) &&
@@ -167,7 +167,7 @@ __global__ void endless(const int* flag, unsigned block) {
   }
 }
 
-/// Works for so long, and passes a barrier every now and then.
+/// Runs for `seconds` and passes barriers every `seconds_between_barriers`.
 __global__ void takes_long(double seconds, double seconds_between_barriers) {
   SHARED(int, go_on);
   using Clock = std::chrono::steady_clock;
@@ -201,7 +201,7 @@ TEST_CASE("the watchdog ends a kernel that makes no progress") {
   }
 }
 
-TEST_CASE("the watchdog leaves kernels alone that get on") {
+TEST_CASE("the watchdog does not end a kernel that makes progress") {
   const WithSettings with([](simt::Settings& settings) {
     settings.watchdog_seconds = 0.5;
     settings.os_threads = 1;
@@ -209,13 +209,13 @@ TEST_CASE("the watchdog leaves kernels alone that get on") {
   CHECK(error_of([] { launch<takes_long>(1, 2, 0, nullptr, 0.9, 0.05); }) == "");
 }
 
-TEST_CASE("the watchdog does not take the first block of an OS thread for a standstill") {
+TEST_CASE("the watchdog does not end the first block of an OS thread") {
   const WithSettings with([](simt::Settings& settings) { settings.os_threads = 3; });
   CHECK(error_of([] { launch<takes_long>(6, 1024, 0, nullptr, 0.0, 0.25); }) == "");
 }
 
-TEST_CASE("a kernel in which a thread waits for another is ended") {
-  // The thread that would set the flag never gets its turn: on a GPU this may work, or not.
+TEST_CASE("the watchdog ends a kernel in which a thread waits for another") {
+  // The thread that would set the flag never runs. On a GPU this may or may not work.
   const WithSettings with([](simt::Settings& settings) {
     settings.watchdog_seconds = 0.3;
     settings.order = simt::Order::forward;
@@ -242,7 +242,7 @@ __global__ void throws_something(int what) {
 
 }  // namespace
 
-TEST_CASE("a kernel cannot launch another") {
+TEST_CASE("a kernel cannot launch another kernel") {
   DeviceArray<unsigned> count(1);
   CHECK_THAT(
       error_of([&] { launch<launches_another>(1, 64, 0, nullptr, count.data()); }),
@@ -259,7 +259,7 @@ TEST_CASE("an exception in a kernel ends the kernel") {
   CHECK(works());
 }
 
-TEST_CASE("one error after the other, in many blocks at once, and the executor works on") {
+TEST_CASE("the executor works after repeated errors in many blocks") {
   int reported = 0;
   for (int i = 0; i < 200; ++i) {
     const std::string message = error_of([&] { launch<leaves_early>(100, 96, 0, nullptr, i % 96); });

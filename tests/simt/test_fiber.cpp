@@ -1,8 +1,8 @@
-/// Stacks and switching, without the executor.
+/// Fiber stacks and switches, without the executor.
 
-#include <minception/kernels/simt/fiber.h>
+#include "simt/fiber.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kStack = 128 * 1024;
 
-/// A fiber that runs a function, and lets it pause.
+/// A fiber that runs a function, which can pause.
 struct Task {
   Fiber fiber;
   Context outside = nullptr;
@@ -47,7 +47,7 @@ struct Task {
 
 }  // namespace
 
-TEST_CASE("a fiber runs on its own stack and comes back where it was left") {
+TEST_CASE("a fiber continues where it paused") {
   Task task(0, [](Task& self) {
     for (int i = 1; i <= 3; ++i) {
       self.value = i;
@@ -63,7 +63,7 @@ TEST_CASE("a fiber runs on its own stack and comes back where it was left") {
   CHECK(task.done);
 }
 
-TEST_CASE("deep recursion on a fiber, paused on the way") {
+TEST_CASE("deep recursion on a fiber with pauses") {
   Task task(64, [](Task& self) {
     const volatile char first = 0;
     self.value = depth_of(self, 200, &first);
@@ -77,7 +77,7 @@ TEST_CASE("deep recursion on a fiber, paused on the way") {
   CHECK(pauses == 6);  // at 200, 150, 100, 50, 0 and the end
 }
 
-TEST_CASE("many fibers in turn keep their floating-point state apart") {
+TEST_CASE("many fibers keep separate floating-point state") {
   constexpr int kFibers = 500, kRounds = 40;
   std::vector<std::unique_ptr<Task>> tasks;
   for (int i = 0; i < kFibers; ++i) {
@@ -148,7 +148,7 @@ TEST_CASE("fibers switch to each other directly") {
   CHECK(ring.hops == 1000);
 }
 
-TEST_CASE("a fiber can be prepared anew in the middle of its work") {
+TEST_CASE("a paused fiber can be prepared again") {
   Task task(0, [](Task& self) {
     self.value += 1.0;
     self.pause();

@@ -1,8 +1,8 @@
-/// The functions and types of device code that the host compiler does not bring along.
+/// Functions and types of device code that the host compiler does not provide.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -23,7 +23,7 @@ concept has_min_and_max = requires(A a, B b) {
   max(a, b);
 };
 
-/// Whether min and max of A and B are Result, in either order of the arguments.
+/// Whether min and max of A and B have the type Result, in either order of the arguments.
 template <class A, class B, class Result>
 constexpr bool gives() {
   if constexpr (has_min_and_max<A, B> && has_min_and_max<B, A>) {
@@ -33,7 +33,7 @@ constexpr bool gives() {
     return false;
   }
 }
-/// Whether they are ambiguous, as they are to nvcc.
+/// Whether min and max of A and each B are ambiguous, as in nvcc.
 template <class A, class... B>
 constexpr bool refused() {
   return ((!has_min_and_max<A, B> && !has_min_and_max<B, A>)&&...);
@@ -45,8 +45,8 @@ using u64 = unsigned long long;
 
 }  // namespace
 
-// What nvcc 13.0 makes of the same calls, found by compiling them.
-TEST_CASE("min and max exist for the types that CUDA has them for, and give its types") {
+// The expected results are those of nvcc 13.0 for the same calls.
+TEST_CASE("min and max have the overloads and result types of CUDA") {
   STATIC_REQUIRE(gives<int, int, int>());
   STATIC_REQUIRE(gives<u32, u32, u32>());
   STATIC_REQUIRE(gives<int, u32, u32>());
@@ -60,7 +60,7 @@ TEST_CASE("min and max exist for the types that CUDA has them for, and give its 
   STATIC_REQUIRE(gives<double, double, double>());
   STATIC_REQUIRE(gives<float, double, double>());
 
-  // Small integers count as int.
+  // Small integers are promoted to int.
   STATIC_REQUIRE(gives<short, short, int>());
   STATIC_REQUIRE(gives<unsigned char, unsigned char, int>());
   STATIC_REQUIRE(gives<bool, bool, int>());
@@ -81,7 +81,7 @@ TEST_CASE("min and max of integers") {
   CHECK(min(-3, 2) == -3);
   CHECK(max(-3, 2) == 2);
   CHECK(min(3u, 2u) == 2u);
-  // The signed one is converted first.
+  // The signed argument is converted first.
   CHECK(min(-3, 2u) == 2u);
   CHECK(max(-3, 2u) == 4294967293u);
   CHECK(min(2u, -3) == 2u);
@@ -95,7 +95,7 @@ TEST_CASE("min and max of integers") {
   CHECK(max(-1L, 5UL) == ~0UL);
 }
 
-TEST_CASE("min and max of floating numbers, where a NaN loses") {
+TEST_CASE("min and max of floating-point numbers ignore one NaN") {
   CHECK(min(1.5f, 1.25f) == 1.25f);
   CHECK(max(1.5f, 1.25f) == 1.5f);
   CHECK(min(0.1f, 0.1) == 0.1);  // 0.1f is larger
@@ -112,7 +112,7 @@ TEST_CASE("min and max of floating numbers, where a NaN loses") {
   CHECK(std::isnan(max(kNan, kNan)));
 }
 
-TEST_CASE("conversions to int saturate, and NaN becomes 0") {
+TEST_CASE("conversions to int saturate and NaN becomes 0") {
   CHECK(__float2int_rd(2.75f) == 2);
   CHECK(__float2int_rd(-2.25f) == -3);
   CHECK(__float2int_rn(2.5f) == 2);
@@ -132,7 +132,7 @@ TEST_CASE("conversions to int saturate, and NaN becomes 0") {
   CHECK(__uint2float_rn(4294967295u) == 4294967296.0f);
 }
 
-TEST_CASE("the bits of numbers") {
+TEST_CASE("bit casts and bit operations") {
   CHECK(__float_as_int(-0.0f) == std::numeric_limits<int>::min());
   CHECK(__float_as_uint(1.0f) == 0x3f800000u);
   CHECK(__int_as_float(0x40490fdb) == 3.14159274f);
@@ -152,7 +152,7 @@ TEST_CASE("the bits of numbers") {
   CHECK(__umulhi(0xD2511F53u, 3u) == 2u);
 }
 
-TEST_CASE("arithmetic with a stated rounding, and the fast functions") {
+TEST_CASE("arithmetic with explicit rounding and fast functions") {
   CHECK(__fadd_rn(1.0f, 0x1p-24f) == 1.0f);
   CHECK(__fadd_rn(1.0f, 0x1.8p-24f) == 1.0f + 0x1p-23f);
   CHECK(__fmul_rn(1.0f + 0x1p-23f, 1.0f + 0x1p-23f) == 1.0f + 0x1p-22f);
@@ -175,7 +175,7 @@ TEST_CASE("arithmetic with a stated rounding, and the fast functions") {
   CHECK(__ldg(&value) == 5.0f);
 }
 
-TEST_CASE("vector types are laid out and aligned as CUDA's") {
+TEST_CASE("vector types have the layout and alignment of CUDA") {
   STATIC_REQUIRE((sizeof(float2) == 8 && alignof(float2) == 8));
   STATIC_REQUIRE((sizeof(float4) == 16 && alignof(float4) == 16));
   STATIC_REQUIRE((sizeof(int2) == 8 && alignof(int2) == 8));

@@ -1,9 +1,9 @@
-/// The host twins of kernels/cuda/ptx.h against what a GPU gave. Built where golden/ptx.json exists.
+/// Compares the host twins of kernels/cuda/ptx.h with the outputs of a GPU. Built if golden/ptx.json exists.
 
-#include "ptx_outputs.h"
+#include "tests/simt/ptx_outputs.h"
 
-#include <minception/tests/catch.h>
 #include <nlohmann/json.hpp>
+#include "tests/catch.h"
 
 #include <fstream>
 #include <sstream>
@@ -11,7 +11,7 @@
 
 using namespace minception::cuda;
 
-TEST_CASE("the host twins of ptx.h give what the GPU gave") {
+TEST_CASE("the host twins of ptx.h match the recorded outputs of a GPU") {
   std::ifstream file(MINCEPTION_PTX_GOLDEN);
   REQUIRE(file);
   const nlohmann::json record = nlohmann::json::parse(file);

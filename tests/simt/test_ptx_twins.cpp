@@ -1,12 +1,12 @@
-/// The host twins of kernels/cuda/ptx.h against the PTX ISA: asynchronous copies, fragments, matrix products, conversions.
-/// Which lane holds what is written down here once more, from the ISA's tables, independently of the twins.
+/// Compares the host twins of kernels/cuda/ptx.h with the PTX ISA: asynchronous copies, fragments, matrix products,
+/// conversions. The fragment layouts are repeated here from the tables of the ISA, independently of the twins.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/core/random.h>
-#include <minception/kernels/cuda/ptx.h>
+#include "core/random.h"
+#include "kernels/cuda/ptx.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -54,7 +54,7 @@ int wrong_copies() {
 
 }  // namespace
 
-TEST_CASE("cp.async copies 4, 8 and 16 bytes, or zeros") {
+TEST_CASE("cp.async copies 4 or 8 or 16 bytes or writes zeros") {
   for (const simt::CopyLanding copies : both_landings()) {
     const WithSettings with = landing(copies);
     CHECK(wrong_copies<4>() == 0);
@@ -65,7 +65,7 @@ TEST_CASE("cp.async copies 4, 8 and 16 bytes, or zeros") {
 
 namespace {
 
-/// What shared memory holds after every step.
+/// Records the contents of shared memory after every step.
 __global__ void copy_in_groups(const std::uint32_t* from, std::uint32_t* seen) {
   SHARED(std::uint32_t, tile, [4]);
   int step = 0;
@@ -75,9 +75,9 @@ __global__ void copy_in_groups(const std::uint32_t* from, std::uint32_t* seen) {
   };
   cp_async<4>(&tile[0], from + 0);
   cp_async<4>(&tile[1], from + 1);
-  look();  // nothing is committed
+  look();  // not committed yet
   cp_async_wait<0>();
-  look();  // a wait is for groups: these copies are in none
+  look();  // a wait covers only committed groups
   cp_async_commit();
   cp_async<4>(&tile[2], from + 2);
   cp_async_commit();
@@ -99,7 +99,7 @@ __global__ void copy_in_groups(const std::uint32_t* from, std::uint32_t* seen) {
 
 }  // namespace
 
-TEST_CASE("copies land at the wait for their group, or at once") {
+TEST_CASE("copies land at the wait for their group or immediately") {
   DeviceArray<std::uint32_t> from(4);
   for (std::size_t i = 0; i < 4; ++i) from[i] = static_cast<std::uint32_t>(i + 1);
   DeviceArray<std::uint32_t> seen(8 * 4);
@@ -178,10 +178,10 @@ TEST_CASE("a misaligned cp.async is an error") {
   CHECK(error(0, 0, true) == "");
   CHECK(error(16, 16, true) == "");
   CHECK_THAT(error(8, 0, true),
-             Contains("to a shared address that is no multiple of 16") && Contains(at_line(kMisaligned)));
-  CHECK_THAT(error(0, 4, true), Contains("from a global address that is no multiple of 16"));
+             Contains("to a shared address that is not a multiple of 16") && Contains(at_line(kMisaligned)));
+  CHECK_THAT(error(0, 4, true), Contains("from a global address that is not a multiple of 16"));
   CHECK_THAT(error(8, 0, false), Contains("to a shared address"));
-  CHECK(error(0, 4, false) == "");  // is not read
+  CHECK(error(0, 4, false) == "");  // the source is not read
 }
 
 // ---- ldmatrix -------------------------------------------------------------------------------------------------------
@@ -211,8 +211,8 @@ template <bool Transposed>
 int wrong_fragments() {
   DeviceArray<std::uint32_t> out(32 * 8);
   launch<load_all_matrices<Transposed>>(1, 32, 0, nullptr, out.data());
-  // PTX ISA, ldmatrix: thread l receives of each matrix row l / 4, of that the elements 2 (l % 4) and 2 (l % 4) + 1, the
-  // first one in the lower half; with .trans the matrix is loaded in column-major order.
+  // PTX ISA, ldmatrix: thread l receives elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of each matrix, the first
+  // one in the lower half. With .trans the matrix is loaded in column-major order.
   int wrong = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
     for (unsigned matrix = 0; matrix < 8; ++matrix) {
@@ -237,7 +237,7 @@ __global__ void load_misaligned() {
 
 }  // namespace
 
-TEST_CASE("load_matrices gives each lane the elements that the PTX ISA gives it") {
+TEST_CASE("load_matrices gives each lane the elements that the PTX ISA specifies") {
   CHECK(wrong_fragments<false>() == 0);
   CHECK(wrong_fragments<true>() == 0);
 }
@@ -269,8 +269,8 @@ struct Spot {
   int row, column;
 };
 
-// Tables of the PTX ISA, "Matrix Fragments for mma.m16n8k8" (.tf32) and "... mma.m16n8k16" (.bf16), element i of `lane`:
-// groupID = lane >> 2, threadID_in_group = lane % 4.
+// Tables of the PTX ISA, "Matrix Fragments for mma.m16n8k8" (.tf32) and "... mma.m16n8k16" (.bf16): element i of
+// `lane`, with groupID = lane >> 2, threadID_in_group = lane % 4.
 Spot tf32_a(int lane, int i) {
   return {(lane >> 2) + (i == 1 || i == 3 ? 8 : 0), lane % 4 + (i == 2 || i == 3 ? 4 : 0)};
 }
@@ -290,7 +290,7 @@ struct Matrix {
   float& operator()(int row, int column) { return values[static_cast<std::size_t>(row * columns + column)]; }
 };
 
-/// C + A * B by the instruction, with A, B and C put into fragments by the tables above.
+/// C + A * B by mma_tile. The tables above place A, B and C in fragments.
 template <class T, int MT, int NT>
 Matrix product_of_tiles(Matrix& a, Matrix& b, Matrix& c) {
   constexpr bool kBf16 = sizeof(T) == 2;
@@ -344,7 +344,7 @@ Matrix product_of_tiles(Matrix& a, Matrix& b, Matrix& c) {
   return result;
 }
 
-/// The largest deviation from a plain product in double, relative to the sum of magnitudes.
+/// The largest deviation from a matrix product in double precision, relative to the sum of magnitudes.
 template <class T, int MT, int NT>
 double deviation(const std::function<float(std::uint32_t)>& value_of) {
   const int depth = sizeof(T) == 2 ? 16 : 8;
@@ -372,14 +372,14 @@ double deviation(const std::function<float(std::uint32_t)>& value_of) {
 }
 
 float small_integer(std::uint32_t bits) { return static_cast<float>(bits % 17) - 8.0f; }
-/// Eight bits of mantissa: the same number in float, tf32 and bf16.
+/// A number with 8 significant bits, exact in float, tf32 and bf16.
 float short_float(std::uint32_t bits) {
   return std::bit_cast<float>((bits & 0x80ff0000u & ~0x7f800000u) | (120 + (bits >> 8) % 8) << 23);
 }
 
 template <class T>
 void check_products() {
-  // Sums of integers are exact: a single element in the wrong place would show.
+  // Sums of integers are exact, so a single misplaced element is detected.
   CHECK((deviation<T, 1, 1>(small_integer)) == 0.0);
   CHECK((deviation<T, 2, 4>(small_integer)) == 0.0);
   CHECK((deviation<T, 4, 1>(small_integer)) == 0.0);
@@ -394,17 +394,17 @@ void check_products() {
 TEST_CASE("mma tiles of tf32 are matrix products") { check_products<float>(); }
 TEST_CASE("mma tiles of bf16 are matrix products") { check_products<bf16>(); }
 
-TEST_CASE("mma looks at 10 bits of a tf32 operand's mantissa") {
+TEST_CASE("mma uses 10 mantissa bits of tf32 operands") {
   Matrix a(16, 8), b(8, 8), c(16, 8);
   for (int i = 0; i < 16; ++i) a(i, i % 8) = i % 2 == 0 ? 1.0f + 0x1.ffep-11f : -(1.0f + 0x1p-10f + 0x1.8p-11f);
-  for (int i = 0; i < 8; ++i) b(i, i) = 3.0f + 0x1p-10f;  // too fine by one bit
+  for (int i = 0; i < 8; ++i) b(i, i) = 3.0f + 0x1p-10f;  // one bit too many for tf32
   Matrix got = product_of_tiles<float, 1, 1>(a, b, c);
   for (int i = 0; i < 16; ++i) {
     CHECK(got(i, i % 8) == (i % 2 == 0 ? 3.0f : -3.0f * (1.0f + 0x1p-10f)));
   }
 }
 
-TEST_CASE("NaN and infinity come through an mma") {
+TEST_CASE("mma propagates NaN and infinity") {
   for (const float special : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
     Matrix a(16, 16), b(16, 8), c(16, 8);
     a(5, 11) = special;
@@ -440,8 +440,8 @@ TEST_CASE("mma instructions are counted") {
 
 namespace {
 
-/// `value` with `bits` bits of mantissa, by way of double, where `round` rounds to a whole number. Denormals of the
-/// format are as fine as its smallest normal numbers.
+/// `value` rounded to `bits` mantissa bits in double precision; `round` rounds to an integer. Denormals have the
+/// spacing of the smallest normal numbers.
 template <class Round>
 float rounded(float value, int bits, Round round) {
   if (!std::isfinite(value) || value == 0.0f) return value;
@@ -463,7 +463,7 @@ std::vector<float> interesting_floats() {
   const Random random{11, 1};
   for (std::uint64_t i = 0; i < 100'000; ++i) {
     const std::uint32_t bits = random.bits(i);
-    // As it is, and with the lower bits at and around ties of tf32 and bf16.
+    // Unchanged, and with the lower bits at and around ties of tf32 and bf16.
     for (const std::uint32_t word :
          {bits, (bits & 0xffffe000u) | 0x1000u, (bits & 0xffffe000u) | 0x0fffu, (bits & 0xffffe000u) | 0x1001u,
           (bits & 0xffff0000u) | 0x8000u, (bits & 0xffff0000u) | 0x7fffu, (bits & 0xffff0000u) | 0x8001u}) {
@@ -471,7 +471,7 @@ std::vector<float> interesting_floats() {
       if (!std::isnan(value)) values.push_back(value);
     }
   }
-  // Up to the largest float, where rounding up becomes infinity.
+  // Up to the largest float, where rounding up gives infinity.
   for (std::uint32_t bits = 0x7f7f0000u; bits < 0x7f800000u; bits += 0x7ffu) {
     values.push_back(std::bit_cast<float>(bits));
     values.push_back(-std::bit_cast<float>(bits));
@@ -481,7 +481,7 @@ std::vector<float> interesting_floats() {
 
 }  // namespace
 
-TEST_CASE("to_tf32 rounds to nearest, ties away from zero") {
+TEST_CASE("to_tf32 rounds to nearest with ties away from zero") {
   int wrong = 0;
   for (const float value : interesting_floats()) {
     const float expected = rounded(value, 10, [](double x) { return std::round(x); });
@@ -500,7 +500,7 @@ TEST_CASE("to_tf32 rounds to nearest, ties away from zero") {
   }
 }
 
-TEST_CASE("pack_bf16 rounds to nearest even, the first value in the lower half") {
+TEST_CASE("pack_bf16 rounds to nearest even with the first value in the lower half") {
   int wrong = 0;
   const std::vector<float> values = interesting_floats();
   for (std::size_t i = 0; i < values.size(); ++i) {

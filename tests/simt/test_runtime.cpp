@@ -1,8 +1,8 @@
 /// The emulated CUDA runtime: memory, copies, streams, events, capture and graphs.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstdint>
 #include <cstring>
@@ -37,7 +37,7 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// A graph, ready to be launched.
+/// An instantiated graph.
 class Executable {
  public:
   explicit Executable(cudaGraph_t graph) {
@@ -62,7 +62,7 @@ __global__ void append(int* list, int* count, int what) { list[(*count)++] = wha
 
 // ---- memory ---------------------------------------------------------------------------------------------------------
 
-TEST_CASE("device memory is aligned, with gaps in between, and used again") {
+TEST_CASE("device memory is aligned and separated by gaps and reused") {
   std::vector<char*> blocks;
   std::vector<std::size_t> sizes;
   for (std::size_t bytes = 1; bytes < 100'000; bytes = bytes * 3 + 1) {
@@ -88,7 +88,7 @@ TEST_CASE("device memory is aligned, with gaps in between, and used again") {
   for (char* data : blocks) CHECK(cudaFree(data) == cudaSuccess);
 }
 
-TEST_CASE("more memory than there is, nothing, and freeing twice") {
+TEST_CASE("cudaMalloc rejects too many bytes and cudaFree rejects invalid pointers") {
   std::size_t free_bytes = 0, total_bytes = 0, free_now = 0;
   CHECK(cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess);
   CHECK(free_bytes <= total_bytes);
@@ -104,7 +104,7 @@ TEST_CASE("more memory than there is, nothing, and freeing twice") {
   CHECK(data == nullptr);
   CHECK(cudaFree(nullptr) == cudaSuccess);
 
-  // All of it, in one piece: untouched pages cost nothing.
+  // All memory in one allocation: untouched pages cost nothing.
   CHECK(cudaMalloc(&data, free_bytes) == cudaSuccess);
   cudaMemGetInfo(&free_now, &total_bytes);
   CHECK(free_now == 0);
@@ -122,7 +122,7 @@ TEST_CASE("more memory than there is, nothing, and freeing twice") {
   cudaGetLastError();
 }
 
-TEST_CASE("copies go where their kind says, or are refused") {
+TEST_CASE("copies that do not match their kind are rejected") {
   Stream stream;
   DeviceArray<int> device(8), other(8);
   std::vector<int> host(8), back(8);
@@ -181,7 +181,7 @@ TEST_CASE("pinned host memory") {
 
 // ---- device, streams, events ----------------------------------------------------------------------------------------
 
-TEST_CASE("the one device says that it is emulated") {
+TEST_CASE("the only device is named as emulated") {
   int count = 0;
   CHECK(cudaGetDeviceCount(&count) == cudaSuccess);
   CHECK(count == 1);
@@ -199,7 +199,7 @@ TEST_CASE("the one device says that it is emulated") {
   cudaGetLastError();
 }
 
-TEST_CASE("events tell the time between them") {
+TEST_CASE("events measure the time between them") {
   Stream stream;
   Event begin(cudaEventDefault), end(cudaEventDefault);
   DeviceArray<float> values(256, 1.0f), factor(1, 1.0f);
@@ -219,7 +219,7 @@ TEST_CASE("events tell the time between them") {
 
 // ---- capture and graphs ---------------------------------------------------------------------------------------------
 
-TEST_CASE("a captured launch runs when the graph is launched, every time, with the values of then") {
+TEST_CASE("a captured launch runs at each graph launch with the captured arguments") {
   Stream stream;
   DeviceArray<float> values(64, 1.0f), factor(1, 2.0f), zeroed(4, 1.0f);
   std::vector<float> host(64, 0.0f);
@@ -228,7 +228,7 @@ TEST_CASE("a captured launch runs when the graph is launched, every time, with t
   CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) == cudaErrorStreamCaptureUnsupported);
   float addend = 3.0f;
   launch<scale_and_add>(1, 64, 0, stream, values.data(), factor.data(), addend);
-  addend = 1000.0f;  // arguments were taken at the launch
+  addend = 1000.0f;  // the capture has copied the arguments
   launch<scale_and_add>(1, 64, 0, stream, values.data(), factor.data(), 0.5f);
   CHECK(cudaMemsetAsync(zeroed.data(), 0, 16, stream) == cudaSuccess);
   CHECK(cudaMemcpyAsync(host.data(), values.data(), 256, cudaMemcpyDeviceToHost, stream) == cudaSuccess);
@@ -252,7 +252,7 @@ TEST_CASE("a captured launch runs when the graph is launched, every time, with t
   CHECK(host[0] == -(-10.5f + 3.0f) + 0.5f);
   CHECK(host[7] == -(-5.0f + 3.0f) + 0.5f);
   CHECK(simt::counters().at(0).launches == 4);
-  // The stream works as before.
+  // The stream runs work immediately again.
   launch<scale_and_add>(1, 64, 0, stream, values.data(), factor.data(), 0.0f);
   CHECK(values[7] == -2.5f);
   cudaGetLastError();
@@ -260,7 +260,7 @@ TEST_CASE("a captured launch runs when the graph is launched, every time, with t
 
 namespace {
 
-/// Three lists of what ran: a stream forks into two others and joins them.
+/// A stream that forks into two others and joins them. Logs the order of the work.
 struct Fork {
   Stream origin, left, right;
   Event forked, left_done, right_done;
@@ -302,13 +302,13 @@ TEST_CASE("a capture follows events into other streams and back") {
   const Executable executable(graph);
   CHECK(cudaGraphLaunch(executable, fork.left) == cudaSuccess);
   CHECK(fork.noted() == std::vector<int>{1, 2, 3, 4, 5, 6, 7});
-  // The other streams are free again.
+  // The other streams are no longer capturing.
   fork.note(fork.left, 8);
   fork.note(fork.right, 9);
   CHECK(fork.noted() == std::vector<int>{8, 9});
 }
 
-TEST_CASE("a graph can be captured into another") {
+TEST_CASE("a graph launch can be captured into another graph") {
   Fork fork;
   cudaStreamBeginCapture(fork.origin, cudaStreamCaptureModeGlobal);
   fork.note(fork.origin, 1);
@@ -338,7 +338,7 @@ TEST_CASE("a capture whose streams are not joined is an error") {
   CHECK(cudaStreamEndCapture(fork.origin, &graph) == cudaErrorStreamCaptureUnjoined);
   CHECK(graph == nullptr);
 
-  // Joined, but with work afterwards that is not.
+  // The event is recorded before the last work of the stream, so that work is not joined.
   begin();
   cudaEventRecord(fork.left_done, fork.left);
   fork.note(fork.left, 2);
@@ -356,7 +356,7 @@ TEST_CASE("a capture whose streams are not joined is an error") {
   cudaGetLastError();
 }
 
-TEST_CASE("what a capture does not allow") {
+TEST_CASE("calls that are invalid during a capture") {
   Fork fork;
   cudaGraph_t graph = nullptr;
   CHECK(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeGlobal) == cudaErrorStreamCaptureUnsupported);
@@ -371,11 +371,11 @@ TEST_CASE("what a capture does not allow") {
   cudaStreamWaitEvent(fork.origin, fork.left_done);
   CHECK(cudaStreamEndCapture(fork.origin, &graph) == cudaSuccess);
   cudaGraphDestroy(graph);
-  // An event of a capture that has ended says nothing to a stream.
+  // A stream cannot wait for an event of an ended capture.
   CHECK(cudaStreamWaitEvent(fork.right, fork.left_done) == cudaErrorInvalidValue);
   fork.note(fork.right, 1);
   CHECK(fork.noted() == std::vector<int>{1});
-  // Recorded anew it is an event like any other.
+  // Recorded again outside a capture, the event works.
   CHECK(cudaEventRecord(fork.left_done, fork.left) == cudaSuccess);
   CHECK(cudaStreamWaitEvent(fork.right, fork.left_done) == cudaSuccess);
   cudaGetLastError();

@@ -1,10 +1,10 @@
-/// What the lanes of a warp do together: shuffles, votes, reductions, and what is reported when lanes diverge.
+/// Warp-wide operations: shuffles, votes, reductions, and reports of divergent lanes. Also atomics.
 
-#include "emulation.h"
+#include "tests/simt/emulation.h"
 
-#include <minception/kernels/cuda/ptx.h>
+#include "kernels/cuda/ptx.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <cmath>
@@ -47,15 +47,15 @@ __global__ void shuffle_all(Kind kind, const T* values, T* out) {
   }
 }
 
-/// The lane that a lane hears, as the CUDA C++ Programming Guide defines it ("Warp Shuffle Functions"): each group of
-/// `width` lanes is a warp of its own, with lane numbers that begin at 0.
+/// The source lane of a lane, as the CUDA C++ Programming Guide defines it ("Warp Shuffle Functions"): each group of
+/// `width` lanes is a separate warp with lane numbers from 0.
 int heard_lane(Kind kind, int lane, int operand, int width) {
   const int inside = lane % width;
   const int group = lane - inside;
   switch (kind) {
     case Kind::index:
       return group + operand % width;
-    case Kind::up:  // nothing wraps around: the lower lanes keep their values
+    case Kind::up:  // no wrap-around: the lower lanes keep their values
       return inside - operand < 0 ? lane : lane - operand;
     case Kind::down:
       return inside + operand >= width ? lane : lane + operand;
@@ -90,7 +90,7 @@ int wrong_shuffles(Kind kind) {
 
 }  // namespace
 
-TEST_CASE("shuffles of every kind and width read from the lanes that the programming guide names") {
+TEST_CASE("shuffles of every kind and width read the lanes that the programming guide specifies") {
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
     const WithSettings with([&](simt::Settings& settings) { settings.order = order; });
     for (const Kind kind : {Kind::index, Kind::up, Kind::down, Kind::exclusive_or}) {
@@ -112,7 +112,7 @@ __global__ void shuffle_outside(int* out) {
 
 }  // namespace
 
-TEST_CASE("an index outside the width counts modulo the width") {
+TEST_CASE("a shuffle index is taken modulo the width") {
   DeviceArray<int> out(64);
   launch<shuffle_outside>(1, 32, 0, nullptr, out.data());
   int wrong = 0;
@@ -132,7 +132,7 @@ __global__ void shuffle_wrongly(int operand, int width) {
 
 }  // namespace
 
-TEST_CASE("shuffles that CUDA leaves undefined are refused") {
+TEST_CASE("shuffles that are undefined in CUDA are rejected") {
   const auto error = [](unsigned threads, int operand, int width) {
     return error_of([&] { launch<shuffle_wrongly>(1, threads, 0, nullptr, operand, width); });
   };
@@ -155,15 +155,15 @@ struct Votes {
 };
 
 __global__ void vote(unsigned pattern, Votes* out) {
-  const int mine = static_cast<int>(pattern >> (threadIdx.x % 32) & 1u) * 4;  // any number but 0 is a yes
+  const int mine = static_cast<int>(pattern >> (threadIdx.x % 32) & 1u) * 4;  // any number except 0 is true
   out[threadIdx.x] = {__ballot_sync(kFullWarp, mine), __any_sync(kFullWarp, mine), __all_sync(kFullWarp, mine),
                       __any_sync(kFullWarp, 0), __all_sync(kFullWarp, 1)};
 }
 
 }  // namespace
 
-TEST_CASE("ballot, any and all") {
-  DeviceArray<Votes> out(52);  // a whole warp, and one of 20 lanes
+TEST_CASE("votes by ballot and any and all") {
+  DeviceArray<Votes> out(52);  // a full warp and one of 20 lanes
   for (const unsigned pattern : {0u, ~0u, 0x80000001u, 0xfffu, 0xfffffu, 0x12345678u, 0xff000000u}) {
     launch<vote>(1, 52, 0, nullptr, pattern, out.data());
     int wrong = 0;
@@ -183,7 +183,7 @@ TEST_CASE("ballot, any and all") {
 
 namespace {
 
-/// The halves of a warp do different things, and meet again.
+/// The halves of a warp run different collectives and reconverge.
 __global__ void halves(int* out) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   int value = lane;
@@ -199,7 +199,7 @@ __global__ void halves(int* out) {
 
 }  // namespace
 
-TEST_CASE("the halves of a warp may be at different collectives") {
+TEST_CASE("the halves of a warp can run different collectives") {
   DeviceArray<int> out(64);
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
     const WithSettings with([&](simt::Settings& settings) { settings.order = order; });
@@ -239,7 +239,7 @@ TEST_CASE("a mask that leaves out the caller is an error") {
   CHECK_THAT(error_of([] { launch<mask_without_me>(1, 32, 0, nullptr, 0xfffffff7u); }),
              Contains("the kernel mask_without_me") && Contains("thread (3,0,0)") && Contains("the mask 0xfffffff7") &&
                  Contains("leaves out the calling lane 3") && Contains(at_line(kLeftOut)));
-  // Lanes that the block does not have may stand in the mask, others must.
+  // The mask may contain lanes that the block does not have. It must contain the caller.
   CHECK(error_of([] { launch<mask_without_me>(1, 5, 0, nullptr, 0x1fu); }) == "");
   CHECK(error_of([] { launch<mask_without_me>(1, 5, 0, nullptr, ~0u); }) == "");
   CHECK_THAT(error_of([] { launch<mask_without_me>(1, 5, 0, nullptr, 0xfu); }), Contains("the calling lane 4"));
@@ -280,7 +280,7 @@ __global__ void sum_warps(const float* values, float* sums, float* triples) {
   for (unsigned k = 0; k < 3; ++k) triples[3 * threadIdx.x + k] = three[k];
 }
 
-/// Every lane adds what the lane at `distance` has: what the GPU does.
+/// Every lane adds the value of the lane at `distance`, as on a GPU.
 float butterfly(const float* values) {
   std::vector<float> lanes(values, values + 32);
   for (std::size_t distance = 16; distance > 0; distance /= 2) {
@@ -294,7 +294,7 @@ __global__ void largest_of_warps(const float* values, float* out) { out[threadId
 
 }  // namespace
 
-TEST_CASE("a sum over a warp has the bits of the butterfly in all lanes") {
+TEST_CASE("warp_sum has the bits of the butterfly sum in all lanes") {
   DeviceArray<float> values(128), sums(128), triples(3 * 128);
   for (std::size_t i = 0; i < 128; ++i) {
     values[i] = std::ldexp(std::sin(static_cast<float>(i * i)), static_cast<int>(i * 7 % 23));
@@ -311,7 +311,7 @@ TEST_CASE("a sum over a warp has the bits of the butterfly in all lanes") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("the largest value of a warp is NaN if one is") {
+TEST_CASE("warp_max is NaN if any value is NaN") {
   const float kInfinity = std::numeric_limits<float>::infinity();
   DeviceArray<float> values(32), out(32);
   const auto largest = [&] {
@@ -334,7 +334,7 @@ TEST_CASE("the largest value of a warp is NaN if one is") {
   CHECK(largest() == -kInfinity);
 }
 
-TEST_CASE("reductions need a whole warp") {
+TEST_CASE("reductions need all 32 lanes") {
   DeviceArray<float> values(128), sums(128), triples(3 * 128);
   CHECK_THAT(error_of([&] { launch<sum_warps>(1, 40, 0, nullptr, values.data(), sums.data(), triples.data()); }),
              Contains("needs all 32 lanes of a warp; this warp has 8"));
@@ -368,7 +368,7 @@ void check_atomics() {
   cells[6] = T{7};
   launch<update_atomically<T>>(1, 100, 0, nullptr, cells.data(), old.data());
   CHECK(cells[0] == T{4950});
-  // Below zero an unsigned integer is a large one.
+  // Unsigned: negative values wrap to large ones.
   CHECK(cells[1] == (std::is_signed_v<T> ? T{49} : static_cast<T>(-1)));
   CHECK(cells[2] == (std::is_signed_v<T> ? static_cast<T>(-50) : T{0}));
   CHECK(cells[3] == T{0x7fffffff});
@@ -393,7 +393,8 @@ TEST_CASE("integer atomics") {
   launch<count_round>(10, 100, 0, nullptr, cell.data(), 8);
   CHECK(cell[0] == 1000 % 9);
   DeviceArray<char> bytes(16);
-  CHECK_THAT(error_of([&] { launch<add_misaligned>(1, 1, 0, nullptr, bytes.data()); }), Contains("no multiple of 4"));
+  CHECK_THAT(error_of([&] { launch<add_misaligned>(1, 1, 0, nullptr, bytes.data()); }),
+             Contains("not a multiple of 4"));
 }
 
 }  // namespace minception::cuda

@@ -1,8 +1,8 @@
 #pragma once
-/// A small data set that a small network learns.
+/// A small data set for training a small network.
 
-#include <minception/core/random.h>
-#include <minception/data/image_dataset.h>
+#include "core/random.h"
+#include "data/image_dataset.h"
 
 #include <cstdint>
 
@@ -10,7 +10,7 @@ namespace minception {
 
 inline constexpr std::int64_t kSamples = 22;
 
-/// Noise, with a bright square whose place is the class.
+/// Noise with a bright square whose position is the class.
 inline ImageDataset make_samples() {
   ImageDataset samples;
   samples.image = Shape{2, 8, 8};

@@ -1,13 +1,13 @@
-/// An evaluation agrees with a plain recomputation from the logits.
+/// Evaluations agree with a plain recomputation from the logits.
 
-#include <minception/core/error.h>
-#include <minception/layers/flatten.h>
-#include <minception/models/weights.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
-#include <minception/training/evaluation.h>
+#include "core/error.h"
+#include "layers/flatten.h"
+#include "models/weights.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
+#include "training/evaluation.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,8 +22,8 @@ namespace {
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// A network whose logits are a table: sample n gets row n. A fully connected
-/// layer reads one-hot images, so that nothing is rounded. Logits up to twice the largest f32 become infinite.
+/// A network whose logits come from a table: sample n gets row n. A fully connected layer reads one-hot images of value
+/// 2, so nothing is rounded, and logits above the largest f32 (up to twice that) become infinite.
 class TableNetwork {
  public:
   static constexpr std::uint8_t kPixel = 2;
@@ -55,7 +55,7 @@ class TableNetwork {
 
   Evaluation evaluate(const EvaluationOptions& options = {},
                       const std::function<bool(const EvaluationProgress&)>& report = {}) {
-    ResidentFeed feed(dataset_);
+    ResidentBatchSource feed(dataset_);
     return minception::evaluate(*network_, feed, labels_, options, report);
   }
   Network& network() { return *network_; }
@@ -69,7 +69,7 @@ class TableNetwork {
   ResidentDataset dataset_;
 };
 
-/// One row through evaluate. NaN and infinity would spoil other rows: 0 * NaN is NaN.
+/// Evaluates one row: NaN and infinity would affect other rows, as 0 * NaN is NaN.
 Evaluation evaluate_row(const std::vector<double>& logits, std::int32_t label) {
   return TableNetwork({logits}, {label}, 1).evaluate({.most_mistakes = 1});
 }
@@ -96,7 +96,7 @@ std::vector<std::vector<double>> random_rows(std::size_t count, std::size_t clas
   const Random random{11, 3};
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t c = 0; c < classes; ++c) {
-      // Eighths: f32 holds them, and some are equal.
+      // Multiples of 1/8 are exact in f32, and some are equal.
       rows[i].push_back(std::floor(64.0 * random.uniform(i * classes + c)) / 8.0 - 4.0);
     }
   }
@@ -105,12 +105,12 @@ std::vector<std::vector<double>> random_rows(std::size_t count, std::size_t clas
 
 }  // namespace
 
-TEST_CASE("an evaluation is what a plain recomputation from the logits finds") {
+TEST_CASE("an evaluation agrees with a plain recomputation from the logits") {
   const std::size_t count = 97, classes = 7;
   const auto rows = random_rows(count, classes);
   std::vector<std::int32_t> labels;
   for (std::size_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int32_t>(i * 5 % classes));
-  TableNetwork table(rows, labels, 16);  // the last batch is of one
+  TableNetwork table(rows, labels, 16);  // the last batch has one sample
   const Evaluation evaluation = table.evaluate({.most_mistakes = 1000});
 
   double loss = 0.0;
@@ -135,7 +135,7 @@ TEST_CASE("an evaluation is what a plain recomputation from the logits finds") {
     }
   }
   std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) {
-    return a.probability > b.probability + 1e-12;  // sums of different order do not decide
+    return a.probability > b.probability + 1e-12;  // ties up to the rounding of sums
   });
   CHECK(evaluation.samples == 97);
   CHECK(evaluation.classes == 7);
@@ -159,7 +159,7 @@ TEST_CASE("an evaluation is what a plain recomputation from the logits finds") {
   CHECK(table.evaluate().mistakes.empty());
 }
 
-TEST_CASE("mistakes come in order of confidence - then of their place - and NaN last") {
+TEST_CASE("mistakes are sorted by confidence then by index with NaN last") {
   const double overflows = 6e38;
   TableNetwork table({{0, overflows, overflows}, {0, 3, 0}, {0, 9, 0}, {0, 3, 0}, {0, 0, overflows}, {9, 0, 0}},
                      {2, 0, 0, 0, 0, 0}, 4);
@@ -170,7 +170,7 @@ TEST_CASE("mistakes come in order of confidence - then of their place - and NaN 
   CHECK(std::isnan(evaluation.mistakes[3].probability));
 }
 
-TEST_CASE("the batch size does not show in an evaluation") {
+TEST_CASE("the batch size does not affect an evaluation") {
   const auto rows = random_rows(23, 6);
   std::vector<std::int32_t> labels(23, 2);
   TableNetwork table(rows, labels, 23);
@@ -180,7 +180,7 @@ TEST_CASE("the batch size does not show in an evaluation") {
   }
 }
 
-TEST_CASE("real networks are evaluated with the logits that they give") {
+TEST_CASE("the evaluation of a GoogLeNet uses its logits") {
   const auto backend = make_reference_backend();
   Network network(small_googlenet(true), *backend,
                   {.max_batch = 4, .training = false, .dataset_image = Shape{2, 8, 8}});
@@ -189,24 +189,24 @@ TEST_CASE("real networks are evaluated with the logits that they give") {
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(Random{2, 8}.bits(i) & 255);
   const std::vector<std::int32_t> labels = {0, 1, 2, 3, 3, 2, 1, 0, 0, 1};
   const ResidentDataset dataset = make_resident(*backend, {2, 8, 8}, pixels, labels);
-  ResidentFeed feed(dataset);
+  ResidentBatchSource feed(dataset);
   const Evaluation evaluation = evaluate(network, feed, labels);
-  CHECK(network.totals().loss == 0.0);
+  CHECK(network.metrics().loss == 0.0);
 
   network.set_dataset(Mode::inference, dataset);
   double loss = 0.0, correct = 0.0;
   for (std::int32_t n = 0; n < 10; ++n) {
     network.set_indices(std::vector<std::int32_t>{n});
-    network.reset_totals();
+    network.reset_metrics();
     network.infer(1);
-    loss += network.totals().loss;
-    correct += network.totals().correct;
+    loss += network.metrics().loss;
+    correct += network.metrics().correct;
   }
   CHECK(evaluation.loss == Approx(loss / 10.0).epsilon(1e-6));
   CHECK(evaluation.top1 == correct / 10.0);
 }
 
-TEST_CASE("equal logits go to the lower class") {
+TEST_CASE("ties between logits go to the lower class") {
   CHECK(evaluate_row({1, 1, 1}, 0).top1 == 1.0);
   CHECK(evaluate_row({1, 1, 1}, 1).top1 == 0.0);
   CHECK(evaluate_row({0, 2, 2}, 2).mistakes[0].predicted == 1);
@@ -215,7 +215,7 @@ TEST_CASE("equal logits go to the lower class") {
   CHECK(evaluate_row({0, 0, 0, 0, 0, 0}, 5).loss == Approx(std::log(6.0)));
 }
 
-TEST_CASE("fewer than five classes: every number is among the five largest") {
+TEST_CASE("with fewer than five classes top-5 is always 1") {
   const Evaluation two = evaluate_row({3, -3}, 1);
   CHECK(two.top1 == 0.0);
   CHECK(two.top5 == 1.0);
@@ -224,7 +224,7 @@ TEST_CASE("fewer than five classes: every number is among the five largest") {
   CHECK(one.loss == 0.0);
 }
 
-TEST_CASE("NaN is never right and never confident") {
+TEST_CASE("NaN is never correct and never confident") {
   for (const std::size_t nan_at : {0, 1, 2}) {
     for (const std::int32_t label : {0, 1, 2}) {
       std::vector<double> logits = {5, 5, 5};
@@ -254,7 +254,7 @@ TEST_CASE("NaN is never right and never confident") {
   CHECK(evaluate_row({20000, 0}, 1).loss == 20000.0);
 }
 
-TEST_CASE("an evaluation can be stopped and says how far it got") {
+TEST_CASE("a stopped evaluation reports the number of samples") {
   const auto rows = random_rows(20, 5);
   const std::vector<std::int32_t> labels(20, 1);
   TableNetwork table(rows, labels, 8);
@@ -278,9 +278,9 @@ TEST_CASE("an evaluation can be stopped and says how far it got") {
   CHECK(done == std::vector<std::int64_t>{8, 16, 20});
 }
 
-TEST_CASE("what cannot be evaluated is refused") {
+TEST_CASE("invalid evaluation options and labels are rejected") {
   TableNetwork table(random_rows(4, 3), {0, 1, 2, 0}, 4);
-  ResidentFeed feed(table.dataset());
+  ResidentBatchSource feed(table.dataset());
   const auto says = [&](const std::vector<std::int32_t>& labels, const EvaluationOptions& options) {
     return message_of([&] { evaluate(table.network(), feed, labels, options); });
   };
@@ -292,7 +292,7 @@ TEST_CASE("what cannot be evaluated is refused") {
   CHECK(says({0, 1, 2, 0}, {.batch_size = -1}) == "a batch size of -1: the network was planned for 1 to 4");
 }
 
-TEST_CASE("the table for people is aligned and short for many classes") {
+TEST_CASE("evaluation_table is aligned and short for many classes") {
   const Evaluation evaluation = {.samples = 6,
                                  .loss = 0.25,
                                  .top1 = 1.0 / 3.0,
@@ -301,7 +301,7 @@ TEST_CASE("the table for people is aligned and short for many classes") {
                                  .confusion = {10, 0, 2, 0, 1234, 0, 0, 0, 0},
                                  .mistakes = {}};
   CHECK(evaluation_table(evaluation, {"cat", "\u00e9l\u00e9phant", "cow"}) ==
-        "loss 0.2500  top-1 33.33 %\n"
+        "loss 0.2500  accuracy 33.33 %\n"
         "\n"
         "    class       recall  precision     0     1     2  <- predicted\n"
         "  0 cat        83.33 %   100.00 %    10     .     2\n"

@@ -1,11 +1,11 @@
-/// The record of an evaluation survives the way through a file, and a damaged one is refused.
+/// Evaluation records round-trip through a file, and damaged files are rejected.
 
-#include <minception/core/error.h>
-#include <minception/data/image_file.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/training/evaluation_record.h>
+#include "core/error.h"
+#include "data/image_file.h"
+#include "tests/core/temporary_folder.h"
+#include "training/evaluation_record.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// A record with everything in it; NaN where NaN can be.
+/// A record with every member set, with NaN where allowed.
 EvaluationRecord some_record() {
   EvaluationRecord record{.data = "fashion-mnist, test", .epoch = 3, .step = 42};
   record.class_names = {"T-shirt/top", "\"quoted\"\n", "na\u00efve"};
@@ -34,19 +34,19 @@ EvaluationRecord some_record() {
   return record;
 }
 
-/// What reading a file of this text says, without the name of the file in front.
+/// The error message for a file with this text, without the file name.
 std::string complaint(const std::string& text) {
   const TemporaryFolder folder;
   const auto path = folder / "evaluation.json";
   write_file(path, text);
   const std::string message = message_of([&] { read_evaluation_record(path); });
-  const std::string prefix = path.string() + ": is no record of an evaluation: ";
+  const std::string prefix = path.string() + ": not an evaluation record: ";
   if (!message.empty()) CHECK(message.substr(0, prefix.size()) == prefix);
   CHECK(message.find('\n') == std::string::npos);
   return message.empty() ? "" : message.substr(prefix.size());
 }
 
-/// The same with `from` replaced in the text of a good record.
+/// The same for a valid record with `from` replaced by `to`.
 std::string complaint(const std::string& from, const std::string& to) {
   std::string text = to_json(some_record());
   const std::size_t at = text.find(from);
@@ -57,7 +57,7 @@ std::string complaint(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-TEST_CASE("a record of an evaluation comes back from its file") {
+TEST_CASE("an evaluation record round-trips through its file") {
   for (const bool images : {true, false}) {
     EvaluationRecord record = some_record();
     if (!images) record.mistake_images.clear();
@@ -80,7 +80,7 @@ TEST_CASE("a record of an evaluation comes back from its file") {
   CHECK_THAT(to_json(some_record()), Catch::Contains("\"confusion\": [[1,0,2],[0,1,0],[1,1,0]]"));
 }
 
-TEST_CASE("a record is made of an evaluation and the images of its mistakes") {
+TEST_CASE("make_evaluation_record stores the evaluation and the images of its mistakes") {
   ImageDataset dataset{.image = {1, 2, 3}, .pixels = {}, .labels = {0, 1, 1}, .class_names = {"a", "b"}};
   for (std::uint8_t i = 0; i < 18; ++i) dataset.pixels.push_back(i);
   const Evaluation evaluation = {
@@ -100,40 +100,40 @@ TEST_CASE("a record is made of an evaluation and the images of its mistakes") {
              Catch::Contains("2 classes does not belong to a data set of 3"));
 }
 
-TEST_CASE("a damaged record is refused in one line that says what is wrong") {
+TEST_CASE("a damaged record is rejected with a one-line error") {
   CHECK(complaint(to_json(some_record())).empty());
   const std::string whole = to_json(some_record());
   for (const std::size_t length : {std::size_t{0}, std::size_t{1}, whole.size() / 2, whole.size() - 3}) {
-    CHECK(complaint(whole.substr(0, length)) == "it is no JSON object");
+    CHECK(complaint(whole.substr(0, length)) == "it is not a JSON object");
   }
-  CHECK(complaint("[1, 2]") == "it is no JSON object");
+  CHECK(complaint("[1, 2]") == "it is not a JSON object");
   CHECK(complaint("{}") == "'data' is missing");
-  CHECK(complaint("\"step\": 42", "\"step\": -1") == "'step' is no whole number from 0 to 9223372036854775806");
+  CHECK(complaint("\"step\": 42", "\"step\": -1") == "'step' is not an integer from 0 to 9223372036854775806");
   CHECK(complaint("\"step\"", "\"stop\"") == "'step' is missing");
-  CHECK(complaint("\"top5\": 1.0", "\"top5\": \"1\"") == "'top5' is no number");
+  CHECK(complaint("\"top5\": 1.0", "\"top5\": \"1\"") == "'top5' is not a number");
   CHECK(complaint("\"samples\": 6", "\"samples\": 7") == "'confusion' counts 6 of 7 samples");
   CHECK(complaint("\"samples\": 6", "\"samples\": 5") == "'confusion' counts more than the 5 samples");
   CHECK(complaint("[[1,0,2],", "[") == "'confusion' has 2 rows for 3 classes");
   CHECK(complaint("[1,0,2]", "[3]") == "a row of 'confusion' has 1 columns for 3 classes");
-  CHECK(complaint("[1,0,2]", "3") == "'confusion' is no list");
-  CHECK(complaint("[1,0,2]", "[1,0,-2]") == "'confusion' is no whole number from 0 to 6");
-  CHECK(complaint("[1,0,2]", "[9223372036854775807,0,2]") == "'confusion' is no whole number from 0 to 6");
-  CHECK(complaint("\"T-shirt/top\"", "5") == "'class_names' is no text");
-  CHECK(complaint("\"predicted\":2", "\"predicted\":3") == "'predicted' is no whole number from 0 to 2");
-  CHECK(complaint("\"label\":0", "\"label\":-1") == "'label' is no whole number from 0 to 2");
+  CHECK(complaint("[1,0,2]", "3") == "'confusion' is not a list");
+  CHECK(complaint("[1,0,2]", "[1,0,-2]") == "'confusion' is not an integer from 0 to 6");
+  CHECK(complaint("[1,0,2]", "[9223372036854775807,0,2]") == "'confusion' is not an integer from 0 to 6");
+  CHECK(complaint("\"T-shirt/top\"", "5") == "'class_names' is not a string");
+  CHECK(complaint("\"predicted\":2", "\"predicted\":3") == "'predicted' is not an integer from 0 to 2");
+  CHECK(complaint("\"label\":0", "\"label\":-1") == "'label' is not an integer from 0 to 2");
   CHECK(complaint("\"index\":5,", "") == "'index' is missing");
-  CHECK(complaint("\"AP8RCQ==\"", "\"AP8RCQ=\"") == "the 'image' of a mistake is no Base64");
-  CHECK(complaint("\"AP8RCQ==\"", "\"AP8R-Q==\"") == "the 'image' of a mistake is no Base64");
-  CHECK(complaint("\"AP8RCQ==\"", "\"A=8RCQ==\"") == "the 'image' of a mistake is no Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8RCQ=\"") == "the 'image' of a mistake is not Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8R-Q==\"") == "the 'image' of a mistake is not Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"A=8RCQ==\"") == "the 'image' of a mistake is not Base64");
   CHECK(complaint(",\"image\":\"AP8RCQ==\"", "") == "some mistakes have an 'image' and some have none");
   CHECK_THAT(message_of([] { read_evaluation_record("nowhere/evaluation.json"); }),
              Catch::StartsWith("nowhere/evaluation.json: cannot be read"));
   CHECK_THAT(message_of([] { read_evaluation_record("/"); }), Catch::StartsWith("/: cannot be read"));
 }
 
-TEST_CASE("Base64 is that of RFC 4648") {
+TEST_CASE("Base64 follows RFC 4648") {
   const auto of = [](const std::string& text) { return base64(std::vector<std::uint8_t>(text.begin(), text.end())); };
-  // Section 10 of the RFC.
+  // Test vectors of RFC 4648, section 10.
   CHECK(of("") == "");
   CHECK(of("f") == "Zg==");
   CHECK(of("fo") == "Zm8=");

@@ -1,10 +1,10 @@
-/// metrics.jsonl: what was written is read, and what cannot be read is named by its line.
+/// Writing and reading of metrics.jsonl; errors name the line.
 
-#include <minception/core/error.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/training/metrics.h>
+#include "core/error.h"
+#include "tests/core/temporary_folder.h"
+#include "training/metrics.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -46,7 +46,7 @@ EpochMetrics an_epoch() {
 const std::string kStep = to_json_line(a_step());
 const std::string kEpoch = to_json_line(an_epoch());
 
-/// The message for a file whose third line is `line`.
+/// The error message for a file whose third line is `line`.
 std::string message_for(const TemporaryFolder& folder, const std::string& line) {
   write_file(folder / "metrics.jsonl", kStep + "\n" + kEpoch + "\n" + line + "\n" + kStep + "\n");
   return message_of([&] { read_metrics(folder / "metrics.jsonl"); });
@@ -80,7 +80,7 @@ TEST_CASE("metrics are lines of JSON whose keys are in the order of the members"
         "{\"event\":\"notice\",\"epoch\":0,\"step\":0,\"text\":\"\xef\xbf\xbd\"}");
 }
 
-TEST_CASE("metrics that were written are read: order and bits of every number - null is NaN") {
+TEST_CASE("metrics round-trip: order and bits of every number and null as NaN") {
   const TemporaryFolder folder;
   StepMetrics later = a_step();
   later.step = 30;
@@ -138,7 +138,7 @@ TEST_CASE("metrics that were written are read: order and bits of every number - 
   CHECK(metrics.notices[0].text == "the loss \"stands\" still");
 }
 
-TEST_CASE("metrics of a run with validation images: the last test counts while no epoch follows it") {
+TEST_CASE("metrics with validation images: last_test is valid until another epoch follows") {
   const TemporaryFolder folder;
   const auto epoch = [](std::int64_t number) {
     return to_json_line(
@@ -160,7 +160,7 @@ TEST_CASE("metrics of a run with validation images: the last test counts while n
   CHECK(ended.last_test()->test_accuracy == 0.75);
 }
 
-TEST_CASE("a last line of metrics that a kill tore is not there") {
+TEST_CASE("a torn last line of metrics is ignored") {
   const TemporaryFolder folder;
   for (const std::string& torn : {std::string(), kStep, kStep.substr(0, 40), std::string("\xc3")}) {
     CAPTURE(torn);
@@ -171,13 +171,13 @@ TEST_CASE("a last line of metrics that a kill tore is not there") {
   }
 }
 
-TEST_CASE("a damaged line of metrics is named by file and number") {
+TEST_CASE("an error for a damaged metrics line names file and line number") {
   const TemporaryFolder folder;
   const std::string where = (folder / "metrics.jsonl").string() + ": line 3 ";
   CHECK(message_for(folder, kStep).empty());
   CHECK(message_for(folder, kStep.substr(0, 40)) == where + "is not JSON");
   CHECK(message_for(folder, "") == where + "is not JSON");
-  CHECK(message_for(folder, "[1]") == where + "is no JSON object");
+  CHECK(message_for(folder, "[1]") == where + "is not JSON object");
   CHECK(message_for(folder, "{}") == where + "has no \"event\"");
   CHECK(message_for(folder, R"({"event":"stop"})") ==
         where + "has the event \"stop\"; known are \"step\", \"epoch\", \"test\" and \"notice\"");
@@ -188,13 +188,13 @@ TEST_CASE("a damaged line of metrics is named by file and number") {
   CHECK(message_for(folder, replaced(kStep, ":20,", ":-1,")) == where + "\"step\" is -1, not a count");
   CHECK(message_for(folder, replaced(kStep, "0.9,", "1e999,")) == where + "is not JSON");
   CHECK(message_for(folder, replaced(kStep, R"("loss")", R"("auxiliary":5,"loss")")) ==
-        where + "\"auxiliary\" is no object");
+        where + "\"auxiliary\" is not an object");
   CHECK(message_for(folder, replaced(kStep, R"("loss")", R"("auxiliary":{"aux1":{"loss":1.0}},"loss")")) ==
         where + "has no \"accuracy\"");
-  CHECK(message_for(folder, R"({"event":"notice","epoch":1,"step":1,"text":5})") == where + "\"text\" is no text");
+  CHECK(message_for(folder, R"({"event":"notice","epoch":1,"step":1,"text":5})") == where + "\"text\" is not a string");
 }
 
-TEST_CASE("metrics that are not there or a folder are an error with the name") {
+TEST_CASE("a missing or unreadable metrics file is an error with its name") {
   const TemporaryFolder folder;
   CHECK(message_of([&] { read_metrics(folder / "none.jsonl"); }) ==
         (folder / "none.jsonl").string() + ": cannot be opened: is it the metrics.jsonl of a run folder?");

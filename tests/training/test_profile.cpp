@@ -1,10 +1,10 @@
-/// Where the time of a step goes, as far as it can be known beforehand: what is counted, under what, and that it adds up.
+/// Deterministic parts of a profile: categories, floating-point operations, bytes and sums.
 
-#include <minception/core/error.h>
-#include <minception/tests/models/networks.h>
-#include <minception/training/profile.h>
+#include "core/error.h"
+#include "tests/models/networks.h"
+#include "training/profile.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <nlohmann/json.hpp>
 
@@ -23,7 +23,7 @@ struct Samples {
       : dataset(make_resident(backend, {2, 8, 8}, std::vector<std::uint8_t>(22 * 128, 100),
                               std::vector<std::int32_t>(22, 1))) {}
   ResidentDataset dataset;
-  ResidentFeed feed{dataset};
+  ResidentBatchSource feed{dataset};
 };
 
 NetworkOptions options() { return {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}}; }
@@ -61,27 +61,28 @@ TEST_CASE("a profile lists every operation of the plan and adds up", "[profile]"
     CHECK(found.operations[i].seconds > 0.0);
     CHECK(found.operations[i].bytes > 0.0);
   }
-  // Time is inside the step that it was taken in.
+  // Operation and batch source times are part of the step time.
   CHECK(found.operation_seconds() + found.feed_seconds <= found.profiled_seconds);
   CHECK(found.step_seconds > 0.0);
   CHECK(found.eager_seconds == found.step_seconds);
   CHECK(!found.replayed);
   CHECK(found.kernels.empty());
 
-  // By hand. Gathering: 8 images of 128 bytes, 8 labels and indices of 4; writes 8 x (2, 12, 10) f32 and 8 labels.
+  // Computed by hand. load_batch reads 8 images of 128 bytes, 8 labels and indices of 4 bytes; it writes 8 x (2, 12,
+  // 10) f32 and 8 labels.
   CHECK(find(found, "input", "load_batch").bytes == 8 * 128 + 8 * 4 + 8 * 4 + 8 * 240 * 4 + 8 * 4);
-  // conv1 3x3, 2 to 9 channels on 12x10: its x, w and y; two operations per multiply-accumulate.
+  // conv1 is 3x3, 2 to 9 channels on 12x10: x, w and y; two operations per multiply-accumulate.
   const ProfiledOperation conv = find(found, "conv1.conv", "conv2d_forward");
   CHECK(conv.flops == 2.0 * 8 * 120 * 9 * 2 * 9);
   CHECK(conv.bytes == 4.0 * (8 * 2 * 120 + 9 * 2 * 9 + 8 * 9 * 120));
   CHECK(conv.kind == "convolution, forward");
   CHECK(find(found, "conv1.conv", "conv2d_backward_weights").kind == "convolution, weight gradient");
-  // w and momentum are read and written, g is read, and the schedule's two numbers.
+  // sgd_step reads and writes w and momentum, and reads g and the two schedule values.
   const double values = static_cast<double>(before.size()) / 4.0;
   CHECK(find(found, "optimizer", "sgd_step").bytes == 4.0 * (5.0 * values + 2.0));
 }
 
-TEST_CASE("a profile of inferences has their operations alone, and its JSON says what its table says", "[profile]") {
+TEST_CASE("a profile of inference has only inference operations and its JSON matches its table", "[profile]") {
   const auto backend = make_reference_backend();
   Samples samples(*backend);
   Network network(small_googlenet(false), *backend, options());
@@ -105,8 +106,8 @@ TEST_CASE("a profile of inferences has their operations alone, and its JSON says
   CHECK(text.find("between operations") != std::string::npos);
 }
 
-TEST_CASE("a profile says how long steps waited for samples that are streamed", "[profile]") {
-  /// Images that take a while to be read.
+TEST_CASE("a profile reports the time spent waiting for streamed samples", "[profile]") {
+  /// A sample source with slow reads.
   class Source final : public SampleSource {
    public:
     explicit Source(std::chrono::milliseconds pause) : pause_(pause) {}
@@ -127,13 +128,13 @@ TEST_CASE("a profile says how long steps waited for samples that are streamed", 
   network.initialize(Initialization::xavier_uniform, 1);
   const auto profiled = [&](std::chrono::milliseconds pause) {
     const Source source(pause);
-    StreamedFeed feed(source, 1);
+    StreamingBatchSource feed(source, 1);
     return profile(network, feed, {.batch_size = 8, .steps = 6});
   };
   using namespace std::chrono_literals;
   const Profile ready = profiled(0ms);
   CHECK(ready.waited_seconds <= 0.02 * ready.profiled_seconds);
-  // Eight samples of 25 ms each: what the steps do not need of that time themselves, they wait.
+  // Eight samples of 25 ms each: the steps wait for the part that exceeds their own time.
   const Profile slow = profiled(25ms);
   CHECK(slow.waited_seconds > 0.5 * (0.2 - ready.profiled_seconds));
   CHECK(slow.waited_seconds <= slow.feed_seconds);
@@ -144,7 +145,7 @@ TEST_CASE("a profile says how long steps waited for samples that are streamed", 
   CHECK(profile(network, resident.feed, {.batch_size = 8, .steps = 1}).waited_seconds == 0.0);
 }
 
-TEST_CASE("a profile of nothing is refused", "[profile]") {
+TEST_CASE("invalid profile options are rejected", "[profile]") {
   const auto backend = make_reference_backend();
   Samples samples(*backend);
   Network network(small_googlenet(false), *backend, options());

@@ -1,10 +1,10 @@
-/// A profile on the cuda backend: kernels within their operations, recorded steps beside those that are not.
+/// Profiles on the cuda backend: kernels of each operation, replayed and separate steps.
 
-#include <minception/tests/models/networks.h>
-#include <minception/tests/skip_without_gpu.h>
-#include <minception/training/profile.h>
+#include "tests/models/networks.h"
+#include "tests/skip_without_gpu.h"
+#include "training/profile.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 using namespace minception;
 
@@ -12,7 +12,7 @@ TEST_CASE("cuda: a profile names the kernels of every operation", "[network][pro
   const auto backend = make_cuda_backend();
   const ResidentDataset dataset =
       make_resident(*backend, {2, 8, 8}, std::vector<std::uint8_t>(22 * 128, 100), std::vector<std::int32_t>(22, 1));
-  ResidentFeed feed(dataset);
+  ResidentBatchSource feed(dataset);
   Network network(small_googlenet(true), *backend,
                   {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}});
   network.initialize(Initialization::xavier_uniform, 1);
@@ -30,7 +30,7 @@ TEST_CASE("cuda: a profile names the kernels of every operation", "[network][pro
       of_kernels += kernel.seconds;
       launches += kernel.launches;
     }
-    CHECK(of_kernels <= operation.seconds * 1.001 + 1e-6);  // events are read as float milliseconds
+    CHECK(of_kernels <= operation.seconds * 1.001 + 1e-6);  // event times are float milliseconds
     all_bytes += operation.bytes;
   }
   std::int64_t summed = 0;
@@ -43,7 +43,7 @@ TEST_CASE("cuda: a profile names the kernels of every operation", "[network][pro
   CHECK(found.operation_seconds() <= found.profiled_seconds);
   if (!found.emulated) return;
 
-  // What the emulation counted in one step is what the events stand around.
+  // The emulation's launch count of one step equals the number of timed kernels.
   double counted = 0.0;
   for (const KernelCounts& kernel : found.counts) {
     REQUIRE(kernel.counts.front().first == "launches");
@@ -51,7 +51,7 @@ TEST_CASE("cuda: a profile names the kernels of every operation", "[network][pro
   }
   CHECK(counted == static_cast<double>(launches));
   const std::string text = profile_text(found);
-  CHECK(text.find("Kernels are emulated: every time below is one of the emulation") != std::string::npos);
-  CHECK(text.find("replayed as one recording") != std::string::npos);
+  CHECK(text.find("Kernels are emulated: all times below are those of the emulation") != std::string::npos);
+  CHECK(text.find("replayed as one graph") != std::string::npos);
   CHECK(text.find("all kernels") != std::string::npos);
 }

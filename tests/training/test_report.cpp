@@ -1,12 +1,12 @@
-/// The report of a run: what it must say, that nothing in a file can break it, that it asks nothing of any server.
+/// Run reports: their contents, escaping of file contents, and no external requests.
 
-#include <minception/core/error.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/training/evaluation_record.h>
-#include <minception/training/metrics.h>
-#include <minception/training/report.h>
+#include "core/error.h"
+#include "tests/core/temporary_folder.h"
+#include "training/evaluation_record.h"
+#include "training/metrics.h"
+#include "training/report.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cctype>
@@ -34,8 +34,7 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
   return count;
 }
 
-/// What is wrong with the markup: an element that is not closed, or closed by another's end; a "<" or quote
-/// out of place. "" if nothing is.
+/// First markup error: an unclosed element, mismatched closing tags, or a misplaced "<" or quote. "" if there is none.
 std::string markup_error(const std::string& html) {
   const std::vector<std::string> empty_elements = {"meta", "img", "br", "!doctype"};
   std::vector<std::string> open;
@@ -69,7 +68,7 @@ std::string markup_error(const std::string& html) {
   return open.empty() ? "" : "<" + open.back() + "> is not closed";
 }
 
-/// Whether a page would fetch anything, or say what it was told as markup.
+/// Checks that a page makes no requests and that its markup is well-formed.
 void check_page(const std::string& page) {
   CHECK(markup_error(page) == "");
   CHECK_FALSE(contains(page, "http:"));
@@ -132,7 +131,7 @@ EvaluationRecord a_record() {
   return record;
 }
 
-/// A run after two epochs of four steps.
+/// A run after two epochs of four steps each.
 fs::path write_run(const TemporaryFolder& folder, const std::string& name = "first") {
   const fs::path run = folder / name;
   fs::create_directories(run);
@@ -150,7 +149,7 @@ fs::path write_run(const TemporaryFolder& folder, const std::string& name = "fir
 
 }  // namespace
 
-TEST_CASE("a report says how a run went and is one well-formed page without requests") {
+TEST_CASE("a report shows the results of a run on one well-formed page without requests") {
   const TemporaryFolder folder;
   const std::string page = page_of(write_run(folder));
   check_page(page);
@@ -166,7 +165,7 @@ TEST_CASE("a report says how a run went and is one well-formed page without requ
     CAPTURE(part);
     CHECK(contains(page, part));
   }
-  // Every figure of the page: five curves' plots, gradients, two mistakes.
+  // Five plots, including the gradient norms.
   CHECK(occurrences(page, "<figure class=\"plot") == 5);
   CHECK(occurrences(page, "preserveAspectRatio=\"none\" role=\"img\" aria-label=\"") == 5);
 }
@@ -183,11 +182,11 @@ TEST_CASE("a report escapes the names of classes and layers") {
   CHECK(occurrences(page, "</script>") == occurrences(page, "<script"));
 }
 
-TEST_CASE("a report shades errors and right answers on scales of their own") {
+TEST_CASE("a report shades errors and correct predictions on separate scales") {
   const TemporaryFolder folder;
   const std::string page = page_of(write_run(folder));
   CHECK(contains(page, "<td class=\"h8\" title=\"T-shirt &amp; top, right: 17 of 20 (85.0\u00a0%)\">17</td>"));
-  // The largest share of errors, 6 of 10, has the darkest shade; 3 of 20 is a quarter of it, so half as dark.
+  // The largest error share, 6 of 10, has the darkest shade; 3 of 20 is a quarter of it, so half as dark (square root).
   CHECK(contains(page, "<td class=\"e9\" title=\"&quot;Boot&quot; taken for"));
   CHECK(contains(
       page,
@@ -223,7 +222,7 @@ TEST_CASE("a report shows the mistakes with their images") {
   CHECK(occurrences(without, "<div class=\"blank\">sample") == 2);
 }
 
-TEST_CASE("a report of very large images of mistakes stays small") {
+TEST_CASE("a report limits the size of the images of mistakes") {
   const TemporaryFolder folder;
   const fs::path run = write_run(folder);
   EvaluationRecord record = a_record();
@@ -235,7 +234,7 @@ TEST_CASE("a report of very large images of mistakes stays small") {
   CHECK(contains(page, "The 8 mistakes that"));
 }
 
-TEST_CASE("a report of many classes is a picture with tables beside it") {
+TEST_CASE("a report of many classes shows a picture with tables") {
   const TemporaryFolder folder;
   const fs::path run = write_run(folder);
   EvaluationRecord record = a_record();
@@ -256,7 +255,7 @@ TEST_CASE("a report of many classes is a picture with tables beside it") {
   CHECK(contains(page, "Recall and precision of all classes"));
 }
 
-TEST_CASE("a report of a run that has not begun says what is missing") {
+TEST_CASE("a report of a run without metrics lists what is missing") {
   const TemporaryFolder folder;
   write_file(folder / "config.json", "{}");
   for (const bool empty_metrics : {false, true}) {
@@ -270,14 +269,14 @@ TEST_CASE("a report of a run that has not begun says what is missing") {
   }
 }
 
-TEST_CASE("a report of one line or one epoch is whole") {
+TEST_CASE("a report of one line or one epoch is complete") {
   const TemporaryFolder folder;
   write_file(folder / "config.json", kConfig);
   write_file(folder / "metrics.jsonl", to_json_line(step_line(2, 1.5)) + "\n");
   const std::string one_step = page_of(folder.path());
   check_page(one_step);
   CHECK(contains(one_step, "<dt>Training loss</dt><dd>1.5<small>step 2</small>"));
-  CHECK(contains(one_step, "h0\"/>"));  // a dot where there is no line yet
+  CHECK(contains(one_step, "h0\"/>"));  // a single point is drawn as a dot
 
   write_file(folder / "metrics.jsonl", to_json_line(epoch_line(1, 0.5)) + "\n");
   const std::string one_epoch = page_of(folder.path());
@@ -285,7 +284,7 @@ TEST_CASE("a report of one line or one epoch is whole") {
   CHECK(contains(one_epoch, "<dd>50.00\u00a0%<small>the best so far</small>"));
 }
 
-TEST_CASE("a report of a run in which nothing is finite is whole") {
+TEST_CASE("a report of a run without finite values is complete") {
   const TemporaryFolder folder;
   write_file(folder / "config.json", kConfig);
   EpochMetrics epoch = epoch_line(1, std::nan(""));
@@ -301,7 +300,7 @@ TEST_CASE("a report of a run in which nothing is finite is whole") {
   CHECK(occurrences(page, "<figure class=\"plot") == 2);  // learning rate and speed
 }
 
-TEST_CASE("a report compares runs by their numbers and by what differs") {
+TEST_CASE("a report compares the numbers and configurations of runs") {
   const TemporaryFolder folder;
   const fs::path first = write_run(folder, "first"), second = write_run(folder, "second <b>");
   std::string config = kConfig;
@@ -334,7 +333,7 @@ TEST_CASE("a report of 100000 lines is below 2 MB") {
   check_page(page);
 }
 
-TEST_CASE("a report that cannot be made names the file") {
+TEST_CASE("report errors name the file") {
   const TemporaryFolder folder;
   const std::string run = write_run(folder).string();
   const auto message = [&] { return message_of([&] { page_of(fs::path(run)); }); };
@@ -343,8 +342,7 @@ TEST_CASE("a report that cannot be made names the file") {
   CHECK(message_of([&] { page_of(run + "/config.json"); }) ==
         run + "/config.json: is a file; name the folder of a run");
   CHECK(message_of([&] { page_of(folder.path()); }) ==
-        folder.path().string() +
-            ": holds no run: there is no config.json in it; name a folder that was made by train --out");
+        folder.path().string() + ": is not a run: it has no config.json; name a folder that was made by train --out");
   CHECK(message_of([] { report_html({}); }) == "a report needs a run folder");
 
   write_file(run + "/evaluation.json", "{");
@@ -354,5 +352,5 @@ TEST_CASE("a report that cannot be made names the file") {
   write_file(run + "/config.json", "{\"model\": \"goo");
   CHECK(message() == run + "/config.json: is not JSON: the file is damaged");
   write_file(run + "/config.json", "[]");
-  CHECK(message() == run + "/config.json: is no JSON object: the file is damaged");
+  CHECK(message() == run + "/config.json: is not a JSON object: the file is damaged");
 }

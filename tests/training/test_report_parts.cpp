@@ -1,11 +1,11 @@
-/// What the report is drawn with: paths of curves, smoothing, axes, numbers as text.
+/// Parts of the report: curve paths, smoothing, axes, number formatting.
 
-#include <minception/training/report/curve.h>
-#include <minception/training/report/plot.h>
-#include <minception/training/report/scale.h>
-#include <minception/training/report/text.h>
+#include "training/report/curve.h"
+#include "training/report/plot.h"
+#include "training/report/scale.h"
+#include "training/report/text.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 
 using namespace minception;
 
-TEST_CASE("a curve has a gap where it is not finite and a dot where a point is alone") {
+TEST_CASE("a curve has gaps at values that are not finite and dots at isolated points") {
   const double nan = std::nan("");
   const std::vector<double> x = {0, 1, 2, 3, 4, 5}, y = {10, 20, nan, 30, nan, 40.25};
   CHECK(report::path(x, y, 1000.0, 500) == "M0 10L1 20M3 30h0M5 40.2h0");
@@ -51,7 +51,7 @@ TEST_CASE("smoothing keeps constants and gaps and does not lag") {
   CHECK(report::smoothed(std::vector<double>{1.0, 100.0}, 1e9, true)[0] == Approx(10.0));
 }
 
-TEST_CASE("axes are labelled at round numbers") {
+TEST_CASE("axes have labels at round numbers") {
   const auto labels = [](const report::Scale& scale) {
     std::string text;
     for (const report::Tick& tick : scale.ticks) text += (text.empty() ? "" : " ") + tick.label;
@@ -74,7 +74,7 @@ TEST_CASE("axes are labelled at round numbers") {
   CHECK(std::isnan(scale.position(0.0)));
 }
 
-TEST_CASE("numbers of a report are written as people read them") {
+TEST_CASE("report numbers are formatted for readers") {
   using namespace report;
   CHECK(grouped(0) == "0");
   CHECK(grouped(999) == "999");
@@ -92,11 +92,11 @@ TEST_CASE("numbers of a report are written as people read them") {
   CHECK(decimal(-0.00001, 2) == "-1e-05");
   CHECK(decimal(1e300, 2) == "1e+300");
   CHECK(percent(std::nan("")) == "–");
-  CHECK(escaped("\xe0\x80\xbc") == "\ufffd\ufffd\ufffd");  // "<" in three bytes, which no reader may take for one
+  CHECK(escaped("\xe0\x80\xbc") == "\ufffd\ufffd\ufffd");  // overlong encoding of "<", which must be rejected
   CHECK(escaped("a\x01\xff<\xe2\x82\xac'\xed\xa0\x80") == "a\ufffd\ufffd&lt;€&#39;\ufffd\ufffd\ufffd");
 }
 
-TEST_CASE("a plot leaves out what has no value and is nothing without values") {
+TEST_CASE("a plot omits curves without values and is empty without any") {
   const double nan = std::nan("");
   const auto curve = [](std::string name, std::vector<double> y) {
     report::Curve made;
@@ -145,7 +145,7 @@ TEST_CASE("names at the ends of curves do not overlap and stay inside") {
   CHECK(places.back() <= plot.height);
   for (std::size_t i = 1; i < places.size(); ++i) CHECK(places[i] - places[i - 1] >= 14.9);
 
-  plot.height = 100;  // too low for ten: a legend takes over
+  plot.height = 100;  // too low for ten labels: a legend is shown instead
   CHECK(report::to_html(plot).find(before) == std::string::npos);
   CHECK(report::to_html(plot).find("unlabelled") != std::string::npos);
 }

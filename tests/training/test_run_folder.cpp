@@ -1,12 +1,12 @@
-#include <minception/core/error.h>
-#include <minception/models/weights_file.h>
-#include <minception/tests/core/file_size_limit.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/networks.h>
-#include <minception/training/checkpoint.h>
-#include <minception/training/run_folder.h>
+#include "core/error.h"
+#include "models/weights_file.h"
+#include "tests/core/file_size_limit.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/networks.h"
+#include "training/checkpoint.h"
+#include "training/run_folder.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,7 +43,7 @@ std::vector<std::int64_t> steps_of(const Metrics& metrics) {
 
 }  // namespace
 
-TEST_CASE("a checkpoint brings back the state to the last bit") {
+TEST_CASE("a checkpoint restores the state bit for bit") {
   const TemporaryFolder folder;
   const auto backend = make_reference_backend();
   const Network network = make_network(*backend, 1);
@@ -67,14 +67,14 @@ TEST_CASE("a checkpoint brings back the state to the last bit") {
   CHECK(state.plateau_steps == kState.plateau_steps);
 
   write_safetensors(folder / "weights", {network.state(), weights_metadata(network, {"a", "b", "c", "d"})});
-  CHECK_THROWS_WITH(read_checkpoint(folder / "weights"), Catch::Contains("is no checkpoint"));
+  CHECK_THROWS_WITH(read_checkpoint(folder / "weights"), Catch::Contains("not a checkpoint"));
   write_file(folder / "torn", read_file(path).substr(0, 5000));
   CHECK_THROWS_WITH(read_checkpoint(folder / "torn"), Catch::Contains("torn"));
 }
 
-TEST_CASE("a run is not overwritten by accident") {
+TEST_CASE("an existing run is overwritten only with Open::overwrite") {
   const TemporaryFolder folder;
-  { RunFolder run(folder.path(), Open::fresh); }  // ended before its first line: nothing to lose
+  { RunFolder run(folder.path(), Open::fresh); }  // ended before its first line: may be replaced
   {
     RunFolder run(folder.path(), Open::fresh);
     run.write("config.json", "first");
@@ -100,7 +100,7 @@ TEST_CASE("a run is not overwritten by accident") {
   CHECK(!fs::exists(folder / "nothing"));
 }
 
-TEST_CASE("one process at a time works in a run folder") {
+TEST_CASE("a run folder is locked by one process at a time") {
   const TemporaryFolder folder;
   { RunFolder run(folder.path(), Open::fresh); }
   write_file(folder / "config.json", "{}");
@@ -128,7 +128,7 @@ TEST_CASE("one process at a time works in a run folder") {
   CHECK_NOTHROW(RunFolder(folder.path(), Open::resume));
 }
 
-TEST_CASE("metrics are cut back to what a checkpoint knows") {
+TEST_CASE("cut_metrics removes lines after the checkpoint") {
   const TemporaryFolder folder;
   {
     RunFolder run(folder.path(), Open::fresh);
@@ -148,7 +148,7 @@ TEST_CASE("metrics are cut back to what a checkpoint knows") {
   CHECK(everything.epochs.size() == 2);
   CHECK(read_file(folder / "metrics.jsonl") == all);
 
-  // Stopped when epoch 2 was trained and not yet tested: its line does not count.
+  // Stopped after training epoch 2 but before its evaluation: its line is removed.
   CHECK(run.cut_metrics({.epoch = 2, .position = 8, .step = 24}).epochs.size() == 1);
   CHECK(read_metrics(folder / "metrics.jsonl").notices.size() == 2);
   run.append(to_json_line(EpochMetrics{.epoch = 2, .step = 24}));
@@ -162,7 +162,7 @@ TEST_CASE("metrics are cut back to what a checkpoint knows") {
   CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{10, 20});
 }
 
-TEST_CASE("the test after the last epoch stays while no epoch is cut") {
+TEST_CASE("cut_metrics keeps the last test unless an epoch is cut") {
   const TemporaryFolder folder;
   {
     RunFolder run(folder.path(), Open::fresh);
@@ -179,7 +179,7 @@ TEST_CASE("the test after the last epoch stays while no epoch is cut") {
   CHECK(read_metrics(folder / "metrics.jsonl").tests.empty());
 }
 
-TEST_CASE("a line that does not fit is kept for later, and no part of it stays in the file") {
+TEST_CASE("a line that cannot be written is kept for later and leaves no partial line") {
   const TemporaryFolder folder;
   RunFolder run(folder.path(), Open::fresh);
   run.write("config.json", "{}");
@@ -200,7 +200,7 @@ TEST_CASE("a line that does not fit is kept for later, and no part of it stays i
   CHECK(steps_of(read_metrics(folder / "metrics.jsonl")) == std::vector<std::int64_t>{1, 2, 3, 4});
 }
 
-TEST_CASE("a run folder that is gone is made again, one that is another's is left alone") {
+TEST_CASE("restore recreates a missing run folder and rejects one of another run") {
   const TemporaryFolder folder;
   const fs::path path = folder / "run";
   const auto line = [](std::int64_t step) { return to_json_line(StepMetrics{.epoch = 1, .step = step}); };
@@ -218,7 +218,7 @@ TEST_CASE("a run folder that is gone is made again, one that is another's is lef
   run.flush();
   CHECK(read_file(path / "config.json") == "{\"a\":1}");
   CHECK(steps_of(read_metrics(path / "metrics.jsonl")) == std::vector<std::int64_t>{1, 2});
-  CHECK_THROWS_WITH(RunFolder::check(path, Open::resume), Catch::Contains("another process"));  // it is locked again
+  CHECK_THROWS_WITH(RunFolder::check(path, Open::resume), Catch::Contains("another process"));  // locked again
   CHECK(fs::is_directory(run.new_checkpoint(3).parent_path()));
 
   fs::remove(path / "metrics.jsonl");
@@ -230,12 +230,12 @@ TEST_CASE("a run folder that is gone is made again, one that is another's is lef
 
   fs::rename(path, folder / "moved");
   RunFolder other(path, Open::fresh);
-  CHECK_THROWS_WITH(run.restore("{}"), Catch::Contains("another run has taken the place"));
+  CHECK_THROWS_WITH(run.restore("{}"), Catch::Contains("another run replaced this one"));
   CHECK_THROWS_WITH(run.append(line(4)), Catch::Contains(says));
   CHECK(read_file(path / "metrics.jsonl").empty());
 }
 
-TEST_CASE("the last checkpoints stay, and what a kill left behind goes") {
+TEST_CASE("keep_checkpoints keeps the newest and temporary files are removed") {
   const TemporaryFolder folder;
   {
     RunFolder run(folder.path(), Open::fresh);

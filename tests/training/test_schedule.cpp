@@ -1,14 +1,14 @@
-#include <minception/core/error.h>
-#include <minception/training/progress.h>
-#include <minception/training/schedule.h>
+#include "core/error.h"
+#include "training/progress.h"
+#include "training/schedule.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 
 using namespace minception;
 
-TEST_CASE("the constant schedule stays where it is") {
+TEST_CASE("the constant schedule does not change") {
   const Schedule schedule = {.learning_rate = 0.1, .momentum = 0.9};
   for (std::int64_t step : {0, 5, 99}) {
     CHECK(schedule.at(step, 100).learning_rate == 0.1);
@@ -18,12 +18,9 @@ TEST_CASE("the constant schedule stays where it is") {
   CHECK_THROWS_AS(schedule.at(-1, 100), Error);
 }
 
-TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
-  const Schedule schedule = {.kind = ScheduleKind::one_cycle,
-                             .learning_rate = 0.1,
-                             .momentum = 0.95,
-                             .lowest_momentum = 0.85,
-                             .rise_fraction = 0.2};
+TEST_CASE("one cycle starts at a 25th of its peak and ends at a 250000th") {
+  const Schedule schedule = {
+      .kind = ScheduleKind::one_cycle, .learning_rate = 0.1, .momentum = 0.95, .base_momentum = 0.85, .pct_start = 0.2};
   constexpr std::int64_t kTotal = 105;  // the peak is at step 0.2 * 105 - 1 = 20
   CHECK(schedule.at(0, kTotal).learning_rate == Approx(0.1 / 25));
   CHECK(schedule.at(0, kTotal).momentum == Approx(0.95));
@@ -36,7 +33,7 @@ TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
   for (std::int64_t step = 1; step < kTotal; ++step) {
     CHECK((schedule.at(step, kTotal).learning_rate > schedule.at(step - 1, kTotal).learning_rate) == (step <= 20));
   }
-  for (std::int64_t total : {1, 2, 3, 5}) {  // too short to rise: every step still has finite values
+  for (std::int64_t total : {1, 2, 3, 5}) {  // too few steps to rise: values are still finite
     for (std::int64_t step = 0; step < total; ++step) {
       const ScheduleValues values = schedule.at(step, total);
       CHECK((values.learning_rate > 0.0 && values.learning_rate <= 0.1));
@@ -45,10 +42,10 @@ TEST_CASE("one cycle starts at a 25th, peaks, and ends at a 250,000th") {
   }
 }
 
-TEST_CASE("the step schedule falls by its factor every interval") {
-  // Szegedy et al. 2015: 4 % every 8 epochs; here an epoch has 5 steps.
+TEST_CASE("the step schedule is multiplied by gamma every step_size steps") {
+  // Szegedy et al. 2015: 4 % every 8 epochs; an epoch has 5 steps here.
   const Schedule schedule = {
-      .kind = ScheduleKind::step, .learning_rate = 0.01, .momentum = 0.9, .step_interval = 40, .step_factor = 0.96};
+      .kind = ScheduleKind::step, .learning_rate = 0.01, .momentum = 0.9, .step_size = 40, .gamma = 0.96};
   CHECK(schedule.at(0, 200).learning_rate == 0.01);
   CHECK(schedule.at(39, 200).learning_rate == 0.01);
   CHECK(schedule.at(40, 200).learning_rate == Approx(0.0096));
@@ -56,18 +53,18 @@ TEST_CASE("the step schedule falls by its factor every interval") {
   CHECK(schedule.at(80, 200).momentum == 0.9);
 }
 
-TEST_CASE("the cosine schedule falls from the learning rate to the lowest one") {
-  const Schedule schedule = {.kind = ScheduleKind::cosine, .learning_rate = 0.5, .lowest_learning_rate = 0.1};
+TEST_CASE("the cosine schedule falls from the learning rate to eta_min") {
+  const Schedule schedule = {.kind = ScheduleKind::cosine, .learning_rate = 0.5, .eta_min = 0.1};
   CHECK(schedule.at(0, 100).learning_rate == 0.5);
   CHECK(schedule.at(25, 100).learning_rate == Approx(0.3 + 0.2 * std::sqrt(0.5)));
   CHECK(schedule.at(50, 100).learning_rate == Approx(0.3));
   CHECK(schedule.at(99, 100).learning_rate == Approx(0.1).epsilon(0.01));
 }
 
-TEST_CASE("a warm-up rises linearly to the first value of what follows and shifts it") {
+TEST_CASE("a warm-up rises linearly to the first value of the schedule and shifts it") {
   for (const ScheduleKind kind :
        {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine, ScheduleKind::one_cycle}) {
-    Schedule plain = {.kind = kind, .learning_rate = 0.8, .momentum = 0.9, .step_interval = 7, .lowest_momentum = 0.8};
+    Schedule plain = {.kind = kind, .learning_rate = 0.8, .momentum = 0.9, .step_size = 7, .base_momentum = 0.8};
     Schedule warm = plain;
     warm.warmup_steps = 3;
     INFO(name_of(kind));
@@ -76,7 +73,7 @@ TEST_CASE("a warm-up rises linearly to the first value of what follows and shift
       CHECK(warm.at(step, 23).learning_rate == Approx(first * static_cast<double>(step + 1) / 4.0));
       CHECK(warm.at(step, 23).momentum == plain.at(0, 20).momentum);
     }
-    if (kind == ScheduleKind::step) {  // falls by epochs, which count from the beginning
+    if (kind == ScheduleKind::step) {  // the step schedule counts from the start of training
       CHECK(warm.at(6, 23).learning_rate == 0.8);
       CHECK(warm.at(7, 23).learning_rate == Approx(0.08));
       continue;
@@ -86,7 +83,7 @@ TEST_CASE("a warm-up rises linearly to the first value of what follows and shift
       CHECK(warm.at(step + 3, 23).momentum == Approx(plain.at(step, 20).momentum));
     }
   }
-  CHECK_THROWS_WITH((Schedule{.warmup_steps = 10}.at(0, 10)), Catch::Contains("leaves nothing"));
+  CHECK_THROWS_WITH((Schedule{.warmup_steps = 10}.at(0, 10)), Catch::Contains("leaves none"));
 }
 
 TEST_CASE("schedules have names") {
@@ -94,7 +91,7 @@ TEST_CASE("schedules have names") {
   CHECK_THROWS_WITH(parse_schedule("linear"), Catch::Contains("known are constant, step, cosine, one-cycle"));
 }
 
-TEST_CASE("times read as on a clock") {
+TEST_CASE("clock_time formats hours and minutes and seconds") {
   CHECK(clock_time(7.4) == "0:07");
   CHECK(clock_time(754) == "12:34");
   CHECK(clock_time(3723) == "1:02:03");

@@ -1,15 +1,15 @@
-/// Steps of several passes, other optimizers and averages, and what a checkpoint keeps of them.
+/// Steps of several passes, other optimizers and averages, and their checkpoints.
 
-#include <minception/core/error.h>
-#include <minception/models/weights.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/models/networks.h>
-#include <minception/tests/training/samples.h>
-#include <minception/training/checkpoint.h>
-#include <minception/training/trainer.h>
+#include "core/error.h"
+#include "models/weights.h"
+#include "tests/core/temporary_folder.h"
+#include "tests/models/drift.h"
+#include "tests/models/networks.h"
+#include "tests/training/samples.h"
+#include "training/checkpoint.h"
+#include "training/trainer.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 
@@ -29,7 +29,7 @@ struct Run {
   std::unique_ptr<Backend> backend = make_reference_backend();
   ImageDataset samples = make_samples();
   ResidentDataset dataset = make_resident(*backend, samples.image, samples.pixels, samples.labels);
-  ResidentFeed feed{dataset};
+  ResidentBatchSource feed{dataset};
   Network network;
 };
 
@@ -47,15 +47,15 @@ TrainerOptions epochs(std::int64_t count, std::int64_t batch_size, std::int64_t 
 
 }  // namespace
 
-TEST_CASE("accumulated passes make the steps of a larger batch, the last one of an epoch included") {
-  // 22 samples: 8 + 8 + 6 at once, or as 3 + 3 + 2, 3 + 3 + 2, 3 + 3 and as 4 + 4, 4 + 4, 4 + 2.
+TEST_CASE("accumulated passes equal steps of a larger batch including the last of an epoch") {
+  // 22 samples: 8 + 8 + 6 at once, or split as 4 + 4, 4 + 4, 4 + 2.
   struct Trace {
     State weights;
     std::vector<StepMetrics> lines;
   };
   const auto trained = [](std::int64_t batch_size, std::int64_t accumulate, bool record) {
     NetworkOptions options = for_samples(batch_size, DType::f64);
-    options.record = record;
+    options.graph_capture = record;
     Run run(options, /*batch_norm=*/false, /*auxiliary=*/true);
     Trainer trainer(run.network, run.feed, epochs(3, batch_size, accumulate));
     CHECK(trainer.steps_per_epoch() == 3);
@@ -96,14 +96,14 @@ TEST_CASE("a step of several passes may end with a short one") {
                     Catch::Contains("with 22 samples and 9 of them per step that is step 1"));
 }
 
-TEST_CASE("an epoch with everything stops after any step, and its checkpoint goes on with the same bits") {
+TEST_CASE("training with all options resumes from a checkpoint after any step with the same bits") {
   const TemporaryFolder folder;
   NetworkOptions options = for_samples(3);
   options.adam = AdamOptions{.weight_decay = 0.05, .decoupled = true};
-  options.clip_norm = 0.5;
+  options.max_norm = 0.5;
   options.ema_decay = 0.8;
   options.freeze = {"conv1"};
-  options.flip = true;
+  options.augmentation.flip = true;
   const TrainerOptions all = epochs(2, 3, 2);  // 6 + 6 + 6 + 4
   Run whole(options);
   Trainer to_the_end(whole.network, whole.feed, all);
@@ -141,7 +141,7 @@ TEST_CASE("an epoch with everything stops after any step, and its checkpoint goe
   }
 }
 
-TEST_CASE("every way to train gives the same bits when each step is looked at") {
+TEST_CASE("check_every_step does not change the results") {
   NetworkOptions options = for_samples(4);
   options.adam = AdamOptions{};
   options.ema_decay = 0.9;
@@ -157,12 +157,12 @@ TEST_CASE("every way to train gives the same bits when each step is looked at") 
   CHECK(states[0] == states[1]);
 }
 
-TEST_CASE("numbers that are not finite in a later pass of a step are traced, and averages go back, too") {
+TEST_CASE("values that are not finite in a later pass are located and averages are restored") {
   for (const bool check : {false, true}) {
     NetworkOptions options = for_samples(4);
     options.ema_decay = 0.5;
     Run run(options, /*batch_norm=*/false);
-    // The bright corner of one sample alone makes the loss infinite: the last one of the second pass of step 2.
+    // Only the bright pixel of sample 15 makes the loss infinite: the last sample of the second pass of step 2.
     TrainerOptions once = epochs(1, 4, 2);
     once.shuffle = false;
     once.steps_per_line = 10;
@@ -191,17 +191,17 @@ TEST_CASE("numbers that are not finite in a later pass of a step are traced, and
   }
 }
 
-TEST_CASE("lines name auxiliary heads with their own loss and accuracy") {
+TEST_CASE("metric lines report loss and accuracy of auxiliary heads") {
   Run run(for_samples(8, DType::f64), true, true);
   std::vector<StepMetrics> lines;
-  std::vector<Totals> totals;
+  std::vector<LossMetrics> metrics;
   TrainerHooks hooks;
   hooks.line = [&](const StepMetrics& line) { lines.push_back(line); };
   TrainerOptions rare = epochs(1, 8, 1);
   rare.steps_per_line = 2;
   Trainer trainer(run.network, run.feed, rare);
   hooks.after_step = [&] {
-    if (trainer.step() == 1) totals = trainer.state().on_device;
+    if (trainer.step() == 1) metrics = trainer.state().on_device;
     return trainer.step() < 2;
   };
   trainer.train_epoch(hooks);
@@ -212,9 +212,9 @@ TEST_CASE("lines name auxiliary heads with their own loss and accuracy") {
   CHECK(head.loss > 0.5);
   CHECK(head.loss < 5.0);
   CHECK(head.loss != lines[0].loss);
-  // Of two steps, of which the first was seen before.
-  REQUIRE(totals.size() == 2);
-  CHECK(head.loss * 16 > totals[1].loss);
-  CHECK(head.accuracy * 16 >= totals[1].correct);
+  // The line covers two steps; `metrics` has the first one only.
+  REQUIRE(metrics.size() == 2);
+  CHECK(head.loss * 16 > metrics[1].loss);
+  CHECK(head.accuracy * 16 >= metrics[1].correct);
   CHECK(std::fmod(head.accuracy * 16, 1.0) == 0.0);
 }

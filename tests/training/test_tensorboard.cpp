@@ -1,10 +1,10 @@
-/// Event files, read back by a few lines of their own. tests/peers/test_tensorboard.py has TensorBoard read them.
+/// Event files, decoded by a small reader in this file. tests/peers/test_tensorboard.py reads them with TensorBoard.
 
-#include <minception/tests/core/file_size_limit.h>
-#include <minception/tests/core/temporary_folder.h>
-#include <minception/training/tensorboard.h>
+#include "tests/core/file_size_limit.h"
+#include "tests/core/temporary_folder.h"
+#include "training/tensorboard.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <bit>
 #include <chrono>
@@ -25,7 +25,7 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Takes a message apart: each `take` removes what it returns from the front.
+/// Parses a message: each `take` removes the bytes that it returns from the front.
 class Bytes {
  public:
   explicit Bytes(std::string bytes) : bytes_(std::move(bytes)) {}
@@ -118,7 +118,7 @@ std::vector<Event> read_events(const std::filesystem::path& path) {
   return events;
 }
 
-/// (tag, step) -> value of all events but the first, none of which may come twice.
+/// (tag, step) -> value of all events after the first; checks that no pair occurs twice.
 std::map<std::pair<std::string, std::int64_t>, float> scalars_in(const std::filesystem::path& path) {
   const std::vector<Event> events = read_events(path);
   REQUIRE_FALSE(events.empty());
@@ -185,7 +185,7 @@ TEST_CASE("CRC-32C gives the values of RFC 3720") {
   CHECK(crc32c("") == 0u);
 }
 
-TEST_CASE("an event file holds its version and what was added to it") {
+TEST_CASE("an event file contains its version and the added scalars") {
   const TemporaryFolder folder;
   const auto now = [] {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -204,7 +204,7 @@ TEST_CASE("an event file holds its version and what was added to it") {
   }
 }
 
-TEST_CASE("event files hold every step and every value that is no number") {
+TEST_CASE("event files store any step and NaN and infinity") {
   const TemporaryFolder folder;
   EventFile file(folder.path());
   constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
@@ -212,7 +212,7 @@ TEST_CASE("event files hold every step and every value that is no number") {
        {std::int64_t{0}, std::int64_t{127}, std::int64_t{128}, std::int64_t{16384}, kLargest}) {
     file.scalar("step", step, 1.0);
   }
-  // A tag of 200 bytes needs two bytes for its length.
+  // The length of a tag of 200 bytes takes two bytes.
   file.scalar(std::string(200, 'x'), 1, 0.1);
   file.scalar("nan", 1, kNaN);
   file.scalar("inf", 1, kInfinity);
@@ -233,14 +233,14 @@ TEST_CASE("event files hold every step and every value that is no number") {
   CHECK(scalars.at({"below any float", 1}) == -std::numeric_limits<float>::infinity());
 }
 
-TEST_CASE("every event file is a new one") {
+TEST_CASE("every EventFile creates a new file") {
   const TemporaryFolder folder;
   EventFile first(folder.path()), second(folder.path());
   CHECK(folder.entries() == 2);
   CHECK(first.path() != second.path());
 }
 
-TEST_CASE("a full disk costs the event that did not fit and no other") {
+TEST_CASE("a full disk loses only the event that does not fit") {
   const TemporaryFolder folder;
   EventFile file(folder.path());
   file.scalar("kept", 1, 1.0);
@@ -265,7 +265,7 @@ TEST_CASE("a full disk costs the event that did not fit and no other") {
   }
 }
 
-TEST_CASE("a place that can hold no event files is named") {
+TEST_CASE("the error for an unusable event folder names it") {
   const TemporaryFolder folder;
   write_file(folder / "file", "text");
   const std::string expected = (folder / "file").string() + ": cannot make a folder for TensorBoard events: ";
@@ -274,7 +274,7 @@ TEST_CASE("a place that can hold no event files is named") {
   CHECK(read_file(folder / "file") == "text");
 }
 
-TEST_CASE("rewriting leaves one event file and whatever else is in the folder") {
+TEST_CASE("rewrite_events leaves one event file and all other files") {
   const TemporaryFolder folder;
   { EventFile(folder.path()).add(kEpoch); }
   { EventFile(folder.path()).scalar("old", 1, 1.0); }
@@ -303,7 +303,7 @@ TEST_CASE("rewriting leaves one event file and whatever else is in the folder") 
   CHECK(scalars_in(files[0]) == kScalars);
 }
 
-TEST_CASE("rewriting on a full disk leaves the old event files") {
+TEST_CASE("rewrite_events on a full disk keeps the old event files") {
   const TemporaryFolder folder;
   EventFile old(folder.path());
   old.add(kStep);

@@ -1,12 +1,12 @@
-/// A small network learns a small data set, stops and goes on, and says what went wrong.
+/// A small network trains on a small data set, stops, resumes and reports errors.
 
-#include <minception/core/error.h>
-#include <minception/tests/models/networks.h>
-#include <minception/tests/training/samples.h>
-#include <minception/training/evaluation.h>
-#include <minception/training/trainer.h>
+#include "core/error.h"
+#include "tests/models/networks.h"
+#include "tests/training/samples.h"
+#include "training/evaluation.h"
+#include "training/trainer.h"
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <limits>
@@ -22,22 +22,21 @@ struct Run {
                 {.max_batch = 8,
                  .sgd = {.momentum = true, .weight_decay = weight_decay},
                  .dataset_image = Shape{2, 8, 8},
-                 .crop_padding = {augmented ? 2 : 0, augmented ? 1 : 0},
-                 .flip = augmented}) {
+                 .augmentation = {.padding = {augmented ? 2 : 0, augmented ? 1 : 0}, .flip = augmented}}) {
     network.initialize(Initialization::xavier_uniform, 1);
   }
 
   std::unique_ptr<Backend> backend = make_reference_backend();
   ImageDataset samples = make_samples();
   ResidentDataset dataset = make_resident(*backend, samples.image, samples.pixels, samples.labels);
-  ResidentFeed feed{dataset};
+  ResidentBatchSource feed{dataset};
   Network network;
 };
 
 const TrainerOptions kThreeEpochs = {
     .epochs = 3, .batch_size = 8, .schedule = {.learning_rate = 0.05, .momentum = 0.9}, .steps_per_line = 2};
 
-/// Everything that a training leaves behind, with the time it took left out.
+/// Results of a training without times.
 struct Trace {
   std::vector<std::string> lines;
   std::map<std::string, FileTensor> weights, momentum;
@@ -59,7 +58,7 @@ void end_epoch(Trace& trace, Trainer& trainer) {
 
 }  // namespace
 
-TEST_CASE("training lowers the loss on every sample, whatever the order") {
+TEST_CASE("training lowers the loss with and without shuffling") {
   for (const bool shuffle : {true, false}) {
     Run run;
     Trainer trainer(run.network, run.feed,
@@ -91,7 +90,7 @@ TEST_CASE("training lowers the loss on every sample, whatever the order") {
   }
 }
 
-TEST_CASE("a line describes the steps since the line before") {
+TEST_CASE("a metrics line covers the steps since the previous line") {
   Run run;
   std::vector<StepMetrics> lines;
   TrainerHooks hooks;
@@ -99,7 +98,7 @@ TEST_CASE("a line describes the steps since the line before") {
   Trainer trainer(run.network, run.feed, kThreeEpochs);
   trainer.train_epoch(hooks);
   const EpochMetrics epoch = trainer.finish_epoch();
-  REQUIRE(lines.size() == 2);  // after step 2, and at the end of the epoch
+  REQUIRE(lines.size() == 2);  // after step 2 and at the end of the epoch
   CHECK(lines[0].step == 2);
   CHECK(lines[1].step == 3);
   CHECK(epoch.train_loss == Approx((lines[0].loss * 16 + lines[1].loss * 6) / 22));
@@ -107,7 +106,7 @@ TEST_CASE("a line describes the steps since the line before") {
   CHECK(lines[0].learning_rate == 0.05);
   CHECK(lines[0].momentum == 0.9);
 
-  // The gradient norms are those of the gradients that are there.
+  // The gradient norms are those of the current gradients.
   double squares = 0.0;
   std::map<std::string, double> layers;
   for (const auto& [name, tensor] : run.network.gradients()) {
@@ -123,7 +122,7 @@ TEST_CASE("a line describes the steps since the line before") {
   for (const auto& [layer, norm] : lines[1].gradient_norms) CHECK(norm == Approx(std::sqrt(layers.at(layer))));
 }
 
-TEST_CASE("one seed gives one run, another seed another, and augmentation a third") {
+TEST_CASE("results depend on the seed and on augmentation and are reproducible") {
   const auto weights = [](std::uint64_t seed, bool augmented) {
     Run run(augmented);
     TrainerOptions options = kThreeEpochs;
@@ -140,7 +139,7 @@ TEST_CASE("one seed gives one run, another seed another, and augmentation a thir
   CHECK(augmented != first);
 }
 
-TEST_CASE("stopped after any step and resumed elsewhere, a training goes on with the same bits") {
+TEST_CASE("a training resumes after any step in another network with the same bits") {
   Trace whole;
   {
     Run run(true);
@@ -188,7 +187,7 @@ TEST_CASE("stopped after any step and resumed elsewhere, a training goes on with
   }
 }
 
-TEST_CASE("a state that does not fit is refused") {
+TEST_CASE("an inconsistent trainer state is rejected") {
   Run run;
   Trainer trainer(run.network, run.feed, kThreeEpochs);
   CHECK_THROWS_WITH(trainer.set_state({.epoch = 1, .position = 8, .step = 2}), Catch::Contains("that is step 1"));
@@ -197,7 +196,7 @@ TEST_CASE("a state that does not fit is refused") {
   CHECK_THROWS_WITH(trainer.finish_epoch(), Catch::Contains("is not over"));
 }
 
-TEST_CASE("numbers that are not finite are traced to their step and layer, and the weights before are kept") {
+TEST_CASE("values that are not finite are located by step and layer and earlier weights are kept") {
   Run run;
   TrainerOptions options = kThreeEpochs;
   options.schedule = {.learning_rate = 0.05, .momentum = 0.9};
@@ -237,8 +236,8 @@ TEST_CASE("numbers that are not finite are traced to their step and layer, and t
     options.schedule = {.kind = ScheduleKind::step,
                         .learning_rate = 1e-4,
                         .momentum = 0.9,
-                        .step_interval = 4,  // the fifth step makes weights so large that the sixth overflows
-                        .step_factor = 1e38};
+                        .step_size = 4,  // the fifth step makes the weights so large that the sixth overflows
+                        .gamma = 1e38};
     Trainer trainer(run.network, run.feed, options);
     CHECK(trainer.train_epoch(hooks));
     trainer.finish_epoch();
@@ -254,18 +253,18 @@ TEST_CASE("numbers that are not finite are traced to their step and layer, and t
   }
 }
 
-TEST_CASE("a loss at chance is said once per plateau") {
+TEST_CASE("a loss at chance level gives one notice per plateau") {
   PlateauWatch watch(10, 1000);
   const double chance = std::log(10.0);
   for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance * (i % 2 == 0 ? 1.005 : 0.995), 10));
   const auto said = watch.add(chance, 10);
   REQUIRE(said);
-  CHECK_THAT(*said, Catch::Contains("for 200 steps the loss has been ln(10) = 2.303"));
+  CHECK_THAT(*said, Catch::Contains("for 200 steps the loss has been ln(10) = 2.303 or more"));
   for (int i = 0; i < 50; ++i) CHECK(!watch.add(chance, 10));
   CHECK(!watch.add(0.9 * chance, 10));
   CHECK(watch.steps() == 0);
   CHECK(!watch.add(std::nan(""), 10));
-  for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance, 10));
+  for (int i = 0; i < 19; ++i) CHECK(!watch.add((1.0 + i) * chance, 10));
   CHECK(watch.add(chance, 10));
   PlateauWatch of_a_short_training(10, 60);
   CHECK(!of_a_short_training.add(chance, 20));
@@ -274,7 +273,7 @@ TEST_CASE("a loss at chance is said once per plateau") {
   CHECK(!of_the_shortest.add(chance, 9));
   CHECK(of_the_shortest.add(chance, 1));
 
-  // A network that learns nothing, because its labels are noise and its learning rate 0, is noticed by the trainer.
+  // The trainer notices a network that does not learn: its learning rate is 0 and its last layer is zero.
   Run run;
   auto state = run.network.state();
   for (auto& [name, tensor] : state) {
@@ -294,8 +293,8 @@ TEST_CASE("a loss at chance is said once per plateau") {
   CHECK(notices[0].step <= 152);
 }
 
-TEST_CASE("a training of so many steps ends within an epoch, and its learning rate with it") {
-  // Three steps per epoch; five are made, and the schedule knows.
+TEST_CASE("a training with a step limit ends within an epoch and so does its schedule") {
+  // Three steps per epoch; training ends after five, and so does the schedule.
   TrainerOptions options = kThreeEpochs;
   options.epochs = 2;
   options.steps = 5;
@@ -315,11 +314,11 @@ TEST_CASE("a training of so many steps ends within an epoch, and its learning ra
   CHECK(trainer.state().position == 16);
   CHECK_THROWS_WITH(trainer.finish_epoch(), Catch::Contains("not over"));
   CHECK_THROWS_WITH(trainer.train_epoch(), Catch::Contains("5 steps"));
-  REQUIRE(lines.size() == 4);  // after steps 2, 3 (the epoch's last), 4 and 5 (the training's)
+  REQUIRE(lines.size() == 4);  // after steps 2, 3 (end of the epoch), 4 and 5 (end of training)
   CHECK(lines.back().step == 5);
   CHECK(lines.back().learning_rate == Approx(options.schedule.at(4, 5).learning_rate));
 
-  // A training that would stop there, had it been asked to in between, has the same weights.
+  // A training stopped and resumed after every step ends with the same weights.
   Run stopped;
   Trainer other(stopped.network, stopped.feed, options);
   hooks = {};
@@ -332,10 +331,10 @@ TEST_CASE("a training of so many steps ends within an epoch, and its learning ra
   CHECK(stopped.network.state() == run.network.state());
 
   options.steps = 100;
-  CHECK(Trainer(run.network, run.feed, options).total_steps() == 6);  // the epochs end before
+  CHECK(Trainer(run.network, run.feed, options).total_steps() == 6);  // the epochs end first
 }
 
-TEST_CASE("what cannot be trained is refused") {
+TEST_CASE("invalid trainer options are rejected") {
   Run run;
   CHECK_THROWS_WITH(Trainer(run.network, run.feed, {.epochs = 1, .steps = -1, .batch_size = 8}),
                     Catch::Contains("-1 steps"));

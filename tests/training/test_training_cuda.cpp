@@ -1,17 +1,17 @@
-/// A training on the cuda backend, as `train --device cuda` does it: whole steps replayed, stopped and resumed.
+/// Training on the cuda backend as in `train --device cuda`: whole steps replayed, stopped and resumed.
 
-#include <minception/data/registry.h>
-#include <minception/models/registry.h>
-#include <minception/tests/models/drift.h>
-#include <minception/tests/skip_without_gpu.h>
-#include <minception/training/evaluation.h>
-#include <minception/training/trainer.h>
+#include "data/registry.h"
+#include "models/registry.h"
+#include "tests/models/drift.h"
+#include "tests/skip_without_gpu.h"
+#include "training/evaluation.h"
+#include "training/trainer.h"
 
 #ifdef MINCEPTION_EMULATED
-#include <minception/kernels/simt/runtime.h>
+#include "simt/runtime.h"
 #endif
 
-#include <minception/tests/catch.h>
+#include "tests/catch.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::int64_t kSteps = 40, kBatch = 16, kStop = 30;
 
-/// The first images of Fashion-MNIST, enough for kSteps; noise could not be learned.
+/// The first images of Fashion-MNIST, enough for kSteps; noise cannot be learned.
 ImageDataset real_images() {
   ImageDataset images = load_dataset("fashion-mnist").train;
   images.labels.resize(static_cast<std::size_t>(kSteps * kBatch));
@@ -33,8 +33,9 @@ ImageDataset real_images() {
 struct Run {
   Run(Backend& backend, const ImageDataset& images, bool record)
       : dataset(make_resident(backend, images.image, images.pixels, images.labels)),
-        network(make_model({.name = "googlenet_small", .input = {1, 32, 32}}), backend,
-                {.max_batch = kBatch, .sgd = {.momentum = true}, .dataset_image = images.image, .record = record}),
+        network(
+            make_model({.name = "googlenet_small", .input = {1, 32, 32}}), backend,
+            {.max_batch = kBatch, .sgd = {.momentum = true}, .dataset_image = images.image, .graph_capture = record}),
         trainer(network, feed,
                 {.epochs = 1,
                  .batch_size = kBatch,
@@ -45,7 +46,7 @@ struct Run {
   }
 
   ResidentDataset dataset;
-  ResidentFeed feed{dataset};
+  ResidentBatchSource feed{dataset};
   Network network;
   Trainer trainer;
   TrainerHooks hooks;
@@ -59,9 +60,8 @@ double mean(const std::vector<double>& values, std::size_t begin, std::size_t co
 }
 
 #ifdef MINCEPTION_HAVE_CPU
-/// Takes every step of another run as well, on the cpu backend, from where the other stood: the last blocks normalise
-/// over 16 values here, and what differs in the last bit of one step would be a thousandfold after a few more, on any two
-/// machines.
+/// Repeats every step of the leader on the cpu backend from the leader's state. The last blocks normalise over 16
+/// values here, so without the reset a difference in the last bit would grow a thousandfold within a few steps.
 class Follower {
  public:
   Follower(Run& leader, const ImageDataset& images)
@@ -69,7 +69,7 @@ class Follower {
     run_.hooks.after_step = [] { return false; };
   }
 
-  /// After each step of the leader.
+  /// Call after each step of the leader.
   void step() {
     run_.trainer.train_epoch(run_.hooks);
     const double loss = run_.losses.back();
@@ -82,8 +82,8 @@ class Follower {
   }
 
   std::size_t steps() const { return run_.losses.size(); }
-  double loss_difference = 0.0;    ///< the largest, in parts of the loss
-  double update_difference = 0.0;  ///< the largest, in parts of the update's length
+  double loss_difference = 0.0;    ///< the largest, relative to the loss
+  double update_difference = 0.0;  ///< the largest, relative to the length of the update
 
  private:
   Run& leader_;
@@ -95,7 +95,7 @@ class Follower {
 
 }  // namespace
 
-TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes on with the same bits when resumed",
+TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images like the cpu backend and resumes with the same bits",
           "[network]") {
   if (!std::filesystem::is_directory(default_data_dir("fashion-mnist"))) {
     SKIP("Fashion-MNIST is not installed (Debian: dataset-fashion-mnist)");
@@ -136,7 +136,7 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes o
   CHECK(follower.update_difference <= 0.02);
 #endif
 
-  // Resumed in another network, and without graphs.
+  // Resumed in another network without graphs.
   Run rest(*backend, images, false);
   rest.network.load_state(weights);
   rest.network.load_optimizer_state(momentum);
@@ -148,7 +148,7 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images as cpu does and goes o
 }
 
 #ifdef MINCEPTION_EMULATED
-TEST_CASE("cuda: a step neither allocates nor waits", "[network]") {
+TEST_CASE("cuda: a step neither allocates nor synchronizes", "[network]") {
   const auto backend = make_cuda_backend();
   ImageDataset images;
   images.image = {1, 28, 28};
@@ -163,15 +163,15 @@ TEST_CASE("cuda: a step neither allocates nor waits", "[network]") {
       run.network.set_control(0, i * kBatch, 0.001f, 0.5f);
       run.network.train_step(kBatch);
     };
-    for (std::int64_t i = 0; i < 3; ++i) step(i);  // the first one runs, the second one is recorded
+    for (std::int64_t i = 0; i < 3; ++i) step(i);  // the first step runs directly, the second is captured
     const simt::RuntimeCalls before = simt::runtime_calls();
     for (std::int64_t i = 3; i < 6; ++i) step(i);
     const simt::RuntimeCalls after = simt::runtime_calls();
     CHECK(after.allocations == before.allocations);
     CHECK(after.synchronizations == before.synchronizations);
     CHECK(after.graph_launches - before.graph_launches == (record ? 3 : 0));
-    // What reads the totals waits.
-    run.network.totals();
+    // Reading the metrics synchronizes.
+    run.network.metrics();
     CHECK(simt::runtime_calls().synchronizations > after.synchronizations);
   }
 }

@@ -1,8 +1,8 @@
 /// Configuration and memory plan as HTML.
 
-#include <minception/training/report/configuration.h>
-#include <minception/training/report/curve.h>
-#include <minception/training/report/text.h>
+#include "training/report/configuration.h"
+#include "training/report/curve.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <array>
@@ -24,7 +24,7 @@ const std::vector<Group>& known_groups() {
        {"data", "data_dir", "train_images", "validation_images", "test_images", "shuffle", "augmentation",
         "crop_padding", "flip"}},
       {"Training",
-       {"epochs", "batch_size", "learning_rate", "schedule", "warmup", "momentum", "lowest_momentum", "nesterov",
+       {"epochs", "batch_size", "learning_rate", "schedule", "warmup", "momentum", "base_momentum", "nesterov",
         "weight_decay", "label_smoothing", "seed"}},
       {"Where it ran",
        {"device", "backend", "compute", "threads", "processor", "compiler", "version", "onednn", "driver",
@@ -47,7 +47,7 @@ std::string group_of(std::string_view key) {
   return "More";
 }
 
-/// As a person reads it: counts with commas, bytes with a unit.
+/// Formats a value: counts with thousands separators, bytes with a unit.
 std::string shown(const std::string& key, const std::string& value) {
   if (value.empty()) return "–";
   const bool is_count = value.size() > 4 && value.size() < 19 &&
@@ -72,7 +72,7 @@ struct Part {
   std::string what;
 };
 
-/// What the plan holds, in the order of the bar; what is not listed is the rest of the total.
+/// Memory of each kind in the order of the bar; the rest of the total is "other".
 std::vector<Part> parts_of(const Run& run) {
   const auto bytes = [&](const char* key) { return run.number(std::string("memory.") + key); };
   const std::string optimizer = run.text("options.optimizer");
@@ -82,8 +82,8 @@ std::vector<Part> parts_of(const Run& run) {
       {"c4", "optimizer", bytes("optimizer"),
        optimizer == "adam" || optimizer == "adamw" ? "Adam's two moments" : "momentum"},
       {"c6", "averages", bytes("averages"), "moving averages of weights and running statistics"},
-      {"c2", "packed weights", bytes("packed"), "copies in the layout that the kernels like"},
-      {"c1", "arena", bytes("arena"), "activations, their gradients and workspaces, which share places"}};
+      {"c2", "prepacked weights", bytes("packed"), "copies in the layout of the kernels"},
+      {"c1", "arena", bytes("arena"), "activations, their gradients and workspaces, sharing memory"}};
   std::erase_if(parts, [](const Part& part) { return !(part.bytes > 0.0); });
   double rest = bytes("total");
   for (const Part& part : parts) rest -= part.bytes;
@@ -91,7 +91,7 @@ std::vector<Part> parts_of(const Run& run) {
   return parts;
 }
 
-/// One bar of `whole` bytes' width, drawn from its parts.
+/// A bar of the parts, scaled so that its full width is `whole` bytes.
 std::string bar(const std::vector<Part>& parts, double whole, const std::string& label) {
   std::string html = "<svg class=\"bar\" role=\"img\" aria-label=\"" + escaped(label) + "\">";
   double begin = 0.0;
@@ -104,7 +104,7 @@ std::string bar(const std::vector<Part>& parts, double whole, const std::string&
   return html + "</svg>\n";
 }
 
-/// How much the reuse of places saves: three bars of one scale.
+/// Memory saved by reuse: three bars on one scale.
 std::string reuse(const Run& run) {
   const double arena = run.number("memory.arena"), without = run.number("memory.without_reuse"),
                live = run.number("memory.live");
@@ -118,13 +118,13 @@ std::string reuse(const Run& run) {
   };
   row("a place for every tensor", without, "c7");
   row("the arena", arena, "c1");
-  row("live at once: no plan takes less", live, "c0");
+  row("live at once: lower bound of any plan", live, "c0");
   return "<div class=\"scroll\"><table class=\"list bars\"><caption>The arena" +
          (without > arena ? ": reuse of places saves " + percent(1.0 - arena / without, 0) : std::string()) +
          "</caption><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
-/// An option such as "options.weight-decay" that only says again what "weight_decay" says.
+/// Whether an option such as "options.weight-decay" repeats the value of "weight_decay".
 bool repeats(const std::string& key, std::span<const Run> runs) {
   if (prefix_of(key) != "options") return false;
   std::string plain = key.substr(key.find('.') + 1);
@@ -178,7 +178,7 @@ std::string memory_of(const Run& run) {
   return "<p class=\"lead\">" + byte_size(total) + " at the largest batch" +
          (available > 0.0 ? ", " + percent(total / available, 1) + " of the " + byte_size(available) + " that were free"
                           : "") +
-         ". Everything got its place before the first step; nothing is allocated during training.</p>\n" +
+         ". All tensors are placed before the first step; nothing is allocated during training.</p>\n" +
          bar(parts, total, "Memory by part") +
          "<div class=\"beside\">\n<div class=\"scroll\"><table class=\"list\"><caption>Memory plan</caption><tbody>\n" +
          rows + "<tr class=\"sum\"><th scope=\"row\">total</th><td class=\"n\">" + byte_size(total) +

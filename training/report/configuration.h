@@ -1,18 +1,18 @@
 #pragma once
-/// The tables of a report: what was chosen, where it ran, what memory it took, and in what runs differ.
+/// Tables of a report: configuration, environment, memory, and differences between runs.
 
-#include <minception/training/report/run.h>
+#include "training/report/run.h"
 
 #include <span>
 #include <string>
 
 namespace minception::report {
 
-/// Everything in config.json, grouped; keys that nobody knows stand in a group of their own.
+/// Everything in config.json, grouped; unknown keys form a group of their own.
 std::string configuration_of(const Run& run);
-/// The bar and the table of the memory plan; "" without one.
+/// Bar and table of the memory plan; "" without one.
 std::string memory_of(const Run& run);
-/// The keys whose values are not the same in all runs, with a column per run.
+/// Keys whose values differ between the runs, with a column per run.
 std::string differences(std::span<const Run> runs);
 
 }  // namespace minception::report

@@ -1,9 +1,9 @@
 /// Confusion matrices and mistakes as HTML.
 
-#include <minception/core/error.h>
-#include <minception/training/report/confusion.h>
-#include <minception/training/report/curve.h>
-#include <minception/training/report/text.h>
+#include "training/report/confusion.h"
+#include "core/error.h"
+#include "training/report/curve.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <array>
@@ -13,8 +13,8 @@
 namespace minception::report {
 namespace {
 
-constexpr std::size_t kTableClasses = 30;  // a wider table is no longer read
-constexpr std::size_t kListed = 12;        // of the most frequent confusions
+constexpr std::size_t kTableClasses = 30;  // larger tables are unreadable
+constexpr std::size_t kListed = 12;        // number of most frequent confusions listed
 constexpr int kShades = 9;
 
 class Matrix {
@@ -42,7 +42,7 @@ class Matrix {
     return record_.evaluation.confusion[label * classes_ + predicted];
   }
   std::int64_t labelled(std::size_t label) const { return labelled_[label]; }
-  /// Of the samples with that label; NaN if there are none.
+  /// Fraction of the samples with this label; NaN without samples.
   double share(std::size_t label, std::size_t predicted) const {
     return ratio(count(label, predicted), labelled_[label]);
   }
@@ -52,8 +52,8 @@ class Matrix {
     return escaped(i < record_.class_names.size() ? record_.class_names[i] : "class " + std::to_string(i));
   }
 
-  /// The class of a cell's shade. Right answers and errors have scales of their own, and errors the root of
-  /// theirs: next to a thousand right answers ten errors are still seen.
+  /// CSS class of a cell's shade. Correct cells and errors have separate scales; errors use a square root scale, so
+  /// that ten errors are visible next to a thousand correct samples.
   std::string shade(std::size_t label, std::size_t predicted) const {
     if (count(label, predicted) == 0) return "";
     const bool right = label == predicted;
@@ -101,7 +101,7 @@ std::string table(const Matrix& matrix, double accuracy) {
   return html + "<td class=\"side\"><b>" + percent(accuracy, 1) + "</b></td></tr></tfoot></table></div>\n";
 }
 
-/// One path per shade, of squares; and the counts, for a script to read them out.
+/// One path of squares per shade, plus the counts as JSON for the script.
 std::string picture(const Matrix& matrix) {
   const std::size_t classes = matrix.classes();
   std::vector<std::pair<std::string, std::string>> shades;
@@ -173,7 +173,7 @@ std::string class_table(const Matrix& matrix) {
   return html + "</tbody></table></div></details>\n";
 }
 
-/// Small images are enlarged pixel by pixel; the width is in the first chunk of every PNG file.
+/// Small images are enlarged without interpolation; the width is in the first chunk of a PNG file.
 bool is_small(const std::vector<std::uint8_t>& png) {
   constexpr std::size_t kWidthAt = 16;
   if (png.size() < kWidthAt + 4) return true;
@@ -192,7 +192,7 @@ std::string confusion_matrix(const EvaluationRecord& record) {
   return "<p class=\"lead\">" + grouped(evaluation.samples) + " samples of " + escaped(record.data) +
          (record.epoch > 0 ? ", tested after epoch " + grouped(record.epoch) : "") + ": " + percent(evaluation.top1) +
          " right, loss " + decimal(evaluation.loss, 4) +
-         ". Errors are shaded by their share of the true class, right answers on a scale of their own.</p>\n"
+         ". Errors are shaded by their share of the true class, correct predictions on a scale of their own.</p>\n"
          "<div class=\"beside\">\n" +
          (small ? table(matrix, evaluation.top1) : picture(matrix)) + frequent_confusions(matrix) + "</div>\n" +
          (small ? "" : class_table(matrix));
@@ -200,7 +200,7 @@ std::string confusion_matrix(const EvaluationRecord& record) {
 
 namespace {
 
-/// The last two parts of a path: the folder of the class and the name of the file.
+/// The last two components of a path: class folder and file name.
 std::string end_of_path(const std::string& path) {
   const std::size_t name = path.find_last_of('/');
   if (name == std::string::npos || name == 0) return path;
@@ -236,9 +236,10 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
         "</figcaption></figure>\n";
   }
   if (shown == 0) return "";
-  return "<p class=\"lead\">The " + (shown == 1 ? "mistake" : grouped(static_cast<std::int64_t>(shown)) + " mistakes") +
-         " that the network was surest of. On top the true class, below it what the network said and how sure it was."
-         "</p>\n<div class=\"mistakes\">\n" +
+  return "<p class=\"lead\">The " +
+         (shown == 1 ? "most confident mistake"
+                     : grouped(static_cast<std::int64_t>(shown)) + " most confident mistakes") +
+         ". On top the true class, below it the predicted one with its probability.</p>\n<div class=\"mistakes\">\n" +
          cards + "</div>\n";
 }
 

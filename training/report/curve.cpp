@@ -1,7 +1,7 @@
 /// Smoothing and thinning of curves.
 
-#include <minception/training/report/curve.h>
-#include <minception/training/report/text.h>
+#include "training/report/curve.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,8 @@ namespace {
 
 bool drawable(double x, double y) { return std::isfinite(x) && std::isfinite(y); }
 
-/// Calls `group(indices)` for every column's points that are drawn, in their order, and `gap()` between two of
-/// them that something not finite lies between.
+/// Calls `group(indices)` with the points to draw of every column, in order, and `gap()` for every point that is not
+/// finite.
 template <class Group, class Gap>
 void for_each_column(std::span<const double> x, std::span<const double> y, double width, int columns, Group group,
                      Gap gap) {
@@ -74,7 +74,7 @@ std::vector<double> smoothed(std::span<const double> values, double reach, bool 
 
 double smoothing_reach(std::size_t lines) {
   const double count = static_cast<double>(lines);
-  // A few lines already tell the trend from the noise; of very many lines more fall onto one pixel.
+  // Short curves show the trend without smoothing; above 10,000 lines the reach grows with the lines per pixel.
   return lines < 30 ? 0.0 : std::round(std::max(std::clamp(count / 80.0, 2.0, 25.0), count / 400.0));
 }
 
@@ -87,7 +87,7 @@ std::string path(std::span<const double> x, std::span<const double> y, double wi
   std::string text;
   std::size_t in_this_line = 0;
   const auto end_line = [&] {
-    // A line of no length is drawn as a dot by its round cap.
+    // The round line cap draws a line of length 0 as a dot.
     if (in_this_line == 1) text += "h0";
     in_this_line = 0;
   };

@@ -1,9 +1,9 @@
-/// Which curves a report shows.
+/// Selection of the curves in a report.
 
-#include <minception/core/error.h>
-#include <minception/training/report/curves.h>
-#include <minception/training/report/plot.h>
-#include <minception/training/report/text.h>
+#include "training/report/curves.h"
+#include "core/error.h"
+#include "training/report/plot.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +19,7 @@ Curve curve(const Run& run, std::string name, std::string colour) {
   return result;
 }
 
-/// A curve over the step lines; `smooth` shows its mean as well.
+/// A curve over the step lines; `smooth` adds its smoothed version.
 template <class Value>
 Curve step_curve(const Run& run, std::string name, std::string colour, bool smooth, Value value) {
   Curve result = curve(run, std::move(name), std::move(colour));
@@ -43,7 +43,7 @@ Curve epoch_curve(const Run& run, std::string name, std::string colour, Value va
   return result;
 }
 
-/// How the run trained, from the step lines, or from the epochs where there are none.
+/// Training loss from the step lines, or from the epochs if there are no step lines.
 Curve training_loss(const Run& run, const std::string& name, const std::string& colour) {
   if (run.metrics.steps.empty())
     return epoch_curve(run, name, colour, [](const auto& line) { return line.train_loss; });
@@ -70,7 +70,7 @@ Curve speed(const Run& run, const std::string& name, const std::string& colour) 
   return step_curve(run, name, colour, true, value);
 }
 
-/// The loss of a network that knows nothing.
+/// Reference line: the loss of a chance-level classifier, ln(classes).
 std::vector<Reference> guessing(const Run& run) {
   const double classes = run.number("classes");
   if (!(classes >= 2.0)) return {};
@@ -80,14 +80,15 @@ std::vector<Reference> guessing(const Run& run) {
 std::string smoothing_note(const Run& run) {
   const double reach = smoothing_reach(run.metrics.steps.size());
   if (reach == 0.0) return "";
-  return "Faint: as recorded. Strong: its mean over some " + grouped(std::llround(2.0 * reach)) + " lines around.";
+  return "Faint: as recorded. Bold: averaged over about " + grouped(std::llround(2.0 * reach)) +
+         " neighbouring records.";
 }
 
 bool constant(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [&](double value) { return value == values.front(); });
 }
 
-/// Learning rate, and momentum where it moves.
+/// Learning rate, and momentum if it changes.
 std::string schedule_of(const Run& run) {
   Plot rate{.title = "Learning rate", .range = Range::from_zero, .curves = {}, .references = {}, .height = 150};
   rate.curves.push_back(learning_rate(run, "rate", "c3"));
@@ -159,7 +160,7 @@ std::string gradients_of(const Run& run) {
     const std::size_t depth = layers.size() == 1 ? 0 : i * 11 / (layers.size() - 1);
     const auto norm_of = [&](const StepMetrics& line) {
       const auto& norms = line.gradient_norms;
-      // All lines of a run list the same layers, so the place is nearly always right.
+      // All lines of a run list the same layers, so this index almost always matches.
       if (i < norms.size() && norms[i].first == layers[i].first) return norms[i].second;
       const auto found =
           std::find_if(norms.begin(), norms.end(), [&](const auto& norm) { return norm.first == layers[i].first; });
@@ -197,7 +198,7 @@ std::string curves_compared(std::span<const Run> runs) {
         step_curve(run, run.name, colour, true, [](const auto& line) { return line.gradient_norm; }),
         speed(run, run.name, colour)};
     for (std::size_t p = 0; p < plots.size(); ++p) {
-      // Behind several smoothed curves the recorded ones would be a fog.
+      // With more than three runs, the raw curves behind the smoothed ones would clutter the plot.
       if (runs.size() > 3) curves[p].faint = false;
       plots[p].curves.push_back(std::move(curves[p]));
     }

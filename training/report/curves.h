@@ -1,14 +1,14 @@
 #pragma once
-/// The plots of a report: how one run went, and how several went beside one another.
+/// Plots of a report: one run, or several runs compared.
 
-#include <minception/training/report/run.h>
+#include "training/report/run.h"
 
 #include <span>
 #include <string>
 
 namespace minception::report {
 
-/// Loss, accuracy, learning rate, momentum and speed; "" where nothing was recorded.
+/// Loss, accuracy, learning rate, momentum and speed; "" without recorded metrics.
 std::string curves_of(const Run& run);
 /// Gradient norms per layer.
 std::string gradients_of(const Run& run);

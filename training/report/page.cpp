@@ -1,14 +1,14 @@
-/// Head and foot of the page.
+/// HTML head and foot of the page.
 
-#include <minception/training/report/page.h>
-#include <minception/training/report/script.h>
-#include <minception/training/report/style.h>
-#include <minception/training/report/text.h>
+#include "training/report/page.h"
+#include "training/report/script.h"
+#include "training/report/style.h"
+#include "training/report/text.h"
 
 namespace minception::report {
 
 std::string page(const std::string& title, const std::string& body) {
-  // The policy makes sure that nothing is fetched, even if something in the page tried to.
+  // The content security policy blocks every external request.
   return R"(<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,5 +1,5 @@
 #pragma once
-/// The page around a report: one HTML file with its style and its script, which asks nothing of any server.
+/// The page around a report: one HTML file with inline style and script and no external requests.
 
 #include <string>
 

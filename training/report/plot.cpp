@@ -1,8 +1,8 @@
-/// Plots: what lies where.
+/// Layout of plots.
 
-#include <minception/core/error.h>
-#include <minception/training/report/plot.h>
-#include <minception/training/report/text.h>
+#include "training/report/plot.h"
+#include "core/error.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,20 +12,20 @@
 namespace minception::report {
 namespace {
 
-// The area is this wide in the units of its drawing, whatever its width on the page.
+// Width of the area in SVG units, independent of its width on the page.
 constexpr double kWidth = 1000.0;
-constexpr int kColumns = 500;          // more cannot be told apart
-constexpr int kSmoothColumns = 250;    // of curves without noise
-constexpr double kLabelHeight = 15.0;  // pixels from one label to the next
+constexpr int kColumns = 500;          // finer columns are not distinguishable
+constexpr int kSmoothColumns = 250;    // for curves without noise
+constexpr double kLabelHeight = 15.0;  // minimum distance of labels in pixels
 
 struct Axes {
-  bool epochs = false;  // x counts epochs; otherwise steps
+  bool epochs = false;  // x is in epochs; otherwise in steps
   Scale x, y;
 };
 
 double x_of(const Curve& curve, double step, bool epochs) { return epochs ? step / curve.steps_per_epoch : step; }
 
-/// The curve as it is drawn strongest.
+/// The line of the curve that is drawn most prominently.
 const std::vector<double>& main_line(const Curve& curve) { return curve.smooth.empty() ? curve.y : curve.smooth; }
 
 struct Extent {
@@ -56,15 +56,15 @@ Scale y_scale(const Plot& plot, Extent extent) {
   if (logarithmic && extent.lowest_positive > 0.0) {
     return logarithmic_scale(extent.lowest_positive, extent.high, ticks);
   }
-  // Curves that stay far above 0 keep the room to show how they move.
+  // Curves far above 0 do not include 0, so that their changes stay visible.
   const bool zero = plot.range == Range::from_zero ||
                     (plot.range == Range::automatic && extent.low > 0.0 && extent.low < 0.5 * extent.high);
   if (zero) extent.add(0.0);
   return linear_scale(extent.low, extent.high, plot.unit, ticks, true);
 }
 
-/// Labels at least kLabelHeight apart, each as near to the place it wants as the others allow (the pool adjacent
-/// violators algorithm: neighbours in each other's way move together, to their mean). `places` ascend.
+/// Places labels at least `height` apart, each as close to its wanted place as possible (pool adjacent violators
+/// algorithm: labels that collide move together to their mean). `places` must be ascending.
 std::vector<double> apart(const std::vector<double>& places, double height) {
   struct Pool {
     double sum = 0.0;
@@ -99,7 +99,7 @@ struct EndLabel {
   const Curve* curve = nullptr;
 };
 
-/// The names of the curves at their ends; "" where they have no room, so that a legend is shown instead.
+/// Curve names at their ends; "" if they do not fit, and a legend is shown instead.
 std::string end_labels(const Plot& plot, const Axes& axes) {
   std::vector<EndLabel> labels;
   std::size_t longest = 0;
@@ -145,7 +145,7 @@ std::string legend(const Plot& plot) {
   return html + "</ul>\n";
 }
 
-/// What the plot shows, for those who do not see it.
+/// Text description of the plot for screen readers.
 std::string description(const Plot& plot, const Axes& axes) {
   std::string text = plot.title + " over " + (axes.epochs ? "epochs" : "steps") + " 0 to " + decimal(axes.x.high, 2) +
                      (axes.y.logarithmic ? ", logarithmic axis." : ".");
@@ -224,7 +224,7 @@ std::string array(const std::vector<double>& values, const std::vector<std::size
   return text.empty() ? "[]" : text + "]";
 }
 
-/// A text of JSON inside of a script element, where "<" could begin its end.
+/// JSON string inside a script element, where "<" could start the closing tag.
 std::string json_text(const std::string& text) {
   std::string json = "\"";
   for (const char letter : text) {
@@ -240,7 +240,7 @@ std::string json_text(const std::string& text) {
   return json + "\"";
 }
 
-/// What the script needs for its crosshair: the axes, and the values of all curves, those with the same steps together.
+/// Data for the script's crosshair: the axes and all curves, grouped by equal steps.
 std::string data(const Plot& plot, const Axes& axes) {
   const auto end = plot.curves.end();
   const std::size_t most = plot.curves.size() > 4 ? 400 : 800;
@@ -288,7 +288,7 @@ std::string to_html(const Plot& whole) {
   }
   axes.y = y_scale(plot, extent);
 
-  // Where there is never more than one curve the title names it.
+  // With at most one curve, the title names it.
   const bool named = plot.named && whole.curves.size() > 1;
   const std::string ends = named ? end_labels(plot, axes) : "";
   return "<figure class=\"plot" + std::string(named && ends.empty() ? " unlabelled" : "") +

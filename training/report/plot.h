@@ -1,8 +1,8 @@
 #pragma once
-/// A line plot as HTML and SVG that needs no script: the area stretches with the page, its texts do not. A
-/// script can add a crosshair from the data that comes with it.
+/// A line plot as HTML and SVG without a script: the area stretches with the page, its texts do not. The script adds a
+/// crosshair from the embedded data.
 
-#include <minception/training/report/curve.h>
+#include "training/report/curve.h"
 
 #include <string>
 #include <vector>
@@ -10,13 +10,13 @@
 namespace minception::report {
 
 enum class Range {
-  automatic,    ///< logarithmic if the values are above 0 and span more than a factor of 30
-  from_zero,    ///< linear, with 0
-  fitted,       ///< linear, as the values need it
-  logarithmic,  ///< values that are not above 0 are gaps
+  automatic,    ///< logarithmic if all values are positive and span more than a factor of 30
+  from_zero,    ///< linear, including 0
+  fitted,       ///< linear, fitted to the values
+  logarithmic,  ///< values that are not positive are gaps
 };
 
-/// A horizontal line to compare with.
+/// A horizontal reference line.
 struct Reference {
   double y = 0.0;
   std::string label;
@@ -24,13 +24,13 @@ struct Reference {
 
 struct Plot {
   std::string title;
-  std::string note;  ///< a line below; plain text
+  std::string note;  ///< a line below the plot; plain text
   Unit unit = Unit::number;
   Range range = Range::automatic;
   std::vector<Curve> curves;
-  std::vector<Reference> references;  ///< shown where they lie near the curves
-  int height = 230;                   ///< of the area, in pixels
-  bool named = true;                  ///< curves have their names beside them; false where a plot nearby has them
+  std::vector<Reference> references;  ///< shown if near the curves
+  int height = 230;                   ///< of the area in pixels
+  bool named = true;                  ///< label the curves; false if a plot nearby shows the names
 };
 
 /// A <figure>, or "" if no curve has a finite value.

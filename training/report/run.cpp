@@ -1,9 +1,9 @@
-/// Reads a run folder.
+/// Reading of run folders.
 
-#include <minception/core/error.h>
-#include <minception/training/report/curve.h>
-#include <minception/training/report/run.h>
-#include <minception/training/report/text.h>
+#include "training/report/run.h"
+#include "core/error.h"
+#include "training/report/curve.h"
+#include "training/report/text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -50,7 +50,7 @@ Json read_config(const fs::path& path) {
   } catch (const Json::exception&) {
     fail(path.string(), ": is not JSON: the file is damaged");
   }
-  require(config.is_object(), path.string(), ": is no JSON object: the file is damaged");
+  require(config.is_object(), path.string(), ": is not a JSON object: the file is damaged");
   return config;
 }
 
@@ -66,7 +66,7 @@ std::string written_at(const fs::path& path) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M UTC", &calendar)};
 }
 
-/// The last part of the path as it was given: "runs/first/" is "first", "." the folder that it stands for.
+/// Last component of the path: "runs/first/" is "first"; "." resolves to the folder's name.
 std::string name_of(const fs::path& folder) {
   std::error_code error;
   fs::path path = fs::absolute(folder, error).lexically_normal();
@@ -122,7 +122,7 @@ Run read_run(const fs::path& folder) {
   const fs::path config = folder / "config.json", metrics = folder / "metrics.jsonl",
                  evaluation = folder / "evaluation.json";
   require(fs::exists(config, error), folder.string(),
-          ": holds no run: there is no config.json in it; name a folder that was made by train --out");
+          ": is not a run: it has no config.json; name a folder that was made by train --out");
   Run run{.name = name_of(folder), .date = {}, .config = {}, .metrics = {}, .evaluation = {}};
   flatten("", read_config(config), run.config);
   const bool has_metrics = fs::exists(metrics, error);

@@ -1,8 +1,8 @@
 #pragma once
-/// What a report knows of a run: the files of its folder, read and checked.
+/// Files of a run folder, read and validated for a report.
 
-#include <minception/training/evaluation_record.h>
-#include <minception/training/metrics.h>
+#include "training/evaluation_record.h"
+#include "training/metrics.h"
 
 #include <filesystem>
 #include <optional>
@@ -14,30 +14,30 @@
 namespace minception::report {
 
 struct Run {
-  std::string name;  ///< of the folder
-  std::string date;  ///< "2026-01-31 12:34 UTC": when its metrics, or else its configuration, were last written
-  /// config.json with nested objects flattened, in its order: ("memory.total", "1024"). Lists become "1, 96, 96".
+  std::string name;  ///< folder name
+  std::string date;  ///< "2026-01-31 12:34 UTC": last write of its metrics, or else of its configuration
+  /// config.json with nested objects flattened, in file order: ("memory.total", "1024"). Lists become "1, 96, 96".
   std::vector<std::pair<std::string, std::string>> config;
-  Metrics metrics;                             ///< empty: nothing was recorded yet
-  std::optional<EvaluationRecord> evaluation;  ///< nothing: it was not tested yet
-  bool has_best_weights = false;               ///< model_best.safetensors is there
+  Metrics metrics;                             ///< empty: nothing recorded yet
+  std::optional<EvaluationRecord> evaluation;  ///< nullopt: not evaluated yet
+  bool has_best_weights = false;               ///< model_best.safetensors exists
 
   /// The value of a key, or "".
   std::string text(const std::string& key) const;
   /// The value of a key, or NaN.
   double number(const std::string& key) const;
-  /// Optimizer steps of an epoch; 0 if nothing tells.
+  /// Optimizer steps per epoch; 0 if unknown.
   double steps_per_epoch() const;
-  /// Whether some epoch's top-5 accuracy is neither 0 nor 1. With up to five classes it is always 1.
+  /// Whether any epoch's top-5 accuracy is neither 0 nor 1. With up to five classes it is always 1.
   bool tells_top5() const;
   /// "googlenet on fashion-mnist", or the name of the folder.
   std::string title() const;
 };
 
-/// What the epochs of the runs were evaluated on: "test", "validation", or "validation or test".
+/// Split that the epochs were evaluated on: "test", "validation", or "validation or test".
 std::string part_name(std::span<const Run> runs);
 
-/// Throws Error that names the file or folder for one that is no run, and for a damaged file.
+/// Throws Error, naming the file or folder, if it is not a run or a file is damaged.
 Run read_run(const std::filesystem::path& folder);
 
 }  // namespace minception::report

@@ -1,7 +1,7 @@
 /// Axes with round numbers.
 
-#include <minception/training/report/scale.h>
-#include <minception/training/report/text.h>
+#include "training/report/scale.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 namespace minception::report {
 namespace {
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below `step`.
+/// The smallest 1, 2 or 5 times a power of ten that is at least `step`.
 double round_step(double step) {
   const double power = std::pow(10.0, std::floor(std::log10(step)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -58,7 +58,7 @@ double Scale::position(double value) const {
 }
 
 Scale linear_scale(double low, double high, Unit unit, int ticks, bool widen) {
-  // Less than this apart, labels would repeat themselves.
+  // For a smaller range, labels would repeat.
   if (!(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)))) {
     const double room = low == 0.0 ? 1.0 : 0.5 * std::abs(low);
     low -= low == 0.0 ? 0.0 : room;
@@ -102,7 +102,7 @@ Scale logarithmic_scale(double low, double high, int ticks) {
   if (fill({1}, 1) >= 4) {
     for (int stride = 2; static_cast<int>(scale.ticks.size()) > ticks + 1; ++stride) fill({1}, stride);
   } else if (fill({1, 3}, 1) < 4 && fill({1, 2, 5}, 1) < 3) {
-    // Within less than a decade round numbers of the linear kind are nearer to one another.
+    // Within less than a decade, linear ticks are closer together.
     const Scale linear = linear_scale(scale.low, scale.high, Unit::number, ticks, false);
     scale.ticks = linear.ticks;
   }

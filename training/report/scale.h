@@ -1,5 +1,5 @@
 #pragma once
-/// An axis: where values lie on it, and the round numbers that label it.
+/// An axis: positions of values, and labels at round numbers.
 
 #include <string>
 #include <vector>
@@ -19,14 +19,14 @@ struct Scale {
   bool logarithmic = false;
   std::vector<Tick> ticks;
 
-  /// 0 at `low`, 1 at `high`; NaN for what a logarithmic axis cannot show.
+  /// 0 at `low`, 1 at `high`; NaN for values that are not positive on a logarithmic axis.
   double position(double value) const;
 };
 
-/// An axis from `low` to `high` with about `ticks` labels at 1, 2 or 5 times a power of ten.
-/// `widen` moves both ends out to the next label; a range of nothing is given some.
+/// A linear axis from `low` to `high` with about `ticks` labels at 1, 2 or 5 times a power of ten. `widen` extends both
+/// ends to the next label; an empty range is widened.
 Scale linear_scale(double low, double high, Unit unit, int ticks, bool widen);
-/// The same for values above 0, labelled at powers of ten, and between them where there are few.
+/// A logarithmic axis for positive values, labelled at powers of ten, and between them if there are few.
 Scale logarithmic_scale(double low, double high, int ticks);
 
 }  // namespace minception::report

@@ -1,7 +1,6 @@
 #pragma once
-/// The script of a report: a crosshair in every plot, by mouse, finger or arrow keys, with the values of all
-/// curves there; and the counts in large confusion matrices. The page is whole without it. It writes text only
-/// as text nodes.
+/// Script of a report: a crosshair in every plot (mouse, touch or arrow keys) with the values of all curves, and the
+/// counts in large confusion matrices. The page is complete without it. It inserts text only as text nodes.
 
 namespace minception::report {
 

@@ -1,7 +1,7 @@
 #pragma once
-/// The style sheet of a report. Light and dark follow the reader's system. Series colours keep the order of
-/// Okabe and Ito's palette for colour-blind readers, each made darker or lighter until it has a contrast of at
-/// least 4.3 on its background; d0 to d11 run through hue and lightness at once.
+/// Style sheet of a report. Light and dark mode follow the system setting. Series colours keep the order of Okabe and
+/// Ito's colour-blind-safe palette, each darkened or lightened to a contrast of at least 4.3 on its background; d0 to
+/// d11 vary hue and lightness together.
 
 namespace minception::report {
 

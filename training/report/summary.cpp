@@ -1,8 +1,8 @@
-/// Numbers of a run as HTML.
+/// Key numbers of a run as HTML.
 
-#include <minception/training/report/curve.h>
-#include <minception/training/report/summary.h>
-#include <minception/training/report/text.h>
+#include "training/report/summary.h"
+#include "training/report/curve.h"
+#include "training/report/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kEpochRows = 300;
 constexpr std::size_t kNotices = 50;
 
-/// The epoch with the best accuracy on the images that it was evaluated on; nullptr if there is none.
+/// The epoch with the best evaluation accuracy; nullptr if there is none.
 const EpochMetrics* best_epoch(const Run& run) {
   const EpochMetrics* best = nullptr;
   for (const EpochMetrics& epoch : run.metrics.epochs) {
@@ -52,9 +52,11 @@ std::string headline(const Run& run) {
   std::string tiles;
   if (const EpochMetrics* best = best_epoch(run)) {
     const EpochMetrics& last = epochs.back();
-    std::string note = best->epoch == last.epoch
-                           ? "the best so far"
-                           : "best " + percent(best->eval_accuracy) + " in epoch " + grouped(best->epoch);
+    // The best test accuracy is biased if the test images chose the epoch.
+    const bool shows_best = last.part == Part::validation;
+    std::string note = best->epoch == last.epoch ? "the best so far"
+                       : shows_best ? "epoch " + grouped(best->epoch) + ", last " + percent(last.eval_accuracy)
+                                    : "best " + percent(best->eval_accuracy) + " in epoch " + grouped(best->epoch);
     if (run.has_best_weights) note += ": model_best.safetensors";
     const TestMetrics* test = run.metrics.last_test();
     if (test != nullptr) {
@@ -62,7 +64,8 @@ std::string headline(const Run& run) {
                     "weights of epoch " + grouped(test->epoch) + ", chosen by the validation images", true);
     }
     const std::string part = capitalized(to_string(last.part));
-    tiles += tile(part + " accuracy", percent(last.eval_accuracy), note, test == nullptr);
+    tiles +=
+        tile(part + " accuracy", percent(shows_best ? best->eval_accuracy : last.eval_accuracy), note, test == nullptr);
     tiles += tile(part + " loss", decimal(last.eval_loss, 4), "train " + decimal(last.train_loss, 4));
   } else if (!run.metrics.steps.empty()) {
     const StepMetrics& last = run.metrics.steps.back();

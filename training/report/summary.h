@@ -1,20 +1,20 @@
 #pragma once
-/// The numbers of a report: the headline, what training noticed, a table of the epochs, a table of several runs.
+/// Key numbers of a report: headline, notices, table of epochs, comparison of runs.
 
-#include <minception/training/report/run.h>
+#include "training/report/run.h"
 
 #include <span>
 #include <string>
 
 namespace minception::report {
 
-/// Tiles with the numbers that are asked for first.
+/// Tiles with the most important numbers.
 std::string headline(const Run& run);
-/// What training noticed about itself, and which parts of the report are missing.
+/// Notices of the training, and the missing parts of the report.
 std::string notices(const Run& run);
-/// A row per epoch, folded in; of very many epochs an even selection.
+/// A collapsible table with a row per epoch; with very many epochs an even selection.
 std::string epoch_table(const Run& run);
-/// A row per run with its last and best numbers.
+/// A row per run with its last and best values.
 std::string comparison(std::span<const Run> runs);
 
 }  // namespace minception::report

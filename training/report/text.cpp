@@ -1,7 +1,7 @@
-/// How a report writes text and numbers.
+/// Text and number formatting of a report.
 
-#include <minception/core/error.h>
-#include <minception/training/report/text.h>
+#include "training/report/text.h"
+#include "core/error.h"
 
 #include <array>
 #include <charconv>
@@ -13,9 +13,9 @@ namespace minception::report {
 namespace {
 
 constexpr const char* kNone = "–";
-constexpr const char* kNoBreak = "\u00a0";  // a space at which no line ends
+constexpr const char* kNoBreak = "\u00a0";  // no-break space
 
-/// Like printf's %.*f and %.*g, but with a point in every locale: SVG and JSON know no comma.
+/// Like printf's %.*f and %.*g, but with a decimal point in every locale, as SVG and JSON require.
 std::string printed(double value, std::chars_format format, int digits) {
   std::array<char, 400> text;  // the largest double has 309 digits
   const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, format, digits);
@@ -27,7 +27,7 @@ std::string in_general(double value, int digits) { return printed(value, std::ch
 
 std::string two_digits(long long value) { return concat(value < 10 ? "0" : "", value); }
 
-/// Bytes of the UTF-8 character at the beginning of `text`; 0 if there is none (RFC 3629).
+/// Length in bytes of the UTF-8 character at the beginning of `text`; 0 if invalid (RFC 3629).
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
@@ -146,7 +146,7 @@ std::string compact(double value) {
   if (std::abs(value) >= 1e15) return in_general(value, 3);
   static constexpr std::array<const char*, 5> kUnits = {"", "k", "M", "G", "T"};
   std::size_t unit = 0;
-  // 999.5 rounds to 1,000, which has the next unit.
+  // 999.5 rounds to 1,000, which uses the next unit.
   while (std::abs(value) >= 999.5 && unit + 1 < kUnits.size()) {
     value /= 1000.0;
     ++unit;

@@ -1,0 +1,16 @@
+# minception_simt_kernels(TARGET SOURCE...): compiles .cu files of the target with the host compiler, for the executor.
+# MINCEPTION_SIMT_CHECKER must be that of the build of the executor.
+function(minception_simt_kernels target)
+  # Debug builds use -O0, for stepping through kernels.
+  set(options -xc++ $<IF:$<CONFIG:Debug>,-O0,-O2> -g -fno-strict-aliasing -Wno-unknown-pragmas -Wno-conversion)
+  if(MINCEPTION_NATIVE)
+    list(APPEND options -march=native)
+  endif()
+  if(MINCEPTION_SIMT_CHECKER)
+    # Every access calls the checker, which replaces the ThreadSanitizer runtime (not linked). Without the -fno-tree
+    # options, the compiler splits vector accesses into accesses to their elements.
+    list(APPEND options -fsanitize=thread -fno-tree-vectorize -fno-tree-sra)
+  endif()
+  set_source_files_properties(${ARGN} TARGET_DIRECTORY ${target} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}")
+  target_link_libraries(${target} PRIVATE minception::simt)
+endfunction()

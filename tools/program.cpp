@@ -1,0 +1,175 @@
+#include "tools/program.h"
+#include "core/error.h"
+#include "training/progress.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+
+namespace minception {
+namespace {
+
+/// Any thread may run the handler.
+std::atomic<int> caught_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+}  // namespace
+
+void handle_signal(int signal, void (*handler)(int), int flags) {
+  struct sigaction action = {};
+  if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) return;
+  action = {};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigaction(signal, &action, nullptr);
+}
+
+void ignore_output_signals() {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) handle_signal(signal, SIG_IGN, 0);
+}
+
+void stop_between_steps() {
+  const auto stop = [](int signal) { caught_signal = signal; };
+  constexpr int kOnce = static_cast<int>(SA_RESETHAND);
+  handle_signal(SIGINT, stop, SA_RESTART | kOnce);
+  handle_signal(SIGTERM, stop, SA_RESTART | kOnce);
+  handle_signal(SIGHUP, stop, SA_RESTART);
+}
+
+int stop_signal() { return caught_signal; }
+
+std::string processor_name() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+std::string compiler_name() {
+#if defined(__clang__)
+  return "Clang " __clang_version__;
+#else
+  return "GCC " __VERSION__;
+#endif
+}
+
+Shape parse_image_size(const std::string& text) {
+  const Shape shape = parse_shape(text);
+  require(shape.rank() <= 2, "'", text, "' is not an image size: write 96, or 96x64 for height x width");
+  return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
+}
+
+std::string size_text(const Shape& image) {
+  return image[1] == image[2] ? concat(image[1]) : concat(image[1], "x", image[2]);
+}
+
+void DeviceOptions::declare(CommandLine& command_line) {
+  command_line.add_option("--device", device,
+                          "cpu, cuda, auto (cuda if a GPU is available, else cpu), or reference (slow loops)");
+  command_line.add_option("--kernels", kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--threads", threads, "threads (0: all cores)");
+}
+
+void DescribedWeights::declare(CommandLine& command_line) {
+  command_line
+      .add_option(
+          "--model", model,
+          "of weights without metadata, such as a PyTorch state dict in a safetensors file: whose they are, for "
+          "instance googlenet_torchvision")
+      .default_text("");
+  command_line
+      .add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
+      .default_text("");
+  command_line.add_option("--resize", resize, "with --model: stretch, crop or letterbox images of other proportions");
+  command_line
+      .add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
+      .list();
+  command_line.add_earlier_name("--deviation", "--std");
+  command_line.add_option("--std", deviation, "with --model: pixels are divided by it after that").list();
+  command_line.add_flag("--no-transform-input", no_transform_input,
+                        "with --model googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
+}
+
+WeightsDescription DescribedWeights::description() const {
+  if (model.empty()) {
+    require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0} && resize == "stretch" &&
+                !no_transform_input,
+            "--image-size, --resize, --mean, --std and --no-transform-input go with --model: other weights say these "
+            "themselves");
+    return {};
+  }
+  for (const double m : mean) require(m >= 0.0 && m <= 1.0, "--mean ", m, ": must be in [0, 1]");
+  for (const double d : deviation) {
+    require(d > 0.0 && std::isfinite(static_cast<float>(1.0 / d)), "--std ", d, ": must be above 0");
+  }
+  return {.model = model,
+          .size = image_size.empty() ? Shape{} : parse_image_size(image_size),
+          .image_options = {.resize = parse_resize(resize)},
+          .normalization = {mean, deviation},
+          .transform_input = !no_transform_input};
+}
+
+std::array<std::uint8_t, 3> parse_colour(const std::string& text) {
+  if (text == "black") return {0, 0, 0};
+  if (text == "grey") return {128, 128, 128};
+  if (text == "white") return {255, 255, 255};
+  std::array<int, 3> parts{};
+  int end = 0;
+  const bool read = std::sscanf(text.c_str(), "%3d,%3d,%3d%n", &parts[0], &parts[1], &parts[2], &end) == 3 &&
+                    static_cast<std::size_t>(end) == text.size();
+  require(read && std::all_of(parts.begin(), parts.end(), [](int part) { return part >= 0 && part <= 255; }), "'", text,
+          "' is not a colour: write black, grey, white, or R,G,B with numbers from 0 to 255");
+  return {static_cast<std::uint8_t>(parts[0]), static_cast<std::uint8_t>(parts[1]),
+          static_cast<std::uint8_t>(parts[2])};
+}
+
+DeviceChoice choose_device(const std::string& device) {
+  if (device != "auto") return {device, ""};
+  const std::string problem = why_no_cuda();
+  if (problem.empty() && !cuda_is_emulated()) return {"cuda", ""};
+  if (problem.empty()) return {"cpu", "this build runs CUDA kernels on the CPU, slowly"};
+  return {"cpu", problem.substr(0, problem.find(": configure"))};
+}
+
+void check_kernels(const std::string& kernels, const std::string& device) {
+  require(kernels == "ours" || kernels == "vendor", "--kernels ", kernels, ": known are ours and vendor");
+  if (kernels == "ours") return;
+  const std::string problem = why_no_vendor();
+  require(problem.empty(), "--kernels vendor: ", problem);
+  require(device == "cuda", "--kernels vendor needs --device cuda");
+}
+
+std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32, const std::string& kernels) {
+  check_kernels(kernels, device);
+  require(threads >= 0, "--threads ", threads, ": must be 0 or more");
+  require(threads == 0 || device == "cpu", "--threads is for --device cpu");
+  if (device == "cpu") return make_cpu_backend(threads);
+  if (kernels == "vendor") return make_vendor_backend({.tf32 = tf32});
+  if (device == "cuda") return make_cuda_backend({.tf32 = tf32});
+  return make_backend(device);
+}
+
+std::function<void(std::int64_t, std::int64_t)> loading_bar() {
+  return [bar = std::make_shared<std::optional<Progress>>()](std::int64_t done, std::int64_t total) {
+    if (!*bar) bar->emplace("loading", total, "images");
+    (*bar)->update(done);
+    if (done == total) (*bar)->clear();
+  };
+}
+
+void keep_first(ImageDataset& dataset, std::int64_t count, const char* option) {
+  require(count >= 0, option, " ", count, ": must be 0 or more");
+  if (count == 0) return;
+  require(count <= dataset.size(), option, " ", count, ": there are only ", dataset.size(), " images");
+  dataset.labels.resize(static_cast<std::size_t>(count));
+  dataset.pixels.resize(static_cast<std::size_t>(count * dataset.image.elements()));
+}
+
+}  // namespace minception

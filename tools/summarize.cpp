@@ -1,0 +1,99 @@
+/// Prints a model's output shapes, parameters, multiply-accumulates and memory. Only plans; allocates nothing.
+
+#include "core/error.h"
+#include "models/registry.h"
+#include "models/summary.h"
+#include "tools/program.h"
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+using namespace minception;
+
+namespace {
+
+/// Memory saved by reusing buffers: one row per model, mode and dtype.
+void print_all(Backend& backend, std::int64_t batch) {
+  std::printf("memory of activations, their gradients and workspaces, MiB, batch %lld, on %s\n\n",
+              static_cast<long long>(batch), backend.description().c_str());
+  std::printf("| %-22s | %-9s | %-9s | %-5s | %8s | %8s | %8s | %5s |\n", "model", "input", "mode", "dtype", "planned",
+              "live", "sum", "ratio");
+  std::printf("| --- | --- | --- | --- | ---: | ---: | ---: | ---: |\n");
+  std::string no_bf16;
+  for (const std::string& name : model_names()) {
+    const ModelConfig config = default_config(name);
+    for (const bool training : {true, false}) {
+      for (const DType compute : {DType::f32, DType::bf16}) {
+        MemorySummary plan;
+        try {
+          const Network network(make_model(config), backend,
+                                {.max_batch = batch, .training = training, .compute = compute, .plan_only = true});
+          plan = network.plan(training ? Mode::training : Mode::inference).memory();
+        } catch (const Error& error) {
+          if (compute != DType::bf16) throw;
+          no_bf16 = error.what();  // bf16 is not supported on every processor
+          continue;
+        }
+        const auto mib = [](std::size_t bytes) { return static_cast<double>(bytes) / 1048576.0; };
+        std::printf("| %-22s | %-9s | %-9s | %-5s | %8.1f | %8.1f | %8.1f | %5.2f |\n", name.c_str(),
+                    concat(config.input[0], "x", config.input[1], "x", config.input[2]).c_str(),
+                    training ? "training" : "inference", std::string(name_of(compute)).c_str(), mib(plan.arena),
+                    mib(plan.live), mib(plan.without_reuse),
+                    static_cast<double>(plan.arena) / static_cast<double>(plan.without_reuse));
+      }
+    }
+  }
+  std::printf(
+      "\nplanned: what is allocated; live: the most that is needed at one moment, which no plan can fall below;\n"
+      "sum: all tensors and workspaces, each with memory of its own; ratio: planned / sum\n");
+  if (!no_bf16.empty()) std::fprintf(stderr, "warning: rows of bf16 are missing: %s\n", no_bf16.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string name = "googlenet";
+  std::string input;
+  std::optional<std::int64_t> classes;
+  std::string device = "cpu";
+  std::string compute = "f32";
+  std::optional<std::int64_t> batch;
+  bool inference = false, all = false;
+  CommandLine command_line("Prints each stage's output shape, parameters, multiply-accumulates and memory.",
+                           "summarize");
+  command_line.add_option("--model", name, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
+  command_line.add_option("--input", input,
+                          "batch x channels x height x width; not given: one image as the model's description says");
+  command_line.add_option("--classes", classes,
+                          "outputs of the classifier; not given: as the model's description says");
+  command_line.add_option("--device", device, "whose workspaces to plan with: cpu, cuda or reference");
+  command_line.add_option("--compute", compute, "dtype of activations: f32 or bf16").one_of({"f32", "bf16"});
+  command_line
+      .add_option("--batch", batch, "images of a batch, in place of --input's or of one; with --all 128 if not given")
+      .range(1, 1'000'000);
+  command_line.add_flag(
+      "--all", all,
+      "instead: how memory is shared in every model at its usual input, in training and inference, f32 and bf16");
+  command_line.add_flag("--inference", inference, "memory of inference instead of training");
+  return command_line.run(argc, argv, [&] {
+    if (all) return print_all(*make_backend(device), batch.value_or(128));
+    const ModelConfig described = default_config(name);
+    const Shape& image = described.input;
+    Shape shape = input.empty() ? Shape{1, image[0], image[1], image[2]} : parse_shape(input);
+    require(shape.rank() == 4, "--input ", input, ": write batch x channels x height x width, such as 1x1x96x96");
+    shape[0] = batch.value_or(shape[0]);
+    require(classes.value_or(1) <= 1'000'000 && shape[0] <= 1'000'000,
+            "more than 1,000,000 classes or images are not planned for");
+    const std::unique_ptr<Backend> backend = make_backend(device);
+    Model model = make_model(
+        {.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes.value_or(described.classes)});
+    for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    const Network network(std::move(model), *backend,
+                          {.max_batch = shape[0],
+                           .training = !inference,
+                           .compute = compute == "bf16" ? DType::bf16 : DType::f32,
+                           .plan_only = true});
+    std::printf("%s\n%s", layer_table(network).c_str(), memory_table(network).c_str());
+  });
+}
