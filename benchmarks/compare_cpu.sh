@@ -2,14 +2,14 @@
 # Compares Minception with PyTorch on this CPU: GoogLeNet at 96x96, batch 128, and the quickstart training. The machine
 # should be otherwise idle. Each comparison takes up to BUDGET seconds (300).
 #
-#   benchmarks/compare_cpu.sh PYTHON...     interpreters that have PyTorch, for instance /usr/bin/python3
+#   benchmarks/compare_cpu.sh PYTHON...     Python interpreters with PyTorch, for instance /usr/bin/python3
 #
 # Writes benchmarks/results/cpu-*.json (or into the folder RESULTS).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 cd "$root"
-[ $# -gt 0 ] || die "name the interpreters that have PyTorch, for instance /usr/bin/python3"
-[ -x build/cpu/bin/step_speed ] || die "build/cpu/bin/step_speed is not there: cmake --preset cpu && cmake --build build/cpu"
+[ $# -gt 0 ] || die "give one or more Python interpreters with PyTorch, for instance /usr/bin/python3"
+[ -x build/cpu/bin/step_speed ] || die "build/cpu/bin/step_speed is missing; build it: cmake --preset cpu && cmake --build build/cpu"
 results=${RESULTS:-benchmarks/results}
 mkdir -p "$results"
 threads=$(nproc)

@@ -61,7 +61,7 @@ class Contender:
         self.lines.put(None)
 
     def expect(self, word, timeout, what):
-        """The rest of the next line that begins with this word."""
+        """Returns the second word of the next line that starts with `word`."""
         end = time.monotonic() + timeout
         while True:
             try:
@@ -72,7 +72,7 @@ class Contender:
                 self.process.wait()
                 self.stderr.seek(0)
                 said = [text.strip() for text in self.stderr if text.strip()]
-                raise Failed((said or [f"ended with exit code {self.process.returncode}"])[-1][:300])
+                raise Failed((said or [f"exited with code {self.process.returncode}"])[-1][:300])
             if line.startswith(word + " "):
                 return line.split()[1]
 
@@ -85,7 +85,7 @@ class Contender:
         self.rates.append(self.steps * self.batch / float(self.expect("repetition", timeout, "for a repetition")))
 
     def finish(self):
-        """Lets the program end and reads its result file."""
+        """Waits for the program to exit and reads its result file."""
         try:
             self.process.stdin.close()
             self.process.wait(timeout=30)
@@ -95,7 +95,7 @@ class Contender:
                 self.detail.pop("skipped")
                 self.detail.update(run)
         except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-            self.detail = {"problem": f"its own result could not be read: {error}"}
+            self.detail = {"problem": f"its result could not be read: {error}"}
 
     def kill(self):
         if hasattr(self, "process"):
@@ -116,17 +116,17 @@ def spread(values):
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ours", default="build/cpu/bin/step_speed", help="the program step_speed")
-    parser.add_argument("--ours-with", action="append", help="more options for ours, such as --ours-with=--no-graph; each "
-                        "time that this is given is a contender of its own")
-    parser.add_argument("--python", action="append", default=[], help="an interpreter with PyTorch; can be repeated")
-    parser.add_argument("--variants", help="of PyTorch, separated by commas (see pytorch_speed.py)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each of them runs")
-    parser.add_argument("--budget", type=float, default=170, help="seconds for everything; a contender that is not ready "
-                        "when 70 %% of them are over is left out")
-    parser.add_argument("--commit", help="what is recorded as the commit (default: that of this checkout)")
-    parser.add_argument("--json", help="write the result into this file")
-    work = parser.add_argument_group("what is measured")
+    parser.add_argument("--ours", default="build/cpu/bin/step_speed", help="path of step_speed")
+    parser.add_argument("--ours-with", action="append", help="more options for ours, such as --ours-with=--no-graph; "
+                        "repeatable, each use adds a contender")
+    parser.add_argument("--python", action="append", default=[], help="Python interpreter with PyTorch; repeatable")
+    parser.add_argument("--variants", help="comma-separated PyTorch variants (see pytorch_speed.py)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of measuring rounds")
+    parser.add_argument("--budget", type=float, default=170, help="total seconds; a contender that is not ready after 70 %% "
+                        "of the budget is skipped")
+    parser.add_argument("--commit", help="commit to record (default: that of this checkout)")
+    parser.add_argument("--json", help="write the result to this file")
+    work = parser.add_argument_group("measured work")
     for name, default in (("model", "googlenet"), ("image-size", "96"), ("channels", None), ("classes", None),
                           ("batch", "128"), ("mode", "train"), ("compute", "f32"), ("device", "cpu"), ("threads", None),
                           ("data", None), ("data-dir", None), ("images", None), ("lr", None), ("momentum", None),
@@ -221,7 +221,7 @@ def print_table(result):
         print(f"  {contender['name']:44} {rate['median']:10.1f} images/s ({rate['min']:.1f} to {rate['max']:.1f})"
               + (f"  {peak / 2**20:7.0f} MiB" if peak else ""))
     for failure in result["failed"]:
-        print(f"  {failure['name']:44} left out: {failure['why']}")
+        print(f"  {failure['name']:44} skipped: {failure['why']}")
     if "ratio" in result:
         rounds = result["ratios_by_round"]
         print(f"  {result['best_ours']} / {result['best_pytorch']} = {result['ratio']:.2f} "
@@ -238,7 +238,7 @@ def main():
             left = end - 0.3 * o.budget - time.monotonic()
             try:
                 if left < 1:
-                    raise Failed("the time for warming up was over before its turn")
+                    raise Failed("the warm-up time was used up before this contender started")
                 contender.start(left)
                 ready.append(contender)
             except Failed as problem:
@@ -267,7 +267,7 @@ def main():
     write(result, o.json)
     print_table(result)
     if not result["contenders"]:
-        print("compare_pytorch.py: nothing could be measured (the lines above say why)", file=sys.stderr)
+        print("compare_pytorch.py: nothing could be measured (see the lines above)", file=sys.stderr)
         return 1
     return 0
 

@@ -77,7 +77,7 @@ void convolutions(int repetitions) {
 int main(int argc, char** argv) {
   int repetitions = 20;
   CommandLine command_line("Measures the executor of emulated kernels.", "executor_speed");
-  command_line.add_option("--repetitions", repetitions, "of which the best counts").range(1, 10000);
+  command_line.add_option("--repetitions", repetitions, "number of repetitions; the best is reported").range(1, 10000);
   return command_line.run(argc, argv, [&] {
     simt::settings().os_threads = 1;
     switches(repetitions);

@@ -1,6 +1,6 @@
 """Measures the default options of `train --data folder:PATH` on folders of many sizes.
 
-    folder_defaults.py BIN [SET]...      BIN is the folder of the tools; SETs are those of the table, by default all
+    folder_defaults.py BIN [SET]...      BIN is the folder of the tools; SET is a name from SETS (default: all)
 
 Creates each folder, trains on it with three seeds and prints a Markdown table: the defaults, the accuracy of the last
 epoch on held-out images, and the training time. Needs Pillow and NumPy, and Fashion-MNIST for the sets of clothes
@@ -42,7 +42,7 @@ def draw(random, shape, ground, fill):
 
 
 def shapes(random, classes):
-    """One image per class: 2 or 4 classes are shapes in any colours, 100 are shape, colour and background, noisy."""
+    """One image per class: 2 or 4 classes differ in shape; 100 differ in shape, colour and background, with noise."""
     for c in range(classes):
         if classes <= 4:
             yield SHAPES[c], draw(random, SHAPES[c], random.integers(0, 90, 3), random.integers(140, 256, 3))

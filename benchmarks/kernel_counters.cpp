@@ -61,8 +61,8 @@ void count_case(const std::string& label, DType dtype, const CudaOptions& option
   for (const Case& test_case : all_cases()) {
     if (near.empty() && test_case.label().find(label) != std::string::npos) near = test_case.label();
   }
-  fail("there is no case '", label, "'",
-       near.empty() ? std::string("; --list prints them all") : concat("; is '", near, "' meant?"));
+  fail("no case '", label, "'",
+       near.empty() ? std::string("; --list prints all cases") : concat("; did you mean '", near, "'?"));
 }
 
 }  // namespace
@@ -71,19 +71,20 @@ int main(int argc, char** argv) {
   std::string model = "googlenet", size = "96", label, order = "traffic", algorithm = "automatic", dtype = "f32";
   std::int64_t batch = 2;
   bool tf32 = false, list = false, infer = false;
-  CommandLine command_line("Counts what the CUDA kernels do in one training step, or in one case of the test tables.",
-                           "kernel_counters");
-  command_line.add_option("--model", model, "whose training step");
-  command_line.add_option("--batch", batch, "images in it").range(1, 4096);
-  command_line.add_option("--image-size", size, "their size, such as 96 or 96x64");
-  command_line.add_flag("--inference", infer, "an inference instead of a training step");
-  command_line.add_option("--case", label, "one case instead, by its label");
+  CommandLine command_line(
+      "Counts the operations of the CUDA kernels in one training step, or in one case of the test tables.",
+      "kernel_counters");
+  command_line.add_option("--model", model, "model to run");
+  command_line.add_option("--batch", batch, "images per batch").range(1, 4096);
+  command_line.add_option("--image-size", size, "image size: 96, or 96x64 (height x width)");
+  command_line.add_flag("--inference", infer, "run inference instead of a training step");
+  command_line.add_option("--case", label, "label of a case to run instead of a model");
   command_line.add_flag("--list", list, "print the labels of all cases");
-  command_line.add_option("--dtype", dtype, "of activations").one_of({"f32", "bf16"});
-  command_line.add_option("--algorithm", algorithm, "of convolutions and matrix products")
+  command_line.add_option("--dtype", dtype, "dtype of activations").one_of({"f32", "bf16"});
+  command_line.add_option("--algorithm", algorithm, "algorithm of convolutions and matrix products")
       .one_of({"automatic", "naive", "fma", "tensor_op"});
   command_line.add_flag("--tf32", tf32, "allow tf32 on tensor cores");
-  command_line.add_option("--sort", order, "by which column").one_of(simt::counter_orders());
+  command_line.add_option("--sort", order, "column to sort by").one_of(simt::counter_orders());
   return command_line.run(argc, argv, [&] {
     if (list) {
       for (const Case& test_case : all_cases()) std::printf("%s\n", test_case.label().c_str());

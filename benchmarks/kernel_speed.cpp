@@ -90,7 +90,7 @@ std::vector<Contender> make_contenders(const std::vector<std::string>& dtypes, c
       backend->plan(probe);
       contenders.push_back({"onednn", precision, std::move(backend)});
     } catch (const Error& error) {
-      std::printf("onednn in %s is left out: %s\n", std::string(precision.name).c_str(), error.what());
+      std::printf("onednn in %s is skipped: %s\n", std::string(precision.name).c_str(), error.what());
     }
   }
   return contenders;
@@ -110,7 +110,7 @@ struct Options {
 class Race {
  public:
   explicit Race(const Options& o) : o_(o), contenders_(make_contenders(o.dtypes, o.contenders)) {
-    require(!contenders_.empty(), "nothing is left to time: ", why_no_cuda().empty() ? "" : why_no_cuda() + "; ",
+    require(!contenders_.empty(), "nothing to time: ", why_no_cuda().empty() ? "" : why_no_cuda() + "; ",
             "see --contenders and --dtype");
   }
 
@@ -121,7 +121,7 @@ class Race {
       if (multiplies_matrices(test_case.operation)) cases.push_back({std::move(test_case)});
     }
     std::erase_if(cases, [&](const SpeedCase& c) { return c.test_case.label().find(o_.filter) == std::string::npos; });
-    require(!cases.empty(), "--filter '", o_.filter, "': no case has this in its label");
+    require(!cases.empty(), "--filter '", o_.filter, "': no label contains this");
 
     for (const Contender& contender : contenders_) measure_ceilings(contender);
     std::printf("%-72s %-5s %-16s %12s %9s %5s %9s %5s\n", "case", "dtype", "contender", "median us", "TFLOP/s", "%",
@@ -133,13 +133,13 @@ class Race {
         if (seconds_since(start) < o_.budget) {
           measure(speed_case, contender);
         } else {
-          skip(speed_case, contender, "no time was left");
+          skip(speed_case, contender, "budget exceeded");
         }
       }
       compare(first);
     }
     std::printf("%zu timed, %zu skipped, %zu wrong\n", results_.size(), skipped_.size(), wrong_);
-    std::printf("%% is of the device's ceilings:\n");
+    std::printf("%% of the device's ceilings:\n");
     for (const auto& [device, ceilings] : ceilings_.items()) {
       std::printf("  %s: a copy moves %.1f GB/s", device.c_str(), ceilings["copy_gb_s"].get<double>());
       for (const auto& [dtype, rate] : ceilings["product_tflop_s"].items()) {
@@ -212,7 +212,7 @@ class Race {
     contender.backend->synchronize();
     std::vector<std::vector<float>> results = staged.results();
     if (!parts_agree(c.operation, contender.precision, results, others_.empty() ? 8 : 2))
-      return "differs from reference in double";
+      return "differs from the reference in double precision";
     for (const Other& other : others_) {
       if (other.precision.storage != contender.precision.storage) continue;  // its operands were rounded differently
       const double allowed = tolerance(contender.precision) + tolerance(other.precision);
@@ -235,7 +235,7 @@ class Race {
     const std::string problem = problem_of(speed_case, contender);
     if (!problem.empty()) {
       ++wrong_;
-      std::fprintf(stderr, "%s by %s in %s is wrong: %s\n", c.label().c_str(), contender.name.c_str(),
+      std::fprintf(stderr, "wrong result: %s by %s in %s: %s\n", c.label().c_str(), contender.name.c_str(),
                    contender.precision_name().c_str(), problem.c_str());
       return skip(speed_case, contender, concat("wrong: ", problem));
     }
@@ -280,22 +280,22 @@ class Race {
 int main(int argc, char** argv) {
   Options o;
   CommandLine command_line("Times single operations, each verified first.", "kernel_speed");
-  command_line.add_option("--filter", o.filter, "only cases whose label contains this, for instance 'googlenet conv3'");
-  command_line.add_option("--dtype", o.dtypes, "f32, tf32, bf16").list().one_of({"f32", "tf32", "bf16"});
-  command_line.add_option("--contenders", o.contenders, "who takes part").list().one_of(kNames);
-  command_line.add_option("--budget", o.budget, "seconds after which what is left is reported as skipped")
-      .range(0.0, 1e6);
-  command_line.add_option("--batch", o.batch, "of GoogLeNet's convolutions").range(1, 4096);
-  command_line.add_option("--image-size", o.image_size, "of GoogLeNet's input").range(1, 4096);
-  command_line.add_option("--json", o.json, "write the results into this file, too");
+  command_line.add_option("--filter", o.filter,
+                          "run only cases whose label contains this, for instance 'googlenet conv3'");
+  command_line.add_option("--dtype", o.dtypes, "precisions: f32, tf32, bf16").list().one_of({"f32", "tf32", "bf16"});
+  command_line.add_option("--contenders", o.contenders, "implementations to compare").list().one_of(kNames);
+  command_line.add_option("--budget", o.budget, "seconds after which the remaining cases are skipped").range(0.0, 1e6);
+  command_line.add_option("--batch", o.batch, "batch size of GoogLeNet's convolutions").range(1, 4096);
+  command_line.add_option("--image-size", o.image_size, "size of GoogLeNet's input").range(1, 4096);
+  command_line.add_option("--json", o.json, "also write the results to this file");
   ignore_output_signals();
   return command_line.run(argc, argv, [&] {
     if (why_no_cuda().empty() && cuda_is_emulated()) {
-      std::printf("CUDA kernels are emulated here: their times are those of the emulation, not of a GPU\n");
+      std::printf("CUDA kernels are emulated: times are those of the emulation, not of a GPU\n");
     }
     Race race(o);
     const std::string json = race.run().dump(1) + "\n";
     if (!o.json.empty()) write_file_atomically(o.json, std::as_bytes(std::span<const char>(json.data(), json.size())));
-    require(race.wrong() == 0, race.wrong(), " results were wrong (the lines above name them) and not timed");
+    require(race.wrong() == 0, race.wrong(), " results were wrong and not timed (listed above)");
   });
 }

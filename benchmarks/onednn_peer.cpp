@@ -14,7 +14,9 @@ std::string why_no_target(const GradTarget& target) {
 std::string why_no_average(const Pool2dAttributes& a, const Tensor& x, const Tensor& y) {
   const bool overhangs = (y.h() - 1) * a.stride.h + a.kernel.h > x.h() + 2 * a.padding.h ||
                          (y.w() - 1) * a.stride.w + a.kernel.w > x.w() + 2 * a.padding.w;
-  return overhangs && a.count_include_pad ? "counts a window that overhangs by what lies in the padded input" : "";
+  return overhangs && a.count_include_pad
+             ? "a window that exceeds the padded input is divided by the elements inside it"
+             : "";
 }
 
 std::string why_no_adaptive(const Tensor& x, const Tensor& y) {
@@ -24,7 +26,7 @@ std::string why_no_adaptive(const Tensor& x, const Tensor& y) {
 struct WhyNot {
   template <class Other>
   std::string operator()(const Other&) const {
-    return "has no peer here yet";
+    return "no oneDNN counterpart is implemented here";
   }
   std::string operator()(const LoadBatch&) const { return "gathers, resizes and normalises bytes in one pass"; }
   std::string operator()(const Conv2dForward&) const { return ""; }
@@ -43,7 +45,7 @@ struct WhyNot {
     const std::string why = why_no_target(op.target);
     // Our argmax is given to the primitive instead of its own: on ties they may differ.
     const bool wide = op.attributes.kernel.h * op.attributes.kernel.w > 255;
-    return why.empty() && wide ? "oneDNN keeps the number of a tap in four bytes if there are 256" : why;
+    return why.empty() && wide ? "oneDNN stores the argmax in four bytes for 256 or more filter positions" : why;
   }
   std::string operator()(const AvgPool2dForward& op) const { return why_no_average(op.attributes, op.x, op.y); }
   std::string operator()(const AvgPool2dBackward& op) const {
@@ -71,7 +73,7 @@ struct WhyNot {
     return op.relu && op.scale != 1.0 ? "scales and applies ReLU in one pass" : "";
   }
   std::string operator()(const AddBackward&) const { return "two copies of one tensor in one pass"; }
-  std::string operator()(const Fill&) const { return "oneDNN fills nothing"; }
+  std::string operator()(const Fill&) const { return "oneDNN has no fill"; }
   std::string operator()(const Cast&) const { return ""; }
   std::string operator()(const BatchNormForwardTraining&) const { return ""; }
   std::string operator()(const BatchNormForwardInference&) const { return ""; }
@@ -80,7 +82,7 @@ struct WhyNot {
     return why.empty() ? added(op.accumulate) : why;
   }
   std::string operator()(const BatchNormBackwardInference&) const {
-    return "oneDNN 2.6 has no backward pass by running statistics that leaves the parameters alone";
+    return "oneDNN 2.6 has no backward pass with running statistics and without parameter gradients";
   }
   std::string operator()(const FoldBatchNorm&) const { return "oneDNN leaves folding to its caller"; }
   std::string operator()(const LocalResponseNormForward& op) const { return window(op.attributes.size); }
@@ -88,14 +90,14 @@ struct WhyNot {
     const std::string why = why_no_target(op.target);
     return why.empty() ? window(op.attributes.size) : why;
   }
-  std::string operator()(const DropoutForward&) const { return "oneDNN 2 draws no random numbers"; }
-  std::string operator()(const DropoutBackward&) const { return "oneDNN 2 draws no random numbers"; }
+  std::string operator()(const DropoutForward&) const { return "oneDNN 2 has no random numbers"; }
+  std::string operator()(const DropoutBackward&) const { return "oneDNN 2 has no random numbers"; }
   std::string operator()(const SoftmaxCrossEntropy&) const { return ""; }
   std::string operator()(const SgdStep&) const { return "oneDNN has no optimizers"; }
   std::string operator()(const AdamStep&) const { return "oneDNN has no optimizers"; }
   std::string operator()(const ClipCoefficient&) const { return "oneDNN has no optimizers"; }
   std::string operator()(const EmaUpdate&) const { return "oneDNN has no optimizers"; }
-  std::string operator()(const GroupNorms&) const { return "oneDNN sums no parts of a tensor"; }
+  std::string operator()(const GroupNorms&) const { return "oneDNN cannot sum parts of a tensor"; }
 
   static std::string added(bool accumulate) {
     return accumulate ? "adds to a gradient in the same pass, which no primitive does" : "";

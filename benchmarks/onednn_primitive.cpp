@@ -312,7 +312,7 @@ class Bare final : public OneDnnPeer {
 
   template <class Other>
   void operator()(const Other&) {
-    fail("no primitive of oneDNN does this");
+    fail("oneDNN has no primitive for this operation");
   }
 
  private:
@@ -425,7 +425,7 @@ class Bare final : public OneDnnPeer {
       // oneDNN also stores the index of the maximum, as bytes in the layout of y.
       const memory winners(hint.workspace_desc(), engine_);
       require(hint.workspace_desc() == memory::desc(dims_of(image), Type::u8, Tag::nhwc),
-              "oneDNN keeps another argmax than bytes");
+              "oneDNN does not store the argmax as bytes");
       const std::vector<float>& indices = find("argmax", 0).values;
       std::transform(indices.begin(), indices.end(), static_cast<std::uint8_t*>(winners.get_data_handle()),
                      [](float index) { return static_cast<std::uint8_t>(index); });
@@ -454,7 +454,7 @@ std::unique_ptr<OneDnnPeer> make_onednn_primitive(const Operation& operation, DT
   try {
     return std::make_unique<Bare>(operation, storage, values);
   } catch (const dnnl::error& error) {
-    fail("oneDNN has no primitive for this: ", error.what());
+    fail("oneDNN has no primitive for this operation: ", error.what());
   }
 }
 

@@ -60,8 +60,8 @@ std::vector<Subject> all_subjects(const std::string& shapes, std::int64_t batch,
     operations.insert(subject.test_case.operation.index());
     subject.why_alone = why_no_onednn_peer(subject.test_case.operation);
   }
-  require(operations.size() == std::variant_size_v<Operation>, "an operation has no benchmark: ", operations.size(),
-          " of ", std::variant_size_v<Operation>, " have");
+  require(operations.size() == std::variant_size_v<Operation>, "operations without a benchmark: only ",
+          operations.size(), " of ", std::variant_size_v<Operation>, " have one");
   return subjects;
 }
 
@@ -147,7 +147,7 @@ class Pair {
       const std::size_t j = seen[role]++;
       require(ours[role].size() > j && ours[role][j].size() == theirs.size() &&
                   agree(ours[role][j], theirs, 2.0 * tolerance(precision)),
-              role, " is not what oneDNN's primitive computes");
+              role, " differs from the result of oneDNN's primitive");
     }
   }
 
@@ -224,7 +224,7 @@ double median(std::vector<double> values) {
 void print_ratios(std::FILE* to, const std::vector<Subject>& subjects, const std::string& backend,
                   const std::map<std::string, std::vector<double>>& microseconds) {
   std::map<std::string, std::set<std::string>> alone;  // operations without a primitive, by reason
-  std::fprintf(to, "\n%-64s %12s %12s %7s\n", "us of one run", backend.c_str(), "onednn", "ratio");
+  std::fprintf(to, "\n%-64s %12s %12s %7s\n", "us per run", backend.c_str(), "onednn", "ratio");
   for (const Subject& subject : subjects) {
     const std::string name = subject.name();
     const auto ours = microseconds.find(name + "/" + backend), theirs = microseconds.find(name + "/onednn");
@@ -237,7 +237,7 @@ void print_ratios(std::FILE* to, const std::vector<Subject>& subjects, const std
       alone[subject.why_alone].insert(std::string(name_of(subject.test_case.operation)));
     }
   }
-  std::fprintf(to, "ratio: our time over that of the bare primitive, 1 is as fast\n");
+  std::fprintf(to, "ratio: our time / time of the bare primitive\n");
   for (const auto& [why, operations] : alone) {
     std::string list;
     for (const std::string& operation : operations) list += (list.empty() ? "" : ", ") + operation;
@@ -257,7 +257,7 @@ std::size_t run_benchmarks(const std::vector<Subject>& subjects, const Options& 
   benchmark::RunSpecifiedBenchmarks(&reporter);
   print_ratios(table, subjects, o.backend, reporter.microseconds);
   for (const std::string& error : reporter.errors) std::fprintf(stderr, "operation_speed: %s\n", error.c_str());
-  require(!reporter.microseconds.empty() || !reporter.errors.empty(), "--benchmark_filter leaves no benchmark");
+  require(!reporter.microseconds.empty() || !reporter.errors.empty(), "--benchmark_filter matches no benchmark");
   return reporter.errors.size();
 }
 
@@ -265,16 +265,16 @@ std::size_t run_benchmarks(const std::vector<Subject>& subjects, const Options& 
 
 int main(int argc, char** argv) {
   Options o;
-  static CommandLine command_line("Times every operation next to bare oneDNN primitives.", "operation_speed");
-  command_line.add_option("--backend", o.backend, "whose operations").one_of({"cpu", "reference", "cuda"});
+  static CommandLine command_line("Times every operation and the bare oneDNN primitive for it.", "operation_speed");
+  command_line.add_option("--backend", o.backend, "backend to time").one_of({"cpu", "reference", "cuda"});
   command_line.add_option("--dtype", o.dtype, "compute dtype").one_of({"f32", "bf16"});
-  command_line.add_option("--shapes", o.shapes, "GoogLeNet's sizes, the tables of the tests, or all")
+  command_line.add_option("--shapes", o.shapes, "shapes to time: googlenet, tables (those of the tests) or all")
       .one_of({"all", "googlenet", "tables"});
-  command_line.add_option("--threads", o.threads, "0: all cores").range(0, 1024).default_text("0");
-  command_line.add_option("--batch", o.batch, "of GoogLeNet's operations").range(1, 4096);
-  command_line.add_option("--image-size", o.image_size, "of GoogLeNet's input").range(32, 4096);
+  command_line.add_option("--threads", o.threads, "threads (0: all cores)").range(0, 1024).default_text("0");
+  command_line.add_option("--batch", o.batch, "batch size of GoogLeNet's operations").range(1, 4096);
+  command_line.add_option("--image-size", o.image_size, "size of GoogLeNet's input").range(32, 4096);
   command_line.footer(
-      "Google Benchmark's options (--benchmark_filter=REGEX, --benchmark_min_time=SECONDS and others) go with these.");
+      "Google Benchmark's options (--benchmark_filter=REGEX, --benchmark_min_time=SECONDS and others) also apply.");
 
   bool json = false;
   for (int i = 1; i < argc; ++i) json = json || std::string(argv[i]) == "--benchmark_format=json";
@@ -313,6 +313,6 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("googlenet", concat("batch ", o.batch, ", ", o.image_size, "x", o.image_size));
     const std::size_t errors = json ? run_benchmarks<benchmark::JSONReporter>(subjects, o, stderr)
                                     : run_benchmarks<benchmark::ConsoleReporter>(subjects, o, stdout);
-    require(errors == 0, errors, " benchmarks failed (the lines above name them)");
+    require(errors == 0, errors, " benchmarks failed (listed above)");
   });
 }

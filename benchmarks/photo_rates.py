@@ -1,11 +1,10 @@
-"""How fast photos of 12 megapixels become training images, next to PIL, and how fast training reads them from a cache.
+"""Measures how fast 12-megapixel photos are loaded, compared with PIL, and how fast training reads them from a cache.
 
     photo_rates.py BIN [COUNT [SMALL]]      BIN is the folder of the programs
 
-Makes COUNT photos (60), which share four files, and SMALL images (0) of 64x64. Prints tables in Markdown: photos per second,
-and the memory of a training. PIL decodes on one thread, in full size and with its own reduced decoding (`Image.draft`);
-`train` with one and with all threads. Memory is what the process holds itself (RssAnon): the cache is a file. Needs Pillow
-and NumPy.
+Creates COUNT photos (default 60), which share four files, and SMALL images (default 0) of 64x64. Prints Markdown tables of
+photos per second and of memory. PIL decodes on one thread, at full size and with its reduced decoding (`Image.draft`); `train`
+decodes on all threads. Memory is the anonymous memory of the process (RssAnon), without the cache file. Needs Pillow and NumPy.
 """
 
 import os
@@ -23,7 +22,7 @@ SIZE = 96
 
 
 def photo(seed):
-    """A smooth picture with the noise of a camera, 4000x3000, some 3 MB as JPEG."""
+    """A smooth 4000x3000 picture with camera noise, about 3 MB as JPEG."""
     random = numpy.random.default_rng(seed)
     y, x = numpy.mgrid[0:3000, 0:4000].astype(numpy.float32)
     waves = [127 + 90 * numpy.sin(x / random.uniform(90, 900) + k) * numpy.cos(y / random.uniform(90, 900)) for k in range(3)]
@@ -63,7 +62,7 @@ def pil_rate(paths, draft):
 
 
 def memory(process):
-    """MiB that the process holds itself."""
+    """Anonymous memory of the process in MiB."""
     try:
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
         return int(status.split("RssAnon:")[1].split()[0]) / 1024
@@ -90,7 +89,7 @@ def train(programs, folder, images, *options):
             if line.startswith("epoch"):
                 rate = float(line.split(" images/s")[0].split()[-1])
     if process.returncode != 0:
-        sys.exit(f"train ended with {process.returncode}")
+        sys.exit(f"train exited with code {process.returncode}")
     return loaded, rate, most[0]
 
 
@@ -115,12 +114,12 @@ def main(programs, count, small):
         print(f"{count} photos of 4000x3000, {megabytes:.1f} MB each, to {SIZE}x{SIZE}\n\n| | photos/s |\n| --- | --- |")
         for name, rate in rows:
             print(f"| {name} | {rate:.1f} |")
-        print(f"\nmemory of the training that makes the cache: {held:.0f} MiB")
+        print(f"\nmemory of the run that builds the cache: {held:.0f} MiB")
         if small > 0:
             make_small(folder, small)
             print(f"\n{small} images of 64x64, an epoch of googlenet_small\n\n| | images/s | memory, MiB |\n| --- | --- | --- |")
             options = ("--model", "googlenet_small", "--batch-size", "128", "--epochs", "1")
-            for name, extra in (("in memory", ()), ("cache, being made", ("--cache", folder / "small_cache")),
+            for name, extra in (("in memory", ()), ("cache, first run", ("--cache", folder / "small_cache")),
                                 ("cache, 1 loader thread", ("--cache", folder / "small_cache")),
                                 ("cache, 2 loader threads", ("--cache", folder / "small_cache", "--num-workers", "2"))):
                 _, rate, held = train(programs, folder, "small", *options, *extra)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times whole training steps and inferences of GoogLeNet in PyTorch, as step_speed does in Minception.
+"""Times whole training steps and inferences of GoogLeNet in PyTorch, as step_speed does for Minception.
 
 From gathering a batch out of images stored on the device as bytes, through resize, forward and backward pass, to the
 optimizer.
@@ -50,30 +50,30 @@ def options():
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--model", default="googlenet", choices=sorted(PARAMETERS))
     parser.add_argument("--image-size", type=int, default=96)
-    parser.add_argument("--channels", type=int, default=1, help="of synthetic images")
+    parser.add_argument("--channels", type=int, default=1, help="channels of synthetic images")
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--mode", default="train", choices=["train", "infer"])
     parser.add_argument("--compute", default="f32", choices=["f32", "tf32", "bf16"])
-    parser.add_argument("--threads", type=int, default=0, help="cpu: threads (0: as PyTorch decides)")
+    parser.add_argument("--threads", type=int, default=0, help="cpu: number of threads (0: PyTorch's default)")
     parser.add_argument("--data", default="synthetic", choices=["synthetic", "fashion-mnist"])
     parser.add_argument("--data-dir", default="/usr/share/datasets/fashion-mnist")
-    parser.add_argument("--images", type=int, default=10000, help="how many synthetic images there are")
+    parser.add_argument("--images", type=int, default=10000, help="number of synthetic images")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--nesterov", action="store_true")
     parser.add_argument("--weight-decay", type=float, default=0.0)
-    parser.add_argument("--warmup", type=int, default=3, help="steps before anything is timed; more until half of "
-                        "--seconds is over")
-    parser.add_argument("--steps", type=int, default=0, help="in each repetition (0: as many as --seconds asks for)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a repetition takes about")
-    parser.add_argument("--repetitions", type=int, default=5, help="of which the median counts")
-    parser.add_argument("--variants", help="separated by commas; all that the device and mode may have, if not given")
-    parser.add_argument("--parameters", type=int, help="how many the network must have")
-    parser.add_argument("--budget", type=float, default=480, help="seconds after which no further variant begins")
-    parser.add_argument("--turns", action="store_true", help="one variant: before each repetition wait for a line on "
-                        "stdin; end when there is none")
-    parser.add_argument("--json", help="write the result into this file, too")
+    parser.add_argument("--warmup", type=int, default=3, help="minimum warm-up steps before timing; warm-up lasts at "
+                        "least half of --seconds")
+    parser.add_argument("--steps", type=int, default=0, help="steps per repetition (0: derived from --seconds)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="approximate duration of a repetition")
+    parser.add_argument("--repetitions", type=int, default=5, help="number of repetitions; the median is reported")
+    parser.add_argument("--variants", help="comma-separated variants (default: those suited to the device and mode)")
+    parser.add_argument("--parameters", type=int, help="expected parameter count")
+    parser.add_argument("--budget", type=float, default=480, help="seconds after which no further variant starts")
+    parser.add_argument("--turns", action="store_true", help="wait for a line on stdin before each repetition; exit at "
+                        "end of input; one variant only")
+    parser.add_argument("--json", help="also write the result to this file")
     return parser.parse_args()
 
 
@@ -125,7 +125,7 @@ def make_optimizer(parameters, o):
                                    weight_decay=o.weight_decay, **way), next(iter(way), "plain")
         except RuntimeError:
             continue
-    raise Unavailable("no SGD")
+    raise Unavailable("torch.optim.SGD cannot be created")
 
 
 class Work:
@@ -151,7 +151,7 @@ class Work:
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         expected = o.parameters or (PARAMETERS[o.model] if (data.images.shape[1], o.classes) == (1, 10) else None)
         if expected not in (None, self.parameters):
-            raise RuntimeError(f"{o.model} has {self.parameters} parameters here, {expected} were expected")
+            raise RuntimeError(f"{o.model} has {self.parameters} parameters; expected {expected}")
         network = network.to(o.device)
         if self.channels_last:
             network = network.to(memory_format=torch.channels_last)
@@ -311,7 +311,7 @@ def measure(o, variant, data):
         raise RuntimeError("stdin ended before the first repetition: nothing was measured")
     loss = float(work.total) / (steps * len(seconds))
     if not abs(loss) < float("inf"):
-        raise RuntimeError("the loss is no longer finite: the timed steps are not a training; try a lower --lr")
+        raise RuntimeError("the loss is no longer finite, so the timing is not valid; try a lower --lr")
     memory = {"host_peak_bytes": host_peak_bytes()}
     if o.device == "cuda":
         memory.update(device_peak_bytes=torch.cuda.max_memory_allocated(),
@@ -363,7 +363,7 @@ def main():
         left = o.budget - (time.time() - begin)
         try:
             if left < (60 if variant.startswith("compile") else 5):
-                raise Unavailable(f"{left:.0f} s of the budget are left")
+                raise Unavailable(f"only {left:.0f} s of the budget left")
             result["results"].append(measure(o, variant, data))
             if not o.turns:
                 rate = result["results"][-1]["images_per_s"]

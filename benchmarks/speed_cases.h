@@ -18,7 +18,7 @@ struct SpeedCase {
 /// convolutions of `googlenet`, all dense.
 std::vector<SpeedCase> googlenet_cases(std::int64_t batch, std::int64_t size);
 
-/// Every other operation at a size that it has, or could have, in a training of GoogLeNet, such as the output of
+/// Every other operation at a size that it has, or could have, when training GoogLeNet, such as the output of
 /// inception3a. All dense; gradients are overwritten and not masked. Names are those of layers.
 std::vector<Case> googlenet_operations(std::int64_t batch, std::int64_t size);
 

@@ -58,34 +58,35 @@ struct Options {
 };
 
 void declare(CommandLine& command_line, Options& o) {
-  command_line.add_option("--model", o.model, "any model of the registry");
-  command_line.add_option("--image-size", o.image_size, "images are resized to this: 96, or 96x64 (height x width)");
-  command_line.add_option("--channels", o.channels, "of synthetic images").range(1, 1024);
-  command_line.add_option("--classes", o.classes, "of synthetic images").range(1, 1'000'000);
+  command_line.add_option("--model", o.model, "model name: docs/models.md");
+  command_line.add_option("--image-size", o.image_size, "network input size: 96, or 96x64 (height x width)");
+  command_line.add_option("--channels", o.channels, "channels of synthetic images").range(1, 1024);
+  command_line.add_option("--classes", o.classes, "classes of synthetic images").range(1, 1'000'000);
   command_line.add_option("--batch", o.batch, "images per step").range(1, 1'000'000);
-  command_line.add_option("--mode", o.mode, "what a step is: train or infer").one_of({"train", "infer"});
+  command_line.add_option("--mode", o.mode, "step to time: train or infer").one_of({"train", "infer"});
   command_line.add_option("--device", o.device, "cpu, cuda, auto (cuda if a GPU is available, else cpu), or reference");
   command_line.add_option("--compute", o.compute, "f32, tf32 or bf16").one_of({"f32", "tf32", "bf16"});
-  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--kernels", o.kernels, "cuda: ours, or vendor (cuDNN and cuBLAS)");
   command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
   command_line.add_flag("--graph,!--no-graph", o.graph,
-                        "cuda: replay whole training steps, or start each kernel by itself");
-  command_line.add_option("--data", o.data,
-                          "synthetic (28x28, random), or the training images of a data set: fashion-mnist");
-  command_line.add_option("--data-dir", o.data_dir, "folder of the data set's files");
-  command_line.add_option("--images", o.images, "how many synthetic images there are").range(1, 10'000'000);
+                        "cuda: replay training steps as CUDA graphs, or launch each kernel separately");
+  command_line.add_option(
+      "--data", o.data, "synthetic (random 28x28 images), or the training images of a data set such as fashion-mnist");
+  command_line.add_option("--data-dir", o.data_dir, "folder of the data set");
+  command_line.add_option("--images", o.images, "number of synthetic images").range(1, 10'000'000);
   command_line.add_option("--lr", o.learning_rate, "learning rate");
-  command_line.add_option("--momentum", o.momentum, "0: the optimizer has no momentum").range(0.0, 0.999);
+  command_line.add_option("--momentum", o.momentum, "momentum of SGD (0: none)").range(0.0, 0.999);
   command_line.add_flag("--nesterov", o.nesterov, "Nesterov momentum");
-  command_line.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight");
-  command_line.add_option("--warmup", o.warmup, "steps before anything is timed; more until half of --seconds is over")
+  command_line.add_option("--weight-decay", o.weight_decay, "L2 penalty on weights");
+  command_line
+      .add_option("--warmup", o.warmup, "minimum warm-up steps before timing; warm-up lasts at least half of --seconds")
       .range(2, 1'000'000);
-  command_line.add_option("--steps", o.steps, "in each repetition (0: as many as --seconds asks for)")
-      .range(0, 1'000'000);
-  command_line.add_option("--seconds", o.seconds, "how long a repetition takes about").range(0.001, 600.0);
-  command_line.add_option("--repetitions", o.repetitions, "of which the median counts").range(1, 10'000);
-  command_line.add_flag("--turns", o.turns, "before each repetition wait for a line on stdin; end when there is none");
-  command_line.add_option("--json", o.json, "write the result into this file, too");
+  command_line.add_option("--steps", o.steps, "steps per repetition (0: derived from --seconds)").range(0, 1'000'000);
+  command_line.add_option("--seconds", o.seconds, "approximate duration of a repetition").range(0.001, 600.0);
+  command_line.add_option("--repetitions", o.repetitions, "number of repetitions; the median is reported")
+      .range(1, 10'000);
+  command_line.add_flag("--turns", o.turns, "wait for a line on stdin before each repetition; exit at end of input");
+  command_line.add_option("--json", o.json, "also write the result to this file");
 }
 
 /// Peak resident memory of this process in bytes; 0 if unknown.
@@ -226,7 +227,7 @@ void measure(Options o) {
   }
   require(!seconds.empty(), "stdin ended before the first repetition: nothing was measured");
   const double loss = network.metrics().loss / static_cast<double>(steps * o.batch * std::ssize(seconds));
-  require(std::isfinite(loss), "the loss is no longer finite: the timed steps are not a training; try a lower --lr");
+  require(std::isfinite(loss), "the loss is no longer finite, so the timing is not valid; try a lower --lr");
 
   const bool replayed = o.mode == "train" && network.replays(o.batch);
   const Json result = {{"what", "step_speed"},
@@ -265,9 +266,9 @@ void measure(Options o) {
               o.device.c_str(), backend->description().c_str());
   print("images/s", result["images_per_s"]);
   print("ms/step", result["ms_per_step"]);
-  std::printf("  %zu repetitions of %lld steps, after %lld to warm up; mean loss %.4f\n", seconds.size(),
+  std::printf("  %zu repetitions of %lld steps after %lld warm-up steps; mean loss %.4f\n", seconds.size(),
               static_cast<long long>(steps), static_cast<long long>(warmup), loss);
-  std::printf("  memory     planned %.1f MiB; the process at most %.1f MiB\n",
+  std::printf("  memory     planned %.1f MiB; process peak %.1f MiB\n",
               static_cast<double>(network.memory().total) / (1 << 20),
               static_cast<double>(host_peak_bytes()) / (1 << 20));
 }

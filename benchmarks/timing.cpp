@@ -83,7 +83,7 @@ Staged::Staged(Backend& backend, const Operation& described, DType storage, cons
           write(std::uint8_t{});
           break;
         default:
-          fail("no values of dtype ", name_of(dtype), " are staged for timing");
+          fail("dtype ", name_of(dtype), " is not supported for timing");
       }
       backend.copy_to_device(tensor.data, host.data(), host.size());
     }

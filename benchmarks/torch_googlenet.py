@@ -66,7 +66,7 @@ class GoogLeNet(nn.Module):
 
 
 def make(name, seed=1, **sizes):
-    """A network with the initialisation of the published experiment."""
+    """Creates a network with the initialization of the published experiment."""
     torch.manual_seed(seed)
     small = name == "googlenet_small"
     network = GoogLeNet(small or name == "googlenet_bn", divisor=4 if small else 1, **sizes)

@@ -15,7 +15,7 @@ if(TARGET minception_simt)
   list(INSERT FLOORS 1 simt)
 endif()
 # Headers used only inside one folder.
-set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/pickle.h data/tar.h
+set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/tar.h
     kernels/operations/validator.h)
 
 # ---- package of each library that we link ----------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class Reader {
   void read_bytes(void* destination, std::size_t count) {
     file_.read(static_cast<char*>(destination), static_cast<std::streamsize>(count));
     check(static_cast<std::size_t>(file_.gcount()) == count, "only ", file_.gcount(), " of ", count,
-          " bytes could be read; the file changed meanwhile or its disk fails");
+          " bytes could be read; the file has changed or the disk is failing");
   }
 
   std::string read_header() {
@@ -141,7 +141,7 @@ class Reader {
     check(!is_torch_file({reinterpret_cast<const char*>(&length), kLengthBytes}) || file_.peek() == '{',
           "was written by torch.save; convert its state dict with ", conversion_command(name_));
     file_.clear();
-    check(length <= kMaxHeaderBytes, "its header would have ", length, " bytes, the limit is ", kMaxHeaderBytes,
+    check(length <= kMaxHeaderBytes, "declares a header of ", length, " bytes, above the limit of ", kMaxHeaderBytes,
           ": not a safetensors file");
     check(length <= file_bytes_ - kLengthBytes, "the header should have ", length, " bytes but the file has ",
           file_bytes_, ": the file is truncated; copy or download it again");
@@ -173,14 +173,14 @@ class Reader {
     try {
       return json::parse(text, watch);
     } catch (const json::parse_error& error) {
-      fail(name_, ": the header is not valid JSON in UTF-8: wrong at byte ", error.byte);
+      fail(name_, ": the header is not valid JSON in UTF-8: error at byte ", error.byte);
     } catch (const json::exception&) {
-      fail(name_, ": the header is not valid JSON: a number in it is too large");
+      fail(name_, ": the header is not valid JSON: a number is too large");
     }
   }
 
   std::map<std::string, std::string> metadata(const json& object) const {
-    check(object.is_object(), kMetadataKey, " is not an object of names and strings");
+    check(object.is_object(), kMetadataKey, " is not a JSON object");
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : object.items()) {
       check(value.is_string(), kMetadataKey, ": the value of ", quoted(key), " is not a string");
@@ -193,11 +193,11 @@ class Reader {
     const auto check_entry = [&](bool condition, const auto&... args) {
       check(condition, "tensor ", quoted(name), ": ", args...);
     };
-    check_entry(object.is_object(), "its description is not an object");
+    check_entry(object.is_object(), "its entry is not a JSON object");
     for (const auto& [key, value] : object.items()) {
       check_entry(key == "dtype" || key == "shape" || key == "data_offsets", "unknown field ", quoted(key));
     }
-    check_entry(object.size() == 3, "its description lacks one of dtype, shape and data_offsets");
+    check_entry(object.size() == 3, "its entry must have dtype, shape and data_offsets");
 
     Entry result;
     result.name = name;
@@ -211,13 +211,13 @@ class Reader {
 
     const json& shape = object["shape"];
     check_entry(shape.is_array(), "its shape is not a list");
-    check_entry(shape.size() <= Shape::max_rank, "its shape has ", shape.size(), " extents, at most ", Shape::max_rank,
+    check_entry(shape.size() <= Shape::max_rank, "its shape has ", shape.size(), " extents; at most ", Shape::max_rank,
                 " are supported");
     std::vector<std::int64_t> extents;
     for (const json& extent : shape) {
       check_entry(
           extent.is_number_unsigned() && extent.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max(),
-          "its shape holds ", extent, ", which is not an extent");
+          "its shape contains the invalid size ", extent);
       extents.push_back(extent.get<std::int64_t>());
     }
     result.shape = Shape(extents);
@@ -244,8 +244,8 @@ class Reader {
     std::uint64_t covered = 0;
     for (const Entry& entry : entries) {
       check(entry.begin <= covered, "no tensor covers the data bytes ", covered, " to ", entry.begin);
-      check(entry.begin == covered, "tensor ", quoted(entry.name), " overlaps the one before it: it begins at ",
-            entry.begin, ", that one ends at ", covered);
+      check(entry.begin == covered, "tensor ", quoted(entry.name), " begins at ", entry.begin,
+            ", before the previous tensor ends at ", covered);
       covered = entry.end;
     }
     check(covered <= data_bytes_, "the header declares ", covered, " bytes of data but the file has ", data_bytes_,
@@ -253,7 +253,8 @@ class Reader {
     check(covered == data_bytes_, "the file has ", data_bytes_ - covered,
           " trailing bytes that belong to no tensor; copy or download it again");
     const std::size_t available = available_host_memory();
-    check(available == 0 || covered <= available, "needs ", covered, " bytes of memory, ", available, " are free");
+    check(available == 0 || covered <= available, "needs ", covered, " bytes of memory but only ", available,
+          " are free");
   }
 
   std::string name_;
@@ -269,7 +270,7 @@ class FileBeside {
     folder_ = target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
     std::error_code error;
     require(std::filesystem::is_directory(folder_, error), target_.string(), ": the folder ", folder_.string(),
-            " does not exist or cannot be entered; create it first");
+            " is missing or inaccessible; create it first");
     // Renaming onto a device such as /dev/null would replace the device.
     const std::filesystem::file_status status = std::filesystem::status(target, error);
     require(target.has_filename() && (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)),
@@ -306,7 +307,8 @@ class FileBeside {
     // The rename survives a power failure only after the folder is synced. File systems that cannot sync folders return
     // EINVAL.
     descriptor_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool synced = descriptor_ >= 0 && (::fsync(descriptor_) == 0 || errno == EINVAL);  // before errno is read
+    const bool synced =
+        descriptor_ >= 0 && (::fsync(descriptor_) == 0 || errno == EINVAL);  // first: require() reads errno
     require(synced, target_.string(), ": was written, but its folder cannot be synced to the disk: ", system_message());
   }
 
@@ -315,7 +317,7 @@ class FileBeside {
     if (condition) return;
     const std::string reason = system_message();
     fail(target_.string(), ": cannot ", action, ": ", reason,
-         "; what was there before is untouched; free space on the disk or choose another folder");
+         "; any existing file is unchanged; free space on the disk or choose another folder");
   }
 
   std::filesystem::path target_;
@@ -334,10 +336,10 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
   std::vector<const Item*> items;
   for (const Item& item : content.tensors) {
     const auto& [name, tensor] = item;
-    require(name != kMetadataKey, path.string(), ": no tensor can have the name ", kMetadataKey);
+    require(name != kMetadataKey, path.string(), ": a tensor cannot be named ", kMetadataKey);
     const std::optional<std::uint64_t> bytes = bytes_of(tensor.dtype, tensor.shape);
     require(bytes == tensor.bytes.size(), path.string(), ": tensor ", quoted(name), " has ", tensor.bytes.size(),
-            " bytes, which does not fit its ", name_of(tensor.dtype), ' ', tensor.shape);
+            " bytes, which do not match its ", name_of(tensor.dtype), ' ', tensor.shape);
     items.push_back(&item);
   }
   std::stable_sort(items.begin(), items.end(), [](const Item* a, const Item* b) {
@@ -358,13 +360,13 @@ void write_safetensors(const std::filesystem::path& path, const Safetensors& con
       position = end;
     }
   } catch (const json::exception&) {
-    fail(path.string(), ": a name or text to be written is not valid UTF-8");
+    fail(path.string(), ": a tensor name or metadata text is not valid UTF-8");
   }
   if (header.back() == ',') header.pop_back();
   header += '}';
   header.resize((header.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');
   require(header.size() <= kMaxHeaderBytes, path.string(), ": the header would have ", header.size(),
-          " bytes, the limit is ", kMaxHeaderBytes);
+          " bytes, above the limit of ", kMaxHeaderBytes);
 
   std::vector<std::byte> bytes(kLengthBytes + header.size());
   bytes.reserve(bytes.size() + position);

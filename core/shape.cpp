@@ -45,7 +45,7 @@ Shape parse_shape(const std::string& text) {
             "' is not a shape: write positive extents with x between them, such as 1x96x96");
     constexpr std::int64_t kMost = std::int64_t{1} << 40;  // above any memory size, below overflow
     elements = extent <= kMost / elements ? elements * extent : kMost + 1;
-    require(elements <= kMost, "'", text, "' is a shape of more than 2^40 elements: it fits no memory");
+    require(elements <= kMost, "'", text, "' has more than 2^40 elements; use smaller extents");
     extents[rank++] = extent;
     if (next == end) return Shape(std::span<const std::int64_t>(extents.data(), rank));
     begin = next + 1;

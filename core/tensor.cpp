@@ -25,7 +25,8 @@ Tensor Tensor::channels(std::int64_t begin, std::int64_t count) const {
 }
 
 Tensor Tensor::first(std::int64_t count) const {
-  require(defined() && count >= 0 && count <= shape[0], "the first ", count, " of a tensor ", shape, " do not exist");
+  require(defined() && count >= 0 && count <= shape[0], "the first ", count, " samples of a tensor ", shape,
+          " do not exist");
   Tensor part = *this;
   part.shape[0] = count;
   return part;
@@ -33,7 +34,7 @@ Tensor Tensor::first(std::int64_t count) const {
 
 Tensor Tensor::reshaped(const Shape& other) const {
   require(dense() && other.elements() == elements(), "a tensor ", shape, dense() ? "" : " with gaps",
-          " cannot be seen as ", other);
+          " cannot be viewed as ", other);
   Tensor view = *this;
   view.shape = other;
   view.pixel_stride = view.is_image() ? other[1] : 0;

@@ -59,7 +59,7 @@ struct Tensor {
   template <class T>
   T* as() const {
     require(dtype == dtype_of<std::remove_const_t<T>>::value, "a tensor ", shape, " of ", name_of(dtype),
-            " was read as ", name_of(dtype_of<std::remove_const_t<T>>::value));
+            " cannot be read as ", name_of(dtype_of<std::remove_const_t<T>>::value));
     return static_cast<T*>(data);
   }
 };

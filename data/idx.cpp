@@ -35,7 +35,7 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
   std::array<std::int64_t, rank> extents{};
   for (std::int64_t& extent : extents) extent = next();
   for (std::int64_t extent : extents) {
-    require(extent > 0, stream.name(), ": the header declares an extent of 0: there are no ", content, " in it");
+    require(extent > 0, stream.name(), ": the header declares an extent of 0: the file contains no ", content);
   }
   return extents;
 }
@@ -44,12 +44,12 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
 std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected, std::uint64_t wanted) {
   std::vector<std::uint8_t> bytes = stream.read_up_to(wanted);
   if (wanted < expected && bytes.size() == wanted) return bytes;
-  require(bytes.size() == expected, stream.name(), ": the header declares ", expected, " bytes of data but there are ",
-          bytes.size(), ": the file is truncated; ", ByteStream::kRemedy);
+  require(bytes.size() == expected, stream.name(), ": the header declares ", expected,
+          " bytes of data but the file has ", bytes.size(), ": the file is truncated; ", ByteStream::kRemedy);
   // Reading to the end also makes zlib check the checksum.
   std::uint8_t extra = 0;
-  require(stream.read(&extra, 1) == 0, stream.name(), ": there are more than the ", expected,
-          " bytes of data that the header says; ", ByteStream::kRemedy);
+  require(stream.read(&extra, 1) == 0, stream.name(), ": the file has more than the ", expected,
+          " bytes of data that the header declares; ", ByteStream::kRemedy);
   return bytes;
 }
 
@@ -61,7 +61,7 @@ IdxImages read_idx_images(const std::filesystem::path& path, std::int64_t most) 
   std::int64_t bytes = 0;
   require(!__builtin_mul_overflow(count, height, &bytes) && !__builtin_mul_overflow(bytes, width, &bytes),
           stream.name(), ": the header declares ", count, " images of ", height, 'x', width,
-          ", which is too much for any file; ", ByteStream::kRemedy);
+          ", which is too large for a file; ", ByteStream::kRemedy);
   const std::int64_t wanted = std::min(count, most) * height * width;
   return {count, height, width,
           read_body(stream, static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(wanted))};

@@ -16,8 +16,7 @@ class BmpReader {
   DecodedImage read(const ImageOptions& options) {
     constexpr std::size_t kFileHeader = 14;
     const std::size_t pixels = number(10, 4), header = number(kFileHeader, 4);
-    require(header == 12 || header >= 40, name_, ": a header of ", header, " bytes does not exist in BMP",
-            kImageRemedy);
+    require(header == 12 || header >= 40, name_, ": a header of ", header, " bytes is not valid in BMP", kImageRemedy);
     const bool old = header == 12;  // BITMAPCOREHEADER of OS/2 1
     std::int64_t width = old ? number(18, 2) : signed_number(18), height = old ? number(20, 2) : signed_number(22);
     const bool from_top = height < 0;
@@ -26,8 +25,8 @@ class BmpReader {
     require(compression == 0 || compression == 3 || compression == 6, name_,
             ": BMP with compression is not supported; convert it to PNG");
     const bool palette = bits == 1 || bits == 4 || bits == 8;
-    require(palette || bits == 16 || bits == 24 || bits == 32, name_, ": ", bits, " bits per pixel do not exist in BMP",
-            kImageRemedy);
+    require(palette || bits == 16 || bits == 24 || bits == 32, name_, ": ", bits,
+            " bits per pixel are not valid in BMP", kImageRemedy);
     check_extents(name_, height, width);
     // Rows are padded to 4 bytes.
     const std::size_t row_bytes = (static_cast<std::size_t>(width) * bits + 31) / 32 * 4;
@@ -51,7 +50,7 @@ class BmpReader {
         if (palette) {
           const std::size_t index = file_[at] >> (8 - bits - bit % 8) & ((1u << bits) - 1);
           const std::size_t colour = palette_at + index * entry;
-          require(colour + 3 <= pixels, name_, ": a pixel has colour ", index, ", which the palette does not have",
+          require(colour + 3 <= pixels, name_, ": a pixel has colour ", index, ", which is not in the palette",
                   kImageRemedy);
           rgba.insert(rgba.end(), {file_[colour + 2], file_[colour + 1], file_[colour], 255});
         } else {

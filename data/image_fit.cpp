@@ -51,7 +51,7 @@ DecodedImage bordered(const DecodedImage& image, std::int64_t height, std::int64
 
 Resize parse_resize(const std::string& name) {
   const auto found = std::find(std::begin(kResizeNames), std::end(kResizeNames), name);
-  require(found != std::end(kResizeNames), "'", name, "' is not a resize mode: known are stretch, crop, letterbox");
+  require(found != std::end(kResizeNames), "'", name, "' is not a resize mode: use stretch, crop or letterbox");
   return static_cast<Resize>(found - std::begin(kResizeNames));
 }
 

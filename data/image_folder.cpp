@@ -86,8 +86,8 @@ void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const I
   const bool fits = !__builtin_mul_overflow(static_cast<std::int64_t>(count), image.elements(), &needed);
   const std::size_t available = available_host_memory();
   require(fits && (available == 0 || static_cast<std::size_t>(needed) < available), folder.string(), ": ", count,
-          " images of ", height, 'x', width, " in ", image[0], " channels do not fit into the memory that is free, ",
-          available >> 20, " MiB; load them smaller (--folder-size) or from the disk (--cache)");
+          " images of ", height, 'x', width, " in ", image[0], " channels do not fit in the free memory, ",
+          available >> 20, " MiB; use a smaller --folder-size or --cache");
   const auto bytes = static_cast<std::size_t>(image.elements());
   std::vector<Place> places;
   for (const Part& part : parts) {
@@ -212,13 +212,12 @@ ImageFolderSummary summarize_image_folder(const std::vector<fs::path>& folders, 
 
 Dataset load_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
                           const Selection& selection) {
-  require(!folders.empty(), "no folder of images is named");
+  require(!folders.empty(), "no image folder was given");
   const fs::path& path = folders[0];
-  require(options.size.rank() == 2, path.string(), ": images of a folder need a size to be loaded in; give it as ",
-          "--folder-size, for instance 96 or 96x64");
+  require(options.size.rank() == 2, path.string(), ": an image folder needs --folder-size, such as 96 or 96x64");
   require(options.channels == 0 || options.channels == 1 || options.channels == 3, path.string(),
-          ": images cannot be loaded with ", options.channels, " channels: 1 (grey) or 3 (RGB)");
-  require(options.test_fraction >= 0.0 && options.test_fraction < 1.0, path.string(), ": the part for testing is ",
+          ": images cannot be loaded with ", options.channels, " channels; use 1 (grey) or 3 (RGB)");
+  require(options.test_fraction >= 0.0 && options.test_fraction < 1.0, path.string(), ": the test fraction is ",
           options.test_fraction, ", which is not in [0, 1)");
   Problems problems;
   const ImageListing listing = list_image_folder(folders, options, selection, problems);

@@ -52,8 +52,8 @@ inline constexpr const char* kImageRemedy = "; copy or download it again";
 
 inline void check_extents(const std::string& name, std::int64_t height, std::int64_t width) {
   require(height >= 1 && width >= 1, name, ": the image is ", width, 'x', height, ": it has no pixels");
-  require(width <= kMostPixels / height, name, ": the image is ", width, 'x', height, ", more than the ", kMostPixels,
-          " pixels that are read; shrink it");
+  require(width <= kMostPixels / height, name, ": the image is ", width, 'x', height, ", more than the limit of ",
+          kMostPixels, " pixels; shrink it");
 }
 
 /// Allocates an image, after check_extents.

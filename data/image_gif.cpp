@@ -81,7 +81,7 @@ class GifReader {
         std::uint8_t* pixel = rgba.data() + ((frame.Top + y) * width + frame.Left) * 4;
         for (const GifPixelType index : line) {
           require(index < colours->ColorCount, name_, ": a pixel has colour ", int{index},
-                  ", which the palette does not have", kImageRemedy);
+                  ", which is not in the palette", kImageRemedy);
           const GifColorType& colour = colours->Colors[index];
           const std::uint8_t opacity = index == transparent ? 0 : 255;
           for (const std::uint8_t value : {colour.Red, colour.Green, colour.Blue, opacity}) *pixel++ = value;
@@ -127,7 +127,7 @@ namespace minception {
 bool has_gif() { return false; }
 
 DecodedImage decode_gif(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
-  fail(name, ": this build reads no GIF; install giflib (Debian: libgif-dev), run cmake and build again");
+  fail(name, ": this build cannot read GIF; install giflib (Debian: libgif-dev), run cmake and build again");
 }
 
 }  // namespace minception

@@ -84,7 +84,7 @@ class JpegReader {
     const std::int64_t width = info_.image_width, height = info_.image_height;
     const int colours = info_.num_components;
     require(colours == 1 || colours == 3 || colours == 4, name_, ": the JPEG data have ", colours,
-            " components; 1 (grey), 3 (colour) and 4 (CMYK) are read; convert it");
+            " components; only 1 (grey), 3 (colour) and 4 (CMYK) are supported; convert it");
     // A block of 8x8 pixels takes at least one bit, and subsampling keeps at least half of the blocks: at most 1024
     // pixels per byte. Files that claim four times as many are rejected before memory is allocated.
     require(width > kMostPixels / height || width * height / 4096 <= static_cast<std::int64_t>(file_.size()), name_,
@@ -166,7 +166,7 @@ namespace minception {
 bool has_jpeg() { return false; }
 
 DecodedImage decode_jpeg(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
-  fail(name, ": this build reads no JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
+  fail(name, ": this build cannot read JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
 }
 
 }  // namespace minception

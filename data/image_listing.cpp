@@ -35,12 +35,12 @@ bool is_listed_folder(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() != fs::file_type::not_found) {
-    require(!error, path.string(), ": cannot be looked at: ", error.message());
+    require(!error, path.string(), ": cannot be accessed: ", error.message());
     return fs::is_directory(status);
   }
   const fs::path target = fs::read_symlink(path, error);
   fail(path.string(), ": is a link to ", target.string(),
-       ", which is not there; mount or restore it, or remove the link");
+       ", which is missing; mount or restore it, or remove the link");
 }
 
 std::vector<std::string> sorted_names(const fs::path& folder) {
@@ -89,7 +89,7 @@ std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems
     problems.added_by([&] {
       require(is_text(name), path.string(), ": the class name is not valid UTF-8; rename the folder");
       const std::vector<std::string> files = sorted_names(path);
-      require(!files.empty(), path.string(), ": there are no images of this class; add some or remove the folder");
+      require(!files.empty(), path.string(), ": this class has no images; add some or remove the folder");
       for (const std::string& file : files) {
         problems.added_by([&] {
           require(!is_listed_folder(path / file), (path / file).string(),
@@ -101,7 +101,7 @@ std::vector<ClassFolder> find_classes(const fs::path& folder, Problems& problems
     classes.push_back(std::move(found));
   }
   require(!classes.empty() || !problems.empty(), folder.string(),
-          ": there are no sub-folders; put the images of each class into one, named after the class");
+          ": no sub-folders; put the images of each class into a sub-folder named after the class");
   return classes;
 }
 
@@ -115,7 +115,7 @@ void check_same_classes(const std::string& train, const std::vector<ClassFolder>
       for (const ClassFolder& candidate : classes) {
         found = found || candidate.name == one.name;
         if (lower_case(candidate.name) == lower_case(one.name)) {
-          hint = concat("it has '", candidate.name, "', and upper and lower case are different; rename one of them");
+          hint = concat("it has '", candidate.name, "', which differs only in case; rename one of them");
         }
       }
       require(found, part, ": the class '", one.name, "' of ", other, " is missing; ", hint);
@@ -159,8 +159,8 @@ std::vector<ClassFolder> take_fraction(std::vector<ClassFolder>& classes, double
 
 std::vector<ClassFolder> take_test(std::vector<ClassFolder>& classes, double fraction, std::uint64_t seed) {
   for (const ClassFolder& one : classes) {
-    require(one.images.size() > 1, one.images[0].parent_path().string(), ": there is one image only of class '",
-            one.name, "', which cannot be both for training and for testing; add another");
+    require(one.images.size() > 1, one.images[0].parent_path().string(), ": only one image of class '", one.name,
+            "', which cannot serve both training and testing; add another");
   }
   return take_fraction(classes, fraction, seed, 0);
 }
@@ -186,8 +186,8 @@ std::vector<ClassFolder> take_validation(const std::string& source, std::vector<
   const bool any =
       std::any_of(result.begin(), result.end(), [](const ClassFolder& one) { return !one.images.empty(); });
   require(any, source,
-          ": each class has a single image for training, which leaves none for validation; add images, or choose the "
-          "best epoch by the test images: --validation-fraction 0");
+          ": each class has a single image for training, which leaves none for validation; add images, or use "
+          "--validation-fraction 0 to choose the best epoch by the test images");
   return result;
 }
 
@@ -236,7 +236,7 @@ PartFolders part_folders(const fs::path& path) {
   for (const char* name : {"val", "valid", "validation"}) {
     if (!is_folder(path / name)) continue;
     require(found.validation.empty(), path.string(), ": has both ", found.validation.filename().string(), " and ", name,
-            "; leave one folder with images for validation");
+            "; keep only one folder of validation images");
     found.validation = path / name;
   }
   return found;
@@ -279,7 +279,7 @@ void add_folder(const fs::path& path, const ImageFolderOptions& options, Problem
     return;
   }
   require(!found.train.empty() || !options.train, path.string(),
-          ": has no folder train; move the folders of the classes into a folder train");
+          ": has no folder 'train'; create it and move the class folders into it");
   add(found.train, options.train || options.validation, parts.train, parts.train_source);
   add(found.validation, options.validation, parts.validation, parts.validation_source);
   add(found.test, options.test, parts.test, parts.test_source);
@@ -291,7 +291,7 @@ std::vector<std::vector<std::string>> read_table(const fs::path& path) {
   std::ostringstream bytes;
   bytes << file.rdbuf();
   std::error_code error;
-  require(fs::is_regular_file(path, error) && file.good(), path.string(), ": this table of labels cannot be read");
+  require(fs::is_regular_file(path, error) && file.good(), path.string(), ": this label table cannot be read");
   std::string text = bytes.str();
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
   std::vector<std::vector<std::string>> rows;
@@ -324,7 +324,7 @@ std::vector<std::vector<std::string>> read_table(const fs::path& path) {
       field += letter;
     }
   }
-  require(!quoted, path.string(), ": a quoted field has no end");
+  require(!quoted, path.string(), ": a quoted field is not closed");
   if (row_open || !field.empty()) end_field();
   return rows;
 }
@@ -346,7 +346,7 @@ void add_table(const fs::path& folder, const ImageFolderOptions& options, Parts&
   const auto class_column = column_of(rows[0], {"class", "label"});
   const auto part_column = column_of(rows[0], {"part", "split"});
   require(path_column && class_column, table,
-          ": the first line names no columns 'path' and 'class' (and 'part', with train, validation or test)");
+          ": the first line must name the columns 'path' and 'class' (optionally 'part': train, validation or test)");
   std::set<std::string> seen;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const auto place = [&] { return concat(table, ": line ", i + 1, ": "); };
@@ -358,7 +358,7 @@ void add_table(const fs::path& folder, const ImageFolderOptions& options, Parts&
     const std::string part = part_column ? rows[i][*part_column] : "train";
     const bool validation = part == "validation" || part == "valid" || part == "val";
     require(validation || part == "train" || part == "test", place(), "'", part,
-            "' is not a part: write train, validation or test");
+            "' is not a part: use train, validation or test");
     (validation ? parts.validation_source : part == "test" ? parts.test_source : parts.train_source) = table;
     class_named(validation       ? parts.validation
                 : part == "test" ? parts.test
@@ -379,7 +379,7 @@ ImageListing list_image_folder(const std::vector<fs::path>& folders, const Image
   if (options.labels.empty()) {
     for (const fs::path& folder : folders) add_folder(folder, options, problems, parts);
   } else {
-    require(folders.size() == 1, "--labels names images of one folder; ", folders.size(), " are given");
+    require(folders.size() == 1, "--labels needs exactly one folder; ", folders.size(), " are given");
     add_table(folders[0], options, parts);
   }
   auto& [train, validation, test, train_source, validation_source, test_source] = parts;
@@ -391,7 +391,7 @@ ImageListing list_image_folder(const std::vector<fs::path>& folders, const Image
           ": already selects the test images; leave out --test-fraction");
   if (problems.empty()) {
     for (const auto& [classes, source] : {std::pair{&train, &train_source}, std::pair{&test, &test_source}}) {
-      require(classes->size() != 1, *source, ": there is one class only, '", classes->empty() ? "" : (*classes)[0].name,
+      require(classes->size() != 1, *source, ": only one class, '", classes->empty() ? "" : (*classes)[0].name,
               "'; at least two are needed");
     }
     if (!train.empty() && !validation.empty()) check_same_classes(train_source, train, validation_source, validation);

@@ -198,11 +198,11 @@ namespace minception {
 bool has_png() { return false; }
 
 DecodedImage decode_png(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
-  fail(name, ": this build reads no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
+  fail(name, ": this build cannot read PNG; install libpng (Debian: libpng-dev), run cmake and build again");
 }
 
 std::vector<std::uint8_t> encode_png(const Shape&, std::span<const std::uint8_t>) {
-  fail("this build writes no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
+  fail("this build cannot write PNG; install libpng (Debian: libpng-dev), run cmake and build again");
 }
 
 }  // namespace minception

@@ -39,7 +39,7 @@ class PnmReader {
       for (std::uint8_t& value : image.pixels) value = to_byte(next_raw(sample_bytes));
     }
     require(place_ == file_.size(), name_, ": ", file_.size() - place_, " bytes follow the image, from byte ", place_,
-            "; files of one image are read");
+            "; only files with one image are supported");
     return image;
   }
 

@@ -74,7 +74,7 @@ std::vector<std::uint8_t> resize_axis(const std::vector<std::uint8_t>& pixels, s
 
 DecodedImage with_channels(DecodedImage image, std::int64_t channels) {
   check(image);
-  require(channels == 1 || channels == 3, "an image cannot have ", channels, " channels: 1 (grey) or 3 (RGB)");
+  require(channels == 1 || channels == 3, "an image cannot have ", channels, " channels; use 1 (grey) or 3 (RGB)");
   if (image.shape[0] == channels) return image;
   DecodedImage result;
   result.shape = Shape{channels, image.shape[1], image.shape[2]};

@@ -131,7 +131,7 @@ namespace minception {
 bool has_tiff() { return false; }
 
 DecodedImage decode_tiff(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
-  fail(name, ": this build reads no TIFF; install libtiff (Debian: libtiff-dev), run cmake and build again");
+  fail(name, ": this build cannot read TIFF; install libtiff (Debian: libtiff-dev), run cmake and build again");
 }
 
 }  // namespace minception

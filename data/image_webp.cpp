@@ -66,7 +66,7 @@ namespace minception {
 bool has_webp() { return false; }
 
 DecodedImage decode_webp(std::span<const std::uint8_t>, const std::string& name, const Decoding&) {
-  fail(name, ": this build reads no WebP; install libwebp (Debian: libwebp-dev), run cmake and build again");
+  fail(name, ": this build cannot read WebP; install libwebp (Debian: libwebp-dev), run cmake and build again");
 }
 
 }  // namespace minception

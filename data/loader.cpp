@@ -35,7 +35,7 @@ struct Loader::Shared {
   Shared(const SampleSource& samples, const Sampler& pass, const LoaderOptions& options)
       : source(samples), order(pass), sample_count(pass.size(samples.size())) {
     require(options.threads >= 1 && options.threads <= 1024, "a loader needs 1 to 1024 threads, not ", options.threads);
-    require(order.batch_size >= 1, "batch size ", order.batch_size, ": a batch holds at least one sample");
+    require(order.batch_size >= 1, "batch size ", order.batch_size, ": must be at least 1");
     require(0 <= order.position && order.position <= sample_count, "a pass over ", sample_count,
             " samples cannot begin at position ", order.position);
     const Shape& image = source.image();
@@ -61,7 +61,7 @@ struct Loader::Shared {
       for (std::int64_t i = 0; i < threads_used; ++i) threads.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {
       stop_and_join();
-      fail("the system gives no ", threads_used, " threads for reading: ", error.code().message(), "; use fewer");
+      fail("cannot start ", threads_used, " reader threads: ", error.code().message(), "; use fewer");
     } catch (...) {
       stop_and_join();
       throw;

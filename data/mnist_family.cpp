@@ -19,7 +19,7 @@ std::filesystem::path find(const MnistFamily& family, const std::filesystem::pat
     }
   }
   const std::string name = prefix + "-" + suffix;
-  fail(dir.string(), ": neither ", name, " nor ", name, ".gz is there; ", family.how_to_get);
+  fail(dir.string(), ": neither ", name, " nor ", name, ".gz exists; ", family.how_to_get);
 }
 
 /// Files of a part and the number of images according to their headers.
@@ -62,9 +62,8 @@ Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path
   Dataset dataset{.name = family.name,
                   .train = load_part(family, train, leading_train(selection, train.count)),
                   .test = load_part(family, test, leading_test(selection, test.count))};
-  require(dataset.train.image == dataset.test.image, dir.string(), ": the images for training are ",
-          dataset.train.image, ", those for testing ", dataset.test.image,
-          "; take all four files from the same data set");
+  require(dataset.train.image == dataset.test.image, dir.string(), ": the training images are ", dataset.train.image,
+          ", but the test images are ", dataset.test.image, "; take all four files from the same data set");
   keep_selected(dataset, selection, train.count, test.count);
   return dataset;
 }

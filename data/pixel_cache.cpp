@@ -53,7 +53,7 @@ MappedFile::~MappedFile() {
 PixelCache::PixelCache(fs::path folder, const std::string& key) : folder_(std::move(folder)), key_(name_hash(key)) {
   std::error_code error;
   fs::create_directories(folder_, error);
-  require(fs::is_directory(folder_), folder_.string(), ": the folder of the cache cannot be made",
+  require(fs::is_directory(folder_), folder_.string(), ": cannot create the cache folder",
           error ? ": " + error.message() : "");
   char name[32];
   std::snprintf(name, sizeof name, "%016llx.pixels", static_cast<unsigned long long>(key_));
@@ -89,7 +89,7 @@ std::span<std::uint8_t> PixelCache::reserve(std::int64_t images, std::int64_t he
     partial_ += ".partial-" + std::to_string(::getpid());
     file = ::open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   }
-  require(file >= 0, folder_.string(), ": cannot write into the folder of the cache: ", system_message());
+  require(file >= 0, folder_.string(), ": cannot write to the cache folder: ", system_message());
   const std::size_t bytes = sizeof(Header) + pixel_bytes(images, height, width, 3);
   // Reserve the space: writing to a mapped file on a full disk raises a signal instead of an error.
   if (const int error = ::posix_fallocate(file, 0, static_cast<off_t>(bytes)); error != 0) {

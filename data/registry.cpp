@@ -35,9 +35,9 @@ const Entry& find(const std::string& name) {
   }
   std::error_code error;
   if (std::filesystem::is_directory(name, error)) {
-    fail("there is no data set '", name, "', but a folder of that name: write folder:", name);
+    fail("unknown data set '", name, "'; for the folder of that name write folder:", name);
   }
-  fail("there is no data set '", name, "'; known are: ", known, ", folder:PATH");
+  fail("unknown data set '", name, "'; use ", known, " or folder:PATH");
 }
 
 }  // namespace

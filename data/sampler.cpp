@@ -27,7 +27,7 @@ ClassBalance::ClassBalance(std::span<const std::int32_t> labels, std::int64_t cl
     samples_[static_cast<std::size_t>(labels[i])].push_back(static_cast<std::int64_t>(i));
   }
   for (std::size_t c = 0; c < samples_.size(); ++c) {
-    require(!samples_[c].empty(), "class ", c, " has no samples, and cannot come as often as the others");
+    require(!samples_[c].empty(), "class ", c, " has no samples, so the classes cannot be balanced");
     largest_ = std::max(largest_, std::ssize(samples_[c]));
   }
 }

@@ -41,7 +41,7 @@ SelectedSamples select(const Selection& selection, std::int64_t train_count, std
   const std::int64_t n = train_count;
   std::int64_t held = selection.hold_out;
   require(held == 0 || (held >= 1 && held < n), "--hold-out: cannot hold out ", held, " of ", n,
-          " training images: 1 to ", n - 1, " can be");
+          " training images; hold out 1 to ", n - 1);
   if (held == 0 && selection.validation_fraction > 0.0) {
     require(n >= 2, "--validation-fraction ", selection.validation_fraction, ": there are only ", n,
             " training images");
@@ -82,11 +82,11 @@ void keep_selected(Dataset& dataset, const Selection& selection, std::int64_t tr
 
 ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int32_t> classes) {
   const auto known = static_cast<std::int32_t>(dataset.class_names.size());
-  require(!classes.empty(), "no class is named; one at least is needed");
+  require(!classes.empty(), "no class was given; name at least one");
   ImageDataset kept = {.image = dataset.image, .pixels = {}, .labels = {}, .class_names = {}};
   std::vector<std::int32_t> label(dataset.class_names.size(), -1);
   for (const std::int32_t c : classes) {
-    require(c >= 0 && c < known, "there is no class ", c, ": those of the data set are 0 to ", known - 1);
+    require(c >= 0 && c < known, "class ", c, " does not exist: the classes are 0 to ", known - 1);
     std::int32_t& new_label = label[static_cast<std::size_t>(c)];
     require(new_label < 0, "class ", c, " is named twice");
     new_label = static_cast<std::int32_t>(kept.class_names.size());
@@ -100,7 +100,7 @@ ImageDataset keep_classes(const ImageDataset& dataset, std::span<const std::int3
 }
 
 ImageDataset keep_per_class(const ImageDataset& dataset, std::int64_t count) {
-  require(count >= 1, "cannot keep ", count, " images of each class: 1 at least can be");
+  require(count >= 1, "cannot keep ", count, " images of each class; keep at least 1");
   ImageDataset kept = {.image = dataset.image, .pixels = {}, .labels = {}, .class_names = dataset.class_names};
   std::vector<std::int64_t> taken(dataset.class_names.size(), 0);
   for (std::int64_t i = 0; i < dataset.size(); ++i) {

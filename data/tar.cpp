@@ -80,7 +80,7 @@ std::optional<TarMember> TarReader::next() {
         read ? octal(block.data(), kChecksum, kChecksumSize) : std::optional<std::uint64_t>();
     const bool sound = checksum && *checksum == sum_of(block.data());
     require(sound || !at_start_, name(), ": not a tar archive, compressed with gzip or not; ", ByteStream::kRemedy);
-    require(sound, name(), ": the archive is damaged behind '", member_.name, "': a header has a wrong checksum; ",
+    require(sound, name(), ": the archive is damaged after '", member_.name, "': a header has a wrong checksum; ",
             ByteStream::kRemedy);
     at_start_ = false;
     const std::optional<std::uint64_t> size = octal(block.data(), kSize, kSizeSize);
@@ -89,7 +89,7 @@ std::optional<TarMember> TarReader::next() {
     const std::string prefix =
         std::memcmp(block.data() + kMagic, "ustar", 6) == 0 ? text(block.data(), kPrefix, kPrefixSize) : "";
     if (!prefix.empty()) member_.name = prefix + '/' + member_.name;
-    require(size.has_value(), name(), ": '", member_.name, "' in the archive has no size that can be read; ",
+    require(size.has_value(), name(), ": '", member_.name, "' in the archive has an unreadable size; ",
             ByteStream::kRemedy);
     member_.size = *size;
     unread_ = (member_.size + kBlock - 1) / kBlock * kBlock;

@@ -44,7 +44,7 @@ std::unique_ptr<Backend> make_backend(std::string_view name) {
   if (name == "cpu") return make_cpu_backend();
   if (name == "cuda") return make_cuda_backend();
   if (name == "reference") return make_reference_backend();
-  fail("unknown device '", name, "': known are cpu, cuda and reference");
+  fail("unknown device '", name, "': use cpu, cuda or reference");
 }
 
 }  // namespace minception

@@ -19,7 +19,7 @@ void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& 
 
 Shape BatchNorm2d::output_shape(const Shape& input) const {
   require(input.extent_or_1(1) == options_.channels, name(), ": expects ", options_.channels,
-          " channels, the input is ", input);
+          " channels but the input is ", input);
   return input;
 }
 

@@ -15,7 +15,7 @@ Shape Concat::output_shape(const Shape& input) const {
   for (std::size_t j = 1; j < branches_.size(); ++j) {
     const Shape other = branches_[j]->output_shape(input);
     require(other.extent_or_1(2) == shape.extent_or_1(2) && other.extent_or_1(3) == shape.extent_or_1(3), name(),
-            ": the branches yield ", shape, " and ", other, ": their pixels must agree");
+            ": the branches yield ", shape, " and ", other, ": their heights and widths must match");
     shape[1] += other[1];
   }
   return shape;

@@ -35,7 +35,7 @@ void Conv2d::register_parameters(ParameterTable& table, const std::string& name)
 
 Shape Conv2d::output_shape(const Shape& input) const {
   const auto& [in_channels, out_channels, kernel, stride, padding, bias, relu] = options_;
-  require(input.extent_or_1(1) == in_channels, name(), ": expects ", in_channels, " channels, the input is ", input);
+  require(input.extent_or_1(1) == in_channels, name(), ": expects ", in_channels, " channels but the input is ", input);
   const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);
   const std::int64_t w = convolved_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w);
   require(h > 0 && w > 0, name(), ": a kernel of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",

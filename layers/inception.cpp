@@ -127,7 +127,7 @@ void Inception::register_parameters(ParameterTable& table, const std::string& na
 
 Shape Inception::output_shape(const Shape& input) const {
   require(input.rank() == 4 && input[1] == options_.channels.in, name(), ": expects ", options_.channels.in,
-          " channels, the input is ", input);
+          " channels but the input is ", input);
   return {input[0], options_.channels.out(), input[2], input[3]};
 }
 

@@ -26,7 +26,7 @@ void Linear::register_parameters(ParameterTable& table, const std::string& name)
 
 Shape Linear::output_shape(const Shape& input) const {
   require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,", options_.in_features,
-          "], the input is ", input);
+          "] but the input is ", input);
   return {input[0], options_.out_features};
 }
 

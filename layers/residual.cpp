@@ -9,8 +9,8 @@ void Residual::register_parameters(ParameterTable& table, const std::string& nam
 
 Shape Residual::output_shape(const Shape& input) const {
   const Shape branch = inner_->output_shape(input);
-  require(branch == input, name(), ": the residual branch yields ", branch, ", the input is ", input,
-          ": they must agree");
+  require(branch == input, name(), ": the residual branch yields ", branch, " but the input is ", input,
+          "; they must match");
   return input;
 }
 

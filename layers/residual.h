@@ -15,7 +15,7 @@ class Residual final : public Layer {
   /// The full name of `inner` is "<name of this>.<inner_name>".
   Residual(std::string inner_name, std::unique_ptr<Layer> inner, double scale = 1.0, bool relu = false)
       : inner_name_(std::move(inner_name)), inner_(std::move(inner)), scale_(scale), relu_(relu) {
-    require(inner_ != nullptr, "a residual connection around no layer ('", inner_name_, "' is null)");
+    require(inner_ != nullptr, "the layer '", inner_name_, "' of a residual connection is null");
   }
 
   void register_parameters(ParameterTable& table, const std::string& name) override;

@@ -23,7 +23,7 @@ Initialization parse_initialization(std::string_view name) {
        {Initialization::xavier_uniform, Initialization::kaiming_normal, Initialization::kaiming_normal_fan_out}) {
     if (name == name_of(known)) return known;
   }
-  fail("unknown initialisation '", name, "': known are xavier-uniform, kaiming-normal, kaiming-normal-fan-out");
+  fail("unknown initialisation '", name, "': use xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
 }
 
 std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {

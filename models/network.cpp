@@ -36,22 +36,23 @@ void check_parts(const Model& model) {
   require(input.rank() == 3 && input.elements() > 0, "the input ", input, " of ", name,
           " must be (channels, height, width), each at least 1");
   require(classes >= 1, name, " has ", classes, " classes: at least 1 is needed");
-  require(model.body != nullptr && model.body->size() > 0, name, " has no body: give it layers that end in logits");
+  require(model.body != nullptr && model.body->size() > 0, name, " has no body: add layers that end in logits");
   require(!model.body->ends_in_relu(), "the body of ", name, " must end in logits, not in a ReLU");
   require(model.input_scale.size() == model.input_shift.size() &&
               (model.input_scale.empty() || static_cast<std::int64_t>(model.input_scale.size()) == input[0]),
-          "the input transform of ", name, " must name a scale and a shift for each of ", input[0], " channels");
+          "the input transform of ", name, " must have a scale and a shift for each of ", input[0], " channels");
   const std::size_t layers = model.body->size();
   for (const Stage& stage : model.stages) {
     require(stage.begin <= stage.end && stage.end <= layers, "the stage ", stage.name, " of ", name, " is layers ",
-            stage.begin, " to ", stage.end, " of ", layers, ": it must begin before it ends, and end with the last");
+            stage.begin, " to ", stage.end, " of ", layers,
+            ": its end must be neither before its begin nor after the last layer");
   }
   for (const Head& head : model.auxiliary) {
     require(!head.name.empty(), "a head of ", name, " has no name");
     require(head.after + 1 < layers, "the head ", head.name, " reads layer ", head.after, ": it must be one of the ",
-            layers, " layers of the body, and not the last");
+            layers, " layers of the body other than the last");
     require(head.layers != nullptr && head.layers->size() > 0, "the head ", head.name,
-            " has no layers: give it some that end in logits");
+            " has no layers: add layers that end in logits");
     require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
     require(std::isfinite(head.loss_weight) && head.loss_weight >= 0.0, "the head ", head.name,
             " has a loss weight of ", head.loss_weight, ": it must be a finite number, 0 or more");
@@ -83,7 +84,7 @@ void check_outputs(const Model& model) {
     if (layer != last) layers += (layers.empty() ? "" : ", ") + layer;
     last = layer;
   }
-  fail("nothing to freeze: no parameter has a name that begins with '", prefix, "'; there are ", layers);
+  fail("nothing to freeze: no parameter name begins with '", prefix, "'; the layers are ", layers);
 }
 
 std::string mebibytes(std::size_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
@@ -179,7 +180,7 @@ void Network::write_plan(Plan& plan) {
   if (options_.dataset_image) {
     const Shape& source = *options_.dataset_image;
     require(source.rank() == 3 && source[0] == image[0], "the model expects ", image[0],
-            " channels, images of the data set are ", source);
+            " channels but the images of the data set are ", source);
     const auto [scale, shift] = transformed(model_, options_.scale, options_.shift);
     plan.add(
         "input",
@@ -329,9 +330,9 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
   require(options_.dataset_image.has_value(), "this network was made for set_input, not for data sets");
   const Shape& image = *options_.dataset_image;
   require(dataset.images.shape == Shape({dataset.images.n(), image[0], image[1], image[2]}),
-          "this network was made for images of ", image, ", the data set is ", dataset.images.shape);
-  require(dataset.largest_label < model_.config.classes, "the data set has the label ", dataset.largest_label, ", ",
-          model_.config.name, " the classes 0 to ", model_.config.classes - 1);
+          "this network was made for images of ", image, " but the data set is ", dataset.images.shape);
+  require(dataset.largest_label < model_.config.classes, "the data set has the label ", dataset.largest_label, " but ",
+          model_.config.name, " has the classes 0 to ", model_.config.classes - 1);
   dataset_size_[static_cast<int>(mode)] = dataset.images.n();
   has_input_[static_cast<int>(mode)] = true;
   plan_of(mode).set_dataset(dataset.images, dataset.labels);
@@ -339,7 +340,7 @@ void Network::set_dataset(Mode mode, const ResidentDataset& dataset) {
 
 void Network::set_indices(std::span<const std::int32_t> indices) {
   require(static_cast<std::int64_t>(indices.size()) <= options_.max_batch, indices.size(),
-          " samples are more than the largest batch, ", options_.max_batch);
+          " samples exceed the largest batch of ", options_.max_batch);
   check_has_memory();
   if (indices.empty()) return;
   const auto [smallest, largest] = std::minmax_element(indices.begin(), indices.end());

@@ -119,7 +119,7 @@ void Network::check_values(const std::map<std::string, FileTensor>& values, bool
       unknown.push_back(name);
     } else if (tensor.shape != parameter->shape) {
       other_shape.push_back(
-          concat("the tensor ", name, " is ", tensor.shape, ", ", model, " expects ", parameter->shape));
+          concat("the tensor ", name, " is ", tensor.shape, " but ", model, " expects ", parameter->shape));
     } else if (tensor.dtype != dtype) {
       other_type.push_back(concat("the tensor ", name, " is ", minception::name_of(tensor.dtype), ", ",
                                   minception::name_of(dtype), " is expected"));

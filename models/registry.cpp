@@ -32,7 +32,7 @@ constexpr Entry kModels[] = {{"alexnet", make_alexnet, {224, 224}, 1, 10},
 [[noreturn]] void fail_unknown(std::string_view name) {
   std::string known;
   for (const Entry& entry : kModels) known += concat(known.empty() ? "" : ", ", entry.name);
-  fail("unknown model '", name, "': known are ", known);
+  fail("unknown model '", name, "': use one of ", known);
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ Model make_model(const ModelConfig& config) {
   for (const Entry& entry : kModels) {
     if (config.name != entry.name) continue;
     require(config.transform_input || entry.make == make_googlenet_torchvision, config.name,
-            " has no transform of its input to leave out; googlenet_torchvision has one");
+            " has no input transform to omit; only googlenet_torchvision has one");
     return entry.make(config);
   }
   fail_unknown(config.name);

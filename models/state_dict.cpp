@@ -49,7 +49,7 @@ void convert_to_f32(std::map<std::string, FileTensor>& tensors) {
     std::size_t too_large = 0;
     for (const double value : values) too_large += std::isfinite(value) && !std::isfinite(static_cast<float>(value));
     require(too_large == 0, "the tensor ", name, " is ", name_of(tensor.dtype), ", and ", too_large, " of ",
-            values.size(), " values are too large for f32, which networks compute in");
+            values.size(), " values are too large for f32");
     tensor = to_file_tensor(values, tensor.shape, DType::f32);
   }
 }
@@ -57,8 +57,7 @@ void convert_to_f32(std::map<std::string, FileTensor>& tensors) {
 void check_numbers(const std::map<std::string, FileTensor>& tensors, Numbers numbers) {
   const std::string not_finite =
       tensors_with(tensors, numbers, [](const std::string&, float value) { return !std::isfinite(value); });
-  require(not_finite.empty(), "NaN or infinity in ", not_finite,
-          ": the training that made these weights went wrong; use weights from before that");
+  require(not_finite.empty(), "NaN or infinity in ", not_finite, ": the training run diverged; use earlier weights");
   const std::string negative = tensors_with(
       tensors, numbers, [](const std::string& name, float value) { return value < 0.0f && name.ends_with(kVariance); });
   require(negative.empty(), "variances below 0 in ", negative, ": not the statistics of a BatchNorm");
@@ -69,7 +68,7 @@ void strip_prefix(std::map<std::string, FileTensor>& tensors, const std::vector<
     std::map<std::string, FileTensor> result;
     for (auto& [from, tensor] : tensors) {
       const std::string to = renamed(from);
-      require(result.emplace(to, std::move(tensor)).second, "the tensor ", to, " is there twice, once as ", from);
+      require(result.emplace(to, std::move(tensor)).second, "the tensor ", to, " occurs twice, once as ", from);
     }
     tensors = std::move(result);
   };
@@ -87,8 +86,8 @@ void strip_prefix(std::map<std::string, FileTensor>& tensors, const std::vector<
     if (has_all && (prefix.empty() || prefix.ends_with('.'))) prefixes.push_back(prefix);
   }
   if (prefixes.empty() || prefixes.front().empty()) return;
-  require(prefixes.size() == 1, "holds ", prefixes.size(), " networks, with ", prefixes[0], " and ", prefixes[1],
-          " in front of their names: save the tensors of one of them in a file of their own");
+  require(prefixes.size() == 1, "holds ", prefixes.size(), " networks with the prefixes ", prefixes[0], " and ",
+          prefixes[1], ": save one of them to its own file");
   rename_all(
       [&](const std::string& name) { return name.starts_with(prefixes[0]) ? name.substr(prefixes[0].size()) : name; });
 }

@@ -117,11 +117,11 @@ std::string memory_table(const Network& network) {
   table += format("  parameters   %8.1f MiB  %s trained values\n", mib(memory.parameters),
                   grouped(network.parameters().trained_values()).c_str());
   if (training) {
-    table += format("  gradients    %8.1f MiB  of parameters\n", mib(memory.gradients));
+    table += format("  gradients    %8.1f MiB  for the parameters\n", mib(memory.gradients));
     const NetworkOptions& options = network.options();
     const char* state = options.adam ? "  Adam's two moments" : options.sgd.momentum ? "  momentum" : "";
     table += format("  optimizer    %8.1f MiB%s\n", mib(memory.optimizer), state);
-    if (memory.averages > 0) table += format("  averages     %8.1f MiB  of parameters\n", mib(memory.averages));
+    if (memory.averages > 0) table += format("  averages     %8.1f MiB  for the parameters\n", mib(memory.averages));
   }
   if (memory.prepacked > 0) table += format("  prepacked    %8.1f MiB  prepacked weights\n", mib(memory.prepacked));
   table += format(
@@ -130,7 +130,8 @@ std::string memory_table(const Network& network) {
       mib(memory.arena), mib(plan.activations), mib(plan.gradients), mib(plan.largest_workspace),
       mib(plan.without_reuse), mib(plan.live));
   table += format("  peak         %8.1f MiB", mib(memory.total));
-  if (memory.available > 0) table += format("  of %.0f MiB free; the data set comes on top", mib(memory.available));
+  if (memory.available > 0)
+    table += format("  of %.0f MiB free; the data set needs additional memory", mib(memory.available));
   return table + "\n";
 }
 

@@ -42,7 +42,7 @@ auto with_type(DType dtype, F&& f) {
     case DType::bf16:
       return f(bf16{});
     default:
-      fail("values of type ", name_of(dtype), " are not computed with");
+      fail("values of type ", name_of(dtype), " are not supported");
   }
 }
 

@@ -48,7 +48,7 @@ class Metadata {
   Json entry(const char* name) const {
     const auto found = entries_.find(name);
     require(found != entries_.end(), file_, ": its metadata have no entry '", name,
-            "', which train writes; name the model.safetensors or a checkpoint of a run");
+            "', which train writes; use the model.safetensors or a checkpoint of a run");
     Json json = Json::parse(found->second, nullptr, false);
     require(!json.is_discarded(), file_, ": '", name, "' in its metadata is not JSON; was the file edited by hand?");
     return json;
@@ -91,7 +91,7 @@ class Metadata {
     check(value.is_array(), entry, "has a '", key, "' that is not a list");
     const auto count = static_cast<std::int64_t>(value.size());
     check(count == 1 || count == channels, entry, "has ", count, " values of '", key,
-          "': one for all channels is expected, or one for each of ", channels);
+          "': expected one for all channels or one for each of ", channels);
     std::vector<float> values;
     for (const Json& element : value) {
       check(element.is_number() && std::abs(element.get<double>()) <= std::numeric_limits<float>::max(), entry,
@@ -108,7 +108,7 @@ class Metadata {
       try {
         options.resize = parse_resize(name);
       } catch (const Error&) {
-        check(false, entry, "fits images by ", printable(name), ": known are stretch, crop, letterbox");
+        check(false, entry, "fits images by ", printable(name), ": use stretch, crop or letterbox");
       }
     }
     if (object.contains(kExifOrientation)) {
@@ -145,7 +145,8 @@ void read_model(const Metadata& metadata, const std::string& file, ModelConfig& 
     known += (known.empty() ? "" : ", ") + name;
     found = found || name == config.name;
   }
-  require(found, file, ": its weights are of an unknown model ", printable(config.name), ": known are ", known);
+  require(found, file, ": its metadata name the unknown model ", printable(config.name), "; the known models are ",
+          known);
   config.input = metadata.image(model, kModel, "input");
   config.classes = metadata.extent(metadata.member(model, kModel, "classes"), kModel, "classes");
   if (!model.contains(kTransformInput)) return;
@@ -158,7 +159,7 @@ void read_preprocessing(const Metadata& metadata, WeightsFile& weights) {
   const Json preprocessing = metadata.entry(kPreprocessing);
   const std::string resize = metadata.text(preprocessing, kPreprocessing, "resize");
   metadata.check(resize == kResize, kPreprocessing, "resizes by ", printable(resize), ": only '", kResize,
-                 "' is known");
+                 "' is supported");
   const std::int64_t channels = weights.config.input[0];
   weights.scale = metadata.per_channel(preprocessing, kPreprocessing, "scale", channels);
   weights.shift = metadata.per_channel(preprocessing, kPreprocessing, "shift", channels);
@@ -167,15 +168,15 @@ void read_preprocessing(const Metadata& metadata, WeightsFile& weights) {
   if (preprocessing.contains("image")) {
     weights.image = metadata.image(preprocessing, kPreprocessing, "image");
     metadata.check(weights.image[0] == channels, kPreprocessing, "has an 'image' of ", weights.image[0],
-                   " channels, the model expects ", channels);
+                   " channels but the model expects ", channels);
   }
 }
 
 void read_class_names(const Metadata& metadata, WeightsFile& weights) {
   const Json names = metadata.entry(kClassNames);
-  metadata.check(names.is_array(), kClassNames, "is no list");
+  metadata.check(names.is_array(), kClassNames, "is not a list");
   metadata.check(static_cast<std::int64_t>(names.size()) == weights.config.classes, kClassNames, "lists ", names.size(),
-                 " names, the model has ", weights.config.classes, " classes");
+                 " names but the model has ", weights.config.classes, " classes");
   for (const Json& name : names) {
     metadata.check(name.is_string(), kClassNames, "has a name that is not a string");
     weights.class_names.push_back(name.get<std::string>());
@@ -192,7 +193,7 @@ const FileTensor& weight_named(const WeightsFile& weights, const std::string& na
          names.empty() ? "" : ", but " + list_tensors(names));
   }
   require(found->second.shape.rank() >= 2, file, ": ", name, " has the shape ", found->second.shape,
-          ": no weights of a layer of ", weights.config.name);
+          ": not the weights of a layer of ", weights.config.name);
   return found->second;
 }
 
@@ -211,7 +212,7 @@ void describe(WeightsFile& weights, const WeightsDescription& described, const s
   const auto last = std::find_if(all.begin(), all.end(), [&](const Parameter& parameter) {
     return parameter.shape.rank() >= 2 && std::find(heads.begin(), heads.end(), parameter.name) != heads.end();
   });
-  require(last != all.end(), described.model, " has no weights that make logits");
+  require(last != all.end(), described.model, " has no layer that outputs logits");
   try {
     strip_prefix(weights.tensors, {all.front().name, last->name});
   } catch (const Error& error) {
@@ -348,7 +349,7 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   try {
     return {{kModel, model.dump()}, {kPreprocessing, preprocessing.dump()}, {kClassNames, Json(class_names).dump()}};
   } catch (const Json::exception&) {
-    fail("the name of a class is not valid UTF-8 and cannot be written into a weights file; rename the class");
+    fail("the name of a class is not valid UTF-8 and cannot be written to a weights file; rename the class");
   }
 }
 
@@ -359,8 +360,8 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
   require(!labelled || described.model.empty() || described.if_needed, file,
           ": already names its model; leave out --model");
   require(labelled || !described.model.empty(), file,
-          ": no model is named in its metadata: it was not written by train; name the model.safetensors or a "
-          "checkpoint of a run, or say with --model whose weights it holds");
+          ": its metadata name no model, so it was not written by train; use the model.safetensors or a checkpoint of "
+          "a run, or name its model with --model");
   WeightsFile weights;
   weights.tensors = weights_among(std::move(content.tensors));
   try {
@@ -407,10 +408,10 @@ std::vector<std::string> load_weights(Network& network, const WeightsFile& weigh
 
 void check_class_names(const std::string& weights, const std::vector<std::string>& of_weights, const std::string& data,
                        const std::vector<std::string>& of_data) {
-  require(of_weights.size() == of_data.size(), weights, ": was trained for ", of_weights.size(), " classes, ", data,
+  require(of_weights.size() == of_data.size(), weights, ": was trained for ", of_weights.size(), " classes but ", data,
           " has ", of_data.size());
   for (std::size_t i = 0; i < of_data.size(); ++i) {
-    require(of_weights[i] == of_data[i], weights, ": class ", i, " is '", of_weights[i], "', in ", data, " it is '",
+    require(of_weights[i] == of_data[i], weights, ": class ", i, " is '", of_weights[i], "' but in ", data, " it is '",
             of_data[i], "': the model was trained on other classes");
   }
 }

@@ -14,7 +14,7 @@ for supervisor in "$@"; do
   case $supervisor in
     checker) preset=checker tests=minception_simt_checker_tests ;;
     sanitizers) preset=emulated-sanitize tests=minception_simt_tests ;;
-    *) die "'$supervisor' is neither checker nor sanitizers" ;;
+    *) die "'$supervisor': use checker or sanitizers" ;;
   esac
   build "$preset" minception_cuda_tests "$tests"
   say "Running the kernels under the $supervisor"

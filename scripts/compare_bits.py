@@ -3,7 +3,7 @@
 
     scripts/compare_bits.py OLD NEW [--work FOLDER] [--json FILE]
 
-Builds both commits on this machine in the cpu and the emulated cuda configuration, runs a fixed set of short trainings
+Builds both commits on this machine in the cpu and the emulated cuda configuration, performs a fixed set of short runs
 with each, and compares every loss and accuracy, every tensor of the final weights and checkpoints, the predictions, and
 the counters of the kernels. Rates, times and the names of kernels are not compared. Needs Fashion-MNIST
 (Debian: dataset-fashion-mnist), git and the build requirements. Takes about half an hour on two cores; --work keeps the
@@ -81,7 +81,7 @@ def tensors(path):
 
 
 def words_of(options):
-    """The options as words, each once with its last value."""
+    """Splits options into words; a repeated option keeps its last value."""
     values = {}
     for option in options.split("--")[1:]:
         name, _, value = option.strip().partition(" ")
@@ -120,7 +120,7 @@ def main():
     parser.add_argument("old")
     parser.add_argument("new")
     parser.add_argument("--work", type=pathlib.Path)
-    parser.add_argument("--json", type=pathlib.Path, help="writes what was compared, with hashes")
+    parser.add_argument("--json", type=pathlib.Path, help="file for the compared values and their hashes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or pathlib.Path(temporary)

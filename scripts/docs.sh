@@ -11,5 +11,5 @@ mkdir -p "$out"
 cd "$out"
 rm -rf html
 ln -sfn "$root" minception
-doxygen minception/docs/Doxyfile || die "the documentation has the faults above"
+doxygen minception/docs/Doxyfile || die "the documentation has the errors above"
 echo "$PWD/html/index.html"

@@ -7,16 +7,16 @@ set -euo pipefail
 [ $# -eq 1 ] || die "usage: $0 FOLDER"
 # Address and MD5 sums as in the README of github.com/zalandoresearch/fashion-mnist.
 address=http://fashion-mnist.s3-website.eu-central-1.amazonaws.com
-command -v curl >/dev/null || die "curl is needed to download the data set; please install it"
+command -v curl >/dev/null || die "curl not found: install it to download the data set"
 mkdir -p "$1"
 while read -r sum file; do
   if [ -e "$1/$file" ] && echo "$sum  $1/$file" | md5sum --check --status; then continue; fi
   say "Downloading $file"
   curl --fail --location --silent --show-error --output "$1/$file.part" "$address/$file" ||
-    die "$address/$file could not be downloaded; put the file into $1 by hand and start again"
+    die "$address/$file could not be downloaded; copy the file to $1 by hand and run this again"
   echo "$sum  $1/$file.part" | md5sum --check --status || {
     rm -f "$1/$file.part"
-    die "$file does not have its published checksum $sum: the download is damaged; start again"
+    die "$file does not have its published checksum $sum: the download is damaged; run this again"
   }
   mv "$1/$file.part" "$1/$file"
 done <<'EOF'

@@ -51,8 +51,8 @@ def panel(x0, title, lines, high, epochs, band=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", type=pathlib.Path, help="a folder with metrics.jsonl")
-    parser.add_argument("--published", help="ACCURACY or LOW:HIGH, test accuracies to mark")
+    parser.add_argument("run", type=pathlib.Path, help="run folder with metrics.jsonl")
+    parser.add_argument("--published", help="published test accuracy to mark: ACCURACY or LOW:HIGH")
     options = parser.parse_args()
     try:
         lines = [json.loads(line) for line in (options.run / "metrics.jsonl").read_text().splitlines()]
@@ -61,7 +61,7 @@ def main():
     epochs = [line for line in lines if line["event"] == "epoch"]
     steps = [line for line in lines if line["event"] == "step"]
     if not epochs:
-        sys.exit(f"draw_curve.py: {options.run}/metrics.jsonl: no epoch is in it yet")
+        sys.exit(f"draw_curve.py: {options.run}/metrics.jsonl: has no finished epoch yet")
     count = epochs[-1]["epoch"]
     per_epoch = epochs[-1]["step"] / count
     of = lambda name: [(line["epoch"], line[name]) for line in epochs]
@@ -78,7 +78,7 @@ def main():
     svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {TOP + HEIGHT + 46}" '
            'font-family="sans-serif" font-size="13">', '<rect width="100%" height="100%" fill="#fff"/>']
     svg += panel(LEFT, "Loss", [
-        ("training, each line of the log", "#9cc3df", 1, every_step("loss")),
+        ("training, each logged step", "#9cc3df", 1, every_step("loss")),
         (f"training, {epochs[-1]['train_loss']:.3f}", TRAIN, 2, of("train_loss")),
         (f"{part}, {epochs[-1][f'{part}_loss']:.3f}", TEST, 2, of(f"{part}_loss"))], 2.5, count)
     svg += panel(LEFT + WIDTH + GAP, "Accuracy", [

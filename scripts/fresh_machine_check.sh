@@ -26,8 +26,8 @@ for argument in "$@"; do
     *) usage ;;
   esac
 done
-[ "$(id -u)" -eq 0 ] || die "making a system needs root"
-command -v debootstrap >/dev/null || die "debootstrap is not here: apt-get install debootstrap"
+[ "$(id -u)" -eq 0 ] || die "creating a system requires root"
+command -v debootstrap >/dev/null || die "debootstrap not found: apt-get install debootstrap"
 
 # Mounts and processes are in their own namespaces, so they end with this script in any case.
 if [ -z "${FRESH_NAMESPACES:-}" ]; then
@@ -51,7 +51,7 @@ mirror_of() { apt_sources | awk -v suite="$codename$1" '$2 == suite && !seen {pr
 
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 mirror=$(mirror_of '')
-[ -n "$mirror" ] || die "no mirror of $codename is in /etc/apt/sources.list or sources.list.d"
+[ -n "$mirror" ] || die "no mirror of $codename found in /etc/apt/sources.list or sources.list.d"
 if [ -z "${http_proxy:-}" ]; then
   proxy=''
   eval "$(apt-config shell proxy Acquire::http::Proxy)"
@@ -67,16 +67,16 @@ remove_system() {
   # Lazy unmount: processes left by an interrupted command keep files open until this script ends.
   umount --recursive --lazy "$system/dev" "$system/proc" 2>/dev/null || true
   if [[ $(cat /proc/self/mounts) == *" $system/"* ]]; then
-    echo "$system is still mounted and stays" >&2
+    echo "$system is still mounted and was not removed" >&2
   elif [ -z "$keep" ]; then
     rm -rf --one-file-system "$system"
   fi
 }
 trap remove_system EXIT
 
-say "Making a minimal $suite from $mirror"
+say "Creating a minimal $suite from $mirror"
 begin=$SECONDS
-quietly debootstrap --variant=minbase "$suite" "$system" "$mirror" || die "debootstrap could not make $suite"
+quietly debootstrap --variant=minbase "$suite" "$system" "$mirror" || die "debootstrap could not create $suite"
 mount -t proc proc "$system/proc"
 mount --bind /dev "$system/dev"
 mkdir -p "$system/dev/shm" "$system/dev/pts"
@@ -113,7 +113,7 @@ if [ "$user" != root ]; then
   home=/home/$user
   quietly chroot "$system" env -i "${variables[@]}" DEBIAN_FRONTEND=noninteractive sh -c \
     "apt-get update && apt-get install -y --no-install-recommends sudo && useradd --create-home --shell /bin/bash $user" ||
-    die "the user could not be made"
+    die "the user could not be created"
   echo "$user ALL=(ALL) NOPASSWD: ALL" >"$system/etc/sudoers.d/$user"
   variables[0]="HOME=$home"
 fi

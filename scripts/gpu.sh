@@ -39,7 +39,7 @@ toolkit_advice() {
   if [[ $offered =~ Candidate:\ ([0-9]+\.[0-9]+) ]] && at_least "${BASH_REMATCH[1]}" "$1"; then
     echo "install the package nvidia-cuda-toolkit (${BASH_REMATCH[1]})"
   else
-    echo "install NVIDIA's CUDA toolkit $1 or later (13.0 was tried): https://developer.nvidia.com/cuda-downloads"
+    echo "install NVIDIA's CUDA toolkit $1 or later (tested with 13.0): https://developer.nvidia.com/cuda-downloads"
   fi
 }
 
@@ -88,7 +88,7 @@ choose_gpu() {
     fi
   done <<<"$answer"
   if [ ${#usable[@]} -eq 0 ]; then
-    [ -z "$refused" ] || gpu_problem="the GPU has compute capability $refused, and the CUDA kernels need 8.0 or later"
+    [ -z "$refused" ] || gpu_problem="the GPU has compute capability $refused, but the CUDA kernels need 8.0 or later"
     return 1
   fi
 
@@ -102,17 +102,17 @@ choose_gpu() {
   fi
   release=$(cuda_version "$nvcc" --version) || release=unknown
   if [ "$release" != unknown ] && ! at_least "$release" "$least_cuda"; then
-    gpu_problem="$nvcc is of CUDA $release, which compiles no C++20: $(toolkit_advice "$least")"
+    gpu_problem="$nvcc is from CUDA $release, which cannot compile C++20: $(toolkit_advice "$least")"
     return 1
   fi
   # Within a major version, older drivers run programs built with newer toolkits.
   if driver=$(cuda_version nvidia-smi) && [ "$release" != unknown ] && [ "${driver%%.*}" -lt "${release%%.*}" ]; then
-    gpu_problem="the driver supports CUDA $driver and $nvcc is of CUDA $release: install a newer driver, or the CUDA toolkit $driver"
+    gpu_problem="the driver supports CUDA $driver but $nvcc is from CUDA $release: install a newer driver, or the CUDA toolkit $driver"
     return 1
   fi
   for sm in "${usable[@]}"; do
     if ! try_nvcc "$nvcc" "$sm"; then
-      gpu_problem="$nvcc (CUDA $release) does not compile for compute capability ${sm%?}.${sm: -1}: $complaint; CUDAHOSTCXX names another host compiler, or $(toolkit_advice "$least")"
+      gpu_problem="$nvcc (CUDA $release) does not compile for compute capability ${sm%?}.${sm: -1}: $complaint; set CUDAHOSTCXX to another host compiler, or $(toolkit_advice "$least")"
       return 1
     fi
   done

@@ -45,7 +45,7 @@ pack() {
     -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
   for package in dnnl PNG JPEG TIFF GIF WebP; do cmake_args+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON"); done
-  quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (the lines above say why)"
+  quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (see the lines above)"
   build_tree build/gpu gpu_programs
   rm -rf "$packed" build/gpu-staged
   mkdir -p "$packed" build/gpu-staged/lib
@@ -67,9 +67,9 @@ pack() {
     mkdir "$packed/fashion-mnist"
     cp "${files[@]}" "$packed/fashion-mnist/"
   else
-    echo "$data is not here (Debian: dataset-fashion-mnist): the stage classic will look for it on the other machine"
+    echo "$data is missing (Debian: dataset-fashion-mnist): the stage classic needs it on the other machine"
   fi
-  say "$packed holds $(du -sm "$packed" | cut -f1) MiB: carry it and the checkout to the machine with the GPU"
+  say "$packed holds $(du -sm "$packed" | cut -f1) MiB: copy it and the checkout to the GPU machine"
 }
 
 # prepare: finds the programs and the device.
@@ -81,7 +81,7 @@ prepare() {
     commit=$(commit_here)
     device=emulated
     for name in train step_speed kernel_speed; do
-      [ -x "build/emulated/bin/$name" ] || die "build/emulated/bin/$name is not there: cmake --preset emulated, and build it"
+      [ -x "build/emulated/bin/$name" ] || die "build/emulated/bin/$name is missing; build it: cmake --preset emulated && cmake --build build/emulated"
     done
     bin() { find build/emulated/bin build/emulated/tests -name "$1" -type f -print -quit; }
     return
@@ -177,7 +177,7 @@ stage_tests() {
     part memcheck 60 "${sanitizer[@]}" --tool memcheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
     part racecheck 60 "${sanitizer[@]}" --tool racecheck --error-exitcode 9 "$(bin minception_cuda_tests)" '*same bits in every order'
   else
-    echo "compute-sanitizer is not here: memcheck and racecheck are left out"
+    echo "compute-sanitizer not found: skipping memcheck and racecheck"
   fi
   # The executor's tests compare the emulated PTX with these results.
   local golden=${RESULTS:-tests/simt/golden}
@@ -204,15 +204,15 @@ stage_train() {
   else
     ways+=("--ours-with=--kernels vendor")
   fi
-  if ! "$python" -c '' 2>/dev/null; then die "the stage train needs python3 (PYTHON=... says where it is)"; fi
+  if ! "$python" -c '' 2>/dev/null; then die "the stage train needs python3 (set its path with PYTHON=...)"; fi
   if "$python" -c 'import torch' 2>/dev/null; then
     [ -n "$dry" ] || torch=(--python "$python")
   else
-    echo "$python has no PyTorch: ours are measured alone (PYTHON=... says where one is)"
+    echo "$python has no PyTorch: only Minception is measured (set PYTHON=... to an interpreter with PyTorch)"
   fi
   for compute in bf16 tf32 f32; do
     [ -z "$dry" ] || [ "$compute" = f32 ] || continue
-    wanted='images/s|left out| = ' part "train-$compute" 155 env LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${libraries:+:$libraries}" \
+    wanted='images/s|skipped:| = ' part "train-$compute" 155 env LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${libraries:+:$libraries}" \
       "$python" benchmarks/compare_pytorch.py --ours "$(bin step_speed)" "${ways[@]}" "${torch[@]}" "${work[@]}" \
       --compute "$compute" --commit "$commit" --json "$logs/train-$compute.json"
   done
@@ -240,7 +240,7 @@ stage_published() {
     [ ! -e "build/gpu-runs/$name/metrics.jsonl" ] || cp "build/gpu-runs/$name/metrics.jsonl" "$results/gpu-$name.metrics.jsonl"
   done
   if [ -z "${CIFAR10:-}" ]; then
-    echo "CIFAR10 does not name the folder or archive of CIFAR-10 (docs/data.md): the training on it is left out"
+    echo "CIFAR10 is not set to the folder or archive of CIFAR-10 (docs/data.md): skipping cifar10"
     return
   fi
   wanted='^epoch ' part cifar10 130 "$(bin train)" --recipe cifar10 --data-dir "$CIFAR10" "${work[@]}" --out build/gpu-runs/cifar10
@@ -252,7 +252,7 @@ run_stage() {
   failures=0
   SECONDS=0
   "stage_$stage"
-  say "$stage: $failures of ${#parts[@]} parts did not pass; $results/gpu-$stage.json says how it went ($SECONDS s)"
+  say "$stage: $failures of ${#parts[@]} parts failed; details in $results/gpu-$stage.json ($SECONDS s)"
   [ "$failures" -eq 0 ]
 }
 
@@ -274,5 +274,5 @@ case ${1:-} in
     mv "$results/README.md.part" "$results/README.md"
     say "$results/README.md"
     ;;
-  *) die "name a stage: pack, tests, kernels, train, classic, published, all or table (see the head of this file)" ;;
+  *) die "choose a stage: pack, tests, kernels, train, classic, published, all or table (see the head of this file)" ;;
 esac

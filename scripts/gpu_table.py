@@ -44,8 +44,8 @@ def kernel_lines(detail):
                      f"{ratio:.2f}" if ratio else ""))
     for device, ceilings in detail["ceilings"].items():
         products = ", ".join(f"{rate:.1f} TFLOP/s in {dtype}" for dtype, rate in ceilings["product_tflop_s"].items())
-        lines.append(f"{device}: a copy moves {ceilings['copy_gb_s']:.0f} GB/s; large products reach {products or 'nothing known'}."
-                     + (" **Emulated: these times say nothing of a GPU.**" if detail["emulated"] else ""))
+        lines.append(f"{device}: a copy moves {ceilings['copy_gb_s']:.0f} GB/s; large products reach {products or 'unknown rates'}."
+                     + (" **Emulated: these are not GPU times.**" if detail["emulated"] else ""))
     lines.append("")
     if ratios:
         lines += table(["pass", "dtype", "cases", "geometric mean of vendor's time / ours", "worst", "best"],
@@ -53,7 +53,7 @@ def kernel_lines(detail):
                         for (p, d), r in sorted(ratios.items())])
     lines += table(["case", "pass", "dtype", "ours, us", "TFLOP/s", "GB/s", "vendor, us", "vendor / ours"], rows)
     skipped = len(detail["skipped"])
-    return lines + ([f"{skipped} timings were left out.", ""] if skipped else [])
+    return lines + ([f"{skipped} timings were skipped.", ""] if skipped else [])
 
 
 def train_lines(stage):
@@ -66,12 +66,12 @@ def train_lines(stage):
         work = detail["work"]
         lines.append(f"{work['model']}, {work['image-size']}x{work['image-size']}, batch {work['batch']}, {work['compute']}:")
         lines.append("")
-        lines += table(["who", "images/s (median)", "lowest", "highest"],
+        lines += table(["program", "images/s (median)", "lowest", "highest"],
                        [(c["name"], f"{c['images_per_s']['median']:.0f}", f"{c['images_per_s']['min']:.0f}",
                          f"{c['images_per_s']['max']:.0f}")
                         for c in sorted(detail["contenders"], key=lambda c: -c["images_per_s"]["median"])])
         for failure in detail["failed"]:
-            lines += [f"{failure['name']} was left out: {failure['why']}", ""]
+            lines += [f"{failure['name']} was skipped: {failure['why']}", ""]
         if "ratio" in detail:
             lines += [f"{detail['best_ours']} / {detail['best_pytorch']} = **{detail['ratio']:.2f}**", ""]
     return lines
@@ -81,7 +81,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
     folder = pathlib.Path(sys.argv[1])
-    lines = ["# What a GPU said", "", "Written by `scripts/gpu_check.sh table` from the files beside it; docs/gpu.md says how they are made.",
+    lines = ["# GPU results", "", "Written by `scripts/gpu_check.sh table` from the files in this folder; see docs/gpu.md.",
              ""]
     found = False
     for name in STAGES:
@@ -101,7 +101,7 @@ def main():
         if name == "train":
             lines += train_lines(stage)
     if not found:
-        sys.exit(f"gpu_table.py: {folder} holds no gpu-STAGE.json; run scripts/gpu_check.sh on a machine with a GPU first")
+        sys.exit(f"gpu_table.py: {folder} has no gpu-STAGE.json; run scripts/gpu_check.sh on a machine with a GPU first")
     print("\n".join(lines).rstrip())
 
 

@@ -21,7 +21,7 @@ explain() {
   local why
   why=$(grep -E -A 20 'error:|CMake Error|^FAILED|^E: |fatal|#error|undefined reference' "$1" || tail -n 40 "$1")
   head -n 60 <<<"$why" >&2
-  echo "The whole output is in $1" >&2
+  echo "The full output is in $1" >&2
 }
 
 # quietly COMMAND...: runs COMMAND and prints only its warnings, or on failure the lines that show why.
@@ -48,7 +48,7 @@ build_tree() {
   fit_memory
   NINJA_STATUS='[%f/%t] ' cmake --build "$folder" ${1:+--target "$@"} 2>&1 | follow ninja "$log" || {
     explain "$log"
-    die "the build failed (the lines above say why)"
+    die "the build failed (see the lines above)"
   }
 }
 
@@ -59,7 +59,7 @@ build() {
   cd "$root"
   check_tools
   say "Building (preset $preset)"
-  quietly cmake -S "$root" --preset "$preset" "${CMAKE_ARGS[@]}" || die "CMake could not configure (the lines above say why)"
+  quietly cmake -S "$root" --preset "$preset" "${CMAKE_ARGS[@]}" || die "CMake could not configure (see the lines above)"
   folder=$preset
   [ "$preset" != programs ] || folder=cpu
   build_tree "build/$folder" "$@"

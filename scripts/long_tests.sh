@@ -10,8 +10,9 @@
 #       random       random shapes of every operation on the cpu backend, compared with reference in double. Seed:
 #                    MINCEPTION_RANDOM_SEED (1); cases: MINCEPTION_RANDOM_COUNT (3000) of all operations and as many
 #                    of convolutions alone
-#       kills        a training killed at 200 random instants
+#       kills        a run killed at 200 random times
 #       sanitize     everything under AddressSanitizer and UndefinedBehaviorSanitizer (scripts/sanitize.sh)
+#       odr          links with -Wodr and link-time optimisation: two types of one name are an error
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
@@ -37,7 +38,7 @@ stage() {
       ;;
     x86-64-v3)
       quietly cmake -S . -B build/x86-64-v3 -G Ninja -DCMAKE_BUILD_TYPE=Release -DMINCEPTION_NATIVE=OFF \
-        -DCMAKE_CXX_FLAGS=-march=x86-64-v3 || die "CMake could not configure (the lines above say why)"
+        -DCMAKE_CXX_FLAGS=-march=x86-64-v3 || die "CMake could not configure (see the lines above)"
       build_tree build/x86-64-v3
       run_ctest build/x86-64-v3
       ;;
@@ -55,13 +56,20 @@ stage() {
       MINCEPTION_KILLS=200 OMP_WAIT_POLICY=passive build/cpu/tests/tools/minception_tools_tests 'killed at random*'
       ;;
     sanitize) scripts/sanitize.sh ;;
-    *) die "'$1' is no stage; there are: ${stages[*]}" ;;
+    odr)
+      # Nothing is run: the linker compares the types of all files.
+      cmake -S . -B build/odr -G Ninja -DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=EMULATED \
+        -DCMAKE_CXX_FLAGS='-flto=auto -Wodr -Wlto-type-mismatch -Werror=odr -Werror=lto-type-mismatch' >/dev/null ||
+        die "CMake could not configure (see the lines above)"
+      quietly cmake --build build/odr --target train evaluate predict minception_cuda_tests minception_cuda_training_tests
+      ;;
+    *) die "'$1' is not a stage; choose from: ${stages[*]}" ;;
   esac
 }
 
-stages=(threads avx2 x86-64-v3 onednn3 kernels random kills sanitize)
+stages=(threads avx2 x86-64-v3 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
-for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is no stage; there are: ${stages[*]}"; done
+for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist
 failures=()
 for name in "$@"; do

@@ -14,8 +14,8 @@ apt_refreshed=
 # become_root FOR: sets as_root, or prints the command for an administrator.
 become_root() {
   [ "$(id -u)" -ne 0 ] && [ ${#as_root[@]} -eq 0 ] || return 0
-  local hint="ask an administrator to run 'apt-get install -y --no-install-recommends $1', then start again"
-  command -v sudo >/dev/null || die "installing packages needs root, and sudo is not here: $hint"
+  local hint="ask an administrator to run 'apt-get install -y --no-install-recommends $1', then run this again"
+  command -v sudo >/dev/null || die "installing packages needs root, but sudo was not found: $hint"
   # Asks for the password here, where the user sees the prompt.
   sudo -n true 2>/dev/null || sudo -v || die "sudo refuses: $hint"
   as_root=(sudo)
@@ -38,7 +38,7 @@ apt_offers() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [
 refresh_apt() {
   [ -z "$apt_refreshed" ] || return 0
   become_root "$1"
-  quietly "${as_root[@]}" apt-get update || die "apt-get update failed (the lines above say why): check the network and /etc/apt"
+  quietly "${as_root[@]}" apt-get update || die "apt-get update failed (see the lines above): check the network and /etc/apt"
   apt_refreshed=1
 }
 
@@ -46,7 +46,7 @@ refresh_apt() {
 install_packages() {
   local missing package unknown=()
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    printf 'This is neither Debian nor Ubuntu: make sure that the contents of these packages are installed: %s\n' "$*"
+    printf 'This system is not Debian or Ubuntu: make sure that the software in these packages is installed: %s\n' "$*"
     return
   fi
   missing_packages "$@"
@@ -58,7 +58,7 @@ install_packages() {
   say "Installing ${missing[*]}"
   become_root "${missing[*]}"
   quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" ||
-    die "apt-get could not install ${missing[*]} (the lines above say why)"
+    die "apt-get could not install ${missing[*]} (see the lines above)"
 }
 
 # install_optional WITHOUT NAME...: the same for optional packages, which not every system has; WITHOUT describes the
@@ -70,7 +70,7 @@ install_optional() {
   missing_packages "$@"
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
-    echo "This user can install no packages, and ${missing[*]} is missing: $without"
+    echo "This user cannot install packages, and ${missing[*]} is missing: $without"
     return
   fi
   # Updates the lists only if there are none: a package that the system lacks must not cause an update in every run.
@@ -93,14 +93,14 @@ check_tools() {
   macros=$($compiler -dM -E -x c++ /dev/null 2>/dev/null) ||
     die "the compiler '$compiler' does not run: install g++, or set CXX to a C++20 compiler"
   if [[ $macros != *__clang__* && $macros =~ __GNUC__\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -lt "$least_gcc" ]; then
-    die "$compiler is GCC ${BASH_REMATCH[1]}, and C++20 needs GCC $least_gcc or later: install one and set CXX, for instance CXX=g++-12"
+    die "$compiler is GCC ${BASH_REMATCH[1]}, but C++20 needs GCC $least_gcc or later: install one and set CXX, for instance CXX=g++-12"
   fi
-  command -v cmake >/dev/null || die "cmake is not here: install CMake $least_cmake or later"
-  command -v ninja >/dev/null || die "ninja is not here: install it (Debian: ninja-build)"
+  command -v cmake >/dev/null || die "cmake not found: install CMake $least_cmake or later"
+  command -v ninja >/dev/null || die "ninja not found: install it (Debian: ninja-build)"
   version=$(cmake --version)
   version=${version#cmake version }
   version=${version%%[!0-9.]*}
-  at_least "$version" "$least_cmake" || die "cmake is version $version, and this project needs $least_cmake or later"
+  at_least "$version" "$least_cmake" || die "cmake is version $version, but this project needs $least_cmake or later"
 }
 
 # check_disk MIB: dies if the build folder has less free space than that.
@@ -108,7 +108,7 @@ check_disk() {
   local free
   mkdir -p "$root/build" || die "$root/build cannot be written"
   free=$(($(df -Pk "$root/build" | awk 'NR == 2 {print $4}') / 1024))
-  [ "$free" -ge "$1" ] || die "$root/build has $free MiB of disk space left, and the build needs $1 MiB"
+  [ "$free" -ge "$1" ] || die "$root/build has $free MiB of disk space left, but the build needs $1 MiB"
 }
 
 # free_memory: prints the MiB available to processes, limited by the kernel and the container.
@@ -128,7 +128,7 @@ fit_memory() {
   free=$(free_memory)
   jobs=$((free / compiler_mib))
   [ "$jobs" -ge 1 ] ||
-    echo "Only $free MiB of memory are free, and the compiler takes up to $compiler_mib MiB: it may not suffice"
+    echo "Only $free MiB of memory are free, but the compiler needs up to $compiler_mib MiB: the build may run out of memory"
   if [ "$jobs" -lt $(($(nproc) + 2)) ]; then
     export CMAKE_BUILD_PARALLEL_LEVEL=$((jobs > 1 ? jobs : 1))
     echo "$free MiB of memory are free: compiling $CMAKE_BUILD_PARALLEL_LEVEL at a time"

@@ -15,9 +15,9 @@ overwrite=()
 if [ $# -eq 0 ]; then
   overwrite=(--overwrite)
 elif [ -e "$out/model.safetensors" ] || [ -s "$out/metrics.jsonl" ] || [ -e "$out/checkpoints" ]; then
-  die "$out holds a run already: name another folder"
+  die "$out already holds a run: choose another folder"
 fi
-mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written: name another folder for the run"
+mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written: choose another folder for the run"
 begin=$SECONDS
 
 # Checks everything that may be missing before the long build.
@@ -25,7 +25,7 @@ say "Installing, building and training: usually $usual_time"
 check_disk "$build_mib"
 install_packages "${build_packages[@]}"
 # With ccache, the builds of scripts/test.sh reuse these objects.
-install_optional "builds compile everything anew" ccache
+install_optional "without it every build compiles everything" ccache
 check_tools
 
 # The data set: a package on Debian and Ubuntu; otherwise downloaded from its published address.
@@ -41,7 +41,7 @@ if [ ! -e "$packaged/train-images-idx3-ubyte.gz" ]; then
 fi
 for file in {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz; do
   gzip -t "$data/$file" 2>/dev/null ||
-    die "$data/$file is missing or damaged: remove it (or reinstall dataset-fashion-mnist) and start again"
+    die "$data/$file is missing or damaged: remove it (or reinstall dataset-fashion-mnist) and run this again"
 done
 
 if choose_gpu; then
@@ -50,7 +50,7 @@ if choose_gpu; then
   CMAKE_ARGS+=("-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=$gpu_architectures" -DMINCEPTION_TESTS=OFF)
   preset=cuda
 else
-  [ -z "$gpu_problem" ] || say "The training is on the CPU: $gpu_problem"
+  [ -z "$gpu_problem" ] || say "Training on the CPU: $gpu_problem"
   bin=build/cpu/bin device=()
   preset=programs
 fi
@@ -63,10 +63,10 @@ say "Predicting a few test images"
 "$bin/export_images" --data fashion-mnist --data-dir "$data" --count 5 --out "$out/images" --overwrite >/dev/null
 "$bin/predict" --weights "$out/model.safetensors" "$out"/images/*.png
 
-say "Done in $((SECONDS - begin)) s. What now?"
+say "Done in $((SECONDS - begin)) s. Next steps:"
 cat <<TEXT
-$out/report.html    open it in a browser: curves, confusion matrix, worst mistakes
-$bin/predict --weights $out/model.safetensors IMAGE...    your own images
-$bin/summarize --model googlenet --input 1x1x96x96    what the network is made of
+$out/report.html    report for a browser: curves, confusion matrix, worst mistakes
+$bin/predict --weights $out/model.safetensors IMAGE...    classify your own images
+$bin/summarize --model googlenet --input 1x1x96x96    layers, parameters and memory of the network
 $bin/train --help    all options
 TEXT

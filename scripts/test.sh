@@ -16,7 +16,7 @@ cd "$root"
 say "Installing, building and testing: usually $usual_time"
 check_disk "$build_mib"
 install_packages "${build_packages[@]}" catch2 python3 python3-venv
-install_optional "what needs it is left out or skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
+install_optional "the steps that need it are skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
   python3-torch python3-torchvision python3-pil shellcheck
 
 # tests/peers need Debian's PyTorch and packages that Debian lacks. Of tensorboard's requirements, reading event files
@@ -24,7 +24,7 @@ install_optional "what needs it is left out or skipped" ccache dataset-fashion-m
 python=$root/build/peers/bin/python3
 peers=(safetensors==0.8.0 tensorboard==2.20.0 protobuf==6.33.2 absl-py==2.3.1)
 if ! "$python" -c 'import safetensors, tensorboard.backend.event_processing.event_accumulator' 2>/dev/null; then
-  say "Making an environment for the comparisons with PyTorch and TensorBoard"
+  say "Creating an environment for the comparisons with PyTorch and TensorBoard"
   { /usr/bin/python3 -m venv --clear --system-site-packages build/peers &&
     "$python" -m pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}"; } ||
     echo "pip could not install ${peers[*]}: the comparisons that need them are skipped"
@@ -78,7 +78,7 @@ if nvcc=$(find_nvcc) && { release=$(cuda_version "$nvcc" --version) && at_least 
   build cuda gpu_programs
   run_tests cuda --label-regex '^gpu$' "$@"
 else
-  say "nvcc of CUDA $least_cuda or later is not here: the CUDA kernels are not compiled for GPUs"
+  say "nvcc from CUDA $least_cuda or later not found: the CUDA kernels are not compiled for GPUs"
 fi
 
 [ "$passed" -gt 0 ] || failed=$((failed + 1))

@@ -23,7 +23,7 @@ fi
 
 say "Building"
 quietly cmake -S . -B build/onednn3/tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
-  -DMINCEPTION_TOOLS=OFF || die "CMake could not configure (the lines above say why)"
+  -DMINCEPTION_TOOLS=OFF || die "CMake could not configure (see the lines above)"
 grep -h '^dnnl_DIR:' build/onednn3/tree/CMakeCache.txt
 build_tree build/onednn3/tree minception_kernels_tests minception_models_tests
 say "Testing"

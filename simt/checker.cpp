@@ -542,8 +542,8 @@ void Checker::neither_memory(const Event& event) {
     }
   }
   stop_block([&] {
-    return concat(what_it_does(event), event.address < 4096 ? " through a null pointer" : " memory of the host",
-                  ", no device memory (address 0x", std::hex, event.address, ')');
+    return concat(what_it_does(event), event.address < 4096 ? " through a null pointer" : " host memory",
+                  ", not device memory (address 0x", std::hex, event.address, ')');
   });
 }
 
@@ -570,7 +570,7 @@ std::string Checker::out_of_bounds_in_words(const Event& event) const {
                             event.bytes, " bytes");
   if (nearest != nullptr) {
     if (begin >= nearest->end) {
-      text += concat(' ', distance, " bytes behind the end of ");
+      text += concat(' ', distance, " bytes past the end of ");
     } else if (end <= nearest->begin) {
       text += concat(' ', nearest->begin - begin, " bytes before the beginning of ");
     } else {

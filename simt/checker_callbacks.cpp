@@ -39,7 +39,7 @@ void see_range(Access access, const volatile void* data, std::size_t bytes, cons
 /// C++ atomics are for host code only; kernels use the atomics of cuda.h.
 inline void refuse_in_kernels() {
   if (current != nullptr) {
-    stop([] { return "an atomic of C++; kernels have atomicAdd and the others of cuda.h"; });
+    stop([] { return "a C++ atomic; use atomicAdd and the other CUDA atomics of cuda.h"; });
   }
 }
 

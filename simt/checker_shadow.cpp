@@ -15,7 +15,8 @@ constexpr std::size_t kSlabsKept = 256;
 Shadow::Shadow(std::size_t bytes) : mapped_bytes_((bytes + kChunk - 1) / kChunk * sizeof(Chunk)) {
   void* mapping =
       mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  require(mapping != MAP_FAILED, "no range of ", mapped_bytes_, " addresses for the checker of emulated kernels");
+  require(mapping != MAP_FAILED, "cannot reserve ", mapped_bytes_,
+          " bytes of address space for the checker of emulated kernels");
   chunks_ = static_cast<Chunk*>(mapping);  // zeros: generation 0 is never current
 }
 

@@ -13,7 +13,7 @@ namespace minception::simt {
 
 Site& Sites::new_site() {
   if (sites_.size() == Record::kMostSites) {
-    stop([] { return "more places that access memory than the checker can tell apart"; });
+    stop([] { return "more memory access sites than the checker supports"; });
   }
   Site& site = sites_.emplace_back();
   site.number = static_cast<unsigned>(sites_.size() - 1);
@@ -121,7 +121,7 @@ std::string find_position(const Site& site, std::string_view kernel) {
     if (in_kernel.empty() && is_function(function, kernel)) in_kernel = short_path(line);
   }
   pclose(output);
-  if (innermost.empty()) return unknown + " (addr2line of binutils could tell the line)";
+  if (innermost.empty()) return unknown + " (install binutils to see the line)";
   return in_kernel.empty() || in_kernel == innermost ? innermost : concat(innermost, " (in ", in_kernel, ')');
 }
 

@@ -117,11 +117,10 @@ std::string counters_table(std::vector<KernelCounters> all, std::string_view ord
     text += "\nBytes, sectors and bank conflicts are counted in a build with the checker (cmake --preset checker).\n";
   } else {
     text +=
-        "\nCounted from the host compiler's code for the kernels: a prediction of what a GPU is asked for, which knows "
-        "no "
-        "L2 cache.\nread, write: bytes that threads access; requested: 32-byte sectors of all warp-wide requests; "
-        "distinct: sectors that each launch\ntouches, once for reading and once for writing: what must move if a cache "
-        "were perfect. seconds: of the emulation.\n";
+        "\nCounted from the host compiler's code for the kernels: an estimate of GPU traffic without an L2 "
+        "cache.\nread, write: bytes that threads access; requested: 32-byte sectors of all warp-wide requests; "
+        "distinct: sectors that each launch\ntouches, once for reading and once for writing: the traffic with a "
+        "perfect cache. seconds: time of the emulation.\n";
   }
   return text;
 }

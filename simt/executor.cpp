@@ -243,13 +243,13 @@ void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t s
              const void* argument, std::size_t argument_bytes) {
   require(current == nullptr, "the kernel ", kernel, " cannot be launched from a kernel");
   require(block.count() >= 1 && block.count() <= kMostThreads && block.z <= 64, "the kernel ", kernel,
-          " is launched with blocks of ", block.x, " x ", block.y, " x ", block.z, " threads; at most ", kMostThreads,
-          " are possible");
+          " is launched with blocks of ", block.x, " x ", block.y, " x ", block.z, " threads; the limit is ",
+          kMostThreads);
   require(grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535, "the kernel ", kernel,
           " is launched with a grid of ", grid.x, " x ", grid.y, " x ", grid.z,
-          " blocks; at most 2147483647 x 65535 x 65535 are possible");
-  require(shared_bytes <= kMostShared, "the kernel ", kernel, " asks for ", shared_bytes,
-          " bytes of shared memory; every GPU grants ", kMostShared);
+          " blocks; the limit is 2147483647 x 65535 x 65535");
+  require(shared_bytes <= kMostShared, "the kernel ", kernel, " needs ", shared_bytes,
+          " bytes of shared memory; the limit is ", kMostShared);
   Grid work;
   work.kernel = kernel;
   work.grid = grid;

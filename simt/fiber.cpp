@@ -8,7 +8,7 @@
 
 #if !defined(MINCEPTION_BOOST_CONTEXT)
 #if !defined(__x86_64__)
-#error "fibers of our own exist for x86-64 only: configure with Boost.Context (Debian: libboost-context-dev)"
+#error "the built-in fibers support only x86-64: configure with Boost.Context (Debian: libboost-context-dev)"
 #endif
 
 // switch(save, to): pushes the callee-saved registers, stores the stack pointer in *save, sets it to `to` and pops.

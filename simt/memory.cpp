@@ -27,7 +27,7 @@ class Memory {
     reserved_ = 2 * total_;  // address space is free; gaps must not reduce the capacity
     void* mapping =
         mmap(nullptr, reserved_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    require(mapping != MAP_FAILED, "no range of ", reserved_, " addresses for the memory of the emulated device");
+    require(mapping != MAP_FAILED, "cannot reserve ", reserved_, " bytes of address space for the emulated device");
     begin_ = static_cast<char*>(mapping);
   }
 

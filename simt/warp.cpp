@@ -306,7 +306,7 @@ void run_shuffle(Lanes& lanes) {
     if (lanes.thread[from] == nullptr) {
       stop([&] {
         return concat("the shuffle at ", to_string(argument.where), ": lane ", lane, " reads from lane ", from,
-                      ", which takes no part");
+                      ", which does not participate");
       });
     }
     argument.result = lanes.argument<ShuffleArgument>(from).value;
@@ -351,8 +351,8 @@ std::uint32_t shuffle(std::uint32_t value, Shuffle kind, unsigned operand, unsig
   }
   if (kind != Shuffle::index && operand >= 32) {
     stop([&] {
-      return concat("the shuffle at ", to_string(where), " reaches ", static_cast<int>(operand),
-                    " lanes far; at most 31 are possible");
+      return concat("the shuffle at ", to_string(where), " reaches across ", static_cast<int>(operand),
+                    " lanes; the limit is 31");
     });
   }
   ShuffleArgument argument{value, kind, operand, width, 0, where};

@@ -79,7 +79,7 @@ Table intensity_table(const Comparison& c) {
   for (const BatchIntensity& at : c.models.front().intensities) {
     if (shown(at.batch)) columns.push_back({concat("batch ", at.batch)});
   }
-  if (c.ceilings) columns.push_back({"batch for the ridge"});
+  if (c.ceilings) columns.push_back({"batch at the ridge"});
   Table table(columns);
   for (const ModelCosts& m : c.models) {
     for (const auto& [name, intensity] :
@@ -134,8 +134,9 @@ std::string ceilings_text(const Comparison& c, const Options& o) {
                             o.cost.extent, " matrices runs at ", giga(roof.product), " GFLOP/s");
   if (roof.convolution > 0.0) {
     text += concat(", a ", kConvolution.kernel, "x", kConvolution.kernel, " convolution of ", kConvolution.images, "x",
-                   kConvolution.channels, "x", kConvolution.size, "x", kConvolution.size, " to as many channels at ",
-                   giga(roof.convolution), " GFLOP/s, and the faster of them is the roof");
+                   kConvolution.channels, "x", kConvolution.size, "x", kConvolution.size,
+                   " to the same number of channels at ", giga(roof.convolution),
+                   " GFLOP/s; the faster of the two is the roof");
   }
   return text + concat("; the ridge is at ", fixed(roof.ridge(), 1), " FLOP per byte.");
 }
@@ -227,28 +228,31 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
-  CommandLine command_line("Compares what models cost: parameters, arithmetic, memory, traffic, time.",
+  CommandLine command_line("Compares the costs of models: parameters, arithmetic, memory, traffic and time.",
                            "compare_models");
-  command_line.add_option("--models", o.models, "names, separated by commas")
+  command_line.add_option("--models", o.models, "comma-separated model names")
       .list()
       .default_text("alexnet,vgg11,nin,googlenet");
-  command_line.add_option("--image-size", o.image_size, "of all models: 224, or 224x192 (height x width)");
-  command_line.add_option("--channels", o.channels, "of the images").range(1, 1024);
-  command_line.add_option("--classes", o.classes, "outputs of the classifiers").range(1, 1'000'000);
+  command_line.add_option("--image-size", o.image_size, "image size for all models: 224, or 224x192 (height x width)");
+  command_line.add_option("--channels", o.channels, "channels of the images").range(1, 1024);
+  command_line.add_option("--classes", o.classes, "number of classifier outputs").range(1, 1'000'000);
   command_line.add_option("--device", o.device, "cpu, cuda or reference");
   command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
   command_line.add_option("--batch", o.cost.batch, "images per step").range(1, 1'000'000);
-  command_line.add_option("--seconds", o.cost.seconds, "how long each thing is repeated, three times at least")
+  command_line.add_option("--seconds", o.cost.seconds, "duration of each measurement, with at least three repetitions")
       .range(0.0, 600.0);
-  command_line.add_option("--product", o.cost.extent, "rows and columns of the matrices whose product is a ceiling")
+  command_line
+      .add_option("--product", o.cost.extent, "size of the square matrices whose product gives the compute ceiling")
       .range(1, 65'536);
-  command_line.add_option("--copy", o.cost.copied, "f32 values whose copy is a ceiling; more than the caches hold")
+  command_line
+      .add_option("--copy", o.cost.copied,
+                  "number of f32 values whose copy gives the bandwidth ceiling; must exceed the caches")
       .range(1, 1 << 30);
-  command_line.add_flag("--count-only", o.count_only, "measure no times");
+  command_line.add_flag("--count-only", o.count_only, "only count; do not measure times");
   command_line.add_flag("--json", o.json, "print JSON instead of tables");
-  command_line.add_option("--out", o.out, "folder for compare_models.json, which studies/draw.py draws")
+  command_line.add_option("--out", o.out, "folder for compare_models.json, the input of studies/draw.py")
       .default_text("");
-  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  command_line.add_flag("--overwrite", o.overwrite, "replace existing files");
   ignore_output_signals();
   return command_line.run(argc, argv, [&] { run(o); });
 }

@@ -64,7 +64,7 @@ std::map<std::string, double> rates_by_model(const Options& o) {
     char* end = nullptr;
     const double rate = std::strtod(number.c_str(), &end);
     require(end != number.c_str() && *end == '\0' && rate > 0.0 && std::isfinite(static_cast<float>(rate)), "--lr ",
-            text, ": write a number above 0, for all models, or NAME=NUMBER for one of them");
+            text, ": use a number above 0 for all models, or NAME=NUMBER for one model");
     if (equals == std::string::npos) {
       general = rate;
     } else {
@@ -74,7 +74,7 @@ std::map<std::string, double> rates_by_model(const Options& o) {
   }
   for (const std::string& model : o.models) {
     if (rates.contains(model)) continue;
-    require(general.has_value(), "--lr: says nothing of ", model, "; add a number for all that are not named");
+    require(general.has_value(), "--lr: has no rate for ", model, "; add a number for all models not listed");
     rates[model] = *general;
   }
   return rates;
@@ -179,13 +179,13 @@ std::string setting(const Comparison& c, const Options& o) {
   const std::string unfinished = missing(c, o, ", ");
   return concat(c.dataset, ", ", grouped(c.train_size), " training images at ", c.variants.front().config.input[1], "x",
                 c.variants.front().config.input[2], ", tested on ", grouped(c.test_size),
-                o.hold_out > 0 ? " held-out ones" : "", "; ", budget_text(o), " for each model.",
-                unfinished.empty() ? "" : concat(" Unfinished: ", unfinished, " are missing."));
+                o.hold_out > 0 ? " held-out images" : "", "; ", budget_text(o), " for each model.",
+                unfinished.empty() ? "" : concat(" Incomplete: missing ", unfinished, "."));
 }
 
 std::string text_of(const Comparison& c, const Options& o) {
   return concat(measured_on(c.device), "\n", setting(c, o), "\n\n", model_table(c).text(),
-                "\nTest accuracy after parts of the budget\n", accuracy_table(c).text());
+                "\nTest accuracy over the budget\n", accuracy_table(c).text());
 }
 
 Json json_of(const Comparison& c, const Options& o) {
@@ -220,9 +220,9 @@ Json json_of(const Comparison& c, const Options& o) {
 std::string json_text(const Comparison& c, const Options& o) { return json_of(c, o).dump(1) + "\n"; }
 
 void run(const Options& o) {
-  require((o.minutes > 0.0) != (o.epochs > 0.0), "--minutes or --epochs is required, above 0, and one of them alone");
+  require((o.minutes > 0.0) != (o.epochs > 0.0), "give either --minutes or --epochs, above 0");
   require(std::set<std::string>(o.models.begin(), o.models.end()).size() == o.models.size(),
-          "--models: a model is named twice");
+          "--models: a model is listed twice");
   const std::map<std::string, double> rates = rates_by_model(o);
   parse_initialization(o.initialization);
   const Dataset dataset = load_dataset(o);
@@ -251,7 +251,7 @@ void run(const Options& o) {
       break;
     }
     c.variants.push_back(std::move(v));
-    // Saves finished results even if later trainings fail. Errors are reported at the end.
+    // Saves finished results even if a later run fails. Errors are reported at the end.
     if (folder && c.variants.size() < variants.size()) folder->write(json_text(c, o));
   }
   if (!c.variants.empty()) deliver(out, json_text(c, o), o.json ? json_text(c, o) : text_of(c, o));
@@ -264,26 +264,27 @@ void run(const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
-  CommandLine command_line("Trains models side by side under one budget and compares how far they come.",
-                           "compare_variants");
+  CommandLine command_line("Trains models with the same budget and compares their accuracy.", "compare_variants");
   declare(command_line, o);
   ignore_output_signals();
-  command_line.add_option("--models", o.models, "names, separated by commas: docs/models.md")
+  command_line.add_option("--models", o.models, "comma-separated model names: docs/models.md")
       .list()
       .default_text("googlenet,googlenet_bn,googlenet_v2,googlenet_v3,googlenet_residual");
-  command_line.add_option("--minutes", o.minutes, "budget of each model: time of its training steps; tests come on top")
+  command_line.add_option("--minutes", o.minutes, "training time budget per model, without tests")
       .range(1e-6, 1e5)
       .default_text("");
-  command_line.add_option("--epochs", o.epochs, "instead: passes over the training images, 0.5 for half a pass")
+  command_line.add_option("--epochs", o.epochs, "instead of --minutes: passes over the training images, such as 0.5")
       .range(1e-6, 1e5)
       .default_text("");
-  command_line.add_option("--timed-steps", o.timed_steps, "with --minutes: steps whose time says how many fit")
+  command_line
+      .add_option("--timed-steps", o.timed_steps, "with --minutes: steps to time to find how many fit the budget")
       .range(1, 100'000);
   command_line
-      .add_option("--lr", o.rates, "learning rates, the peak with one-cycle: a number, and NAME=NUMBER for one model")
+      .add_option("--lr", o.rates,
+                  "learning rates (with one-cycle the maximum): a number for all models, NAME=NUMBER for one")
       .list()
       .default_text("0.1,googlenet=0.02");
-  command_line.add_option("--tests", o.tests, "how often each model is tested, evenly over its budget")
+  command_line.add_option("--tests", o.tests, "number of tests per model, evenly spaced over its budget")
       .range(1, 10'000);
   return exit_code(command_line.run(argc, argv, [&] { run(o); }));
 }

@@ -127,7 +127,7 @@ def main():
         result = json.load(file)
     draw = {"compare_models": rooflines, "compare_variants": variants, "transfer": transfer}.get(result.get("what"))
     if draw is None or (draw is rooflines and not result["ceilings"]):
-        parser.error(f"{arguments.result}: holds nothing to draw: not a result of compare_models (with times), "
+        parser.error(f"{arguments.result}: nothing to draw; use a result of compare_models (with times), "
                      "compare_variants or transfer")
     draw(result, arguments.mode)
     pyplot.savefig(arguments.out, metadata={"Date": None} if arguments.out.endswith(".svg") else None)

@@ -107,7 +107,7 @@ Study study(const std::string& name, std::int64_t largest, Backend& backend) {
   // Layers that reduce an image of the described size can run out of pixels at smaller sizes.
   const std::int64_t usual = result.described.input[1];
   const Answer described = ask(result.described, usual, backend);
-  require(described.accepted(), name, " refuses the size of its own description: ", described.error);
+  require(described.accepted(), name, " rejects the size in its own description: ", described.error);
   const Model model = make_model(result.described);
   std::int64_t before = usual;
   for (std::size_t i = 0; i < described.extents.size(); ++i) {
@@ -162,7 +162,7 @@ std::int64_t fully_used_from(const Study& s) {
 }
 
 Table summary(const std::vector<Study>& studies) {
-  Table table({{"model"}, {"accepted", true}, {"all shrink from"}, {"layers that shrink the image", true}});
+  Table table({{"model"}, {"accepted", true}, {"all layers shrink from"}, {"layers that shrink the image", true}});
   for (const Study& s : studies) {
     std::string names;
     for (const Halving& halving : s.halvings) names += (names.empty() ? "" : ", ") + halving.name;
@@ -172,7 +172,7 @@ Table summary(const std::vector<Study>& studies) {
 }
 
 Table refusals(const std::vector<Study>& studies) {
-  Table table({{"model"}, {"sizes", true}, {"error at the largest of them", true}});
+  Table table({{"model"}, {"sizes", true}, {"error at the largest rejected size", true}});
   for (const Study& s : studies) {
     for (const Refused& refused : s.refused) {
       table.add({s.described.name, range(refused.from, refused.to), refused.error});
@@ -192,7 +192,7 @@ std::vector<std::int64_t> traced_sizes(const Study& s, const Options& o) {
 }
 
 Table traces(const std::vector<Study>& studies, const Options& o) {
-  Table table({{"model"}, {"size"}, {"height behind each layer that shrinks", true}});
+  Table table({{"model"}, {"size"}, {"height after each layer that shrinks", true}});
   for (const Study& s : studies) {
     for (const std::int64_t size : traced_sizes(s, o)) {
       table.add({s.described.name, std::to_string(size), joined(s.trace(size))});
@@ -213,9 +213,9 @@ std::string warnings_text(const std::vector<Study>& studies, const char* bullet)
 }
 
 std::string asked(const Options& o) {
-  return concat("Square images of 1 to ", o.largest,
-                " pixels a side, channels and classes as each model's description ",
-                "says; every size was planned for training.");
+  return concat(
+      "Square images with sides of 1 to ", o.largest,
+      " pixels, with the channels and classes of each model's description; every size was planned for training.");
 }
 
 std::string text_of(const std::vector<Study>& studies, const Options& o) {
@@ -269,19 +269,19 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
-  CommandLine command_line("Asks models which image sizes they take, and which layer refuses the others.",
+  CommandLine command_line("Finds the image sizes that models accept, and the layer that rejects each other size.",
                            "minimum_size");
-  command_line.add_option("--model", o.models, "names, separated by commas (default: all models)")
+  command_line.add_option("--model", o.models, "comma-separated model names (default: all models)")
       .list()
       .default_text("");
-  command_line.add_option("--largest", o.largest, "sizes from 1 to this are asked").range(1, 2048);
+  command_line.add_option("--largest", o.largest, "largest size to check, starting from 1").range(1, 2048);
   command_line
-      .add_option("--trace", o.traced, "sizes, separated by commas, to show the image's height through the model for")
+      .add_option("--trace", o.traced, "comma-separated sizes for which to show the image height after each layer")
       .list()
       .default_text("32");
   command_line.add_flag("--json", o.json, "print JSON instead of tables");
   command_line.add_option("--out", o.out, "folder for minimum_size.json").default_text("");
-  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  command_line.add_flag("--overwrite", o.overwrite, "replace existing files");
   ignore_output_signals();
   return command_line.run(argc, argv, [&] { run(o); });
 }

@@ -63,19 +63,19 @@ std::string Table::text() const {
 
 ResultFolder::ResultFolder(fs::path path, std::string file, bool overwrite)
     : path_(std::move(path)), file_(std::move(file)) {
-  require(!path_.empty(), "--out needs the name of a folder");
+  require(!path_.empty(), "--out must name a folder");
   std::error_code ignored;
   require(!fs::exists(path_, ignored) || fs::is_directory(path_, ignored), path_.string(),
           ": is a file; --out names a folder");
   require(overwrite || !fs::exists(fs::symlink_status(path_ / file_, ignored)), (path_ / file_).string(),
-          ": is there already; choose another folder, or replace it with --overwrite");
+          ": already exists; choose another folder or replace it with --overwrite");
   std::error_code error;
   made_ = fs::create_directories(path_, error);
   require(fs::is_directory(path_, ignored), path_.string(),
           ": cannot create this folder: ", error ? error.message() : "a file of this name exists");
   lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   require(lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK, path_.string(),
-          ": another study works in this folder; wait for it, or choose another folder");
+          ": another study uses this folder; wait for it or choose another folder");
 }
 
 ResultFolder::~ResultFolder() {
@@ -96,7 +96,7 @@ std::string ResultFolder::write(const std::string& json) const {
 void deliver(const ResultFolder* folder, const std::string& json, const std::string& text) {
   const std::string problem = folder == nullptr ? "" : folder->write(json);
   std::printf("%s", text.c_str());
-  require(problem.empty(), problem, "; the numbers were printed");
+  require(problem.empty(), problem, "; the results were printed to stdout");
   if (folder != nullptr) std::printf("%s\n", folder->file().c_str());
 }
 

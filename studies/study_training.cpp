@@ -50,21 +50,20 @@ auto with_name(const std::string& name, F&& f) {
 void declare(CommandLine& command_line, StudyOptions& o) {
   command_line.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
   command_line.add_option("--data-dir", o.data_dir,
-                          "folder or archive of the data set (default: where its package puts it)");
-  command_line.add_option("--image-size", o.image_size, "images are resized to this: 32, or 32x48 (height x width)");
+                          "folder or archive of the data set (default: where its package installs it)");
+  command_line.add_option("--image-size", o.image_size, "network input size: 32, or 32x48 (height x width)");
   command_line.add_option("--batch-size", o.batch_size, "images per step").range(1, 1'000'000);
-  command_line.add_option("--schedule", o.schedule, "of the learning rate: one-cycle, cosine or constant")
+  command_line.add_option("--schedule", o.schedule, "learning rate schedule: one-cycle, cosine or constant")
       .one_of({"one-cycle", "cosine", "constant"});
-  command_line.add_option("--momentum", o.momentum, "of SGD").range(0.0, 0.999);
-  command_line.add_option("--weight-decay", o.weight_decay, "added to the gradient, times the weight").range(0.0, 1.0);
+  command_line.add_option("--momentum", o.momentum, "momentum of SGD").range(0.0, 0.999);
+  command_line.add_option("--weight-decay", o.weight_decay, "L2 penalty on weights").range(0.0, 1.0);
   command_line.add_option("--initialization", o.initialization,
                           "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
-  command_line.add_option("--seed", o.seed, "of initialisation, order and dropout")
+  command_line.add_option("--seed", o.seed, "seed of initialization, order and dropout")
       .range(std::int64_t{0}, std::int64_t{1} << 53);
   command_line
       .add_option("--hold-out", o.hold_out,
-                  "test on N of the training images, which are not trained on, in place of the test images: to choose "
-                  "settings by")
+                  "to choose settings: hold out N training images and test on them instead of the test images")
       .range(std::int64_t{0}, std::int64_t{1'000'000'000});
   command_line.add_option("--limit-train", o.limit_train, "use the first N training images (0: all)")
       .range(std::int64_t{0}, std::int64_t{1'000'000'000});
@@ -73,9 +72,9 @@ void declare(CommandLine& command_line, StudyOptions& o) {
   command_line.add_option("--device", o.device, "cpu, cuda or reference");
   command_line.add_option("--threads", o.threads, "cpu: threads (0: all cores)").default_text("0");
   command_line.add_flag("--json", o.json, "print JSON instead of tables");
-  command_line.add_option("--out", o.out, "folder for the results as JSON, which studies/draw.py draws")
+  command_line.add_option("--out", o.out, "folder for the results as JSON, the input of studies/draw.py")
       .default_text("");
-  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  command_line.add_flag("--overwrite", o.overwrite, "replace existing files");
 }
 
 std::string words_of(const StudyOptions& o) {
@@ -93,11 +92,11 @@ std::string words_of(const StudyOptions& o) {
 
 std::string recipe_text(const StudyOptions& o) {
   const std::string rate = o.schedule == "one-cycle" ? "a learning rate that rises to its peak in the first 30 % of "
-                                                       "the steps and falls to nothing in the rest (one cycle)"
-                           : o.schedule == "cosine"  ? "a learning rate that falls to nothing along half a cosine"
+                                                       "the steps and falls to zero in the rest (one-cycle)"
+                           : o.schedule == "cosine"  ? "a learning rate that falls to zero along half a cosine"
                                                      : "a constant learning rate";
   return concat("SGD with momentum ", o.momentum, ", weight decay ", o.weight_decay, ", batches of ", o.batch_size,
-                ", initialisation ", o.initialization, ", seed ", o.seed, ", no augmentation, ", rate);
+                ", initialization ", o.initialization, ", seed ", o.seed, ", no augmentation, ", rate);
 }
 
 Json to_json(const StudyOptions& o) {
@@ -119,8 +118,10 @@ int exit_code(int code) { return code == kFailed && stop_signal() != 0 ? 128 + s
 void fail_unfinished(const std::string& problem, std::size_t done, const std::string& parts, const ResultFolder* folder,
                      const std::string& go_on) {
   if (done == 0) fail(problem, "; nothing was written");
-  fail(problem, "; ", folder == nullptr ? "printed are" : folder->path().string() + " holds", " the results of ", done,
-       " ", parts, "; resume with: ", go_on, folder == nullptr ? "" : " and another --out");
+  fail(problem, "; ",
+       folder == nullptr ? "the finished results were printed ("
+                         : folder->path().string() + " has the finished results (",
+       parts, ": ", done, "); resume with: ", go_on, folder == nullptr ? "" : " and another --out");
 }
 
 Dataset load_dataset(const StudyOptions& o) {

@@ -1,5 +1,5 @@
 #pragma once
-/// Shared by the studies that train: options, data, and trainings with tests in between.
+/// Shared by the studies that train: options, data, and runs with intermediate tests.
 
 #include "data/image_dataset.h"
 #include "models/network.h"
@@ -16,7 +16,7 @@
 
 namespace minception {
 
-/// Options of such a study: the recipe shared by all its trainings, and the output.
+/// Options of such a study: the recipe shared by all its runs, and the output.
 struct StudyOptions {
   std::string data = "fashion-mnist", data_dir;
   std::string image_size = "32";

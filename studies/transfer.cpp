@@ -89,7 +89,7 @@ std::optional<std::int64_t> parse_limit(const std::string& text) {
   std::int64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   require(error == std::errc() && end == text.data() + text.size() && count >= 1, "--limit-per-class ", text,
-          ": write a number of images, 1 or more, or all");
+          ": must be 1 or more, or all");
   return count;
 }
 
@@ -117,7 +117,7 @@ void split(Study& study, const Options& o, const Dataset& dataset) {
     fail("--first: ", error.what());
   }
   for (const ImageDataset* part : {&study.first.train, &study.first.test, &study.second.train, &study.second.test}) {
-    require(part->size() > 0, "--first: no image is left of one of the two tasks; raise --limit-train or --limit-test");
+    require(part->size() > 0, "--first: one of the two tasks has no images left; raise --limit-train or --limit-test");
   }
 }
 
@@ -219,7 +219,7 @@ Table cost_table(const Study& s, const Options& o) {
                {"learning rate"},
                {"trained parameters"},
                {"ms per step"},
-               {"of a step from scratch"},
+               {"relative to from scratch"},
                {"images/s"},
                {"training memory, MiB"}});
   for (const Way way : kWays) {
@@ -255,10 +255,10 @@ std::string setting(const Study& s, const Options& o) {
                 ". First task: ", listed(s.first.train.class_names), " (", grouped(s.first.train.size()), " images, ",
                 o.pretrain_epochs, " epochs; ", accuracy_text(end.accuracy), " of ", grouped(s.first.test.size()),
                 o.hold_out > 0 ? " held-out" : " test",
-                " images right after them). Second task: ", listed(s.second.train.class_names), " (",
+                " images correct after them). Second task: ", listed(s.second.train.class_names), " (",
                 grouped(s.second.train.size()), " images, tested on ", grouped(s.second.test.size()), ").",
-                s.trials.size() < s.planned ? concat(" Unfinished: ", s.planned - s.trials.size(), " of ", s.planned,
-                                                     " numbers of images per class are missing.")
+                s.trials.size() < s.planned ? concat(" Incomplete: ", s.planned - s.trials.size(), " of ", s.planned,
+                                                     " values of --limit-per-class are missing.")
                                             : "");
 }
 
@@ -340,7 +340,7 @@ void run(const Options& o) {
     }
     for (const auto& limit : limits) {
       study.trials.push_back(try_ways(study, o, limit, pretrained, *backend));
-      // Saves finished results even if later trainings fail. Errors are reported at the end.
+      // Saves finished results even if a later run fails. Errors are reported at the end.
       if (folder && study.trials.size() < limits.size()) folder->write(json_text(study, o));
     }
   } catch (const Error& error) {
@@ -352,7 +352,7 @@ void run(const Options& o) {
   for (std::size_t i = study.trials.size(); i < limits.size(); ++i) {
     left += concat(left.empty() ? "" : ",", limits[i] ? concat(*limits[i]) : "all");
   }
-  fail_unfinished(problem, study.trials.size(), "numbers of images per class", out, "--limit-per-class " + left);
+  fail_unfinished(problem, study.trials.size(), "values of --limit-per-class", out, "--limit-per-class " + left);
 }
 
 }  // namespace
@@ -361,7 +361,7 @@ int main(int argc, char** argv) {
   Options o;
   o.program = argv[0];
   CommandLine command_line(
-      "Trains on some classes, then learns the others from scratch and in two ways from those weights.", "transfer");
+      "Trains on some classes, then on the others: from scratch, fine-tuned and with a new head only.", "transfer");
   declare(command_line, o);
   ignore_output_signals();
   const auto list = [&](const char* name, auto& member, const char* what, const char* default_text) {
@@ -373,17 +373,17 @@ int main(int argc, char** argv) {
   const auto rate = [&](const char* name, double& member, const char* what) {
     command_line.add_option(name, member, what).range(1e-12, 1e6);
   };
-  command_line.add_option("--model", o.model, "docs/models.md");
+  command_line.add_option("--model", o.model, "model name: docs/models.md");
   list("--first", o.first, "classes of the first task; the second has all others", "0,1,2,3,4");
   number("--pretrain-epochs", o.pretrain_epochs, "passes over the images of the first task", 1);
   number("--epochs", o.epochs, "passes over the images of the second task", 1);
-  rate("--lr", o.rate, "learning rate, the peak with one-cycle, of the first task and from scratch");
-  rate("--fine-tune-lr", o.fine_tune_rate, "that of fine-tuning");
-  rate("--head-lr", o.head_rate, "that of a new head alone");
-  list("--limit-per-class", o.limits, "how many images of each class the second task has: numbers, or all",
-       "50,500,all");
-  number("--least-steps", o.least_steps, "with few images there are more epochs, for so many steps", 0);
-  number("--tests", o.tests, "test after each epoch, or, where there are more, after so many of them", 1);
-  number("--timed-steps", o.timed_steps, "steps of each way whose time is measured", 1);
+  rate("--lr", o.rate, "learning rate (with one-cycle the maximum) of the first task and of training from scratch");
+  rate("--fine-tune-lr", o.fine_tune_rate, "learning rate of fine-tuning");
+  rate("--head-lr", o.head_rate, "learning rate of training only a new head");
+  list("--limit-per-class", o.limits, "images per class in the second task: numbers, or all", "50,500,all");
+  number("--least-steps", o.least_steps,
+         "minimum number of steps; with few images the number of epochs is raised to reach it", 0);
+  number("--tests", o.tests, "maximum number of tests, each after an epoch", 1);
+  number("--timed-steps", o.timed_steps, "number of steps to time for each way", 1);
   return exit_code(command_line.run(argc, argv, [&] { run(o); }));
 }

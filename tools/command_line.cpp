@@ -51,7 +51,7 @@ void check_given_once(const CLI::App& app) {
 
 int after_work(const CLI::App& app, const std::string& results) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
-  print_error(app, concat("what was printed could not be written: standard output is closed, or its disk is full",
+  print_error(app, concat("the output could not be written: standard output is closed or its disk is full",
                           results.empty() ? "" : "; ", results));
   return kOutputLost;
 }

@@ -47,25 +47,23 @@ void declare(CommandLine& command_line, Options& o) {
                   "model.safetensors, model_best.safetensors or a checkpoint of a run, or with --model a state dict")
       .required();
   o.described.declare(command_line);
-  command_line.add_option(
-      "--data", o.data,
-      "data set: fashion-mnist, mnist, cifar10, or folder:PATH with images in a folder per class (default: that of the "
-      "run of the weights, in the same parts; else fashion-mnist)");
+  command_line.add_option("--data", o.data,
+                          "data set: fashion-mnist, mnist, cifar10, or folder:PATH with one sub-folder of images per "
+                          "class (default: the data and split of the run that made the weights, else fashion-mnist)");
   command_line.add_option("--data-dir", o.data_dir,
-                          "folder or archive of the data set (default: where its package puts it): docs/data.md");
-  command_line.add_option("--labels", o.labels, "folder: as for train").default_text("");
-  command_line.add_option("--test-fraction", o.test_fraction, "folder: as for train");
-  command_line.add_option("--split-seed", o.split_seed, "folder: as for train");
+                          "folder or archive of the data set (default: where its package installs it): docs/data.md");
+  command_line.add_option("--labels", o.labels, "folder: same as for train").default_text("");
+  command_line.add_option("--test-fraction", o.test_fraction, "folder: same as for train");
+  command_line.add_option("--split-seed", o.split_seed, "folder: same as for train");
   command_line
-      .add_option(
-          "--split", o.split,
-          "test, validation or train (default: test and a summary of validation; all images of a folder without "
-          "parts)")
+      .add_option("--split", o.split,
+                  "test, validation or train (default: test and a summary of validation; all images if a folder has no "
+                  "such parts)")
       .default_text("");
-  command_line.add_option("--batch-size", o.batch_size, "images at a time");
+  command_line.add_option("--batch-size", o.batch_size, "images per batch");
   o.device.declare(command_line);
   command_line.add_option("--limit", o.limit, "use the first N images (0: all)");
-  command_line.add_option("--mistakes", o.mistakes, "folder: most confident mistakes to list by file");
+  command_line.add_option("--mistakes", o.mistakes, "folder: number of most confident mistakes to list");
   command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
 
@@ -140,7 +138,7 @@ void take_data_of_run(Options& o, bool fraction_given) {
       if (o.labels.empty()) o.labels = options.value("labels", "");
       o.selection = selection;
     } catch (const nlohmann::json::exception&) {
-      require(named, path.string(), ": does not record what the run was tested on; name a data set with --data");
+      require(named, path.string(), ": has no record of the data set of the run; name one with --data");
     }
     return;
   }
@@ -197,8 +195,8 @@ Result evaluate_part(const Options& o, Network& network, const std::string& spli
                  return true;
                });
   require(evaluation.not_finite == 0, o.weights, ": ", evaluation.not_finite, " of ", evaluation.samples,
-          " images have logits that are not finite, the first is image ", evaluation.first_not_finite, " of the ",
-          split, " images: these weights overflow, and answer nothing");
+          " images have logits that are not finite; the first is image ", evaluation.first_not_finite, " of the ",
+          split, " images: these weights overflow and give no prediction");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const auto samples = static_cast<double>(evaluation.samples);
   return {split, std::move(evaluation), samples / seconds};
@@ -209,7 +207,7 @@ void print_mistakes(const Evaluation& evaluation, const ImageDataset& images,
                     const std::vector<std::string>& class_names, std::size_t most) {
   if (images.files.empty() || evaluation.mistakes.empty() || most == 0) return;
   const std::size_t count = std::min(most, evaluation.mistakes.size());
-  std::printf("most confident mistakes (wrong folders show here):\n");
+  std::printf("most confident mistakes (may be mislabelled images):\n");
   for (const Mistake& mistake : std::span(evaluation.mistakes).first(count)) {
     std::printf("  %5.1f %% %s instead of %s: %s\n", 100.0 * mistake.probability,
                 printable(class_names[static_cast<std::size_t>(mistake.predicted)]).c_str(),
@@ -222,7 +220,7 @@ void print_mistakes(const Evaluation& evaluation, const ImageDataset& images,
 void run(Options o, bool fraction_given) {
   take_data_of_run(o, fraction_given);
   require(o.split.empty() || o.split == "test" || o.split == "validation" || o.split == "train", "--split '", o.split,
-          "': write test, validation or train");
+          "': use test, validation or train");
   require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
   require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, "--test-fraction ", o.test_fraction,
           ": must be 0 or more and below 1");

@@ -39,12 +39,12 @@ std::string file_name_part(std::string class_name) {
 }
 
 void export_images(const Options& o) {
-  require(has_png(), "this build writes no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
+  require(has_png(), "this build cannot write PNG; install libpng (Debian: libpng-dev), run cmake and build again");
   require(o.split == "test" || o.split == "train", "--split ", o.split, ": must be test or train");
   require(o.count >= 1, "--count ", o.count, ": must be 1 or more");
   require(o.first >= 0, "--first ", o.first, ": must be 0 or more");
-  require(!o.out.empty(), "--out needs the name of a folder");
-  require(!is_image_folder(o.data), "--data ", o.data, ": a folder of images holds image files already");
+  require(!o.out.empty(), "--out must name a folder");
+  require(!is_image_folder(o.data), "--data ", o.data, ": an image folder already holds image files");
   const Dataset dataset = load_dataset(o.data, o.data_dir);
   const ImageDataset& images = o.split == "test" ? dataset.test : dataset.train;
   require(o.first < images.size() && o.count <= images.size() - o.first, "--first ", o.first, " --count ", o.count,
@@ -57,7 +57,7 @@ void export_images(const Options& o) {
     paths.push_back(folder / concat(o.first + i, '_', file_name_part(images.class_names[label]), ".png"));
     std::error_code ignored;
     require(o.overwrite || !fs::exists(fs::symlink_status(paths.back(), ignored)), paths.back().string(),
-            ": is there already; choose another folder, or replace it with --overwrite");
+            ": already exists; choose another folder or replace it with --overwrite");
   }
   std::error_code error;
   fs::create_directories(folder, error);
@@ -82,13 +82,13 @@ int main(int argc, char** argv) {
   CommandLine command_line("Writes images of a data set as PNG files and prints their names.", "export_images");
   command_line.add_option("--data", o.data, "data set: fashion-mnist, mnist or cifar10");
   command_line.add_option("--data-dir", o.data_dir,
-                          "folder or archive of the data set (default: where its package puts it): docs/data.md");
+                          "folder or archive of the data set (default: where its package installs it): docs/data.md");
   command_line.add_option("--split", o.split, "test or train");
-  command_line.add_option("--count", o.count, "how many images");
-  command_line.add_option("--first", o.first, "index of the first, counted from 0");
-  command_line.add_option("--out", o.out, "folder for the files, which are named by index and class: 0_Ankle-boot.png")
+  command_line.add_option("--count", o.count, "number of images");
+  command_line.add_option("--first", o.first, "index of the first image, counted from 0");
+  command_line.add_option("--out", o.out, "folder for the files, named by index and class such as 0_Ankle-boot.png")
       .required();
-  command_line.add_flag("--overwrite", o.overwrite, "replace files that are there already");
+  command_line.add_flag("--overwrite", o.overwrite, "replace existing files");
   ignore_output_signals();
   return command_line.run(argc, argv, [&] { export_images(o); });
 }

@@ -55,10 +55,10 @@ class Labels {
 
   void take_model() {
     require(!given("model") || o_.model == file_.config.name, "--model ", o_.model, ": ", o_.init_file,
-            " holds weights of ", file_.config.name, "; leave out --model, or name weights of ", o_.model);
+            " has weights of ", file_.config.name, "; leave out --model or give weights of ", o_.model);
     o_.model = file_.config.name;
     require(!o_.no_transform_input || !file_.config.transform_input, "--no-transform-input: ", o_.init_file,
-            " was trained otherwise; leave out the option");
+            " was trained without it; leave out the option");
     o_.no_transform_input = !file_.config.transform_input;
   }
 
@@ -137,7 +137,7 @@ std::optional<WeightsFile> read_initial_weights(const CommandLine& command_line,
 void check_initial_weights(const WeightsFile& weights, const TrainOptions& o, const Dataset& dataset) {
   const std::int64_t channels = weights.config.input[0];
   require(dataset.train.image[0] == channels, o.init_file, ": its model takes images of ", channels,
-          channels == 1 ? " channel" : " channels", ", those of ", dataset.name, " have ", dataset.train.image[0]);
+          channels == 1 ? " channel" : " channels", "; those of ", dataset.name, " have ", dataset.train.image[0]);
   if (o.reset_head > 0) return;
   const std::vector<std::string>& names = dataset.train.class_names;
   try {
@@ -145,7 +145,7 @@ void check_initial_weights(const WeightsFile& weights, const TrainOptions& o, co
     const bool named = !weights.described || weights.class_names.size() != names.size();
     check_class_names(o.init_file, named ? weights.class_names : names, dataset.name, names);
   } catch (const Error& error) {
-    fail(error.what(), "; --reset-head ", names.size(), " makes a new last layer");
+    fail(error.what(), "; use --reset-head ", names.size(), " to replace the last layer");
   }
 }
 

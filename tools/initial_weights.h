@@ -1,5 +1,5 @@
 #pragma once
-/// Initial weights of a training (--init), and the options that follow from them.
+/// Initial weights of a run (--init), and the options that follow from them.
 
 #include "data/image_dataset.h"
 #include "models/weights_file.h"

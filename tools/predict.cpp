@@ -40,9 +40,9 @@ void declare(CommandLine& command_line, Options& o) {
       .required();
   o.described.declare(command_line);
   command_line.add_arguments("images", o.arguments,
-                             "image files, folders (all images below them, by their suffix) and patterns such as "
+                             "image files, folders (searched recursively by file suffix) and patterns such as "
                              "'photos/*.jpg'");
-  command_line.add_option("--top", o.top, "how many classes to print for each image, the most probable first");
+  command_line.add_option("--top", o.top, "number of classes to print per image, most probable first");
   o.device.declare(command_line);
   const auto json = command_line.add_flag("--json", o.json, "print one JSON document instead of text");
   command_line
@@ -103,7 +103,7 @@ std::vector<std::string> files_of(const std::vector<std::string>& arguments) {
       const int status = ::glob(argument.c_str(), 0, nullptr, &matches);
       for (std::size_t i = 0; i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
       ::globfree(&matches);
-      require(status == 0, argument, ": no file is called so, and none fits this pattern");
+      require(status == 0, argument, ": no file has this name or matches this pattern");
     }
   }
   return files;
@@ -174,7 +174,7 @@ void check_finite(const Options& o, const std::string& file, const Prediction& p
   const std::vector<double>& logits = prediction.logits;
   const auto not_finite = std::count_if(logits.begin(), logits.end(), [](double v) { return !std::isfinite(v); });
   require(not_finite == 0, file, ": ", not_finite, " of ", logits.size(), " logits are not finite: the weights of ",
-          o.weights, " overflow, and answer nothing");
+          o.weights, " overflow and give no prediction");
 }
 
 void run(const Options& o) {
@@ -226,7 +226,7 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   Options options;
-  CommandLine command_line("Says what images show, with a trained model.", "predict");
+  CommandLine command_line("Classifies images with a trained model.", "predict");
   declare(command_line, options);
   return command_line.run(argc, argv, [&] { run(options); });
 }

@@ -62,7 +62,7 @@ std::string compiler_name() {
 
 Shape parse_image_size(const std::string& text) {
   const Shape shape = parse_shape(text);
-  require(shape.rank() <= 2, "'", text, "' is not an image size: write 96, or 96x64 for height x width");
+  require(shape.rank() <= 2, "'", text, "' is not an image size: use 96, or 96x64 for height x width");
   return shape.rank() == 1 ? Shape{shape[0], shape[0]} : shape;
 }
 
@@ -73,36 +73,37 @@ std::string size_text(const Shape& image) {
 void DeviceOptions::declare(CommandLine& command_line) {
   command_line.add_option("--device", device,
                           "cpu, cuda, auto (cuda if a GPU is available, else cpu), or reference (slow loops)");
-  command_line.add_option("--kernels", kernels, "cuda: ours, or vendor (those of cuDNN and cuBLAS)");
+  command_line.add_option("--kernels", kernels, "cuda: ours, or vendor (cuDNN and cuBLAS)");
   command_line.add_option("--threads", threads, "threads (0: all cores)");
 }
 
 void DescribedWeights::declare(CommandLine& command_line) {
   command_line
-      .add_option(
-          "--model", model,
-          "of weights without metadata, such as a PyTorch state dict in a safetensors file: whose they are, for "
-          "instance googlenet_torchvision")
+      .add_option("--model", model,
+                  "model of weights without metadata, such as a PyTorch state dict in a safetensors file, for instance "
+                  "googlenet_torchvision")
       .default_text("");
-  command_line
-      .add_option("--image-size", image_size, "with --model: what images are resized to (default: the model's own)")
+  command_line.add_option("--image-size", image_size, "with --model: network input size (default: the model's own)")
       .default_text("");
-  command_line.add_option("--resize", resize, "with --model: stretch, crop or letterbox images of other proportions");
+  command_line.add_option("--resize", resize,
+                          "with --model: resize mode for images of other proportions: stretch, crop or letterbox");
   command_line
-      .add_option("--mean", mean, "with --model: subtracted from pixels in [0, 1]: one number, or one per channel")
+      .add_option("--mean", mean,
+                  "with --model: mean to subtract from pixels in [0, 1]: one number, or one per channel")
       .list();
   command_line.add_earlier_name("--deviation", "--std");
-  command_line.add_option("--std", deviation, "with --model: pixels are divided by it after that").list();
-  command_line.add_flag("--no-transform-input", no_transform_input,
-                        "with --model googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
+  command_line.add_option("--std", deviation, "with --model: divisor of the pixels after --mean is subtracted").list();
+  command_line.add_flag(
+      "--no-transform-input", no_transform_input,
+      "with --model googlenet_torchvision: same as torchvision's transform_input=False (docs/models.md)");
 }
 
 WeightsDescription DescribedWeights::description() const {
   if (model.empty()) {
     require(image_size.empty() && mean == std::vector{0.0} && deviation == std::vector{1.0} && resize == "stretch" &&
                 !no_transform_input,
-            "--image-size, --resize, --mean, --std and --no-transform-input go with --model: other weights say these "
-            "themselves");
+            "--image-size, --resize, --mean, --std and --no-transform-input need --model: other weights record these "
+            "settings");
     return {};
   }
   for (const double m : mean) require(m >= 0.0 && m <= 1.0, "--mean ", m, ": must be in [0, 1]");
@@ -125,7 +126,7 @@ std::array<std::uint8_t, 3> parse_colour(const std::string& text) {
   const bool read = std::sscanf(text.c_str(), "%3d,%3d,%3d%n", &parts[0], &parts[1], &parts[2], &end) == 3 &&
                     static_cast<std::size_t>(end) == text.size();
   require(read && std::all_of(parts.begin(), parts.end(), [](int part) { return part >= 0 && part <= 255; }), "'", text,
-          "' is not a colour: write black, grey, white, or R,G,B with numbers from 0 to 255");
+          "' is not a colour: use black, grey, white, or R,G,B with numbers from 0 to 255");
   return {static_cast<std::uint8_t>(parts[0]), static_cast<std::uint8_t>(parts[1]),
           static_cast<std::uint8_t>(parts[2])};
 }
@@ -139,7 +140,7 @@ DeviceChoice choose_device(const std::string& device) {
 }
 
 void check_kernels(const std::string& kernels, const std::string& device) {
-  require(kernels == "ours" || kernels == "vendor", "--kernels ", kernels, ": known are ours and vendor");
+  require(kernels == "ours" || kernels == "vendor", "--kernels ", kernels, ": use ours or vendor");
   if (kernels == "ours") return;
   const std::string problem = why_no_vendor();
   require(problem.empty(), "--kernels vendor: ", problem);

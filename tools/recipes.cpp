@@ -46,7 +46,7 @@ const std::vector<Recipe>& recipes() {
         {"nesterov", true},
         {"weight-decay", 5e-4}}},
       {"best",
-       "how far a GoogLeNet gets on Fashion-MNIST: docs/results/best.md",
+       "best GoogLeNet result on Fashion-MNIST: docs/results/best.md",
        {{"model", "googlenet_bn"},
         {"data", "fashion-mnist"},
         {"image-size", "64"},
@@ -63,7 +63,7 @@ const std::vector<Recipe>& recipes() {
         {"label-smoothing", 0.1},
         {"initialization", "kaiming-normal"},
         {"compute", "bf16"}}},
-      {"folder", "for --data folder:PATH, and its default: follows from the number and size of the images", {}},
+      {"folder", "default for --data folder:PATH: depends on the number and size of the images", {}},
   };
   return all;
 }
@@ -93,7 +93,7 @@ const Recipe& find_recipe(const std::string& name) {
     if (name == recipe.name) return recipe;
     known += concat(known.empty() ? "" : ", ", recipe.name);
   }
-  fail("--recipe ", name, ": known are ", known);
+  fail("--recipe ", name, ": use one of ", known);
 }
 
 }  // namespace minception

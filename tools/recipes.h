@@ -1,5 +1,5 @@
 #pragma once
-/// Named sets of options of `train`: published trainings and our own. docs/training.md lists them with their results.
+/// Named sets of options of `train`: published experiments and our own. docs/training.md lists them with their results.
 
 #include "data/image_folder.h"
 

@@ -17,15 +17,15 @@ using namespace minception;
 int main(int argc, char** argv) {
   std::vector<std::string> runs;
   std::string out;
-  CommandLine command_line("Makes a page about a run, or one that compares several, and prints its path.", "report");
-  command_line.add_arguments("RUN", runs, "folders of runs").value_name("");
+  CommandLine command_line("Writes an HTML report of one run, or a comparison of several, and prints its path.",
+                           "report");
+  command_line.add_arguments("RUN", runs, "run folders").value_name("");
   command_line
-      .add_option("--out", out,
-                  "file to write (default: report.html in the folder of the run; for several runs it must be named)")
+      .add_option("--out", out, "file to write (default: report.html in the run folder; required for several runs)")
       .value_name("FILE");
   ignore_output_signals();
   return command_line.run(argc, argv, [&] {
-    require(!out.empty() || runs.size() == 1, "--out is needed for several runs: name the file to write");
+    require(!out.empty() || runs.size() == 1, "--out is required for several runs: name the file to write");
     const std::vector<std::filesystem::path> folders(runs.begin(), runs.end());
     const std::string page = report_html(folders);
     const std::filesystem::path path = out.empty() ? folders.front() / "report.html" : std::filesystem::path(out);

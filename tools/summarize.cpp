@@ -45,9 +45,9 @@ void print_all(Backend& backend, std::int64_t batch) {
     }
   }
   std::printf(
-      "\nplanned: what is allocated; live: the most that is needed at one moment, which no plan can fall below;\n"
-      "sum: all tensors and workspaces, each with memory of its own; ratio: planned / sum\n");
-  if (!no_bf16.empty()) std::fprintf(stderr, "warning: rows of bf16 are missing: %s\n", no_bf16.c_str());
+      "\nplanned: memory allocated; live: most memory in use at one time, the lower bound for any plan;\n"
+      "sum: all tensors and workspaces without reuse; ratio: planned / sum\n");
+  if (!no_bf16.empty()) std::fprintf(stderr, "warning: bf16 rows are missing: %s\n", no_bf16.c_str());
 }
 
 }  // namespace
@@ -64,27 +64,24 @@ int main(int argc, char** argv) {
                            "summarize");
   command_line.add_option("--model", name, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   command_line.add_option("--input", input,
-                          "batch x channels x height x width; not given: one image as the model's description says");
-  command_line.add_option("--classes", classes,
-                          "outputs of the classifier; not given: as the model's description says");
-  command_line.add_option("--device", device, "whose workspaces to plan with: cpu, cuda or reference");
+                          "batch x channels x height x width (default: one image of the model's own size)");
+  command_line.add_option("--classes", classes, "number of classifier outputs (default: the model's own)");
+  command_line.add_option("--device", device, "device to plan workspaces for: cpu, cuda or reference");
   command_line.add_option("--compute", compute, "dtype of activations: f32 or bf16").one_of({"f32", "bf16"});
-  command_line
-      .add_option("--batch", batch, "images of a batch, in place of --input's or of one; with --all 128 if not given")
+  command_line.add_option("--batch", batch, "images per batch (default: that of --input, or 1; with --all 128)")
       .range(1, 1'000'000);
   command_line.add_flag(
-      "--all", all,
-      "instead: how memory is shared in every model at its usual input, in training and inference, f32 and bf16");
-  command_line.add_flag("--inference", inference, "memory of inference instead of training");
+      "--all", all, "memory reuse of every model at its own input size, for training and inference in f32 and bf16");
+  command_line.add_flag("--inference", inference, "show memory of inference instead of training");
   return command_line.run(argc, argv, [&] {
     if (all) return print_all(*make_backend(device), batch.value_or(128));
     const ModelConfig described = default_config(name);
     const Shape& image = described.input;
     Shape shape = input.empty() ? Shape{1, image[0], image[1], image[2]} : parse_shape(input);
-    require(shape.rank() == 4, "--input ", input, ": write batch x channels x height x width, such as 1x1x96x96");
+    require(shape.rank() == 4, "--input ", input, ": must be batch x channels x height x width, such as 1x1x96x96");
     shape[0] = batch.value_or(shape[0]);
     require(classes.value_or(1) <= 1'000'000 && shape[0] <= 1'000'000,
-            "more than 1,000,000 classes or images are not planned for");
+            "the number of classes and the batch must be at most 1,000,000");
     const std::unique_ptr<Backend> backend = make_backend(device);
     Model model = make_model(
         {.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes.value_or(described.classes)});

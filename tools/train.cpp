@@ -67,7 +67,7 @@ NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
   const auto channels = static_cast<std::size_t>(image[0]);
   for (const auto& [name, values] : {std::pair{"--mean", &o.mean}, std::pair{"--std", &o.std}}) {
     require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
-            " numbers; one is needed, or one per channel of the images, ", channels);
+            " numbers; give one, or one per image channel: ", channels);
   }
   require(o.saturation == 0.0 || channels == 3, "--saturation needs colour images; these have ", channels,
           channels == 1 ? " channel" : " channels");
@@ -103,7 +103,7 @@ Resumed find_resumed(const CommandLine& command_line, TrainOptions& o) {
     try {
       resumed.checkpoint = read_checkpoint(path);
     } catch (const Error& error) {
-      std::fprintf(stderr, "warning: %s; the checkpoint before it is taken\n", error.what());
+      std::fprintf(stderr, "warning: %s; using the checkpoint before it\n", error.what());
       continue;
     }
     resumed.options = parse_json(resumed.checkpoint->options, path.string());
@@ -120,8 +120,10 @@ Resumed find_resumed(const CommandLine& command_line, TrainOptions& o) {
   for (const auto& [key, now] : {std::pair{"processor", processor_name()}, std::pair{"compiler", compiler_name()}}) {
     const std::string was = config.value(key, now);
     if (was != now) {
-      std::fprintf(stderr, "warning: the run was started with another %s (%s, now %s): bits may differ\n", key,
-                   was.c_str(), now.c_str());
+      std::fprintf(
+          stderr,
+          "warning: the run was started with a different %s (%s, now %s): results may differ in the last bits\n", key,
+          was.c_str(), now.c_str());
     }
   }
   return resumed;
@@ -167,13 +169,12 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   Dataset dataset = load_dataset(o.data, o.data_dir, folder, selection(o));
   if (is_image_folder(o.data)) {
     for (const fs::path& path : unused_folders(image_folder_paths(o.data, o.data_dir), folder)) {
-      std::fprintf(stderr, "warning: %s lies next to train and test, and is not used\n",
-                   printable(path.string()).c_str());
+      std::fprintf(stderr, "warning: %s is next to train and test but is not used\n", printable(path.string()).c_str());
     }
   }
   const Part part = evaluated_part(dataset);
   const ImageDataset& evaluated = images_of(dataset, part);
-  require(evaluated.size() > 0, o.data, ": no images to test on; add a folder test, or take some of the ",
+  require(evaluated.size() > 0, o.data, ": no test images; add a folder test, or hold out some ",
           "training images: --validation-fraction 0.2");
   if (initial) check_initial_weights(*initial, o, dataset);
   const Shape& image = dataset.train.image;
@@ -182,8 +183,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   if (dataset.validation.size() > 0) recorded["data_checksum"].push_back(checksum(dataset.validation));
   require(!resuming || resumed.options.value("data_checksum", Json()) == recorded["data_checksum"], o.resume,
           ": the images or labels of ", o.data,
-          " are not those that the run was started with; name their folder with "
-          "--data-dir");
+          " differ from those of the first start of the run; give their folder with --data-dir");
   std::printf("%s: %s images, %lldx%lld\n", dataset.name.c_str(), parts_text(dataset).c_str(),
               static_cast<long long>(image[1]), static_cast<long long>(image[2]));
 
@@ -215,9 +215,8 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   const std::size_t free_bytes = backend->available_memory();
   const bool too_large = free_bytes > 0 && dataset_bytes > free_bytes / 10 * 9;
   if (too_large && !o.stream && o.cache.empty()) {
-    std::printf(
-        "the images (%zu MiB) do not fit into what is left of the device's memory (%zu MiB): they are streamed\n",
-        dataset_bytes >> 20, free_bytes >> 20);
+    std::printf("the images (%zu MiB) do not fit in the free device memory (%zu MiB): they are streamed\n",
+                dataset_bytes >> 20, free_bytes >> 20);
   }
   if (o.stream || too_large || !o.cache.empty()) {
     train_source = std::make_unique<StreamingBatchSource>(train_samples, o.num_workers);
@@ -235,12 +234,12 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   const std::int64_t samples = Trainer::samples_per_epoch(network, all, o.batch_size);
   if (samples < all) {
     std::fprintf(stderr,
-                 "warning: %lld images in batches of %lld leave one, and a BatchNorm cannot train on one image: each "
-                 "epoch passes over one, at random\n",
+                 "warning: %lld images in batches of %lld leave one over, and BatchNorm cannot train on one image: "
+                 "each epoch skips one image, chosen at random\n",
                  static_cast<long long>(all), static_cast<long long>(o.batch_size));
   }
   if (balance) {
-    std::printf("each class comes %lld times in an epoch of %lld images\n", static_cast<long long>(all / classes),
+    std::printf("each class appears %lld times in an epoch of %lld images\n", static_cast<long long>(all / classes),
                 static_cast<long long>(all));
   }
   const std::int64_t steps_per_epoch = (samples + o.batch_size * o.accumulate - 1) / (o.batch_size * o.accumulate);
@@ -257,10 +256,10 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   if (resumed.checkpoint) trainer.set_state(resumed.checkpoint->state);
   const TrainerState at = trainer.state();
   require(!resuming || at.epoch <= o.epochs || (at.epoch == o.epochs + 1 && at.position == 0), o.resume, ": --epochs ",
-          o.epochs, ": the run is in epoch ", at.epoch, " already; resume it with that many or more");
+          o.epochs, ": the run is already in epoch ", at.epoch, "; resume it with at least that many");
   const bool to_test = part == Part::validation && dataset.test.size() > 0;
   if (resuming && trainer.finished() && !(to_test && was_not_tested(o.resume))) {
-    std::printf("%s has run all of its %lld epochs; nothing to do\n", o.resume.c_str(),
+    std::printf("%s has completed all %lld epochs; nothing to do\n", o.resume.c_str(),
                 static_cast<long long>(o.epochs));
     return true;
   }

@@ -34,8 +34,7 @@ std::string recipe_list() {
 template <class Options, class F>
 void each_option(Options& o, F&& f) {
   using enum Decides;
-  f("recipe", o.recipe, result,
-    "a set of options that is known to work, from the list at the end; options on the command line take precedence");
+  f("recipe", o.recipe, result, "named set of options, listed below; options on the command line take precedence");
   f("model", o.model, result, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
   f("data", o.data, result,
     "fashion-mnist, mnist, cifar10, or folder:PATH, a folder with a sub-folder of images per class (several: "
@@ -43,91 +42,93 @@ void each_option(Options& o, F&& f) {
   f("data-dir", o.data_dir, nothing,
     "folder or archive of the data set (default: where its package installs it): docs/data.md");
   f("folder-size", o.folder_size, result,
-    "folder: size in which images are loaded, 96 or 96x64 (height x width; default: --image-size)");
+    "folder: size at which images are loaded: 96 or 96x64 (height x width; default: --image-size)");
   f("labels", o.labels, result,
     "folder: CSV table with the path and class of each image, instead of a folder per class: docs/data.md");
   f("resize", o.resize, result,
-    "folder: how images of other proportions are resized: stretch, crop (centre crop), or letterbox (borders)");
+    "folder: resize mode for images of other proportions: stretch, crop (centre crop), or letterbox (borders)");
   f("ignore-orientation", o.ignore_orientation, result, "folder: do not apply the EXIF orientation");
   f("background", o.background, result,
     "folder: colour of transparent pixels and borders: black, grey, white, or R,G,B from 0 to 255");
   f("validation-fraction", o.validation_fraction, result,
-    "fraction of the training images held out to choose the best epoch (0: the test images choose it; default for "
-    "folders without a folder val: 0.2)");
+    "fraction of the training images held out to choose the best epoch (0: use the test images; default for folders "
+    "without a sub-folder val: 0.2)");
   f("test-fraction", o.test_fraction, result,
     "folder: fraction of each class used for testing (default: the images in PATH/test)");
   f("split-seed", o.split_seed, result,
     "folder: seed of the random choice of --validation-fraction and --test-fraction");
   f("image-size", o.image_size, result,
-    "size of the network's input: 96, or 96x64 (height x width; default: the model's own: docs/models.md)");
-  f("mean", o.mean, result, "subtracted from pixels in [0, 1]: one number, or one per channel");
-  f("std", o.std, result, "pixels are divided by it after --mean is subtracted");
-  f("crop-padding", o.crop_padding, result, "random crops from images padded by this number of pixels");
-  f("flip", o.flip, result, "mirror half of the images horizontally");
-  f("scale", o.scale, result, "random resized crops: smallest fraction of the image's area (1: none)");
+    "network input size: 96, or 96x64 (height x width; default: the model's own: docs/models.md)");
+  f("mean", o.mean, result, "mean to subtract from pixels in [0, 1]: one number, or one per channel");
+  f("std", o.std, result, "divisor of the pixels after --mean is subtracted");
+  f("crop-padding", o.crop_padding, result, "random crops: pixels of padding on each side (0: off)");
+  f("flip", o.flip, result, "mirror images horizontally with probability 0.5");
+  f("scale", o.scale, result, "random resized crops: smallest fraction of the image's area (1: off)");
   f("ratio", o.ratio, result,
-    "random resized crops: largest aspect ratio, and its inverse the smallest (4/3 for GoogLeNet: 1.3333)");
+    "random resized crops: largest aspect ratio; the smallest is its inverse (GoogLeNet: 1.3333)");
   f("brightness", o.brightness, result, "colour jitter: multiply pixels by a random factor in [1 - value, 1 + value]");
   f("contrast", o.contrast, result, "colour jitter: the same for contrast");
   f("saturation", o.saturation, result, "colour jitter: the same for saturation");
   f("epochs", o.epochs, result, "passes over the training images");
-  f("batch-size", o.batch_size, result, "images per pass through the network");
-  f("accumulate", o.accumulate, result, "batches whose gradients are accumulated into one step");
+  f("batch-size", o.batch_size, result, "images per batch");
+  f("accumulate", o.accumulate, result, "number of batches whose gradients are accumulated into one step");
   f("optimizer", o.optimizer, result, "sgd, adam, or adamw (decoupled weight decay)");
   f("lr", o.learning_rate, result, "learning rate; with --schedule one-cycle its maximum (adam and adamw: 0.001)");
   f("momentum", o.momentum, result, "momentum; with --schedule one-cycle its maximum");
   f("base-momentum", o.base_momentum, result,
-    "one-cycle: momentum at the maximum of the learning rate (default: constant momentum)");
+    "one-cycle: momentum at the maximum learning rate (default: constant momentum)");
   f("nesterov", o.nesterov, result, "Nesterov momentum");
-  f("beta1", o.beta1, result, "adam, adamw: decay of the average of gradients; cycled instead of momentum");
-  f("beta2", o.beta2, result, "adam, adamw: decay of the average of squared gradients");
-  f("eps", o.eps, result, "adam, adamw: added to the denominator");
+  f("beta1", o.beta1, result, "adam, adamw: decay of the gradient average; one-cycle varies it");
+  f("beta2", o.beta2, result, "adam, adamw: decay of the squared-gradient average");
+  f("eps", o.eps, result, "adam, adamw: constant added to the denominator");
   f("weight-decay", o.weight_decay, result, "L2 penalty on weights; adamw: decoupled");
-  f("max-norm", o.max_norm, result, "clip the norm of all gradients together (0: no clipping)");
+  f("max-norm", o.max_norm, result, "clip the total gradient norm to this value (0: no clipping)");
   f("ema", o.ema, result,
-    "test and export exponential moving averages of the weights with this decay, such as 0.999 (0: none)");
-  f("label-smoothing", o.label_smoothing, result, "fraction of the target that is spread over all classes");
+    "decay of the exponential moving average of the weights, which is tested and exported, such as 0.999 (0: off)");
+  f("label-smoothing", o.label_smoothing, result, "fraction of the target spread over all classes");
   f("schedule", o.schedule, result,
     "learning rate schedule: constant, step, cosine, one-cycle, or paper (4 % less every 8 epochs, as in the GoogLeNet "
     "paper)");
   f("warmup-epochs", o.warmup_epochs, result, "epochs of linear warm-up from 0 before the schedule");
-  f("pct-start", o.pct_start, result, "one-cycle: fraction of the steps in which the learning rate rises");
-  f("step-size", o.step_size, result, "step: epochs between two decays");
-  f("gamma", o.gamma, result, "step: factor of each decay");
+  f("pct-start", o.pct_start, result, "one-cycle: fraction of the steps over which the learning rate rises");
+  f("step-size", o.step_size, result, "step: epochs between decays");
+  f("gamma", o.gamma, result, "step: decay factor");
   f("eta-min", o.eta_min, result, "cosine: final learning rate");
   f("patience", o.patience, result,
-    "stop after this number of epochs without a better validation accuracy (test accuracy without a validation part; "
-    "0: never)");
+    "stop after this many epochs without a better validation accuracy (without validation images: test accuracy; 0: "
+    "never)");
   f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
   f("no-transform-input", o.no_transform_input, result,
-    "googlenet_torchvision: as torchvision's transform_input=False (docs/models.md)");
+    "googlenet_torchvision: same as torchvision's transform_input=False (docs/models.md)");
   f("init", o.init_file, result,
-    "start from the weights in this file, with the model, image size, mean and std of its run; or, with --model, from "
-    "a state dict (docs/models.md)");
-  f("reset-head", o.reset_head, result, "with --init: replace the last layer by a new one with this number of classes");
-  f("freeze", o.freeze, result, "do not train parameters whose names begin with this; a list, or given repeatedly");
+    "start from the weights in this file and use the model, image size, mean and std of its run; or, with --model, "
+    "start from a state dict (docs/models.md)");
+  f("reset-head", o.reset_head, result,
+    "with --init: replace the last layer with a new one for this number of classes");
+  f("freeze", o.freeze, result, "name prefixes of parameters not to train; takes a list, repeatable");
   f("device", o.device, result, "cpu, cuda, auto (cuda if a GPU is available, else cpu), or reference (slow loops)");
   f("compute", o.compute, result, "precision: f32; bf16, with f32 weights; on cuda also tf32");
   f("kernels", o.kernels, result, "cuda: ours, or vendor (cuDNN and cuBLAS)");
   f("threads", o.threads, result, "threads (0: all cores)");
-  f("seed", o.seed, result, "of initialization, order, augmentation and dropout");
-  f("hold-out", o.hold_out, result, "like --validation-fraction, as a number of images, evenly spaced");
+  f("seed", o.seed, result, "seed of initialization, order, augmentation and dropout");
+  f("hold-out", o.hold_out, result,
+    "number of training images to hold out, evenly spaced, instead of --validation-fraction");
   f("limit-train", o.limit_train, result, "use the first N training images (0: all)");
   f("limit-test", o.limit_test, result, "use the first N test images and at most N validation images (0: all)");
-  f("no-shuffle", o.no_shuffle, result, "take the images in the order of the file");
+  f("no-shuffle", o.no_shuffle, result, "use the training images in stored order");
   f("balance-classes", o.balance_classes, result,
-    "oversample: each class is drawn as often as the largest one, which makes epochs longer");
-  f("log-every", o.log_every, result, "steps between two lines of metrics.jsonl");
-  f("stream", o.stream, nothing, "keep the images in host memory and load each batch by threads");
+    "oversample every class to the size of the largest, which makes epochs longer");
+  f("log-every", o.log_every, result, "steps between lines of metrics.jsonl");
+  f("stream", o.stream, nothing, "keep the images in host memory and load batches with threads");
   f("cache", o.cache, nothing,
     "folder: keep the resized pixels in this folder and read them from there; for many or large images");
   f("no-graph", o.no_graph, nothing, "cuda: launch each kernel separately instead of replaying CUDA graphs");
-  f("check-nan", o.check_nan, nothing, "check all outputs of each step (slow), and name the first layer with a NaN");
-  f("profile", o.profile, nothing, "do not train: show where the time of a step goes, and write profile.json");
+  f("check-nan", o.check_nan, nothing, "check all outputs of each step (slow) and name the first layer with a NaN");
+  f("profile", o.profile, nothing, "instead of training, show where the time of a step goes and write profile.json");
   f("profile-steps", o.profile_steps, nothing, "with --profile: steps to time (0: 10, or 1 if kernels are emulated)");
-  f("num-workers", o.num_workers, nothing, "with --stream or --cache: threads that load batches ahead");
+  f("num-workers", o.num_workers, nothing, "with --stream or --cache: number of threads that prefetch batches");
   f("checkpoint-every", o.checkpoint_every, nothing,
-    "steps between checkpoints, in addition to one per epoch (0: none)");
+    "steps between checkpoints, in addition to one per epoch (0: off)");
   f("keep-checkpoints", o.keep_checkpoints, nothing, "number of checkpoints to keep");
   f("tensorboard", o.tensorboard, nothing, "also write TensorBoard event files");
 }
@@ -305,15 +306,14 @@ void check(const TrainOptions& o) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - 1;
   require(!o.out.empty() || !o.resume.empty(),
           "--out is required: the folder of the run, for instance --out runs/first");
-  require(o.out.empty() || o.resume.empty(),
-          "--out and --resume exclude each other: a run is resumed in its own folder");
-  require(o.resume.empty() || !o.overwrite, "--resume and --overwrite exclude each other");
+  require(o.out.empty() || o.resume.empty(), "--out and --resume cannot be combined: a run resumes in its own folder");
+  require(o.resume.empty() || !o.overwrite, "--resume and --overwrite cannot be combined");
   for (const auto& [option, fraction] :
        {std::pair{"--validation-fraction", o.validation_fraction}, std::pair{"--test-fraction", o.test_fraction}}) {
     require(fraction >= 0.0 && fraction < 1.0, option, " ", fraction, ": must be 0 or more and below 1");
   }
   require(o.validation_fraction == 0.0 || o.hold_out == 0,
-          "--validation-fraction and --hold-out exclude each other: both say how many images are for validation");
+          "--validation-fraction and --hold-out cannot be combined: both set the number of validation images");
   check_count("--split-seed", o.split_seed, 0, kMost);
   (void)image_folder_options(o);
   // (not checked for a resumed run: its data set is known only later, and given options are then compared with its own)
@@ -334,11 +334,11 @@ void check(const TrainOptions& o) {
   check_count("--accumulate", o.accumulate, 1, 1'000'000);
   check_number("--lr", o.learning_rate, 0.0);
   const bool adam = o.optimizer == "adam" || o.optimizer == "adamw";
-  require(adam || o.optimizer == "sgd", "--optimizer ", o.optimizer, ": known are sgd, adam, adamw");
+  require(adam || o.optimizer == "sgd", "--optimizer ", o.optimizer, ": use sgd, adam or adamw");
   // (with --resume the optimizer may come from the run; given options are compared with the run's later)
   const bool resumes = !o.resume.empty();
-  require(!adam || o.momentum == 0.0, "--momentum belongs to --optimizer sgd; ", o.optimizer, " takes --beta1");
-  require(!adam || !o.nesterov, "--nesterov belongs to --optimizer sgd");
+  require(!adam || o.momentum == 0.0, "--momentum is for --optimizer sgd; with ", o.optimizer, " use --beta1");
+  require(!adam || !o.nesterov, "--nesterov is for --optimizer sgd");
   require(o.beta1 >= 0.0 && o.beta1 < 1.0, "--beta1 ", o.beta1, ": must be in [0, 1)");
   require(o.beta2 >= 0.0 && o.beta2 < 1.0, "--beta2 ", o.beta2, ": must be in [0, 1)");
   require(std::isfinite(o.eps) && o.eps >= kSmallestEpsilon, "--eps ", o.eps, ": must be a finite number, ",
@@ -356,9 +356,9 @@ void check(const TrainOptions& o) {
   require(o.ema >= 0.0 && o.ema < 1.0, "--ema ", o.ema, ": must be in [0, 1)");
   check_count("--reset-head", o.reset_head, 0, 1'000'000);
   require(o.reset_head == 0 || resumes || !o.init_file.empty(),
-          "--reset-head needs --init, a file with the other weights");
+          "--reset-head needs --init with a file of trained weights");
   for (const std::string& prefix : o.freeze) {
-    require(!prefix.empty(), "--freeze '': must be the beginning of a name, for instance inception3a");
+    require(!prefix.empty(), "--freeze '': must be the start of a parameter name, for instance inception3a");
   }
   require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "--label-smoothing ", o.label_smoothing,
           ": must be in [0, 1)");
@@ -377,13 +377,13 @@ void check(const TrainOptions& o) {
   require(o.scale > 0.0 && o.scale <= 1.0, "--scale ", o.scale, ": must be in (0, 1]");
   require(o.ratio >= 1.0 && o.ratio <= 100.0, "--ratio ", o.ratio, ": must be 1 to 100");
   require(o.crop_padding == 0 || (o.scale == 1.0 && o.ratio == 1.0),
-          "--crop-padding and --scale or --ratio exclude each other");
+          "--crop-padding cannot be combined with --scale or --ratio");
   for (const auto& [option, range] : {std::pair{"--brightness", o.brightness}, std::pair{"--contrast", o.contrast},
                                       std::pair{"--saturation", o.saturation}}) {
     require(range >= 0.0 && range <= 1.0, option, " ", range, ": must be 0 to 1");
   }
   require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "--compute ", o.compute,
-          ": known are f32, tf32, bf16");
+          ": use f32, tf32 or bf16");
   require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");
   require(o.compute != "bf16" || o.device != "reference", "--compute bf16 needs --device cpu or cuda");
   check_kernels(o.kernels, o.device);
@@ -394,7 +394,8 @@ void check(const TrainOptions& o) {
   check_count("--limit-test", o.limit_test, 0, kMost);
   check_count("--patience", o.patience, 0, 1'000'000);
   check_count("--log-every", o.log_every, 1, 1'000'000);
-  require(!o.profile || o.resume.empty(), "--profile and --resume exclude each other: profile in a folder of its own");
+  require(!o.profile || o.resume.empty(),
+          "--profile and --resume cannot be combined: profile in a new folder with --out");
   check_count("--profile-steps", o.profile_steps, 0, 1'000'000);
   check_count("--num-workers", o.num_workers, 1, 1'000);
   check_count("--checkpoint-every", o.checkpoint_every, 0, kMost);
@@ -447,8 +448,7 @@ void complete_from(const CommandLine& command_line, TrainOptions& options, const
     try {
       recorded.at(name).get_to(was);
     } catch (const nlohmann::json::exception&) {
-      fail(source, ": does not say --", name,
-           ": the run was made by another version of train; resume it with that version");
+      fail(source, ": has no --", name, ": the run was made by another version of train; resume it with that version");
     }
     if (command_line.count("--" + name) == 0) {
       member = was;
@@ -464,7 +464,7 @@ void complete_from(const CommandLine& command_line, TrainOptions& options, const
           " depend on the number of epochs: ", differences,
           "; leave it out to resume the run, or start a new schedule from these weights: train --init ", source,
           " --out FOLDER");
-  fail(source, ": the run was started with other options: ", differences,
+  fail(source, ": the run was started with different options: ", differences,
        "; leave them out to resume it, or start a new run with --out");
 }
 

@@ -104,10 +104,10 @@ bool TrainSession::run(BatchSource& evaluated, std::string& results) {
     throw;
   }
   const std::string problem = report_problem();
-  require(problem.empty(), problem, "; the training is complete and saved: make its report with: report ",
+  require(problem.empty(), problem, "; the run is complete and saved; make its report with: report ",
           run_.path().string());
   if (!trainer_.finished()) {
-    std::printf("no epoch has been better than epoch %lld for %lld epochs (--patience): the training ends\n",
+    std::printf("no epoch was better than epoch %lld for %lld epochs (--patience): the run ends\n",
                 static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
   }
   std::string best;
@@ -132,7 +132,7 @@ void TrainSession::profile_steps(BatchSource& feed) {
                                  .seed = static_cast<std::uint64_t>(o_.seed),
                                  .shuffle = !o_.no_shuffle});
   run_.write("profile.json", to_json(found));
-  std::printf("%s%s holds all of it\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
+  std::printf("%s%s has the full profile\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
 }
 
 /// Runs one part of saving. Keeps the first Error, which ends the training.
@@ -234,14 +234,13 @@ bool TrainSession::evaluate_epoch(BatchSource& evaluated) {
   return failure_.empty();
 }
 
-/// After a training on a folder: says what to read if the best epoch is far worse on other images than on its own.
+/// For image folders: prints a hint if the accuracy of the best epoch is far below its training accuracy.
 void TrainSession::print_hint() const {
   constexpr double kGap = 0.15;
   if (!is_image_folder(o_.data) || !best_ || !(best_->train_accuracy - best_->eval_accuracy > kGap)) return;
   std::printf(
-      "hint: accuracy %.2f on the training images, but %.2f on the %s images: more pictures, or a start from other "
-      "weights "
-      "(--init), would help most: docs/your-own-pictures.md, 'When it does not learn'\n",
+      "hint: accuracy %.2f on the training images, but %.2f on the %s images: more pictures, or starting from trained "
+      "weights (--init), would help most; see docs/your-own-pictures.md, 'When it does not learn'\n",
       best_->train_accuracy, best_->eval_accuracy, to_string(part_));
 }
 
@@ -278,7 +277,7 @@ bool TrainSession::test_best() {
     StreamingBatchSource feed(source, o_.num_workers);
     evaluation = evaluate_part(network, feed, Part::test);
   } catch (const Error& error) {
-    std::fprintf(stderr, "warning: the test images were not looked at: %s\n", error.what());
+    std::fprintf(stderr, "warning: the test images were not evaluated: %s\n", error.what());
     return true;
   }
   if (evaluation.samples < dataset_.test.size()) return false;
@@ -331,7 +330,7 @@ bool TrainSession::stopped(std::string& results) {
   return false;
 }
 
-/// Writes the report. Returns the error text, or "": a failed report must not end a training.
+/// Writes the report. Returns the error text, or "": a failed report must not end a run.
 std::string TrainSession::report_problem() {
   try {
     const fs::path path = run_.path();

@@ -42,7 +42,7 @@ void StreamingBatchSource::next(std::int64_t batch) {
   require(loaded != nullptr && loaded->size() == batch, "the pass has no further batch of ", batch, " samples");
   const std::int64_t classes = network_->model().config.classes;
   for (const std::int32_t label : loaded->labels) {
-    require(label >= 0 && label < classes, "a sample has the label ", label, ", the model the classes 0 to ",
+    require(label >= 0 && label < classes, "a sample has the label ", label, " but the model has the classes 0 to ",
             classes - 1);
   }
   Backend& backend = network_->backend();

@@ -110,7 +110,7 @@ std::string frequent_confusions(const Evaluation& evaluation, const std::vector<
   std::stable_sort(cells.begin(), cells.end(),
                    [&](std::size_t a, std::size_t b) { return evaluation.confusion[a] > evaluation.confusion[b]; });
   cells.resize(std::min(kMost, cells.size()));
-  if (cells.empty()) return "no class was taken for another\n";
+  if (cells.empty()) return "no class was confused with another\n";
   std::size_t widest = std::string("class").size();
   for (std::size_t cell : cells) widest = std::max(widest, columns(class_names[cell / classes]));
   std::string text = "most frequent confusions\n samples  " + padded("class", widest) + "  predicted\n";

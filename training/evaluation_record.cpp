@@ -137,7 +137,7 @@ std::string base64(std::span<const std::uint8_t> bytes) {
 EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, std::int64_t step, Evaluation evaluation,
                                         const ImageDataset& dataset) {
   require(static_cast<std::int64_t>(dataset.class_names.size()) == evaluation.classes, "an evaluation of ",
-          evaluation.classes, " classes does not belong to a data set of ", dataset.class_names.size());
+          evaluation.classes, " classes does not match a data set of ", dataset.class_names.size());
   EvaluationRecord record{.data = std::move(data),
                           .epoch = epoch,
                           .step = step,
@@ -203,7 +203,7 @@ EvaluationRecord read_evaluation_record(const std::filesystem::path& path) {
   content << file.rdbuf();
   std::error_code error;
   require(std::filesystem::is_regular_file(path, error) && file, path.string(),
-          ": cannot be read; train writes it into the folder of a run");
+          ": cannot be read; train writes it to the run folder");
   const Reader reader(path.string());
   const Json json = Json::parse(content.str(), nullptr, false);
   reader.check(json.is_object(), "it is not a JSON object");

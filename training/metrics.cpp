@@ -99,7 +99,7 @@ void add_line(Metrics& metrics, const std::string& text) {
   } catch (const Json::exception&) {
     fail("is not JSON");
   }
-  require(line.is_object(), "is no JSON object");
+  require(line.is_object(), "is not a JSON object");
   const Json& event = member(line, "event");
   if (event == "step") {
     metrics.steps.push_back(step_of(line));
@@ -110,7 +110,7 @@ void add_line(Metrics& metrics, const std::string& text) {
   } else if (event == "notice") {
     metrics.notices.push_back(notice_of(line));
   } else {
-    fail("has the event ", one_line(event), "; known are \"step\", \"epoch\", \"test\" and \"notice\"");
+    fail("has the event ", one_line(event), "; use \"step\", \"epoch\", \"test\" or \"notice\"");
   }
 }
 

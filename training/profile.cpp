@@ -134,7 +134,7 @@ double Profile::operation_seconds() const {
 
 Profile profile(Network& network, BatchSource& feed, const ProfileOptions& options) {
   require(options.steps >= 1 && options.warmup >= 2, "a profile of ", options.steps, " steps after ", options.warmup,
-          ": at least 1 after 2 are needed");
+          " warm-up steps: at least 1 after 2 is needed");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
   const bool training = options.mode == Mode::training;

@@ -75,7 +75,7 @@ std::string kernels_text(const Profile& profile) {
                   rate(kernel.bytes, part).c_str(), static_cast<long long>(kernel.launches));
   }
   text += host_line("all kernels", sum, profile.profiled_seconds);
-  return text + "Rates of a kernel are over the operations whose longest kernel it is.\n";
+  return text + "Rates of a kernel cover the operations in which it takes the longest.\n";
 }
 
 Json kernel_json(const ProfiledKernel& kernel) {
@@ -100,9 +100,9 @@ std::string profile_text(const Profile& profile, std::size_t most) {
   }
   text +=
       rate_line(concat("a ", what, profile.replayed ? ", replayed as one graph" : "").c_str(), profile.step_seconds);
-  if (profile.replayed) text += rate_line("the same, each kernel started by itself", profile.eager_seconds);
-  text += rate_line("the same with every operation timed (what follows)", whole);
-  text += print("%-58s %9.3f ms    %+6.1f%%\n", "what the timing adds", (whole - profile.eager_seconds) * 1e3,
+  if (profile.replayed) text += rate_line("the same, each kernel launched separately", profile.eager_seconds);
+  text += rate_line("the same with every operation timed (shown below)", whole);
+  text += print("%-58s %9.3f ms    %+6.1f%%\n", "overhead of the timing", (whole - profile.eager_seconds) * 1e3,
                 100.0 * (whole / profile.eager_seconds - 1.0));
 
   text += heading("kind of work") + "  operations\n";
@@ -128,11 +128,10 @@ std::string profile_text(const Profile& profile, std::size_t most) {
             "\n";
   }
   text += kernels_text(profile);
-  if (!profile.counts_table.empty()) text += "\nWhat the kernels of one step did, counted:\n" + profile.counts_table;
+  if (!profile.counts_table.empty()) text += "\nCounters of the kernels in one step:\n" + profile.counts_table;
   return text +
-         "\nGFLOP/s: two operations per multiply-accumulate. GB/s: each operand once per reading and writing, as if a "
-         "cache "
-         "were perfect.\n";
+         "\nGFLOP/s: two operations per multiply-accumulate. GB/s: each operand counted once per read and write, as "
+         "with a perfect cache.\n";
 }
 
 std::string to_json(const Profile& profile) {

@@ -60,7 +60,7 @@ void remove_unfinished(const fs::path& folder) {
 /// Returns a descriptor that holds the lock, or -1 if another process holds it.
 int try_lock(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  require(descriptor >= 0, path.string(), ": cannot be made: ", system_message());
+  require(descriptor >= 0, path.string(), ": cannot be created: ", system_message());
   if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
   const bool taken = errno == EWOULDBLOCK;
   const std::string reason = system_message();
@@ -105,7 +105,7 @@ fs::path existing_part(fs::path path) {
 }
 
 [[noreturn]] void fail_locked(const fs::path& run) {
-  fail(run.string(), ": another process works in this run folder; wait for it, or choose another folder");
+  fail(run.string(), ": another process is using this run folder; wait for it, or choose another folder");
 }
 
 }  // namespace
@@ -117,10 +117,11 @@ void RunFolder::check(const fs::path& path, Open how) {
   const int reason = !fs::is_directory(writable, error)             ? ENOTDIR
                      : ::access(writable.c_str(), W_OK | X_OK) == 0 ? 0
                                                                     : errno;
-  require(reason == 0, writable.string(), ": a run cannot be written there: ", system_message(reason),
+  require(reason == 0, writable.string(), ": cannot write a run there: ", system_message(reason),
           "; choose another folder");
   for (const char* file : kFiles) {
-    require(!fs::is_directory(path / file, error), (path / file).string(), ": is a folder, and in the way");
+    require(!fs::is_directory(path / file, error), (path / file).string(),
+            ": is a folder; remove it or choose another --out");
   }
   if (is_there(path / kLock)) {
     const int lock = try_lock(path / kLock);
@@ -135,7 +136,7 @@ void RunFolder::check(const fs::path& path, Open how) {
   const bool has_run = is_there(path / "model.safetensors") || !checkpoints_of(path).empty() ||
                        (is_there(path / kMetrics) && fs::file_size(path / kMetrics, error) > 0);
   require(how == Open::overwrite || !has_run, path.string(),
-          ": a run is in there already; --resume it, choose another --out, or --overwrite to replace it");
+          ": already contains a run; --resume it, choose another --out, or --overwrite to replace it");
 }
 
 RunFolder::RunFolder(fs::path path, Open how) : path_(std::move(path)) {
@@ -171,7 +172,7 @@ bool RunFolder::in_place() const {
 }
 
 void RunFolder::check_in_place() const {
-  require(in_place(), path_.string(), ": the folder, or files in it, were removed or replaced while the run went on");
+  require(in_place(), path_.string(), ": the folder, or files in it, were removed or replaced during the run");
 }
 
 void RunFolder::append(const std::string& line) {

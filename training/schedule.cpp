@@ -34,13 +34,13 @@ ScheduleKind parse_schedule(std::string_view name) {
     if (name == its_name) return known;
     names += concat(names.empty() ? "" : ", ", its_name);
   }
-  fail("unknown schedule '", name, "': known are ", names);
+  fail("unknown schedule '", name, "': use one of ", names);
 }
 
 ScheduleValues Schedule::at(std::int64_t step, std::int64_t total) const {
   require(step >= 0 && step < total, "step ", step, " of ", total, " steps does not exist");
   require(warmup_steps >= 0 && (warmup_steps == 0 || warmup_steps < total), "a warm-up of ", warmup_steps,
-          " steps leaves none of the ", total, " steps of the training; make it shorter");
+          " steps leaves none of the ", total, " steps of the run; make it shorter");
   if (step >= warmup_steps) return after_warmup(step, total);
   const ScheduleValues first = after_warmup(warmup_steps, total);
   const double fraction = static_cast<double>(step + 1) / static_cast<double>(warmup_steps + 1);

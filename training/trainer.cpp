@@ -26,10 +26,10 @@ Trainer::Trainer(Network& network, BatchSource& feed, const TrainerOptions& opti
       watch_(network),
       plateau_(network.model().config.classes, 0) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
-  require(options.steps >= 0, "training for ", options.steps, " steps: 0, for whole epochs, or more is needed");
+  require(options.steps >= 0, "training for ", options.steps, " steps: use 0 (whole epochs) or more");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
-  require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes make no step: at least 1 is needed");
+  require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes per step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
   options.schedule.at(0, total_steps());  // validates the schedule
   plateau_ = PlateauWatch(network.model().config.classes, total_steps());
@@ -100,7 +100,7 @@ void Trainer::prepare(const Batch& batch) {
 }
 
 bool Trainer::train_epoch(const TrainerHooks& hooks) {
-  require(!finished(), "the training has run its ", options_.epochs, " epochs or ", total_steps(), " steps");
+  require(!finished(), "training is complete: it has run ", options_.epochs, " epochs or ", total_steps(), " steps");
   if (epoch_trained()) return true;
   batch_source_from(state_.position);
   if (state_.on_device.empty()) {
@@ -229,8 +229,7 @@ void Trainer::explain_not_finite(const TrainerHooks& hooks) {
     ++state_.step;
   }
   fail("step ", end,
-       " gave numbers that are not finite, but not when it was repeated: this machine does not give the "
-       "same bits twice");
+       " gave numbers that are not finite, but not when it was repeated: this machine does not reproduce its results");
 }
 
 void Trainer::fail_not_finite(const TrainerHooks& hooks, const Batch& batch, const std::string& where) {
@@ -277,8 +276,8 @@ void Trainer::set_state(const TrainerState& state) {
           "cannot resume from epoch ", state.epoch, ", sample ", state.position, ", step ", state.step);
   const std::int64_t steps =
       (state.epoch - 1) * steps_per_epoch() + (state.position + samples_per_step() - 1) / samples_per_step();
-  require(state.step == steps, "step ", state.step, " is not where sample ", state.position, " of epoch ", state.epoch,
-          " comes: with ", samples_, " samples and ", samples_per_step(), " of them per step that is step ", steps);
+  require(state.step == steps, "step ", state.step, " does not match sample ", state.position, " of epoch ",
+          state.epoch, ": with ", samples_, " samples and ", samples_per_step(), " per step it is step ", steps);
   state_ = state;
   plateau_.set_steps(state.plateau_steps);
 }

@@ -14,10 +14,10 @@ namespace minception {
 namespace {
 
 int resolve(int threads) {
-  require(threads >= 0, "the cpu backend cannot run on ", threads, " threads; ask for 1 or more, or 0 for all");
+  require(threads >= 0, "the cpu backend cannot run on ", threads, " threads; use 1 or more, or 0 for all");
   // A primitive built for more threads than OpenMP starts deadlocks.
   const int most = std::min(omp_get_thread_limit(), 4 * omp_get_num_procs());
-  require(threads <= most, "the cpu backend cannot run on ", threads, " threads; here at most ", most, " are possible");
+  require(threads <= most, "the cpu backend cannot run on ", threads, " threads; the limit is ", most);
   return threads > 0 ? threads : std::min(omp_get_max_threads(), most);
 }
 

@@ -51,7 +51,7 @@ std::string why_no_cuda() { return cuda::misfit(cuda::ask_machine(0)); }
 CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
   const std::string problem = cuda::misfit(cuda::ask_machine(options.device));
   require(problem.empty(), problem, "; or use cpu");
-  check(cudaSetDevice(options.device), concat("choosing device ", options.device));
+  check(cudaSetDevice(options.device), concat("selecting device ", options.device));
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   staging_ = std::make_unique<cuda::StagingRing>();
 }
@@ -81,8 +81,7 @@ Buffer CudaBackend::allocate(std::size_t bytes) {
   const cudaError_t status = cudaMalloc(&data, bytes);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    fail("the GPU has not enough memory: ", bytes, " bytes are needed, ", available_memory(),
-         " are free; use a smaller batch");
+    fail("not enough GPU memory: ", bytes, " bytes needed, ", available_memory(), " free; use a smaller batch");
   }
   check(status, "allocating memory");
   Buffer buffer(
@@ -95,7 +94,7 @@ Buffer CudaBackend::allocate(std::size_t bytes) {
 std::size_t CudaBackend::available_memory() const {
   std::size_t free_bytes = 0;
   std::size_t total = 0;
-  check(cudaMemGetInfo(&free_bytes, &total), "asking for free memory");
+  check(cudaMemGetInfo(&free_bytes, &total), "reading the free memory");
   return free_bytes;
 }
 

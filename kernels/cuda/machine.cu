@@ -72,13 +72,13 @@ std::string misfit(const Machine& machine) {
   }
   if (machine.devices == 0) return "no GPU is available: none was found";
   if (machine.device >= machine.devices) {
-    return concat("there is no GPU ", machine.device, ": the last one is ", machine.devices - 1);
+    return concat("GPU ", machine.device, " does not exist: the last one is ", machine.devices - 1);
   }
   const std::string gpu = concat("the GPU ", machine.gpu, " (compute capability ", machine.major, ".", machine.minor,
                                  ", driver ", version_text(machine.driver), ")");
   if (machine.major < kLeastMajor) return concat(gpu, " is too old: the cuda backend needs compute capability 8.0");
   if (!machine.has_kernels) {
-    return concat(gpu, " finds no kernels in this build, which was made for ", machine.built_for,
+    return concat(gpu, " is not supported by this build, which was made for ", machine.built_for,
                   ": configure it with -DCMAKE_CUDA_ARCHITECTURES=", machine.major, machine.minor);
   }
   return "";

@@ -48,7 +48,7 @@ double Timespan::end() {
 }
 
 EventTrace::EventTrace(cudaStream_t stream) : stream_(stream) {
-  require(active_trace == nullptr, "this thread's kernels are timed already");
+  require(active_trace == nullptr, "this thread's kernels are already being timed");
   active_trace = this;
 }
 

@@ -7,7 +7,7 @@ namespace minception {
 
 std::string why_no_cuda() {
   return "this build has no cuda backend: configure with -DMINCEPTION_CUDA=NVCC (needs the CUDA toolkit) or "
-         "-DMINCEPTION_CUDA=EMULATED (needs nothing)";
+         "-DMINCEPTION_CUDA=EMULATED (no further requirements)";
 }
 
 bool cuda_is_emulated() { return false; }

@@ -41,7 +41,7 @@ class ConvolutionValidator : public Validator {
   }
   void operator()(const Conv2dFused1x1BackwardData& op) const {
     present(op.w, "w");
-    check(!op.dy.empty(), "there is no dy");
+    check(!op.dy.empty(), "dy is missing");
     target(op.target, op.dy.front());
     group(op.target.dx, op.w, op.dy);
   }
@@ -89,7 +89,7 @@ class ConvolutionValidator : public Validator {
           "the output must be ", expected, ", not ", y.shape);
   }
   void group(const Tensor& x, const Tensor& w, const std::vector<Tensor>& ys) const {
-    check(!ys.empty(), "there are no members");
+    check(!ys.empty(), "the members are missing");
     image(x, "the input");
     check(w.shape.rank() == 4 && w.dense() && w.shape[1] == x.c() && w.shape[2] == 1 && w.shape[3] == 1 &&
               w.dtype == master(x),
@@ -99,7 +99,8 @@ class ConvolutionValidator : public Validator {
       same_pixels(y, x, "a member", "the input");
       channels += y.c();
     }
-    check(channels == w.shape[0], "the members have ", channels, " channels together, the weights ", w.shape[0]);
+    check(channels == w.shape[0], "the members have ", channels, " channels together but the weights have ",
+          w.shape[0]);
   }
   void linear(const Tensor& x, const Tensor& w, const Tensor& y) const {
     present(x, "the input");

@@ -25,24 +25,24 @@ class ElementwiseValidator : public Validator {
   }
   void operator()(const ConcatForward& op) const {
     present(op.y, "y");
-    check(!op.x.empty(), "there is no x");
+    check(!op.x.empty(), "x is missing");
     std::int64_t channels = 0;
     for (const Tensor& x : op.x) {
       same_pixels(x, op.y, "x", "y");
       channels += x.c();
     }
-    check(channels == op.y.c(), "the inputs have ", channels, " channels together, y has ", op.y.c());
+    check(channels == op.y.c(), "the inputs have ", channels, " channels together but y has ", op.y.c());
   }
   void operator()(const Split& op) const {
     present(op.dy, "dy");
-    check(!op.targets.empty(), "there is no dx");
+    check(!op.targets.empty(), "dx is missing");
     std::int64_t channels = 0;
     for (const GradTarget& part : op.targets) {
       target(part, op.dy);
       same_pixels(part.dx, op.dy, "dx", "dy");
       channels += part.dx.c();
     }
-    check(channels == op.dy.c(), "the parts have ", channels, " channels together, dy has ", op.dy.c());
+    check(channels == op.dy.c(), "the parts have ", channels, " channels together but dy has ", op.dy.c());
   }
   void operator()(const FlattenForward& op) const { flatten(op.x, op.y); }
   void operator()(const FlattenBackward& op) const {

@@ -29,7 +29,7 @@ class InputValidator : public Validator {
     check(op.y.c() == op.images.c(), "y has ", op.y.c(), " channels, images have ", op.images.c());
     for (const auto* factors : {&op.scale, &op.shift}) {
       const auto count = static_cast<std::int64_t>(factors->size());
-      check(count == 1 || count == op.y.c(), "scale and shift hold 1 or ", op.y.c(), " values, not ", count);
+      check(count == 1 || count == op.y.c(), "scale and shift must have 1 or ", op.y.c(), " values, not ", count);
       for (const float value : *factors) check(std::isfinite(value), "scale and shift must be finite, not ", value);
     }
     const Extent2d padding = op.augmentation.padding;
@@ -40,12 +40,12 @@ class InputValidator : public Validator {
     check(a.scale > 0.0 && a.scale <= 1.0, "augmentation: scale must be in (0, 1], not ", a.scale);
     check(a.ratio >= 1.0 && a.ratio <= 1e3, "augmentation: ratio must be in [1, 1000], not ", a.ratio);
     check(!a.random_resized_crop() || padding == Extent2d{0, 0},
-          "augmentation: random resized crop and padding exclude each other");
+          "augmentation: random resized crop and padding cannot be combined");
     for (const auto& [range, name] : {std::pair{a.brightness, "brightness"}, std::pair{a.contrast, "contrast"},
                                       std::pair{a.saturation, "saturation"}}) {
       check(range >= 0.0 && range <= 1.0, "the range of ", name, " must be in [0, 1], not ", range);
     }
-    check(a.saturation == 0.0 || op.y.c() == 3, "a saturation is of images with 3 channels, not ", op.y.c());
+    check(a.saturation == 0.0 || op.y.c() == 3, "saturation needs images with 3 channels, not ", op.y.c());
     if (a.random()) present(op.position, "position");
     if (op.position.defined()) position(op.position);
   }

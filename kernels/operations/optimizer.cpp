@@ -36,7 +36,7 @@ class OptimizerValidator : public Validator {
     present(op.factor, "factor");
     factor(op.factor, op.g);
     groups(op.groups, op.g);
-    check(op.max_norm > 0.0, "the largest norm must be positive, not ", op.max_norm);
+    check(op.max_norm > 0.0, "max_norm must be positive, not ", op.max_norm);
   }
   void operator()(const EmaUpdate& op) const {
     step(op.step);
@@ -82,7 +82,7 @@ class OptimizerValidator : public Validator {
     for (const ParameterGroup& group : groups) {
       check(group.begin >= end && group.count >= 0, "groups must be ordered and disjoint");
       end = group.begin + group.count;
-      check(end <= buffer.shape[0], "a group ends at ", end, ", the buffer at ", buffer.shape[0]);
+      check(end <= buffer.shape[0], "a group ends at ", end, " but the buffer ends at ", buffer.shape[0]);
       const auto [first, count, scale, decay, trains] = group;
       check(scale >= 0.0 && std::isfinite(scale) && decay >= 0.0 && std::isfinite(decay), "learning rate scale ", scale,
             " and weight decay ", decay, " of a group must be 0 or more");

@@ -40,7 +40,7 @@ class ValueValidator {
   }
   void step(const Tensor& step) const {
     const std::int64_t number = step.as<const std::int64_t>()[0];
-    check(number >= 1, "steps are numbered from 1, this one is ", number);
+    check(number >= 1, "the step must be 1 or more, not ", number);
   }
   void learning_rate(const Tensor& schedule) const {
     const float rate = schedule.as<const float>()[0];

@@ -61,8 +61,7 @@ void max_pool2d_backward(const MaxPool2dBackward& op) {
           const std::int64_t row = p * stride.h + winner / kernel.w - padding.h;
           const std::int64_t column = q * stride.w + winner % kernel.w - padding.w;
           require(winner < kernel.h * kernel.w && row >= 0 && row < dx.h() && column >= 0 && column < dx.w(),
-                  "max_pool2d_backward: argmax ", winner, " of output pixel (", p, ", ", q,
-                  ") names no pixel of its window");
+                  "max_pool2d_backward: argmax ", winner, " of output pixel (", p, ", ", q, ") is outside its window");
           const std::int64_t place = (row * dx.w() + column) * dy.c + c;
           sums[static_cast<std::size_t>(place)] += static_cast<double>(dy.pixel(pixel)[c]);
         }

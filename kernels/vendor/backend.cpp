@@ -13,16 +13,16 @@ VendorBackend::VendorBackend(const VendorOptions& options)
   const vendor::Libraries& library = libraries();
   handles_ = std::make_unique<Handles>();
   check(library.cudnnCreate(&handles_->cudnn), "starting");
-  check(library.cudnnSetStream(handles_->cudnn, stream()), "choosing a stream");
+  check(library.cudnnSetStream(handles_->cudnn, stream()), "setting a stream");
   check(library.cublasCreate_v2(&handles_->cublas), "starting");
-  check(library.cublasSetStream_v2(handles_->cublas, stream()), "choosing a stream");
+  check(library.cublasSetStream_v2(handles_->cublas, stream()), "setting a stream");
   // Preallocated, because cuBLAS would allocate a workspace during graph capture: 32 MiB on an H100.
   constexpr std::size_t kWorkspace = 32 << 20;
   handles_->cublas_workspace = allocate(kWorkspace);
   check(library.cublasSetWorkspace_v2(handles_->cublas, handles_->cublas_workspace.data(), kWorkspace),
-        "giving a workspace");
+        "setting a workspace");
   check(library.cublasSetMathMode(handles_->cublas, options.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-        "choosing the arithmetic");
+        "setting the math mode");
 }
 
 VendorBackend::~VendorBackend() {

@@ -34,7 +34,7 @@ Performance choose(bool search, const Get& get, const Find& find) {
       return proposal;
     }
   }
-  fail("cuDNN has no deterministic algorithm for this convolution; leave --kernels vendor out");
+  fail("cuDNN has no deterministic algorithm for this convolution; omit --kernels vendor");
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ VendorBackend::Convolution& VendorBackend::convolution(Pass pass, const Conv2dAt
     // Otherwise CUDNN_FMA_MATH, set by describe(), must remain.
     if (x.dtype == DType::bf16 || options_.tf32) {
       check(cudnn.cudnnSetConvolutionMathType(plan.convolution.get(), choice.mathType),
-            "choosing the arithmetic of a convolution");
+            "setting the math mode of a convolution");
     }
   };
   const cudnnTensorDescriptor_t in = plan.x.get(), out = plan.y.get();

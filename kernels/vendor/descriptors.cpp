@@ -58,7 +58,7 @@ ConvolutionDescriptor describe(const Conv2dAttributes& attributes, DType dtype, 
   // The default math type would round f32 operands to tf32.
   const bool tensor_cores = dtype == DType::bf16 || tf32;
   check(cudnn.cudnnSetConvolutionMathType(descriptor.get(), tensor_cores ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH),
-        "choosing the arithmetic of a convolution");
+        "setting the math mode of a convolution");
   return descriptor;
 }
 

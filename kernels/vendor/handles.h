@@ -14,7 +14,7 @@ struct VendorBackend::Convolution {
   vendor::TensorDescriptor x, y;  ///< or their gradients
   vendor::FilterDescriptor w;
   vendor::ConvolutionDescriptor convolution;
-  int algorithm = 0;  ///< value of the pass's own cuDNN enumeration
+  int algorithm = 0;  ///< value of the cuDNN enum for this pass
   std::size_t workspace = 0;
   bool fuses_bias_and_relu = true;  ///< false after cuDNN has rejected the fused call
 };

@@ -16,7 +16,7 @@ void* open_library(const std::string& name) {
   if (library == nullptr) {
     const char* const why = dlerror();
     fail("the vendor backend needs ", name, ": ", why == nullptr ? "it could not be loaded" : why,
-         "; put its folder into LD_LIBRARY_PATH, or leave --kernels vendor out");
+         "; add its folder to LD_LIBRARY_PATH, or omit --kernels vendor");
   }
   return library;
 }
@@ -24,7 +24,7 @@ void* open_library(const std::string& name) {
 template <class Function>
 void find(void* library, const std::string& library_name, const char* name, Function*& function) {
   function = reinterpret_cast<Function*>(dlsym(library, name));
-  require(function != nullptr, library_name, " has no function ", name, ": it is of another version than this build");
+  require(function != nullptr, library_name, " has no function ", name, ": its version does not match this build");
 }
 
 Loaded load() {

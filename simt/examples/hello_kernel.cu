@@ -1,6 +1,6 @@
 /// Sums each block of an array in shared memory.
 ///
-/// Try it: remove the first __syncthreads() and run it again. The checker reports the race with both source lines.
+/// Try it: remove the __syncthreads() of the loop and run it again. The checker reports the race with both source lines.
 
 #include "simt/launch.h"
 
@@ -34,13 +34,12 @@ int main() {
     std::vector<float> values(kBlocks * kThreads);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
 
-    void *device_values = nullptr, *device_sums = nullptr;
+    float *device_values = nullptr, *device_sums = nullptr;
     check(cudaMalloc(&device_values, values.size() * sizeof(float)), "allocating");
     check(cudaMalloc(&device_sums, kBlocks * sizeof(float)), "allocating");
     check(cudaMemcpy(device_values, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice), "copying");
 
-    launch_kernel<block_sums>(kBlocks, kThreads, 0, nullptr, static_cast<const float*>(device_values),
-                              static_cast<float*>(device_sums));
+    launch_kernel<block_sums>(kBlocks, kThreads, 0, nullptr, device_values, device_sums);
 
     std::vector<float> sums(kBlocks);
     check(cudaMemcpy(sums.data(), device_sums, kBlocks * sizeof(float), cudaMemcpyDeviceToHost), "copying");

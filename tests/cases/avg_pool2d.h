@@ -9,7 +9,7 @@ inline std::vector<Case> avg_pool2d_cases() {
   using namespace cases;
   std::vector<Case> table;
   std::vector<PoolShape> shapes = pool_shapes();
-  shapes.push_back({"more than 256 taps", {1, 8, 20, 18}, {{17, 17}, {2, 1}, {8, 2}}});
+  shapes.push_back({"more than 256 filter positions", {1, 8, 20, 18}, {{17, 17}, {2, 1}, {8, 2}}});
   for (PoolShape s : shapes) {
     for (const bool count_include_pad : {true, false}) {
       s.attributes.count_include_pad = count_include_pad;

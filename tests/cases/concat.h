@@ -50,7 +50,7 @@ inline std::vector<Case> concat_cases() {
   mixed.dy = slice({2, 40, 3, 3}, 4, 4);
   mixed.targets = {grad_target({2, 16, 3, 3}, Target::accumulate_mask, Layout::sliced),
                    grad_target({2, 8, 3, 3}, Target::overwrite), grad_target({2, 16, 3, 3}, Target::mask)};
-  table.push_back({"every part its own way", mixed});
+  table.push_back({"different targets", mixed});
   return table;
 }
 

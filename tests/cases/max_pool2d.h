@@ -9,7 +9,7 @@ inline std::vector<Case> max_pool2d_cases() {
   using namespace cases;
   std::vector<Case> table;
   std::vector<PoolShape> shapes = pool_shapes();
-  shapes.push_back({"256 taps", {1, 8, 20, 18}, {{16, 16}, {2, 1}, {8, 2}}});
+  shapes.push_back({"256 filter positions", {1, 8, 20, 18}, {{16, 16}, {2, 1}, {8, 2}}});
   for (const PoolShape& s : shapes) {
     const Shape y = pool_output(s);
     for (const Layout layout : {Layout::dense, Layout::sliced}) {

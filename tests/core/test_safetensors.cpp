@@ -114,10 +114,10 @@ TEST_CASE("invalid content is rejected before a file is written") {
   FileTensor short_tensor = tensor_of(DType::f32, {2, 2});
   short_tensor.bytes.pop_back();
   CHECK_THAT(message("w", short_tensor),
-             Catch::Contains("tensor \"w\" has 15 bytes, which does not fit its f32 [2,2]"));
+             Catch::Contains("tensor \"w\" has 15 bytes, which do not match its f32 [2,2]"));
   FileTensor huge{DType::f32, {std::int64_t{1} << 40, std::int64_t{1} << 40}, {}};
-  CHECK_THAT(message("w", huge), Catch::Contains("does not fit"));
-  CHECK_THAT(message("__metadata__", tensor_of(DType::u8, {1})), Catch::Contains("no tensor can have the name"));
+  CHECK_THAT(message("w", huge), Catch::Contains("do not match"));
+  CHECK_THAT(message("__metadata__", tensor_of(DType::u8, {1})), Catch::Contains("a tensor cannot be named"));
   CHECK_THAT(message("\xff", tensor_of(DType::u8, {1})), Catch::Contains("not valid UTF-8"));
   Safetensors bad_metadata;
   bad_metadata.metadata["k"] = "\xc3";

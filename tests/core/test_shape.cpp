@@ -45,7 +45,7 @@ TEST_CASE("invalid shapes are rejected with the reason") {
   CHECK_THROWS_WITH((Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), Catch::Contains("at most 8"));
 }
 
-TEST_CASE("parse_shape reads extents with x between them and rejects all else") {
+TEST_CASE("parse_shape reads extents separated by x and rejects everything else") {
   CHECK(parse_shape("1x96x96") == Shape{1, 96, 96});
   CHECK(parse_shape("7") == Shape{7});
   CHECK(parse_shape("1x2x3x4x5x6x7x8") == Shape{1, 2, 3, 4, 5, 6, 7, 8});

@@ -95,12 +95,12 @@ TEST_CASE("first returns a partial batch in the same memory") {
   CHECK(part.data == memory.data() + 1);
   CHECK(batch.first(6).bytes() == batch.bytes());
   CHECK(batch.first(0).bytes() == 0);
-  CHECK_THROWS_WITH(batch.first(7), "the first 7 of a tensor [6,4,1,1] do not exist");
+  CHECK_THROWS_WITH(batch.first(7), "the first 7 samples of a tensor [6,4,1,1] do not exist");
   CHECK_THROWS_AS(batch.first(-1), Error);
   CHECK_THROWS_AS(Tensor().first(0), Error);
 }
 
-TEST_CASE("reshaped returns a view of a dense tensor with as many elements") {
+TEST_CASE("reshaped returns a view of a dense tensor with the same number of elements") {
   std::vector<float> memory(2 * 12);
   const Tensor image({2, 3, 2, 2}, DType::f32, memory.data());
   const Tensor flat = image.reshaped({2, 12});
@@ -108,7 +108,7 @@ TEST_CASE("reshaped returns a view of a dense tensor with as many elements") {
   CHECK(flat.pixel_stride == 12);
   CHECK(flat.data == memory.data());
   CHECK(image.reshaped({24}).pixel_stride == 0);
-  CHECK_THROWS_WITH(image.reshaped({2, 11}), "a tensor [2,3,2,2] cannot be seen as [2,11]");
+  CHECK_THROWS_WITH(image.reshaped({2, 11}), "a tensor [2,3,2,2] cannot be viewed as [2,11]");
   CHECK_THROWS_WITH(image.channels(0, 2).reshaped({2, 8}), Catch::Contains("with gaps"));
 }
 
@@ -117,5 +117,5 @@ TEST_CASE("as rejects the wrong element type") {
   const Tensor tensor({4}, DType::f32, memory.data());
   CHECK(tensor.as<float>() == memory.data());
   CHECK(tensor.as<const float>() == memory.data());
-  CHECK_THROWS_WITH(tensor.as<double>(), "a tensor [4] of f32 was read as f64");
+  CHECK_THROWS_WITH(tensor.as<double>(), "a tensor [4] of f32 cannot be read as f64");
 }

@@ -43,7 +43,7 @@ TEST_CASE("a reader that has the old file open still reads the old content") {
   CHECK(text == "old");
 }
 
-TEST_CASE("a new file has the permissions of the umask") {
+TEST_CASE("a new file has the permissions set by the umask") {
   const TemporaryFolder folder;
   const mode_t old_mask = ::umask(0027);
   write(folder / "file", "x");
@@ -78,7 +78,7 @@ TEST_CASE("a full disk leaves the old file unchanged and no temporary file") {
     message = message_of([&] { write_safetensors(path, content); });
   }
   CHECK_THAT(message, Catch::StartsWith(path.string() + ": cannot write its bytes: File too large") &&
-                          Catch::Contains("untouched"));
+                          Catch::Contains("any existing file is unchanged"));
   CHECK(read_file(path) == old);
   CHECK(folder.entries() == 1);
 
@@ -89,9 +89,9 @@ TEST_CASE("a full disk leaves the old file unchanged and no temporary file") {
 TEST_CASE("a missing folder is named in the error") {
   const TemporaryFolder folder;
   CHECK_THAT(message_of([&] { write(folder / "no/such/file", "x"); }),
-             Catch::Contains("the folder " + (folder / "no/such").string() + " does not exist"));
+             Catch::Contains("the folder " + (folder / "no/such").string() + " is missing or inaccessible"));
   write(folder / "file", "old");
-  CHECK_THAT(message_of([&] { write(folder / "file/inside", "x"); }), Catch::Contains("does not exist"));
+  CHECK_THAT(message_of([&] { write(folder / "file/inside", "x"); }), Catch::Contains("is missing or inaccessible"));
   CHECK(read_file(folder / "file") == "old");
   CHECK(folder.entries() == 1);
 }

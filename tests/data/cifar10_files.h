@@ -1,6 +1,5 @@
 #pragma once
-/// Small CIFAR-10 data sets in both published formats, byte-compatible with the published files, and tar archives of
-/// them.
+/// Small CIFAR-10 data sets, byte-compatible with the published binary files, and tar archives of them.
 
 #include "tests/data/idx_files.h"
 
@@ -40,7 +39,7 @@ inline std::string cifar_batch_name(int batch) {
   return batch == 5 ? "test_batch" : "data_batch_" + std::to_string(batch + 1);
 }
 
-/// Files of the binary format, `images` per batch (10,000 in the published files).
+/// Files of the binary version, `images` per batch (10,000 in the published files).
 inline Files cifar10_binary(int images = 3) {
   std::string meta;
   for (const std::string& name : cifar_names()) meta += name + '\n';
@@ -52,80 +51,6 @@ inline Files cifar10_binary(int images = 3) {
       for (int at = 0; at < 3072; ++at) content += static_cast<char>(cifar_byte(batch, image, at));
     }
     files.emplace_back(cifar_batch_name(batch) + ".bin", content);
-  }
-  return files;
-}
-
-/// Writes pickles of protocol 2 like cPickle of Python 2.
-class PickleWriter {
- public:
-  PickleWriter& raw(const std::string& bytes) {
-    text_ += bytes;
-    return *this;
-  }
-  /// Stores the top of the stack in the next memo entry.
-  PickleWriter& put() {
-    const std::uint32_t place = next_place_++;
-    return place < 256 ? raw("q").raw(std::string(1, static_cast<char>(place)))
-                       : raw("r").raw(little_endian(place).substr(0, 4));
-  }
-  PickleWriter& bytes(const std::string& value) {
-    if (value.size() < 256) return raw("U").raw(std::string(1, static_cast<char>(value.size()))).raw(value);
-    return raw("T").raw(little_endian(value.size()).substr(0, 4)).raw(value);
-  }
-  PickleWriter& integer(int value) {
-    if (value >= 0 && value < 256) return raw("K").raw(std::string(1, static_cast<char>(value)));
-    if (value >= 0 && value < 65536) return raw("M").raw(little_endian(static_cast<std::uint32_t>(value)).substr(0, 2));
-    return raw("J").raw(little_endian(static_cast<std::uint32_t>(value)).substr(0, 4));
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_ = "\x80\x02";
-  std::uint32_t next_place_ = 1;
-};
-
-/// The pickled array of a batch. `columns_first`: Fortran order.
-inline void write_array(PickleWriter& pickle, int images, const std::string& content, bool columns_first) {
-  pickle.raw("cnumpy.core.multiarray\n_reconstruct\n").put().raw("cnumpy\nndarray\n").put();
-  pickle.integer(0).raw("\x85").bytes("b").raw("\x87R").put();
-  pickle.raw("(").integer(1).integer(images).integer(3072).raw("\x86");
-  pickle.raw("cnumpy\ndtype\n").put().bytes("u1").integer(0).integer(1).raw("\x87R").put();
-  pickle.raw("(").integer(3).bytes("|").raw("NNN").integer(-1).integer(-1).integer(0).raw("tb");
-  pickle.raw(columns_first ? "\x88" : "\x89").bytes(content).raw("tb");
-}
-
-inline std::string cifar10_python_batch(int batch, int images, bool columns_first = false) {
-  PickleWriter pickle;
-  pickle.raw("}").put().raw("(").bytes("batch_label").put().bytes("training batch 1 of 5").put();
-  pickle.bytes("labels").put().raw("]").put().raw("(");
-  for (int image = 0; image < images; ++image) pickle.integer(cifar_label(batch, image));
-  pickle.raw("e").bytes("data").put();
-  std::string content;
-  if (columns_first) {
-    for (int at = 0; at < 3072; ++at) {
-      for (int image = 0; image < images; ++image) content += static_cast<char>(cifar_byte(batch, image, at));
-    }
-  } else {
-    for (int image = 0; image < images; ++image) {
-      for (int at = 0; at < 3072; ++at) content += static_cast<char>(cifar_byte(batch, image, at));
-    }
-  }
-  write_array(pickle, images, content, columns_first);
-  pickle.bytes("filenames").put().raw("]").put().raw("(");
-  for (int image = 0; image < images; ++image) pickle.bytes("frog_s_" + std::to_string(image) + ".png").put();
-  return pickle.raw("eu.").text();
-}
-
-inline Files cifar10_python(int images = 3, bool columns_first = false) {
-  PickleWriter meta;
-  meta.raw("}").put().raw("(").bytes("num_cases_per_batch").put().integer(10000);
-  meta.bytes("label_names").put().raw("]").put().raw("(");
-  for (const std::string& name : cifar_names()) meta.bytes(name).put();
-  meta.raw("e").bytes("num_vis").put().integer(3072).raw("u.");
-  Files files = {{"batches.meta", meta.text()}};
-  for (int batch = 0; batch < 6; ++batch) {
-    files.emplace_back(cifar_batch_name(batch), cifar10_python_batch(batch, images, columns_first));
   }
   return files;
 }

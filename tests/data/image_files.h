@@ -38,7 +38,7 @@ inline void check_truncations(const std::string& whole) {
     const std::string message = damage_message(whole.substr(0, length));
     if (message.empty()) {
       CAPTURE(length, whole.size());
-      FAIL_CHECK("a file cut short gives an image");
+      FAIL_CHECK("a truncated file gives an image");
     }
   }
 }

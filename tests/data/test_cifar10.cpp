@@ -43,37 +43,52 @@ std::string message_for(const std::filesystem::path& path) {
 }
 
 const std::string kWay =
-    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and name it, or the folder that it "
-    "is "
-    "in, by --data-dir (no Debian package has it)";
+    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and pass it or its folder with "
+    "--data-dir (no Debian package has it)";
 const std::string kAgain = "; copy or download it again";
-const std::string kNoPickle = "; not a CIFAR-10 file or it is damaged";
 
 }  // namespace
 
-TEST_CASE("CIFAR-10 is read from both formats and from folders and archives") {
+TEST_CASE("CIFAR-10 is read from folders and archives") {
   const TemporaryFolder folder;
-  const std::string bin = "cifar-10-batches-bin", py = "cifar-10-batches-py";
+  const std::string bin = "cifar-10-batches-bin";
   write_files(folder / "bin" / bin, cifar10_binary());
-  write_files(folder / "py" / py, cifar10_python());
-  write_files(folder / "columns", cifar10_python(3, true));
   write_files(folder / "one", cifar10_binary(1));
-  write_files(folder / "many", cifar10_python(300));  // more than 256 memo entries
-  for (const char* name : {"packed_bin", "packed_py"}) std::filesystem::create_directory(folder / name);
-  write_file(folder / "packed_bin/cifar-10-binary.tar.gz", gzipped(tar(bin, cifar10_binary())));
-  write_file(folder / "packed_py/cifar-10-python.tar.gz", gzipped(tar(py, cifar10_python())));
+  std::filesystem::create_directory(folder / "packed");
+  write_file(folder / "packed/cifar-10-binary.tar.gz", gzipped(tar(bin, cifar10_binary())));
   write_file(folder / "renamed", tar(".", cifar10_binary()));
 
   check_dataset(folder / "bin");
   check_dataset(folder / "bin" / bin);
-  check_dataset(folder / "py");
-  check_dataset(folder / "py" / py);
-  check_dataset(folder / "columns");
   check_dataset(folder / "one", 1);
-  check_dataset(folder / "many", 300);
-  check_dataset(folder / "packed_bin");
-  check_dataset(folder / "packed_bin/cifar-10-binary.tar.gz");
-  check_dataset(folder / "packed_py");
+  check_dataset(folder / "packed");
+  check_dataset(folder / "packed/cifar-10-binary.tar.gz");
+  check_dataset(folder / "renamed");
+}
+
+TEST_CASE("the Python version of CIFAR-10 is rejected unless the binary version is present") {
+  const TemporaryFolder folder;
+  const Files files = {{"batches.meta", "x"}, {"data_batch_1", "x"}, {"test_batch", "x"}};
+  const std::string py = "cifar-10-batches-py", archive = "cifar-10-python.tar.gz";
+  write_files(folder / "unpacked" / py, files);
+  std::filesystem::create_directory(folder / "packed");
+  write_file(folder / "packed" / archive, gzipped(tar(py, files)));
+  write_file(folder / "renamed", tar(".", files));
+  const std::string says =
+      ": this is the Python version of CIFAR-10, which is not supported; get cifar-10-binary.tar.gz from "
+      "https://www.cs.toronto.edu/~kriz/cifar.html and pass it with --data-dir";
+  const std::string unpacked = (folder / "unpacked" / py).string(), packed = (folder / "packed" / archive).string();
+  CHECK(message_for(folder / "unpacked") == unpacked + says);
+  CHECK(message_for(folder / "unpacked" / py) == unpacked + says);
+  CHECK(message_for(folder / "packed") == packed + says);
+  CHECK(message_for(folder / "packed" / archive) == packed + says);
+  CHECK(message_for(folder / "renamed") == (folder / "renamed").string() + says);
+
+  write_file(folder / "unpacked/cifar-10-binary.tar.gz", gzipped(tar("x", cifar10_binary())));
+  check_dataset(folder / "unpacked");
+  write_files(folder / "packed", cifar10_binary());
+  check_dataset(folder / "packed");
+  write_file(folder / "renamed", tar_member("y/data_batch_1", "x") + tar("x", cifar10_binary()));
   check_dataset(folder / "renamed");
 }
 
@@ -101,34 +116,32 @@ TEST_CASE("errors distinguish missing CIFAR-10 from a missing file or a duplicat
   const TemporaryFolder folder;
   const std::string name = folder.path().string();
   CHECK(message_for(folder / "absent") == name + "/absent: no such file or folder" + kWay);
-  CHECK(message_for(folder.path()) ==
-        name + ": neither the files of CIFAR-10 nor cifar-10-binary.tar.gz or cifar-10-python.tar.gz are there" + kWay);
+  CHECK(message_for(folder.path()) == name + ": contains neither the CIFAR-10 files nor cifar-10-binary.tar.gz" + kWay);
   write_file(folder / "archive", tar("cifar-100-binary", {{"train.bin", "x"}, {"test.bin", "y"}}));
   CHECK(message_for(folder / "archive") == name + "/archive: the archive contains no CIFAR-10 file" + kWay);
 
-  for (const Files& files : {cifar10_binary(), cifar10_python()}) {
-    for (const auto& [missing, content] : files) {
-      write_files(folder / "parts", files);
-      std::filesystem::remove(folder / "parts" / missing);
-      CHECK(message_for(folder / "parts") == name + "/parts: " + missing + " is missing" + kAgain);
-      std::filesystem::remove_all(folder / "parts");
-      Files others;
-      for (const auto& file : files) {
-        if (file.first != missing) others.push_back(file);
-      }
-      write_file(folder / "archive", tar("x", others));
-      CHECK(message_for(folder / "archive") == name + "/archive: " + missing + " is missing" + kAgain);
-      write_file(folder / "archive", tar("x", files) + tar("x", files));
-      check_dataset(folder / "archive");  // data after the end-of-archive blocks are ignored
-      others.push_back(others.front());
-      write_file(folder / "archive", tar("x", others));
-      CHECK(message_for(folder / "archive") ==
-            name + "/archive: x/" + others.front().first + ": is in the archive twice" + kAgain);
+  const Files files = cifar10_binary();
+  for (const auto& [missing, content] : files) {
+    write_files(folder / "parts", files);
+    std::filesystem::remove(folder / "parts" / missing);
+    CHECK(message_for(folder / "parts") == name + "/parts: " + missing + " is missing" + kAgain);
+    std::filesystem::remove_all(folder / "parts");
+    Files others;
+    for (const auto& file : files) {
+      if (file.first != missing) others.push_back(file);
     }
+    write_file(folder / "archive", tar("x", others));
+    CHECK(message_for(folder / "archive") == name + "/archive: " + missing + " is missing" + kAgain);
+    write_file(folder / "archive", tar("x", files) + tar("x", files));
+    check_dataset(folder / "archive");  // data after the end-of-archive blocks are ignored
+    others.push_back(others.front());
+    write_file(folder / "archive", tar("x", others));
+    CHECK(message_for(folder / "archive") ==
+          name + "/archive: x/" + others.front().first + ": is in the archive twice" + kAgain);
   }
 }
 
-TEST_CASE("damaged files of the binary format are rejected with their names") {
+TEST_CASE("damaged files are rejected with their names") {
   struct Damage {
     std::string file;
     std::function<void(std::string&)> change;
@@ -137,22 +150,18 @@ TEST_CASE("damaged files of the binary format are rejected with their names") {
   const std::vector<Damage> damages = {
       {"data_batch_2.bin", [](std::string& content) { content.pop_back(); },
        "data_batch_2.bin: 9218 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the "
-       "file is "
-       "truncated or none of CIFAR-10" +
+       "file is truncated or not a CIFAR-10 file" +
            kAgain},
       {"test_batch.bin", [](std::string& content) { content += 'x'; },
        "test_batch.bin: 9220 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the file "
-       "is "
-       "truncated or none of CIFAR-10" +
+       "is truncated or not a CIFAR-10 file" +
            kAgain},
       {"data_batch_4.bin", [](std::string& content) { content.clear(); },
        "data_batch_4.bin: 0 bytes are not a multiple of a record's 3073 bytes (a label and 3x32x32 pixels): the file "
-       "is "
-       "truncated or none of CIFAR-10" +
+       "is truncated or not a CIFAR-10 file" +
            kAgain},
       {"data_batch_5.bin", [](std::string& content) { content.resize(2 * 3073); },
-       ": data_batch_5.bin holds 2 images but data_batch_1.bin 3: all have as many as published, or one is truncated" +
-           kAgain},
+       ": data_batch_5.bin holds 2 images but data_batch_1.bin holds 3: one of them is truncated" + kAgain},
       {"data_batch_1.bin", [](std::string& content) { content[3073] = 10; },
        "data_batch_1.bin: offset 3073: label 10 of image 1: the classes are 0 to 9"},
       {"test_batch.bin", [](std::string& content) { content[0] = '\xff'; },
@@ -178,124 +187,6 @@ TEST_CASE("damaged files of the binary format are rejected with their names") {
     CHECK(message_for(folder / "files") == (folder / "files").string() + (whole ? "" : "/") + damage.says);
     CHECK(message_for(folder / "archive") == (folder / "archive").string() + (whole ? "" : ": cifar/") + damage.says);
   }
-}
-
-TEST_CASE("damaged pickles are rejected with file and offset") {
-  const std::string whole = cifar10_python_batch(2, 3);
-  const auto replaced = [&](const std::string& what, const std::string& by) {
-    std::string content = whole;
-    const std::size_t place = content.find(what);
-    REQUIRE(place != std::string::npos);
-    return content.replace(place, what.size(), by);
-  };
-  const auto offset_of = [&](const std::string& what) { return std::to_string(whole.find(what)); };
-  const std::string labels(
-      "(K\x06K\x07K\x08"
-      "e",
-      8),
-      shape("M\x00\x0c", 3);
-  const std::string os = "cos\nsystem\nU\x04haha\x85R";
-  const std::vector<std::pair<std::string, std::string>> damages = {
-      {"", ": the file is empty" + kAgain},
-      {"data", ": offset 0: not a pickle of protocol 2" + kNoPickle},
-      {"\x80\x04" + whole.substr(2), ": offset 0: not a pickle of protocol 2" + kNoPickle},
-      {"\x80", ": offset 0: 1 bytes are needed but 0 are left: the file is truncated or damaged" + kAgain},
-      {whole.substr(0, whole.size() - 1), ": offset " + std::to_string(whole.size() - 1) +
-                                              ": 1 bytes are needed but 0 are left: the file is truncated or damaged" +
-                                              kAgain},
-      {whole + "..", ": offset " + std::to_string(whole.size() - 1) + ": 2 bytes follow behind the end" + kNoPickle},
-      {"\x80\x02" + os + ".",
-       ": offset 2: the pickle refers to os.system, which the files of CIFAR-10 do not; nothing in it "
-       "was executed" +
-           kNoPickle},
-      {replaced("cnumpy\nndarray", "c__builtin__\neval"),
-       ": offset " + offset_of("cnumpy\nndarray") +
-           ": the pickle refers to __builtin__.eval, which the files of CIFAR-10 do not; nothing in it was executed" +
-           kNoPickle},
-      {"\x80\x02X\x01", ": offset 2: operation 88 is not one that the files of CIFAR-10 use" + kNoPickle},
-      {"\x80\x02"
-       "e.",
-       ": offset 2: a mark is missing" + kNoPickle},
-      {"\x80\x02(a.", ": offset 3: there are 0 values to work on, 1 are needed" + kNoPickle},
-      {"\x80\x02}(U\x01xu.", ": offset 7: a key of a dictionary has no value" + kNoPickle},
-      {"\x80\x02NNa.", ": offset 4: something is put into None instead of a list" + kNoPickle},
-      {"\x80\x02NNR.", ": offset 4: None is called with None" + kNoPickle},
-      {"\x80\x02NNb.", ": offset 4: a state is given to None" + kNoPickle},
-      {"\x80\x02NN.", ": offset 4: the end comes with 2 values on the stack, not 1" + kNoPickle},
-      {"\x80\x02h\x07.", ": offset 2: the memo has no entry 7" + kNoPickle},
-      {"\x80\x02Nr\xff\xff\xff\xff.", ": offset 3: a value is remembered under 4294967295, above 1048576" + kNoPickle},
-      {"\x80\x02T\xff\xff\xff\x7fxyz",
-       ": offset 2: 2147483647 bytes are needed but 3 are left: the file is truncated or damaged" + kAgain},
-      {"\x80\x02" + std::string(1'100'000, ')') + ".",
-       ": offset 1048578: there are more than 1048576 values" + kNoPickle},
-      {"\x80\x02"
-       "c" +
-           std::string(300, 'm'),
-       ": offset 2: a name is longer than 200 letters" + kNoPickle},
-      {"\x80\x02"
-       "cos\x01",
-       ": offset 2: a name holds the byte 1" + kNoPickle},
-      {"\x80\x02].", ": offset 2: what holds 'labels' is a list, not a dictionary" + kNoPickle},
-      {"\x80\x02}.", ": offset 2: the dictionary has no 'labels'" + kNoPickle},
-      {replaced("U\x06labels", "U\x06lapels"), ": offset 2: the dictionary has no 'labels'" + kNoPickle},
-      {replaced("U\x0b"
-                "batch_label",
-                "U\x06labels"),
-       ": offset " + std::to_string(whole.find("U\x06labels") - 5) + ": 'labels' is there twice" + kNoPickle},
-      {replaced(labels, std::string("(K\x06K\x0aK\x08"
-                                    "e",
-                                    8)),
-       ": offset " + std::to_string(whole.find(labels) + 3) + ": label 10 of image 1: the classes are 0 to 9" +
-           kNoPickle},
-      {replaced(labels, std::string("(K\x06J\xff\xff\xff\xffK\x08"
-                                    "e",
-                                    11)),
-       ": offset " + std::to_string(whole.find(labels) + 3) + ": label -1 of image 1: the classes are 0 to 9" +
-           kNoPickle},
-      {replaced(labels, std::string("(K\x06NK\x08"
-                                    "e",
-                                    7)),
-       ": offset " + std::to_string(whole.find(labels) + 3) + ": a label is None, not a number" + kNoPickle},
-      {replaced(labels, std::string("(K\x06K\x07"
-                                    "e",
-                                    6)),
-       ": offset " + std::to_string(whole.find(shape) + 3 - 2) + ": the shape of the array is not (2 labels, 3072)" +
-           kNoPickle},
-      {replaced(labels, "(e"),
-       ": offset " + std::to_string(whole.find(labels) - 3) + ": there are no labels" + kNoPickle},
-      {replaced(shape, std::string("M\x01\x0c", 3)), ": offset " + std::to_string(whole.find(shape) + 3) +
-                                                         ": the shape of the array is not (3 labels, 3072)" +
-                                                         kNoPickle},
-      {replaced("U\x02u1", "U\x02i1"),
-       ": offset " + offset_of("U\x02u1") + ": the array does not hold unsigned bytes ('u1')" + kNoPickle},
-      {replaced("\x89T", "NT"),
-       ": offset " + offset_of("\x89T") + ": the order of the array is None, not a truth value" + kNoPickle},
-      {replaced(std::string("T\x00\x24\x00\x00", 5), std::string("T\x00\x23\x00\x00", 5)), ""},
-  };
-  const TemporaryFolder folder;
-  write_files(folder.path(), cifar10_python());
-  for (const auto& [content, says] : damages) {
-    write_file(folder / "data_batch_3", content);
-    const std::string message = message_for(folder.path());
-    const std::string start = (folder / "data_batch_3").string() + ": ";
-    CHECK_THAT(message, Catch::StartsWith(start));
-    if (!says.empty()) CHECK(message == start.substr(0, start.size() - 2) + says);
-  }
-
-  // A well-formed array whose length does not match its shape.
-  PickleWriter pickle;
-  pickle.raw("}(").bytes("labels").raw("](").integer(1).integer(2).raw("e").bytes("data");
-  write_array(pickle, 2, std::string(3072, 'x'), false);
-  write_file(folder / "data_batch_3", pickle.raw("u.").text());
-  CHECK_THAT(message_for(folder.path()), Catch::Contains("the array has 3072 bytes, not 2 x 3072"));
-
-  write_files(folder.path(), cifar10_python());
-  std::string meta = cifar10_python()[0].second;
-  write_file(folder / "batches.meta", meta.replace(meta.find("U\x08"
-                                                             "airplane"),
-                                                   10, "N"));
-  CHECK_THAT(message_for(folder.path()), Catch::Contains("batches.meta: offset ") &&
-                                             Catch::Contains(": a class name is None, not a string of bytes"));
 }
 
 TEST_CASE("damaged archives are rejected with their names") {
@@ -333,7 +224,7 @@ TEST_CASE("damaged archives are rejected with their names") {
   CHECK_THAT(message(wrong), Catch::StartsWith(name + ": the compressed data are damaged ("));
   wrong = archive;
   wrong[512 + 3] ^= 1;  // in the name in the second header
-  CHECK(message(wrong) == name + ": the archive is damaged behind 'x/': a header has a wrong checksum" + kAgain);
+  CHECK(message(wrong) == name + ": the archive is damaged after 'x/': a header has a wrong checksum" + kAgain);
 
   const auto with_size = [](const std::string& size) {
     std::string header = tar_member("x/test_batch.bin", "").replace(124, 12, size);
@@ -341,17 +232,18 @@ TEST_CASE("damaged archives are rejected with their names") {
     return header;
   };
   CHECK(message(with_size("zzzzzzzzzzzz") + archive) ==
-        name + ": 'x/test_batch.bin' in the archive has no size that can be read" + kAgain);
+        name + ": 'x/test_batch.bin' in the archive has an unreadable size" + kAgain);
   CHECK(message(with_size("77777777777 ") + archive) ==
         name + ": x/test_batch.bin: is larger than 268435456 bytes: not a CIFAR-10 file");
 }
 
-TEST_CASE("CIFAR-10 files with wrong bytes give a data set or an error message of one line") {
+TEST_CASE("CIFAR-10 archives with corrupted bytes give a data set or a one-line error message") {
   const TemporaryFolder folder;
-  int refused = 0;
-  const auto attempt = [&](const std::filesystem::path& path, const std::string& file, const std::string& content) {
-    std::filesystem::remove(file);  // some file systems flush overwritten files, which is slow
-    write_file(file, content);
+  int refused = 0, tries = 0;
+  const auto attempt = [&](const std::string& content) {
+    const std::filesystem::path path = folder / "archive";
+    std::filesystem::remove(path);  // some file systems flush overwritten files, which is slow
+    write_file(path, content);
     const std::string message = message_of([&] {
       const Dataset dataset = load_cifar10(path);
       REQUIRE(dataset.train.pixels.size() == static_cast<std::size_t>(dataset.train.size()) * 3072);
@@ -359,37 +251,22 @@ TEST_CASE("CIFAR-10 files with wrong bytes give a data set or an error message o
     });
     REQUIRE(message.find('\n') == std::string::npos);
     refused += message.empty() ? 0 : 1;
+    ++tries;
   };
   const Random random{1, 0xc1fa};
   std::uint64_t draws = 0;
   const auto any_byte = [&] { return static_cast<char>(random.bits(draws++)); };
 
-  // Each byte of a pickle except most pixels, with six random values.
-  write_files(folder / "py", cifar10_python(1));
-  const std::string batch = cifar10_python_batch(0, 1);
-  const std::size_t pixels = batch.find('T') + 5;
-  int tries = 0;
-  for (std::size_t at = 0; at < batch.size(); at += at == pixels ? 3072 : 1) {
-    for (int i = 0; i < 6; ++i, ++tries) {
-      std::string damaged = batch;
-      damaged[at] = any_byte();
-      attempt(folder / "py", folder / "py/data_batch_1", damaged);
-    }
-  }
-  CHECK(refused > tries / 2);
-
-  // An archive, plain and compressed: every third byte of two headers and every 401st byte after them.
+  // Plain and compressed: every third byte of two headers and every 401st byte after them.
   const std::string archive = tar("x", cifar10_binary(1)), packed = gzipped(archive);
-  refused = tries = 0;
   for (std::size_t at = 0; at < archive.size(); at += at < 1024 ? 3 : 401) {
     std::string damaged = archive;
     damaged[at] = any_byte();
-    attempt(folder / "archive", folder / "archive", damaged);
+    attempt(damaged);
     damaged = packed;
     damaged[at % packed.size()] = any_byte();
-    attempt(folder / "archive", folder / "archive", damaged);
-    attempt(folder / "archive", folder / "archive", archive.substr(0, at));
-    tries += 3;
+    attempt(damaged);
+    attempt(archive.substr(0, at));
   }
   CHECK(refused > tries / 2);
 }

@@ -57,7 +57,7 @@ TEST_CASE("a missing folder or file of Fashion-MNIST is named and the error expl
     write_small(folder);
     std::filesystem::remove(folder / name);
     const std::string plain = std::string(name).substr(0, std::string(name).find(".gz"));
-    CHECK_THAT(message_for(folder.path()), Catch::Contains("neither " + plain + " nor " + plain + ".gz is there") &&
+    CHECK_THAT(message_for(folder.path()), Catch::Contains("neither " + plain + " nor " + plain + ".gz exists") &&
                                                Catch::Contains("/usr/share/datasets/fashion-mnist"));
   }
 }
@@ -69,7 +69,7 @@ TEST_CASE("Fashion-MNIST files that do not match are rejected") {
   CHECK_THAT(message_for(folder.path()), Catch::Contains("holds 2 images but") && Catch::Contains("holds 3 labels"));
   write_small(folder);
   write_file(folder / "t10k-images-idx3-ubyte.gz", gzipped(idx_images(2, 3, 2, counted(12))));
-  CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,2,3], those for testing [1,3,2]"));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,2,3], but the test images are [1,3,2]"));
 }
 
 TEST_CASE("a label outside the classes is reported with its index") {
@@ -88,10 +88,9 @@ TEST_CASE("load_dataset loads by name and uses the folder of the Debian package"
 }
 
 TEST_CASE("an unknown data set name is rejected with the known names") {
-  CHECK_THAT(
-      message_of([] { load_dataset("fashion_mnist"); }),
-      Catch::Equals("there is no data set 'fashion_mnist'; known are: fashion-mnist, mnist, cifar10, folder:PATH"));
-  CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("there is no data set ''"));
+  CHECK_THAT(message_of([] { load_dataset("fashion_mnist"); }),
+             Catch::Equals("unknown data set 'fashion_mnist'; use fashion-mnist, mnist, cifar10 or folder:PATH"));
+  CHECK_THAT(message_of([] { default_data_dir(""); }), Catch::Contains("unknown data set ''"));
 }
 
 TEST_CASE("fashion-mnist: the installed files have 60000 and 10000 images with equal class counts") {

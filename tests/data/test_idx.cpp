@@ -89,17 +89,18 @@ TEST_CASE("IDX files truncated at any length are rejected plain and compressed")
     }
   }
   CHECK_THAT(images_message(folder, images.substr(0, 50)),
-             Catch::Contains("the header declares 60 bytes of data but there are 34"));
+             Catch::Contains("the header declares 60 bytes of data but the file has 34"));
   CHECK_THAT(images_message(folder, images.substr(0, 13)), Catch::Contains("ends within its header"));
-  CHECK_THAT(images_message(folder, gzipped(images.substr(0, 50))), Catch::Contains("but there are 34"));
+  CHECK_THAT(images_message(folder, gzipped(images.substr(0, 50))), Catch::Contains("but the file has 34"));
   CHECK_THAT(labels_message(folder, idx_labels(5, counted(4))),
-             Catch::Contains("the header declares 5 bytes of data but there are 4"));
+             Catch::Contains("the header declares 5 bytes of data but the file has 4"));
 }
 
 TEST_CASE("trailing data are rejected plain and compressed") {
   const TemporaryFolder folder;
   const std::string images = idx_images(3, 4, 5, counted(61));
-  CHECK_THAT(images_message(folder, images), Catch::Contains("more than the 60 bytes of data that the header says"));
+  CHECK_THAT(images_message(folder, images),
+             Catch::Contains("more than the 60 bytes of data that the header declares"));
   CHECK_THAT(images_message(folder, gzipped(images)), Catch::Contains("more than the 60 bytes"));
   CHECK_THAT(labels_message(folder, idx_labels(2, counted(3))), Catch::Contains("more than the 2 bytes"));
 }
@@ -137,15 +138,15 @@ TEST_CASE("memory follows the file size and not the extents in the header") {
   const std::uint32_t all_ones = 0xffffffff;
   const long before = peak_kibibytes();
   CHECK_THAT(labels_message(folder, idx_labels(all_ones, counted(10))),
-             Catch::Contains("the header declares 4294967295 bytes of data but there are 10"));
+             Catch::Contains("the header declares 4294967295 bytes of data but the file has 10"));
   CHECK_THAT(images_message(folder, idx_images(2000000000, 28, 28, counted(10))),
-             Catch::Contains("the header declares 1568000000000 bytes of data but there are 10"));
+             Catch::Contains("the header declares 1568000000000 bytes of data but the file has 10"));
   CHECK_THAT(images_message(folder, idx_images(all_ones, 46340, 46340, counted(10))),
-             Catch::Contains("but there are 10"));
+             Catch::Contains("but the file has 10"));
   CHECK_THAT(images_message(folder, idx_images(all_ones, all_ones, all_ones, "")),
-             Catch::Contains("4294967295 images of 4294967295x4294967295, which is too much for any file"));
+             Catch::Contains("4294967295 images of 4294967295x4294967295, which is too large for a file"));
   // The product is 2^64, which overflows to 0.
-  CHECK_THAT(images_message(folder, idx_images(1u << 31, 1u << 31, 4, "")), Catch::Contains("too much for any file"));
+  CHECK_THAT(images_message(folder, idx_images(1u << 31, 1u << 31, 4, "")), Catch::Contains("too large for a file"));
   CHECK(peak_kibibytes() - before < 256 * 1024);
 }
 

@@ -111,7 +111,7 @@ TEST_CASE("invalid PGM and PPM are rejected") {
   CHECK_THAT(message("P5 2 2 255 123"), Catch::Contains("an image of 2x2 needs 4 bytes but there are 3: the file is"));
   CHECK_THAT(message("P6 2 2 999 123"), Catch::Contains("an image of 2x2 needs 24 bytes but there are 3"));
   CHECK_THAT(message("P3 2 2 255 123"), Catch::Contains("an image of 2x2 needs at least 24 bytes but there are 4"));
-  CHECK(message("P5 2 1 255 123") == "1 bytes follow the image, from byte 13; files of one image are read");
+  CHECK(message("P5 2 1 255 123") == "1 bytes follow the image, from byte 13; only files with one image are supported");
   CHECK_THAT(message("P2 2 1 255 1 2 3"), Catch::Contains("1 bytes follow the image, from byte 15"));
 }
 
@@ -119,11 +119,11 @@ TEST_CASE("PGM and PPM with sizes that the file cannot hold are rejected before 
   const auto message = damage_message;
   const long before = peak_kibibytes();
   CHECK(message("P5 16384 16385 255 12") ==
-        "the image is 16384x16385, more than the 268435456 pixels that are read; shrink it");
+        "the image is 16384x16385, more than the limit of 268435456 pixels; shrink it");
   CHECK_THAT(message("P6 16384 16384 255 12"), Catch::Contains("needs 805306368 bytes but there are 2"));
   CHECK_THAT(message("P3 16384 16384 255 12"), Catch::Contains("needs at least 1610612736 bytes but there are 3"));
   CHECK_THAT(message("P5 99999999999999999999 1 255 12"), Catch::Contains("the width before byte 11 is above"));
-  CHECK_THAT(message("P5 268435456 268435456 255 12"), Catch::Contains("more than the 268435456 pixels"));
+  CHECK_THAT(message("P5 268435456 268435456 255 12"), Catch::Contains("more than the limit of 268435456 pixels"));
   CHECK(peak_kibibytes() - before < 64 * 1024);
 }
 

@@ -109,8 +109,7 @@ TEST_CASE("load_dataset accepts both forms of image folder names") {
           concat("data set '", without, "': write folder:PATH, with the path of a folder of images"));
   }
   CHECK(message_of([&] { load_dataset(name); }) ==
-        folder.path().string() +
-            ": images of a folder need a size to be loaded in; give it as --folder-size, for instance 96 or 96x64");
+        folder.path().string() + ": an image folder needs --folder-size, such as 96 or 96x64");
 }
 
 TEST_CASE("system files and files next to the class folders are ignored") {
@@ -175,7 +174,7 @@ TEST_CASE("load_image_folder resizes with resized_to after with_channels") {
   }
 }
 
-TEST_CASE("test_fraction takes the same part of each class every time") {
+TEST_CASE("test_fraction selects the same images of each class every time") {
   const TemporaryFolder folder;
   const std::map<std::string, int> counts = {{"few", 2}, {"many", 40}, {"some", 9}};
   int grey = 0;
@@ -256,7 +255,7 @@ TEST_CASE("validation images come from the training images of each class or from
   CHECK_THAT(message_for(folder.path()), Catch::Contains("the class 'one' of ") && Catch::Contains(" is missing"));
   fs::create_directory(folder / "valid");
   CHECK(message_for(folder.path()) ==
-        folder.path().string() + ": has both val and valid; leave one folder with images for validation");
+        folder.path().string() + ": has both val and valid; keep only one folder of validation images");
   for (const char* name : {"val", "valid", "test", "train/many", "train/some"}) fs::remove_all(folder / name);
   write(folder / "train/other/0", grey_file(3));
   CHECK_THAT(message_of([&] { load({.validation_fraction = 0.2}); }),
@@ -286,7 +285,7 @@ TEST_CASE("images of several folders are merged by class name") {
   CHECK(load_dataset("folder:" + (folder / "a:b").string(), {}, {.size = {1, 1}}).train.size() == 2);
 }
 
-TEST_CASE("a CSV table defines the classes and parts of images") {
+TEST_CASE("a CSV table defines the classes and splits of images") {
   const TemporaryFolder folder;
   for (int i = 0; i < 6; ++i) write(folder / "images" / concat(i, ".pgm"), grey_file(i));
   const auto load = [&](const std::string& table, const Selection& selection = {}) {
@@ -309,20 +308,20 @@ TEST_CASE("a CSV table defines the classes and parts of images") {
   const std::string file = (folder / "labels.csv").string();
   const auto refusal = [&](const std::string& table) { return message_of([&] { load(table); }); };
   CHECK_THAT(refusal("file;class\n0.pgm;a\n"),
-             Catch::Contains(file + ": the first line names no columns 'path' and 'class'"));
+             Catch::Contains(file + ": the first line must name the columns 'path' and 'class'"));
   CHECK_THAT(refusal("path,class\n"), Catch::Contains(file + ": lists no images; "));
   CHECK(refusal("path,class\n0.pgm,a\n1.pgm\n") == file + ": line 3: 1 fields; the first line has 2");
   CHECK(refusal("path,class\n0.pgm,a\n0.pgm,b\n") == file + ": line 3: '0.pgm' is listed already");
   CHECK_THAT(refusal("path,class\n0.pgm,\n1.pgm,b\n"), Catch::Contains(": line 2: the class name is not valid UTF-8"));
   CHECK(refusal("path,class,part\n0.pgm,a,trian\n") ==
-        file + ": line 2: 'trian' is not a part: write train, validation or test");
-  CHECK(refusal("path,class\n0.pgm,\"a\n") == file + ": a quoted field has no end");
-  CHECK(refusal("path,class\n0.pgm,a\n1.pgm,a\n") == file + ": there is one class only, 'a'; at least two are needed");
+        file + ": line 2: 'trian' is not a part: use train, validation or test");
+  CHECK(refusal("path,class\n0.pgm,\"a\n") == file + ": a quoted field is not closed");
+  CHECK(refusal("path,class\n0.pgm,a\n1.pgm,a\n") == file + ": only one class, 'a'; at least two are needed");
   CHECK_THAT(refusal("path,class\n0.pgm,a\n9.pgm,b\n"), Catch::Contains("9.pgm: is not a readable file"));
   CHECK_THAT(message_of([&] {
                load_image_folder(folder / "images", {.size = {1, 1}, .labels = folder / "none"});
              }),
-             Catch::Contains("none: this table of labels cannot be read"));
+             Catch::Contains("none: this label table cannot be read"));
 }
 
 TEST_CASE("a pixel cache equals the decoded pixels and is rebuilt when files or options change") {
@@ -384,7 +383,7 @@ TEST_CASE("a pixel cache equals the decoded pixels and is rebuilt when files or 
   }
   CHECK(files_in_cache() == before);
   CHECK_THAT(message_for(folder / "set", {.size = {4, 5}, .cache = folder / "set/test/dog/2"}),
-             Catch::Contains("the folder of the cache cannot be made"));
+             Catch::Contains("cannot create the cache folder"));
 }
 
 TEST_CASE("the number of threads does not change results and all invalid files are reported together") {
@@ -439,8 +438,8 @@ TEST_CASE("parts can be read separately") {
   fs::remove_all(folder / "train");
   CHECK(load_image_folder(folder.path(), {.size = {1, 1}, .train = false, .validation = false}).test.pixels ==
         test.test.pixels);
-  CHECK_THAT(message_for(folder.path()), Catch::Contains(": has no folder train; "));
-  CHECK_THAT(message_for(folder.path(), {.size = {1, 1}, .test = false}), Catch::Contains(": has no folder train; "));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains(": has no folder 'train'; "));
+  CHECK_THAT(message_for(folder.path(), {.size = {1, 1}, .test = false}), Catch::Contains(": has no folder 'train'; "));
 }
 
 TEST_CASE("invalid image folders are rejected with the path and a remedy") {
@@ -449,7 +448,7 @@ TEST_CASE("invalid image folders are rejected with the path and a remedy") {
     std::string says;  ///< message after the path of the folder
     double fraction = 0.0;
   };
-  const std::string make = "; move the folders of the classes into a folder train";
+  const std::string make = "; create it and move the class folders into it";
   const std::string no_format =
       ": not an image of a known format (PNG, JPEG, WebP, TIFF, GIF, BMP, PGM, PPM); convert it, or move it out of the "
       "folder";
@@ -460,30 +459,29 @@ TEST_CASE("invalid image folders are rejected with the path and a remedy") {
   const std::string png = has_png() ? text_of(encode_png(Shape{1, 9, 9}, Bytes(81, 7))) : "";
   std::vector<Bad> bads = {
       {remove(""), ": no such folder"},
-      {remove("train"), ": has no folder train" + make},
+      {remove("train"), ": has no folder 'train'" + make},
       {[&](const fs::path& in) { remove("train/cat")(in), remove("train/dog")(in); },
-       "/train: there are no sub-folders; put the images of each class into one, named after the class"},
+       "/train: no sub-folders; put the images of each class into a sub-folder named after the class"},
       {[&](const fs::path& in) { remove("train/cat")(in), remove("test/cat")(in); },
-       "/train: there is one class only, 'dog'; at least two are needed"},
-      {remove("train/dog/a"), "/train/dog: there are no images of this class; add some or remove the folder"},
-      {remove("test/cat/x.jpeg"), "/test/cat: there are no images of this class; add some or remove the folder"},
+       "/train: only one class, 'dog'; at least two are needed"},
+      {remove("train/dog/a"), "/train/dog: this class has no images; add some or remove the folder"},
+      {remove("test/cat/x.jpeg"), "/test/cat: this class has no images; add some or remove the folder"},
       {file("test/owl/o", grey_file(1)),
        "/train: the class 'owl' of FOLDER/test is missing; both need the same classes"},
       {file("train/owl/o", grey_file(1)),
        "/test: the class 'owl' of FOLDER/train is missing; both need the same classes"},
       {[](const fs::path& in) { fs::rename(in / "test/dog", in / "test/Dog"); },
-       "/test: the class 'dog' of FOLDER/train is missing; it has 'Dog', and upper and lower case are different; "
-       "rename "
-       "one of them"},
+       "/test: the class 'dog' of FOLDER/train is missing; it has 'Dog', which differs only in case; rename one of "
+       "them"},
       {file("train/dog/more/image", grey_file(1)),
        "/train/dog/more: is a folder inside a class; put the images directly into the folder of their class"},
       {file("train/dog/a", "some text"), "/train/dog/a" + no_format},
       {file("test/dog/notes.txt", "some text"), "/test/dog/notes.txt" + no_format},
       {file("train/dog/a", ""), "/train/dog/a: the file is empty; copy or download it again"},
       {[](const fs::path& in) { fs::create_symlink("nothing", in / "train/dog/link"); },
-       "/train/dog/link: is a link to nothing, which is not there; mount or restore it, or remove the link"},
+       "/train/dog/link: is a link to nothing, which is missing; mount or restore it, or remove the link"},
       {[](const fs::path& in) { fs::create_symlink("/not/mounted/owl", in / "train/owl"); },
-       "/train/owl: is a link to /not/mounted/owl, which is not there; mount or restore it, or remove the link"},
+       "/train/owl: is a link to /not/mounted/owl, which is missing; mount or restore it, or remove the link"},
       {[](const fs::path& in) { REQUIRE(mkfifo((in / "train/dog/pipe").c_str(), 0600) == 0); },
        "/train/dog/pipe: is not a readable file"},
       {file("train/\xff\xfe/image", grey_file(1)),
@@ -498,7 +496,7 @@ TEST_CASE("invalid image folders are rejected with the path and a remedy") {
       {[&](const fs::path& in) {
          remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
        },
-       "/a: there is one image only of class 'a', which cannot be both for training and for testing; add another", 0.5},
+       "/a: only one image of class 'a', which cannot serve both training and testing; add another", 0.5},
   };
   if (has_png()) {
     bads.push_back({file("train/cat/1.pgm", png.substr(0, png.size() - 20)), "/train/cat/1.pgm: "});
@@ -544,20 +542,19 @@ TEST_CASE("invalid options and more pixels than memory are rejected") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const std::string name = folder.path().string();
-  CHECK_THAT(message_for(folder.path(), {}), Catch::Contains("need a size to be loaded in"));
+  CHECK_THAT(message_for(folder.path(), {}), Catch::Contains("needs --folder-size"));
   CHECK(message_for(folder.path(), {.size = {2, 2}, .channels = 2}) ==
-        name + ": images cannot be loaded with 2 channels: 1 (grey) or 3 (RGB)");
+        name + ": images cannot be loaded with 2 channels; use 1 (grey) or 3 (RGB)");
   for (const double fraction : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
     CHECK(message_for(folder.path(), {.size = {2, 2}, .test_fraction = fraction}) ==
-          concat(name, ": the part for testing is ", fraction, ", which is not in [0, 1)"));
+          concat(name, ": the test fraction is ", fraction, ", which is not in [0, 1)"));
   }
   CHECK_THAT(message_for(folder.path(), {.size = {1'000'000, 1'000'000}}),
-             Catch::StartsWith(
-                 name + ": 7 images of 1000000x1000000 in 3 channels do not fit into the memory that is free, ") &&
-                 Catch::EndsWith("; load them smaller (--folder-size) or from the disk (--cache)"));
+             Catch::StartsWith(name + ": 7 images of 1000000x1000000 in 3 channels do not fit in the free memory, ") &&
+                 Catch::EndsWith("; use a smaller --folder-size or --cache"));
 }
 
-TEST_CASE("image folders with wrong bytes give a data set or an error message of one line") {
+TEST_CASE("image folders with corrupted bytes give a data set or a one-line error message") {
   if (!has_png()) return;
   const TemporaryFolder folder;
   write_small(folder.path());

@@ -140,7 +140,7 @@ TEST_CASE("BMPs of all depths are read in bottom-up and top-down order") {
   }
   const Bmp two = {.width = 2, .height = 1, .bits = 8, .palette = palette};
   CHECK(decoded(bmp_file(two, {0, 1, 0, 0})).pixels == Bytes{7, 240});
-  CHECK_THAT(damage_message(bmp_file(two, {0, 2, 0, 0})), Catch::Contains("colour 2, which the palette does not have"));
+  CHECK_THAT(damage_message(bmp_file(two, {0, 2, 0, 0})), Catch::Contains("colour 2, which is not in the palette"));
 
   // 16 bits: five per channel, and with masks; 32 bits with alpha.
   CHECK(decoded(bmp_file({.width = 2, .height = 1, .bits = 16}, {0x1f, 0x7c, '\xe0', 0x03})).pixels ==
@@ -170,17 +170,18 @@ TEST_CASE("damaged WebP and GIF and TIFF and BMP files are rejected") {
   check_truncations(bmp_file({}, pattern_rows(false)));
   check_wrong_bytes(bmp_file({}, pattern_rows(false)), 2000);
   CHECK(damage_message(bmp_file({.width = 20000, .height = 20000}, "")) ==
-        "the image is 20000x20000, more than the 268435456 pixels that are read; shrink it");
+        "the image is 20000x20000, more than the limit of 268435456 pixels; shrink it");
 }
 
 TEST_CASE("a build without an image library names the missing package") {
   const std::string end = ", run cmake and build again";
   if (!has_webp()) {
-    CHECK(damage_message(kWebp) == "this build reads no WebP; install libwebp (Debian: libwebp-dev)" + end);
+    CHECK(damage_message(kWebp) == "this build cannot read WebP; install libwebp (Debian: libwebp-dev)" + end);
   }
-  if (!has_gif()) CHECK(damage_message(kGif) == "this build reads no GIF; install giflib (Debian: libgif-dev)" + end);
+  if (!has_gif())
+    CHECK(damage_message(kGif) == "this build cannot read GIF; install giflib (Debian: libgif-dev)" + end);
   if (!has_tiff())
-    CHECK(damage_message(kTiff) == "this build reads no TIFF; install libtiff (Debian: libtiff-dev)" + end);
+    CHECK(damage_message(kTiff) == "this build cannot read TIFF; install libtiff (Debian: libtiff-dev)" + end);
 }
 
 TEST_CASE("images of other aspect ratios are stretched or cropped or letterboxed") {
@@ -199,8 +200,7 @@ TEST_CASE("images of other aspect ratios are stretched or cropped or letterboxed
   CHECK(fitted_to(line, 4, 4, {.resize = Resize::crop}).pixels == Bytes(16, 5));
   CHECK(fitted_to(line, 4, 4, {.resize = Resize::letterbox}).pixels ==
         Bytes{0, 0, 0, 0, 5, 5, 5, 5, 0, 0, 0, 0, 0, 0, 0, 0});
-  CHECK(message_of([] { parse_resize("squash"); }) ==
-        "'squash' is not a resize mode: known are stretch, crop, letterbox");
+  CHECK(message_of([] { parse_resize("squash"); }) == "'squash' is not a resize mode: use stretch, crop or letterbox");
 }
 
 TEST_CASE("JPEGs are reduced only to at least twice the target size") {

@@ -216,7 +216,7 @@ TEST_CASE("JPEG variants that libjpeg does not support are reported as unsupport
 TEST_CASE("JPEGs with two components are rejected") {
   const Jpeg two{.height = 4, .width = 4, .colour = JCS_UNKNOWN};
   CHECK(damage_message(file_of(two, 2, Bytes(32, 7))) ==
-        "the JPEG data have 2 components; 1 (grey), 3 (colour) and 4 (CMYK) are read; convert it");
+        "the JPEG data have 2 components; only 1 (grey), 3 (colour) and 4 (CMYK) are supported; convert it");
 }
 
 TEST_CASE("JPEGs with sizes that the file cannot hold are rejected before memory is allocated") {
@@ -230,7 +230,7 @@ TEST_CASE("JPEGs with sizes that the file cannot hold are rejected before memory
                               static_cast<char>(width)};
       return damage_message(file.replace(frame + 5, 4, extents, 4));
     };
-    CHECK(claim(16385, 16384) == "the image is 16384x16385, more than the 268435456 pixels that are read; shrink it");
+    CHECK(claim(16385, 16384) == "the image is 16384x16385, more than the limit of 268435456 pixels; shrink it");
     CHECK_THAT(claim(16384, 16384), Catch::Contains("cannot hold an image of 16384x16384: the file is truncated"));
     CHECK_THAT(claim(65500, 1), Catch::Contains("the JPEG data are damaged"));
     CHECK_THAT(claim(0, 8), Catch::Contains("the JPEG data are damaged"));
@@ -261,7 +261,7 @@ TEST_CASE("a JPEG with more than 500 scans is rejected") {
 TEST_CASE("a build without libjpeg names the missing package") {
   CHECK_FALSE(has_jpeg());
   CHECK(damage_message("\xff\xd8\xff\xe0") ==
-        "this build reads no JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
+        "this build cannot read JPEG; install libjpeg (Debian: libjpeg-dev), run cmake and build again");
 }
 
 #endif

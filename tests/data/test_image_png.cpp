@@ -260,8 +260,8 @@ TEST_CASE("PNGs with sizes that the file cannot hold are rejected before memory 
     return damage_message(header_of({.height = height, .width = width, .colour = kRgba, .depth = 16}) +
                           chunk("IDAT", deflated("few")) + chunk("IEND", ""));
   };
-  CHECK(claim(16385, 16384) == "the image is 16384x16385, more than the 268435456 pixels that are read; shrink it");
-  CHECK_THAT(claim(0x7fffffff, 0x7fffffff), Catch::Contains("more than the 268435456 pixels"));
+  CHECK(claim(16385, 16384) == "the image is 16384x16385, more than the limit of 268435456 pixels; shrink it");
+  CHECK_THAT(claim(0x7fffffff, 0x7fffffff), Catch::Contains("more than the limit of 268435456 pixels"));
   CHECK_THAT(claim(16384, 16384), Catch::Contains("bytes cannot hold an image of 16384x16384: the file is truncated"));
   CHECK_THAT(claim(0, 5), Catch::Contains("Image height is zero") || Catch::Contains("Invalid IHDR"));
   // Highest compression ratio of deflate: one colour, 6000x6000.
@@ -286,10 +286,10 @@ TEST_CASE("encode_png rejects invalid shapes and sizes") {
 TEST_CASE("a build without libpng names the missing package") {
   CHECK_FALSE(has_png());
   CHECK(damage_message("\x89PNG\r\n\x1a\n") ==
-        "this build reads no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
+        "this build cannot read PNG; install libpng (Debian: libpng-dev), run cmake and build again");
   CHECK(message_of([] {
           encode_png(Shape{1, 1, 1}, std::vector<std::uint8_t>(1));
-        }) == "this build writes no PNG; install libpng (Debian: libpng-dev), run cmake and build again");
+        }) == "this build cannot write PNG; install libpng (Debian: libpng-dev), run cmake and build again");
 }
 
 #endif

@@ -125,7 +125,7 @@ TEST_CASE("with_channels and resized_to reject invalid images and sizes") {
   const DecodedImage image = pattern_image(1, 4, 4);
   CHECK(message_of([&] { resized_to(image, 0, 3); }) == "an image cannot have the size 0x3: both must be 1 or more");
   CHECK(message_of([&] { resized_to(image, 3, -1); }) == "an image cannot have the size 3x-1: both must be 1 or more");
-  CHECK(message_of([&] { with_channels(image, 2); }) == "an image cannot have 2 channels: 1 (grey) or 3 (RGB)");
+  CHECK(message_of([&] { with_channels(image, 2); }) == "an image cannot have 2 channels; use 1 (grey) or 3 (RGB)");
   CHECK(message_of([&] {
           with_channels({Shape{4, 1, 1}, {1, 2, 3, 4}}, 3);
         }) == "an image of shape [4,1,1] is neither grey nor RGB: (C, H, W) with C 1 or 3 is needed");

@@ -102,7 +102,7 @@ TEST_CASE("a pass from a position reads the rest of the pass") {
   }
 }
 
-TEST_CASE("batches may have one sample or as many as the pass or more") {
+TEST_CASE("the batch size may be one or the size of the pass or larger") {
   const CountedSource source(10);
   for (std::int64_t batch_size :
        {std::int64_t{1}, std::int64_t{9}, std::int64_t{10}, std::int64_t{11}, std::int64_t{0x7fffffffffffffff}}) {
@@ -249,8 +249,8 @@ TEST_CASE("Loader rejects invalid arguments") {
   const auto message = [&](const Sampler& order, const LoaderOptions& options) {
     return message_of([&] { Loader loader(source, order, options); });
   };
-  CHECK(message({.batch_size = 0}, {}) == "batch size 0: a batch holds at least one sample");
-  CHECK(message({.batch_size = -4}, {}) == "batch size -4: a batch holds at least one sample");
+  CHECK(message({.batch_size = 0}, {}) == "batch size 0: must be at least 1");
+  CHECK(message({.batch_size = -4}, {}) == "batch size -4: must be at least 1");
   CHECK(message({.position = 11}, {}) == "a pass over 10 samples cannot begin at position 11");
   CHECK(message({.position = -1}, {}) == "a pass over 10 samples cannot begin at position -1");
   CHECK(message({}, {.threads = 0}) == "a loader needs 1 to 1024 threads, not 0");

@@ -56,7 +56,7 @@ TEST_CASE("a missing folder or file of MNIST is named and the error explains how
   const TemporaryFolder folder;
   const std::string way =
       "; put the four files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
-      "t10k-labels-idx1-ubyte.gz from https://ossci-datasets.s3.amazonaws.com/mnist/ into a folder and name it by "
+      "t10k-labels-idx1-ubyte.gz from https://ossci-datasets.s3.amazonaws.com/mnist/ into a folder and pass it with "
       "--data-dir (no Debian package has them)";
   CHECK(message_for(folder / "absent") == (folder / "absent").string() + ": no such folder" + way);
   for (const std::string name : {"train-images-idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images-idx3-ubyte.gz",
@@ -66,11 +66,11 @@ TEST_CASE("a missing folder or file of MNIST is named and the error explains how
     std::string published = name.substr(0, name.find(".gz"));
     if (const std::size_t dot = published.find('.'); dot != std::string::npos) published[dot] = '-';
     CHECK(message_for(folder.path()) ==
-          folder.path().string() + ": neither " + published + " nor " + published + ".gz is there" + way);
+          folder.path().string() + ": neither " + published + " nor " + published + ".gz exists" + way);
   }
 }
 
-TEST_CASE("foreign and truncated MNIST files are rejected with their names") {
+TEST_CASE("other and truncated MNIST files are rejected with their names") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte", idx_images(3, 2, 3, counted(18)));
@@ -87,14 +87,14 @@ TEST_CASE("foreign and truncated MNIST files are rejected with their names") {
              Catch::Contains("t10k-labels.idx1-ubyte.gz: ") && Catch::Contains("truncated"));
 }
 
-TEST_CASE("MNIST parts that do not match and labels above 9 are rejected") {
+TEST_CASE("MNIST files that do not match and labels above 9 are rejected") {
   const TemporaryFolder folder;
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte", idx_labels(2, {7, 0}));
   CHECK_THAT(message_for(folder.path()), Catch::Contains("holds 3 images but") && Catch::Contains("holds 2 labels"));
   write_small(folder);
   write_file(folder / "train-images-idx3-ubyte", idx_images(3, 3, 2, counted(18)));
-  CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,3,2], those for testing [1,2,3]"));
+  CHECK_THAT(message_for(folder.path()), Catch::Contains("[1,3,2], but the test images are [1,2,3]"));
   write_small(folder);
   write_file(folder / "train-labels.idx1-ubyte", idx_labels(3, {7, 0, 10}));
   CHECK_THAT(message_for(folder.path()), Catch::Contains("label 10 at index 2: the classes are 0 to 9"));
@@ -108,6 +108,6 @@ TEST_CASE("load_dataset reads MNIST and the error without a folder explains how 
   if (!std::filesystem::exists(default_data_dir("mnist"))) {
     CHECK_THAT(
         message_of([] { load_dataset("mnist"); }),
-        Catch::StartsWith("/usr/share/datasets/mnist: no such folder; ") && Catch::Contains("name it by --data-dir"));
+        Catch::StartsWith("/usr/share/datasets/mnist: no such folder; ") && Catch::Contains("pass it with --data-dir"));
   }
 }

@@ -85,7 +85,7 @@ TEST_CASE("ClassBalance uses every class equally often and over epochs every sam
   }
   CHECK(times[0] == std::vector<int>{1, 3, 1, 1, 5, 1, 2, 1});
   CHECK(times[1] == std::vector<int>{1, 2, 1, 1, 5, 1, 3, 1});
-  CHECK_THROWS_WITH(ClassBalance(labels, 4), "class 3 has no samples, and cannot come as often as the others");
+  CHECK_THROWS_WITH(ClassBalance(labels, 4), "class 3 has no samples, so the classes cannot be balanced");
   CHECK_THROWS_WITH(ClassBalance(labels, 2), "sample 4 has the label 2; the classes are 0 to 1");
   CHECK_THROWS_WITH(balance.sample(0, 15), "place 15 of 15 does not exist");
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// Checks that the case tables cannot express. For any backend: averages of numbers of very different magnitude, NaN in
+/// Tests that do not fit in the case tables. For any backend: averages of numbers of very different magnitude, NaN in
 /// pools and dropout. For backends on the host: rejected settings.
 
 #include "kernels/backend.h"
@@ -117,7 +117,7 @@ inline void check_refused_settings(Backend& backend) {
     backend.run(op);
   };
   const float nan = std::nanf("");
-  CHECK_THROWS_WITH(run(0, 0.1f, 0.9f, true), "adam_step: steps are numbered from 1, this one is 0");
+  CHECK_THROWS_WITH(run(0, 0.1f, 0.9f, true), "adam_step: the step must be 1 or more, not 0");
   CHECK_THROWS_WITH(run(1, 0.1f, 1.0f, true), "adam_step: beta1 must be in [0, 1), not 1");
   CHECK_THROWS_WITH(run(1, 0.1f, nan, true), "adam_step: beta1 must be in [0, 1), not nan");
   CHECK_THROWS_WITH(run(1, nan, 0.9f, true), "adam_step: the learning rate must be 0 or more, not nan");
@@ -127,7 +127,7 @@ inline void check_refused_settings(Backend& backend) {
   EmaUpdate ema;
   ema.step = step.flat();
   ema.w = ema.average = buffer.flat();
-  CHECK_THROWS_WITH(backend.run(ema), "ema_update: steps are numbered from 1, this one is 0");
+  CHECK_THROWS_WITH(backend.run(ema), "ema_update: the step must be 1 or more, not 0");
   const OnDevice<std::int64_t> position(backend, {1, -2});
   DropoutForward dropout;
   dropout.position = position.flat();

@@ -92,8 +92,8 @@ std::string compare(const Case& test_case, const StagedCase& stage, const Expect
                   ", expected ", expected[worst]);
   }
   if (2 * zeros > actual.size() && !test_case.mostly_zero) {
-    return concat("mistrusted: ", zeros, " of ", actual.size(), " expected values of ", stage.role(k),
-                  " are zero; the case must say mostly_zero");
+    return concat("too many zeros: ", zeros, " of ", actual.size(), " expected values of ", stage.role(k),
+                  " are zero; set mostly_zero in the case");
   }
   if (stage.access(k) == Access::read_write) {
     for (std::size_t i = 0; i < actual.size(); ++i) {
@@ -145,7 +145,7 @@ std::string check_prepacked(Backend& backend, const Case& test_case, StagedCase&
   const Tensor prepacked(Shape{static_cast<std::int64_t>(bytes)}, DType::u8, memory, backend.device());
   for (const bool refresh : {true, false}) {
     Operation operation = stage.operation();
-    if (!with_prepacked(operation, prepacked, refresh)) return "asks for prepacked weights but has no operand for them";
+    if (!with_prepacked(operation, prepacked, refresh)) return "needs prepacked weights but has no operand for them";
     stage.run(operation, 0xff);
     const std::string difference = compare_all(test_case, stage, expected, values);
     if (!difference.empty()) return concat(refresh ? "packing weights: " : "with prepacked weights: ", difference);

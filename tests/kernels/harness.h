@@ -1,8 +1,8 @@
 #pragma once
 /// Compares a backend with `reference` in double, case by case.
 ///
-/// A case gets real memory: every operand lies between guard values, slices lie in their wider tensor, outputs are
-/// filled with NaN, inputs with random values that are exact in their dtype. Then these must hold:
+/// Every operand is allocated between guard values, and a slice inside its wider tensor. Outputs are filled with NaN,
+/// inputs with random values that are exact in their dtype. Then these must hold:
 /// - every written operand agrees with `reference` in double, ||a - b|| <= tolerance * ||b||, integers exactly;
 /// - guards, the neighbours of slices and all inputs keep their bits, and no access leaves an operand or the workspace
 ///   (`against_pages`);
@@ -10,8 +10,8 @@
 /// - further runs, with other garbage in the workspace, give the same bits;
 /// - runs with prepacked weights agree with `reference`, too.
 ///
-/// The tolerance is 2e-5 for one operation in f32, or 3 times the deviation of `reference` with the same tensors and
-/// factors of matrix products rounded, where that is larger (bf16, tf32).
+/// The tolerance of an operation is 2e-5 in f32. In bf16 and tf32 it is 3 times the error of `reference` when it rounds
+/// the same tensors and matrix product factors, if that is larger.
 
 #include "kernels/backend.h"
 #include "tests/cases/case.h"
@@ -38,8 +38,8 @@ struct Way {
 };
 using Ways = std::vector<Way>;
 
-/// For backends in host memory: operands and workspace end at an inaccessible page, then begin at one. An access past
-/// an end or before a beginning ends the process with a report of the case.
+/// For backends in host memory: a guard page directly after every operand and the workspace, then directly before them.
+/// An access to a guard page ends the process with a report of the case.
 inline Ways against_pages() {
   return {{.name = "memory that ends at a page", .placement = Placement::ends_at_page},
           {.name = "memory that begins at a page", .placement = Placement::begins_at_page}};

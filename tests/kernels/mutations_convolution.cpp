@@ -54,7 +54,7 @@ void add_conv2d(std::vector<Mutation>& m) {
     op.x = x.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Conv2dForward>("taps flipped", [](Conv2dForward op, Backend& reference) {
+  m.push_back(mutation<Conv2dForward>("filter flipped", [](Conv2dForward op, Backend& reference) {
     const Owned<> w = flipped(op.w);
     op.w = w.tensor();
     reference.run(op);
@@ -88,7 +88,7 @@ void add_conv2d(std::vector<Mutation>& m) {
     op.dy = dy.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Conv2dBackwardData>("taps flipped", [](Conv2dBackwardData op, Backend& reference) {
+  m.push_back(mutation<Conv2dBackwardData>("filter flipped", [](Conv2dBackwardData op, Backend& reference) {
     const Owned<> w = flipped(op.w);
     op.w = w.tensor();
     reference.run(op);
@@ -113,7 +113,7 @@ void add_conv2d(std::vector<Mutation>& m) {
     op.x = x.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Conv2dBackwardWeights>("taps flipped", [](Conv2dBackwardWeights op, Backend& reference) {
+  m.push_back(mutation<Conv2dBackwardWeights>("filter flipped", [](Conv2dBackwardWeights op, Backend& reference) {
     op.accumulate = false;
     reference.run(op);
     const Owned<> dw = flipped(op.dw);

@@ -25,7 +25,7 @@ void add_position_mutations(std::vector<Mutation>& m) {
 
 void add_load_batch(std::vector<Mutation>& m) {
   m.push_back(edited<LoadBatch>("lost shift", [](LoadBatch& op) { op.shift = {0.0f}; }));
-  m.push_back(edited<LoadBatch>("scale of the first channel for all", [](LoadBatch& op) { op.scale.resize(1); }));
+  m.push_back(edited<LoadBatch>("scale of the first channel used for all", [](LoadBatch& op) { op.scale.resize(1); }));
   m.push_back(mutation<LoadBatch>("samples in order, indices ignored", [](LoadBatch op, Backend& reference) {
     std::vector<std::int32_t> order;
     for (std::int32_t n = 0; n < op.y.n(); ++n) order.push_back(n);
@@ -76,25 +76,26 @@ LoadBatch one_image(LoadBatch op, std::int64_t n) {
 void add_augmentation(std::vector<Mutation>& m) {
   add_position_mutations<LoadBatch>(m);
   m.push_back(edited<LoadBatch>("stream ignored", [](LoadBatch& op) { op.augmentation.stream = 0; }));
-  m.push_back(edited<LoadBatch>("seed cut to 32 bits", [](LoadBatch& op) { op.augmentation.seed &= 0xffffffffu; }));
+  m.push_back(
+      edited<LoadBatch>("seed truncated to 32 bits", [](LoadBatch& op) { op.augmentation.seed &= 0xffffffffu; }));
   m.push_back(edited<LoadBatch>("never flipped", [](LoadBatch& op) { op.augmentation.flip = false; }));
   m.push_back(edited<LoadBatch>("never cropped", [](LoadBatch& op) { op.augmentation.padding = {0, 0}; }));
   m.push_back(edited<LoadBatch>("paddings exchanged", [](LoadBatch& op) {
     auto& [h, w] = op.augmentation.padding;
     if (w < op.y.h() && h < op.y.w()) std::swap(h, w);
   }));
-  m.push_back(edited<LoadBatch>("the whole image instead of a part",
+  m.push_back(edited<LoadBatch>("whole image instead of a crop",
                                 [](LoadBatch& op) { op.augmentation.scale = op.augmentation.ratio = 1.0; }));
-  m.push_back(edited<LoadBatch>("parts always as wide as high", [](LoadBatch& op) { op.augmentation.ratio = 1.0; }));
-  m.push_back(edited<LoadBatch>("the root of the area taken for the area",
+  m.push_back(edited<LoadBatch>("crops always square", [](LoadBatch& op) { op.augmentation.ratio = 1.0; }));
+  m.push_back(edited<LoadBatch>("square root of the crop area used as the area",
                                 [](LoadBatch& op) { op.augmentation.scale = std::sqrt(op.augmentation.scale); }));
-  m.push_back(edited<LoadBatch>("brightness left as it is", [](LoadBatch& op) { op.augmentation.brightness = 0.0; }));
-  m.push_back(edited<LoadBatch>("contrast left as it is", [](LoadBatch& op) { op.augmentation.contrast = 0.0; }));
-  m.push_back(edited<LoadBatch>("saturation left as it is", [](LoadBatch& op) { op.augmentation.saturation = 0.0; }));
+  m.push_back(edited<LoadBatch>("brightness unchanged", [](LoadBatch& op) { op.augmentation.brightness = 0.0; }));
+  m.push_back(edited<LoadBatch>("contrast unchanged", [](LoadBatch& op) { op.augmentation.contrast = 0.0; }));
+  m.push_back(edited<LoadBatch>("saturation unchanged", [](LoadBatch& op) { op.augmentation.saturation = 0.0; }));
   m.push_back(edited<LoadBatch>("brightness and contrast exchanged", [](LoadBatch& op) {
     std::swap(op.augmentation.brightness, op.augmentation.contrast);
   }));
-  m.push_back(mutation<LoadBatch>("colours not cut to what a byte holds", [](LoadBatch op, Backend& reference) {
+  m.push_back(mutation<LoadBatch>("colours not clamped to the range of a byte", [](LoadBatch op, Backend& reference) {
     reference.run(op);
     if (op.augmentation.brightness == 0.0) return;
     // Pixels clamped to 255 overshoot by 20.
@@ -108,7 +109,7 @@ void add_augmentation(std::vector<Mutation>& m) {
   m.push_back(mutation<LoadBatch>("one draw for the whole batch", [](LoadBatch op, Backend& reference) {
     for (std::int64_t n = 0; n < op.y.n(); ++n) reference.run(one_image(op, n));
   }));
-  m.push_back(mutation<LoadBatch>("flipped before it is cropped", [](LoadBatch op, Backend& reference) {
+  m.push_back(mutation<LoadBatch>("flipped before cropping", [](LoadBatch op, Backend& reference) {
     reference.run(op);
     if (!op.augmentation.flip) return;
     const auto* position = op.position.as<std::int64_t>();
@@ -191,14 +192,14 @@ void add_gelu(std::vector<Mutation>& m) {
 }
 
 void add_concat(std::vector<Mutation>& m) {
-  m.push_back(
-      edited<ConcatForward>("parts in reverse", [](ConcatForward& op) { std::reverse(op.x.begin(), op.x.end()); }));
+  m.push_back(edited<ConcatForward>("inputs in reverse order",
+                                    [](ConcatForward& op) { std::reverse(op.x.begin(), op.x.end()); }));
   m.push_back(
       edited<ConcatForward>("pixel stride of y ignored", [](ConcatForward& op) { op.y.pixel_stride = op.y.c(); }));
-  m.push_back(edited<ConcatForward>("pixel stride of the parts ignored", [](ConcatForward& op) {
+  m.push_back(edited<ConcatForward>("pixel stride of the inputs ignored", [](ConcatForward& op) {
     for (Tensor& x : op.x) x.pixel_stride = x.c();
   }));
-  m.push_back(edited<ConcatForward>("last part left out", [](ConcatForward& op) {
+  m.push_back(edited<ConcatForward>("last input left out", [](ConcatForward& op) {
     if (op.x.size() < 2) return;
     op.y = op.y.channels(0, op.y.c() - op.x.back().c());
     op.x.pop_back();
@@ -253,7 +254,7 @@ void add_add(std::vector<Mutation>& m) {
 
 void add_fill_and_cast(std::vector<Mutation>& m) {
   m.push_back(edited<Fill>("zero", [](Fill& op) { op.value = 0.0; }));
-  m.push_back(edited<Fill>("value taken for an integer", [](Fill& op) { op.value = std::trunc(op.value); }));
+  m.push_back(edited<Fill>("value truncated to an integer", [](Fill& op) { op.value = std::trunc(op.value); }));
   m.push_back(edited<Fill>("pixel stride ignored", [](Fill& op) { op.y.pixel_stride = op.y.c(); }));
   m.push_back(edited<Fill>("vectors only", [](Fill& op) {
     if (op.y.is_image() && op.y.c() > 4) op.y = op.y.channels(0, op.y.c() / 4 * 4);
@@ -284,7 +285,7 @@ template <class Op>
 void add_dropout_masks(std::vector<Mutation>& m) {
   add_position_mutations<Op>(m);
   m.push_back(edited<Op>("stream ignored", [](Op& op) { op.attributes.stream = 0; }));
-  m.push_back(edited<Op>("seed cut to 32 bits", [](Op& op) { op.attributes.seed &= 0xffffffffu; }));
+  m.push_back(edited<Op>("seed truncated to 32 bits", [](Op& op) { op.attributes.seed &= 0xffffffffu; }));
   m.push_back(
       edited<Op>("p and 1 - p exchanged", [](Op& op) { op.attributes.p = std::min(1.0 - op.attributes.p, 0.99); }));
 }

@@ -53,7 +53,7 @@ void add_batch_norm_forward(std::vector<Mutation>& m) {
     op.running_mean = zero.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Inference>("variance taken for the standard deviation", [](Inference op, Backend& reference) {
+  m.push_back(mutation<Inference>("variance used as the standard deviation", [](Inference op, Backend& reference) {
     const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
     op.running_var = squared.tensor();
     reference.run(op);
@@ -69,7 +69,7 @@ void add_fold_batch_norm(std::vector<Mutation>& m) {
     op.running_mean = zero.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Fold>("variance taken for the standard deviation", [](Fold op, Backend& reference) {
+  m.push_back(mutation<Fold>("variance used as the standard deviation", [](Fold op, Backend& reference) {
     const Owned<> squared = changed(op.running_var, [](float v) { return v * v; });
     op.running_var = squared.tensor();
     reference.run(op);
@@ -89,8 +89,8 @@ void add_fold_batch_norm(std::vector<Mutation>& m) {
 
 void add_batch_norm_backward(std::vector<Mutation>& m) {
   using Backward = BatchNormBackward;
-  m.push_back(edited<Backward>("missing += of parameters", [](Backward& op) { op.accumulate = false; }));
-  m.push_back(edited<Backward>("always += of parameters", [](Backward& op) { op.accumulate = true; }));
+  m.push_back(edited<Backward>("missing += for parameters", [](Backward& op) { op.accumulate = false; }));
+  m.push_back(edited<Backward>("always += for parameters", [](Backward& op) { op.accumulate = true; }));
   m.push_back(edited<Backward>("dgamma and dbeta exchanged", [](Backward& op) { std::swap(op.dgamma, op.dbeta); }));
   m.push_back(mutation<Backward>("dgamma of x instead of xhat", [](Backward op, Backend& reference) {
     const Owned<> gamma_gradient = changed(op.dgamma, [](float v) { return v; });
@@ -106,7 +106,7 @@ void add_batch_norm_backward(std::vector<Mutation>& m) {
     reference.run(op);
     for (std::int64_t c = 0; c < op.x.c(); ++c) op.dgamma.as<float>()[c] = gamma_gradient[c];
   }));
-  m.push_back(mutation<Backward>("statistics taken for constants", [](Backward op, Backend& reference) {
+  m.push_back(mutation<Backward>("statistics treated as constants", [](Backward op, Backend& reference) {
     const Owned<> dy = copied(op.dy);
     reference.run(op);
     if (op.target.accumulate || op.target.relu_output.defined()) return;
@@ -132,14 +132,14 @@ void add_response_norm(std::vector<Mutation>& m) {
   m.push_back(edited<Op>("alpha not divided by the size",
                          [](Op& op) { op.attributes.alpha *= static_cast<double>(op.attributes.size); }));
   m.push_back(edited<Op>("window one too wide", [](Op& op) { op.attributes.size += 1; }));
-  m.push_back(edited<Op>("k taken for 1", [](Op& op) { op.attributes.k = 1.0; }));
-  m.push_back(edited<Op>("beta taken for 3/4", [](Op& op) { op.attributes.beta = 0.75; }));
+  m.push_back(edited<Op>("k fixed at 1", [](Op& op) { op.attributes.k = 1.0; }));
+  m.push_back(edited<Op>("beta fixed at 3/4", [](Op& op) { op.attributes.beta = 0.75; }));
 }
 
 void add_loss(std::vector<Mutation>& m) {
   using Loss = SoftmaxCrossEntropy;
   m.push_back(edited<Loss>("label smoothing ignored", [](Loss& op) { op.label_smoothing = 0.0; }));
-  m.push_back(edited<Loss>("smoothing spread over the wrong classes only", [](Loss& op) {
+  m.push_back(edited<Loss>("smoothing spread only over the wrong classes", [](Loss& op) {
     const auto classes = static_cast<double>(op.logits.c());
     op.label_smoothing = std::min(1.0, op.label_smoothing * classes / (classes - 1.0));
   }));
@@ -151,7 +151,7 @@ void add_loss(std::vector<Mutation>& m) {
     op.metrics.as<float>()[0] = op.metrics.as<float>()[1] = 0.0f;
     reference.run(op);
   }));
-  m.push_back(mutation<Loss>("correct ones not counted", [](Loss op, Backend& reference) {
+  m.push_back(mutation<Loss>("correct predictions not counted", [](Loss op, Backend& reference) {
     const float before = op.metrics.as<float>()[1];
     reference.run(op);
     op.metrics.as<float>()[1] = before;
@@ -180,7 +180,7 @@ void add_sgd(std::vector<Mutation>& m) {
   m.push_back(groups("frozen groups trained", [](ParameterGroup& s) { s.trains = true; }));
   m.push_back(edited<SgdStep>("nesterov ignored", [](SgdStep& op) { op.nesterov = false; }));
   m.push_back(edited<SgdStep>("always nesterov", [](SgdStep& op) { op.nesterov = true; }));
-  m.push_back(edited<SgdStep>("first group runs into the gap", [](SgdStep& op) {
+  m.push_back(edited<SgdStep>("first group extends into the gap", [](SgdStep& op) {
     if (op.groups.size() > 1) op.groups[0].count = op.groups[1].begin - op.groups[0].begin;
   }));
   m.push_back(mutation<SgdStep>("momentum ignored", [](SgdStep op, Backend& reference) {
@@ -201,7 +201,7 @@ void add_sgd(std::vector<Mutation>& m) {
 template <class Op>
 void add_update(std::vector<Mutation>& m) {
   m.push_back(edited<Op>("gradients not clipped", [](Op& op) { op.factor = {}; }));
-  m.push_back(mutation<Op>("weights clipped, too", [](Op op, Backend& reference) {
+  m.push_back(mutation<Op>("weights also clipped", [](Op op, Backend& reference) {
     reference.run(op);
     if (!op.factor.defined()) return;
     for (std::int64_t i = 0; i < op.w.elements(); ++i)
@@ -221,8 +221,8 @@ void add_adam(std::vector<Mutation>& m) {
   groups("frozen groups trained", [](ParameterGroup& s) { s.trains = true; });
   m.push_back(edited<AdamStep>("weight decay always in the gradient", [](AdamStep& op) { op.decoupled = false; }));
   m.push_back(edited<AdamStep>("weight decay never in the gradient", [](AdamStep& op) { op.decoupled = true; }));
-  m.push_back(edited<AdamStep>("epsilon taken for 1e-8", [](AdamStep& op) { op.epsilon = 1e-8; }));
-  m.push_back(edited<AdamStep>("beta2 taken for 0.999", [](AdamStep& op) { op.beta2 = 0.999; }));
+  m.push_back(edited<AdamStep>("epsilon fixed at 1e-8", [](AdamStep& op) { op.epsilon = 1e-8; }));
+  m.push_back(edited<AdamStep>("beta2 fixed at 0.999", [](AdamStep& op) { op.beta2 = 0.999; }));
   m.push_back(edited<AdamStep>("moments exchanged", [](AdamStep& op) { std::swap(op.m, op.v); }));
   m.push_back(mutation<AdamStep>("step counted from zero", [](AdamStep op, Backend& reference) {
     std::int64_t step = op.step.as<std::int64_t>()[0] - 1;
@@ -255,16 +255,16 @@ void add_adam(std::vector<Mutation>& m) {
 }
 
 void add_clip_coefficient(std::vector<Mutation>& m) {
-  m.push_back(edited<ClipCoefficient>("frozen groups counted in", [](ClipCoefficient& op) {
+  m.push_back(edited<ClipCoefficient>("frozen groups included", [](ClipCoefficient& op) {
     for (ParameterGroup& group : op.groups) group.trains = true;
   }));
-  m.push_back(edited<ClipCoefficient>("every group clipped by itself", [](ClipCoefficient& op) {
+  m.push_back(edited<ClipCoefficient>("every group clipped separately", [](ClipCoefficient& op) {
     if (op.groups.size() > 1) op.groups.resize(1);
   }));
   m.push_back(edited<ClipCoefficient>("last element left out", [](ClipCoefficient& op) {
     for (ParameterGroup& group : op.groups) group.count = std::max<std::int64_t>(group.count - 1, 0);
   }));
-  m.push_back(mutation<ClipCoefficient>("small gradients made larger", [](ClipCoefficient op, Backend& reference) {
+  m.push_back(mutation<ClipCoefficient>("small gradients scaled up", [](ClipCoefficient op, Backend& reference) {
     const float largest = 1e-3f;
     const double wanted = std::exchange(op.max_norm, static_cast<double>(largest));
     reference.run(op);
@@ -278,8 +278,7 @@ void add_clip_coefficient(std::vector<Mutation>& m) {
 }
 
 void add_ema(std::vector<Mutation>& m) {
-  m.push_back(
-      edited<EmaUpdate>("decay exchanged with its complement", [](EmaUpdate& op) { op.decay = 1.0 - op.decay; }));
+  m.push_back(edited<EmaUpdate>("decay replaced with 1 - decay", [](EmaUpdate& op) { op.decay = 1.0 - op.decay; }));
   m.push_back(mutation<EmaUpdate>("first update averaged", [](EmaUpdate op, Backend& reference) {
     std::int64_t step = 2;
     op.step.data = &step;
@@ -290,17 +289,17 @@ void add_ema(std::vector<Mutation>& m) {
     op.step.data = &step;
     reference.run(op);
   }));
-  m.push_back(mutation<EmaUpdate>("a warm-up that counts from 0", [](EmaUpdate op, Backend& reference) {
+  m.push_back(mutation<EmaUpdate>("warm-up counted from 0", [](EmaUpdate op, Backend& reference) {
     std::int64_t step = op.step.as<std::int64_t>()[0] - 1;
     op.step.data = &step;
     reference.run(op);
   }));
-  m.push_back(mutation<EmaUpdate>("always the weights", [](EmaUpdate op, Backend& reference) {
+  m.push_back(mutation<EmaUpdate>("average always equal to the weights", [](EmaUpdate op, Backend& reference) {
     std::int64_t step = 1;
     op.step.data = &step;
     reference.run(op);
   }));
-  m.push_back(mutation<EmaUpdate>("last value forgotten", [](EmaUpdate op, Backend& reference) {
+  m.push_back(mutation<EmaUpdate>("last value left out", [](EmaUpdate op, Backend& reference) {
     const float before = op.average.as<float>()[op.average.elements() - 1];
     reference.run(op);
     op.average.as<float>()[op.average.elements() - 1] = before;
@@ -309,13 +308,13 @@ void add_ema(std::vector<Mutation>& m) {
 
 void add_batch_norm_backward_inference(std::vector<Mutation>& m) {
   using Backward = BatchNormBackwardInference;
-  m.push_back(edited<Backward>("epsilon taken for 1e-5", [](Backward& op) { op.attributes.epsilon = 1e-5; }));
-  m.push_back(mutation<Backward>("variance taken for its root", [](Backward op, Backend& reference) {
+  m.push_back(edited<Backward>("epsilon fixed at 1e-5", [](Backward& op) { op.attributes.epsilon = 1e-5; }));
+  m.push_back(mutation<Backward>("variance used as its square root", [](Backward op, Backend& reference) {
     const Owned<> squares = changed(op.running_var, [](float v) { return v * v; });
     op.running_var = squares.tensor();
     reference.run(op);
   }));
-  m.push_back(mutation<Backward>("gamma forgotten", [](Backward op, Backend& reference) {
+  m.push_back(mutation<Backward>("gamma left out", [](Backward op, Backend& reference) {
     const Owned<> ones = changed(op.gamma, [](float) { return 1.0f; });
     op.gamma = ones.tensor();
     reference.run(op);
@@ -338,7 +337,7 @@ Mutation changed_norms(std::string name, Norm norm) {
 
 void add_group_norms(std::vector<Mutation>& m) {
   using Group = ParameterGroup;
-  m.push_back(changed_norms("root not taken", [](const Group&, const float*, double y) { return y * y; }));
+  m.push_back(changed_norms("square root left out", [](const Group&, const float*, double y) { return y * y; }));
   m.push_back(changed_norms("root mean square", [](const Group& s, const float*, double y) {
     return y / std::sqrt(static_cast<double>(std::max<std::int64_t>(s.count, 1)));
   }));
@@ -354,7 +353,7 @@ void add_group_norms(std::vector<Mutation>& m) {
   }));
   m.push_back(changed_norms("frozen groups left out",
                             [](const Group& s, const float*, double y) { return s.trains ? y : 0.0; }));
-  m.push_back(edited<GroupNorms>("gaps counted in", [](GroupNorms& op) {
+  m.push_back(edited<GroupNorms>("gaps included", [](GroupNorms& op) {
     for (std::size_t k = 1; k < op.groups.size(); ++k) {
       op.groups[k - 1].count = op.groups[k].begin - op.groups[k - 1].begin;
     }
@@ -362,13 +361,13 @@ void add_group_norms(std::vector<Mutation>& m) {
   m.push_back(edited<GroupNorms>("last element left out", [](GroupNorms& op) {
     for (ParameterGroup& group : op.groups) group.count = std::max<std::int64_t>(group.count - 1, 0);
   }));
-  m.push_back(
-      mutation<GroupNorms>("elements counted, not those that are not finite", [](GroupNorms op, Backend& reference) {
-        reference.run(op);
-        for (std::size_t k = 0; k < op.groups.size(); ++k) {
-          op.y.as<float>()[2 * k + 1] = static_cast<float>(op.groups[k].count);
-        }
-      }));
+  m.push_back(mutation<GroupNorms>("all elements counted instead of the non-finite ones",
+                                   [](GroupNorms op, Backend& reference) {
+                                     reference.run(op);
+                                     for (std::size_t k = 0; k < op.groups.size(); ++k) {
+                                       op.y.as<float>()[2 * k + 1] = static_cast<float>(op.groups[k].count);
+                                     }
+                                   }));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ void add_max_pool(std::vector<Mutation>& m) {
     }
     reference.run(op);
   }));
-  m.push_back(mutation<Forward>("the last of equal indices wins", [](Forward op, Backend& reference) {
+  m.push_back(mutation<Forward>("last of equal elements wins", [](Forward op, Backend& reference) {
     reference.run(op);
     if (!op.argmax.defined()) return;
     const auto& [kernel, stride, padding, ceil_mode, count_include_pad] = op.attributes;
@@ -42,7 +42,7 @@ void add_max_pool(std::vector<Mutation>& m) {
       }
     });
   }));
-  m.push_back(mutation<Forward>("argmax counted along columns", [](Forward op, Backend& reference) {
+  m.push_back(mutation<Forward>("argmax numbered along columns", [](Forward op, Backend& reference) {
     reference.run(op);
     if (!op.argmax.defined()) return;
     for_each_element<std::uint8_t>(op.argmax, [&](std::uint8_t& window_index, auto, auto, auto, auto) {
@@ -52,7 +52,7 @@ void add_max_pool(std::vector<Mutation>& m) {
   m.push_back(edited<Forward>("argmax not written", [](Forward& op) { op.argmax = {}; }));
   m.push_back(edited<Forward>("pixel stride of y ignored", [](Forward& op) { op.y.pixel_stride = op.y.c(); }));
 
-  m.push_back(mutation<Backward>("argmax counted along columns", [](Backward op, Backend& reference) {
+  m.push_back(mutation<Backward>("argmax numbered along columns", [](Backward op, Backend& reference) {
     const Tensor argmax = op.argmax;
     const bool square = op.attributes.kernel.h == op.attributes.kernel.w && op.attributes.padding == Extent2d{0, 0};
     const Owned<std::uint8_t> counted(argmax.shape, [&](auto n, auto c, auto p, auto q) {
@@ -140,11 +140,10 @@ void add_other_pools(std::vector<Mutation>& m) {
                                                   }));
   add_target_mutations<AdaptiveAvgPool2dBackward>(m);
 
-  m.push_back(
-      mutation<GlobalAvgPoolForward>("a sum instead of a mean", [](GlobalAvgPoolForward op, Backend& reference) {
-        reference.run(op);
-        for_each_element(op.y, [&](float& y, auto, auto, auto, auto) { y *= static_cast<float>(op.x.h() * op.x.w()); });
-      }));
+  m.push_back(mutation<GlobalAvgPoolForward>("sum instead of mean", [](GlobalAvgPoolForward op, Backend& reference) {
+    reference.run(op);
+    for_each_element(op.y, [&](float& y, auto, auto, auto, auto) { y *= static_cast<float>(op.x.h() * op.x.w()); });
+  }));
   m.push_back(mutation<GlobalAvgPoolForward>("last row left out", [](GlobalAvgPoolForward op, Backend& reference) {
     const Owned<> x = shifted(op.x, 1, 0);
     op.x = x.tensor();

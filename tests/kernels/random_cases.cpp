@@ -59,8 +59,8 @@ void draw(Draw& d, LoadBatch& op, std::string& note) {
   if (d.chance(0.2)) a.brightness = a.contrast = 0.4;
   if (channels == 3 && d.chance(0.2)) a.saturation = 0.4;
   if (a.random()) op.position = dense(Shape{2}, DType::i64);
-  note = concat(" padding ", a.padding.h, "x", a.padding.w, " flip ", a.flip, " area ", a.scale, " aspect ", a.ratio,
-                " light ", a.brightness, " ", a.saturation);
+  note = concat(" padding ", a.padding.h, "x", a.padding.w, " flip ", a.flip, " scale ", a.scale, " ratio ", a.ratio,
+                " jitter ", a.brightness, " ", a.saturation);
 }
 void draw(Draw& d, Conv2dForward& op, std::string& note) {
   const ConvDrawn c = draw_conv(d, note);
@@ -418,7 +418,7 @@ void draw(Draw& d, ClipCoefficient& op, std::string& note) {
   op.g = dense(Shape{d.length()});
   op.factor = dense(Shape{1});
   op.groups = d.groups(op.g.shape[0]);
-  note = concat(" most ", op.max_norm, " groups ", op.groups.size());
+  note = concat(" max_norm ", op.max_norm, " groups ", op.groups.size());
 }
 void draw(Draw& d, EmaUpdate& op, std::string& note) {
   op.decay = d.one_of({0.0, 0.3, 0.5, 0.9, 1.0});

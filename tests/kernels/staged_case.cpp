@@ -110,7 +110,7 @@ StagedCase::StagedCase(Backend& backend, const Operation& described, DType compu
 
 void StagedCase::place(Placement placement) {
   require(placement == Placement::allocated || backend_.device().kind == DeviceKind::cpu,
-          "only host memory can lie against a page that must not be touched");
+          "guard pages need host memory");
   placement_ = placement;
   storages_.clear();
   for (std::size_t s = 0; s < initial_.size(); ++s) {
@@ -174,7 +174,7 @@ void StagedCase::run(const Operation& operation, unsigned char garbage) {
   backend_.synchronize();
   backend_.copy_to_host(scratch.data(), workspace, scratch.size());
   for (std::size_t i = needed; i < scratch.size(); ++i) {
-    require(scratch[i] == std::byte{garbage}, "bytes behind the workspace of ", needed, " bytes were written");
+    require(scratch[i] == std::byte{garbage}, "bytes past the workspace of ", needed, " bytes were written");
   }
   memory_ = initial_;
   for (std::size_t s = 0; s < storages_.size(); ++s) {

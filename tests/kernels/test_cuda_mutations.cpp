@@ -27,7 +27,7 @@ TEST_CASE("cuda: mutations of pools are caught") {
 TEST_CASE("cuda: mutations of element-wise operations are caught") {
   for (const Precision& precision : {kF32, kBf16}) check_mutations(cuda, elementwise_mutations(), precision);
 }
-TEST_CASE("cuda: mutations of normalisation, loss and optimizer are caught") {
+TEST_CASE("cuda: mutations of normalisation and loss and optimizer are caught") {
   for (const Precision& precision : {kF32, kBf16}) check_mutations(cuda, normalization_mutations(), precision);
 }
 

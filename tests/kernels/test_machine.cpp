@@ -39,7 +39,7 @@ TEST_CASE("cuda: misfit names the mismatch of GPU and driver and build") {
 
   Machine machine = good();
   machine.device = 2;
-  CHECK(misfit(machine) == "there is no GPU 2: the last one is 1");
+  CHECK(misfit(machine) == "GPU 2 does not exist: the last one is 1");
 
   machine = good();
   machine.gpu = "Tesla V100";
@@ -56,13 +56,13 @@ TEST_CASE("cuda: misfit names the mismatch of GPU and driver and build") {
   machine.has_kernels = false;
   machine.built_for = "9.0";
   CHECK(misfit(machine) ==
-        "the GPU NVIDIA A10 (compute capability 8.6, driver 13.0) finds no kernels in this build, which was made for "
+        "the GPU NVIDIA A10 (compute capability 8.6, driver 13.0) is not supported by this build, which was made for "
         "9.0: "
         "configure it with -DCMAKE_CUDA_ARCHITECTURES=86");
 }
 
 TEST_CASE("cuda: make_cuda_backend rejects a missing device") {
-  CHECK_THROWS_WITH(make_cuda_backend({.device = 7}), "there is no GPU 7: the last one is 0; or use cpu");
+  CHECK_THROWS_WITH(make_cuda_backend({.device = 7}), "GPU 7 does not exist: the last one is 0; or use cpu");
 }
 
 TEST_CASE("cuda: replay_timed returns the seconds of its replays") {

@@ -30,7 +30,7 @@ TEST_CASE("mutations of pools are caught") { check_mutations(make_reference_back
 TEST_CASE("mutations of element-wise operations are caught") {
   check_mutations(make_reference_backend, elementwise_mutations());
 }
-TEST_CASE("mutations of normalisation, loss and optimizer are caught") {
+TEST_CASE("mutations of normalisation and loss and optimizer are caught") {
   check_mutations(make_reference_backend, normalization_mutations());
 }
 

@@ -30,7 +30,7 @@ std::string rejection_of(Edit edit) {
     edit(op);
     return rejection(op);
   }
-  return "there is no case";
+  return "no case found";
 }
 
 }  // namespace
@@ -129,8 +129,9 @@ TEST_CASE("validate: in bf16 the weights are f32") {
 TEST_CASE("validate: errors of conv2d_fused_1x1") {
   using Forward = Conv2dFused1x1Forward;
   CHECK(rejection_of<Forward>([](Forward& op) { op.y.pop_back(); }) ==
-        "conv2d_fused_1x1_forward: the members have 160 channels together, the weights 176");
-  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) == "conv2d_fused_1x1_forward: there are no members");
+        "conv2d_fused_1x1_forward: the members have 160 channels together but the weights have 176");
+  CHECK(rejection_of<Forward>([](Forward& op) { op.y.clear(); }) ==
+        "conv2d_fused_1x1_forward: the members are missing");
   CHECK(rejection_of<Forward>([](Forward& op) {
           op.w = dense({176, 192, 3, 3});
         }) == "conv2d_fused_1x1_forward: weights [176,192,3,3] do not fit an input [2,192,4,4]");
@@ -138,7 +139,7 @@ TEST_CASE("validate: errors of conv2d_fused_1x1") {
           op.y[0] = dense({2, 64, 4, 3});
         }) == "conv2d_fused_1x1_forward: a member is [2,64,4,3] but the input is [2,192,4,4]");
   CHECK(rejection_of<Conv2dFused1x1BackwardData>([](auto& op) { op.dy.clear(); }) ==
-        "conv2d_fused_1x1_backward_data: there is no dy");
+        "conv2d_fused_1x1_backward_data: dy is missing");
 }
 
 TEST_CASE("validate: errors of linear") {
@@ -179,10 +180,10 @@ TEST_CASE("validate: errors of pools") {
 
 TEST_CASE("validate: errors of concat and split and flatten and add and relu") {
   CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.pop_back(); }) ==
-        "concat_forward: the inputs have 224 channels together, y has 256");
-  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) == "concat_forward: there is no x");
+        "concat_forward: the inputs have 224 channels together but y has 256");
+  CHECK(rejection_of<ConcatForward>([](ConcatForward& op) { op.x.clear(); }) == "concat_forward: x is missing");
   CHECK(rejection_of<Split>([](Split& op) { op.targets.pop_back(); }) ==
-        "split: the parts have 224 channels together, dy has 256");
+        "split: the parts have 224 channels together but dy has 256");
   CHECK(rejection_of<FlattenForward>([](FlattenForward& op) {
           op.y = dense({2, 2047});
         }) == "flatten_forward: the output of an input [2,128,4,4] must be dense [2,2048], not [2,2047]");
@@ -230,7 +231,7 @@ TEST_CASE("validate: errors of normalisation and dropout and loss and sgd_step")
         }) == "sgd_step: groups must be ordered and disjoint");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) {
           op.groups = {{500, 501}};
-        }) == "sgd_step: a group ends at 1001, the buffer at 1000");
+        }) == "sgd_step: a group ends at 1001 but the buffer ends at 1000");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.v = dense(Shape{999}); }) ==
         "sgd_step: v [999] and w [1000] differ");
   CHECK(rejection_of<SgdStep>([](SgdStep& op) { op.schedule = dense(Shape{3}); }) ==
@@ -253,9 +254,9 @@ TEST_CASE("validate: errors of adam_step and clip_coefficient and ema_update") {
         "adam_step: epsilon must be 0 or more, not -1");
   CHECK(rejection_of<AdamStep>([](AdamStep& op) {
           op.groups = {{500, 501}};
-        }) == "adam_step: a group ends at 1001, the buffer at 1000");
+        }) == "adam_step: a group ends at 1001 but the buffer ends at 1000");
   CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) { op.max_norm = 0.0; }) ==
-        "clip_coefficient: the largest norm must be positive, not 0");
+        "clip_coefficient: max_norm must be positive, not 0");
   CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) { op.factor = dense(Shape{1}, DType::f64); }) ==
         "clip_coefficient: factor must be f32 [1], not f64 [1]");
   CHECK(rejection_of<ClipCoefficient>([](ClipCoefficient& op) {
@@ -329,7 +330,7 @@ TEST_CASE("validate rejects settings that are not finite") {
   CHECK(rejection_of<EmaUpdate>([=](EmaUpdate& op) { op.decay = nan; }) ==
         "ema_update: the decay must be between 0 and 1, not nan");
   CHECK(rejection_of<ClipCoefficient>([=](ClipCoefficient& op) { op.max_norm = nan; }) ==
-        "clip_coefficient: the largest norm must be positive, not nan");
+        "clip_coefficient: max_norm must be positive, not nan");
   CHECK(rejection_of<DropoutForward>([=](DropoutForward& op) { op.attributes.p = nan; }) ==
         "dropout_forward: the probability must be in [0, 1), not nan");
   CHECK(rejection_of<BatchNormForwardTraining>([=](auto& op) { op.attributes.epsilon = infinity; }) ==
@@ -351,7 +352,7 @@ TEST_CASE("validate: errors of load_batch") {
         "load_batch: images must be dense u8");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.scale = {1.0f, 2.0f};
-        }) == "load_batch: scale and shift hold 1 or 1 values, not 2");
+        }) == "load_batch: scale and shift must have 1 or 1 values, not 2");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.y = dense({4, 3, 28, 28});
         }) == "load_batch: y has 3 channels, images have 1");
@@ -384,13 +385,13 @@ TEST_CASE("validate: errors of augmentation") {
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) {
           op.augmentation.padding = {2, 0};
           op.augmentation.ratio = 2.0;
-        }) == "load_batch: augmentation: random resized crop and padding exclude each other");
+        }) == "load_batch: augmentation: random resized crop and padding cannot be combined");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.contrast = 1.5; }) ==
         "load_batch: the range of contrast must be in [0, 1], not 1.5");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.brightness = -1.0; }) ==
         "load_batch: the range of brightness must be in [0, 1], not -1");
   CHECK(rejection_of<LoadBatch>([](LoadBatch& op) { op.augmentation.saturation = 0.5; }) ==
-        "load_batch: a saturation is of images with 3 channels, not 1");
+        "load_batch: saturation needs images with 3 channels, not 1");
 }
 
 TEST_CASE("validate: errors of fill and cast and group_norms") {
@@ -421,7 +422,7 @@ TEST_CASE("validate: errors of fill and cast and group_norms") {
   CHECK(rejection_of<GroupNorms>([](GroupNorms& op) { op.x.dtype = DType::bf16; }) ==
         "group_norms: x must be one flat f32 or f64 buffer, not bf16 [1000]");
   CHECK(rejection_of<GroupNorms>([](GroupNorms& op) { op.groups[0].begin = 1; }) ==
-        "group_norms: a group ends at 1001, the buffer at 1000");
+        "group_norms: a group ends at 1001 but the buffer ends at 1000");
 }
 
 TEST_CASE("output extents are those of PyTorch") {

@@ -250,7 +250,7 @@ std::vector<NamedMutation> backward_mutations(const std::function<std::unique_pt
     if (target == nullptr) continue;
     alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
     if (target->relu_output.defined()) {
-      alter("mask forgotten", [](GradTarget& changed) { changed.relu_output = {}; });
+      alter("mask left out", [](GradTarget& changed) { changed.relu_output = {}; });
     }
   }
   return mutations;

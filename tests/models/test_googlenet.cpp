@@ -119,7 +119,7 @@ TEST_CASE("an input that leaves a layer without output is an error that names th
 }
 
 TEST_CASE("unknown model names and invalid configurations are rejected", "[googlenet]") {
-  CHECK_THROWS_WITH(make_model({.name = "googlenot"}), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
+  CHECK_THROWS_WITH(make_model({.name = "googlenot"}), Catch::Contains("use one of alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_AS(make_model({.name = "googlenet", .input = {0, 96, 96}}), Error);
   CHECK_THROWS_AS(make_model({.name = "googlenet", .classes = 0}), Error);
 }

@@ -40,15 +40,15 @@ Network small_network(Backend& backend, const NetworkOptions& options) {
 
 TEST_CASE("a model without a required part is rejected") {
   CHECK(refusal([](Model&) {}).empty());
-  CHECK(refusal([](Model& m) { m.body = nullptr; }) == "small has no body: give it layers that end in logits");
+  CHECK(refusal([](Model& m) { m.body = nullptr; }) == "small has no body: add layers that end in logits");
   CHECK(refusal([](Model& m) { m.body = std::make_unique<Sequential>(); }) ==
-        "small has no body: give it layers that end in logits");
+        "small has no body: add layers that end in logits");
   CHECK(refusal([](Model& m) { m.auxiliary[0].layers = nullptr; }) ==
-        "the head aux1 has no layers: give it some that end in logits");
+        "the head aux1 has no layers: add layers that end in logits");
   CHECK(refusal([](Model& m) { m.auxiliary[0].layers = std::make_unique<Sequential>(); }) ==
-        "the head aux1 has no layers: give it some that end in logits");
+        "the head aux1 has no layers: add layers that end in logits");
   CHECK(refusal([](Model& m) { m.auxiliary[0].name = ""; }) == "a head of small has no name");
-  CHECK(refusal([](Model& m) { m = Model{}; }) == "googlenet has no body: give it layers that end in logits");
+  CHECK(refusal([](Model& m) { m = Model{}; }) == "googlenet has no body: add layers that end in logits");
 }
 
 TEST_CASE("outputs that are not the logits of the classes are rejected") {
@@ -131,7 +131,7 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
                Inception({.channels = {8, 4, 4, 4, 4, 4, 4}, .branch3_kernel = 4});
              }),
              Catch::Contains("must be odd"));
-  CHECK_THAT(refused([] { Residual("inner", nullptr); }), Catch::Contains("'inner' is null"));
+  CHECK_THAT(refused([] { Residual("inner", nullptr); }), Catch::Contains("'inner' of a residual connection is null"));
   CHECK_THAT(refused([] { Concat().add("left", std::unique_ptr<Layer>()); }), Catch::Contains("'left' of a Concat"));
   CHECK_THAT(refused([] { Sequential().add("first", std::unique_ptr<Layer>()); }),
              Catch::Contains("'first' of a Sequential"));
@@ -203,7 +203,7 @@ TEST_CASE("labels outside the classes and missing samples are rejected") {
                     Catch::Contains("the label -1"));
   const ResidentDataset other = make_resident(*backend, {2, 4, 4}, pixels, std::vector<std::int32_t>{0, 7, 2});
   CHECK_THROWS_WITH(network.set_dataset(Mode::training, other),
-                    "the data set has the label 7, small the classes 0 to 3");
+                    "the data set has the label 7 but small has the classes 0 to 3");
   const ResidentDataset dataset = make_resident(*backend, {2, 4, 4}, pixels, std::vector<std::int32_t>{0, 3, 2});
   network.set_dataset(Mode::training, dataset);
   network.set_dataset(Mode::inference, dataset);

@@ -379,7 +379,7 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
   }
 }
 
-TEST_CASE("trainings on the cpu backend stay close to reference in double", "[cpu]") {
+TEST_CASE("training on the cpu backend stays close to reference in double", "[cpu]") {
   // If f32 rounding flips one ReLU decision, two trainings diverge from there: in the first of these, a pre-activation
   // of 1e-9 flips at step 6, and four steps later the weights differ by 5e-3 of their distance from the start. So the
   // median must agree closely, and all others within 5 %.
@@ -413,7 +413,7 @@ TEST_CASE("trainings on the cpu backend stay close to reference in double", "[cp
     apart.push_back(drift(ours, exact, before));
   }
   std::sort(apart.begin(), apart.end());
-  INFO("apart by " << apart.front() << " to " << apart.back() << " of their way");
+  INFO("relative distance " << apart.front() << " to " << apart.back());
   CHECK(apart[2] <= 1e-4);
   CHECK(apart.back() <= 0.05);
 }

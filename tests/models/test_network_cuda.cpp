@@ -283,7 +283,8 @@ TEST_CASE("cuda: ten training steps at 32x32 stay close to reference in double",
     CHECK(loss == Approx(exact.step(8 * step, 8, {}, 0.01f)).epsilon(1e-5));
   }
   const double apart = drift(ours.network, exact.network, before);
-  std::printf("googlenet 32x32, batch 8: after 10 steps weights differ by %.1e of the way that they went\n", apart);
+  std::printf("googlenet 32x32, batch 8: after 10 steps weights differ by %.1e of the distance that they moved\n",
+              apart);
   CHECK(apart <= 1e-4);
 }
 

@@ -305,7 +305,7 @@ TEST_CASE("invalid freeze prefixes are an error", "[freeze]") {
     return std::string("nothing");
   };
   CHECK(message({"conv1", "stem"}) ==
-        "nothing to freeze: no parameter has a name that begins with 'stem'; there are conv1, inception3a, "
+        "nothing to freeze: no parameter name begins with 'stem'; the layers are conv1, inception3a, "
         "inception3b, fc, aux1");
   CHECK(message({"conv1", "i", "fc", "aux"}) == "every parameter of small is frozen: nothing is left to train");
   CHECK(message({"conv1", "i", "aux"}) == "nothing");
@@ -331,10 +331,10 @@ TEST_CASE("invalid control values are rejected before the upload", "[update]") {
   CHECK_THROWS_WITH(sgd.network.set_control(-1, 0, 0.1f, 0.0f),
                     "dropout_forward: epoch and position must be 0 or more, not -1 and 0");
   Trained adam({.max_batch = 4, .adam = AdamOptions{}});
-  CHECK_THROWS_WITH(adam.step(0), "adam_step: steps are numbered from 1, this one is 0");
+  CHECK_THROWS_WITH(adam.step(0), "adam_step: the step must be 1 or more, not 0");
   CHECK_THROWS_WITH(adam.step(1, 0.1f, 1.0f), "adam_step: beta1 must be in [0, 1), not 1");
   Trained averaged({.max_batch = 4, .ema_decay = 0.9});
-  CHECK_THROWS_WITH(averaged.step(0, 0.1f, 0.0f), "ema_update: steps are numbered from 1, this one is 0");
+  CHECK_THROWS_WITH(averaged.step(0, 0.1f, 0.0f), "ema_update: the step must be 1 or more, not 0");
 }
 
 TEST_CASE("load_all_but_heads keeps the heads and loads all other weights", "[update]") {

@@ -93,14 +93,14 @@ TEST_CASE("other precisions become f32 and values too large for f32 are an error
 
   State large = {{"fc.weight", to_file_tensor(std::vector<double>{1e300, 1.0, -4e38}, Shape{3}, DType::f64)}};
   CHECK(message_of([&] { convert_to_f32(large); }) ==
-        "the tensor fc.weight is f64, and 2 of 3 values are too large for f32, which networks compute in");
+        "the tensor fc.weight is f64, and 2 of 3 values are too large for f32");
 }
 
 TEST_CASE("values that are not finite are counted per tensor", "[state dict]") {
   State tensors = {{"a.weight", floats({1, 2, 3})}, {"a.running_var", floats({0, 1})}};
   CHECK_NOTHROW(check_numbers(tensors));
   tensors["a.weight"] = floats({1, kNaN, -kInfinity});
-  const std::string advice = ": the training that made these weights went wrong; use weights from before that";
+  const std::string advice = ": the training run diverged; use earlier weights";
   CHECK(message_of([&] { check_numbers(tensors); }) ==
         "NaN or infinity in the tensor a.weight (2 of 3 values)" + advice);
   for (const char* name : {"b", "c", "d", "e"}) tensors[name] = floats({kInfinity});
@@ -148,10 +148,10 @@ TEST_CASE("strip_prefix removes common prefixes of all names", "[state dict]") {
   CHECK_THAT(message_of([&] {
                strip_prefix(two, {"conv1.weight", "fc.weight"});
              }),
-             Catch::StartsWith("holds 2 networks, with ema. and model. in front of their names"));
+             Catch::StartsWith("holds 2 networks with the prefixes ema. and model."));
   State twice = {{"conv1.weight", floats({1})}, {"_orig_mod.conv1.weight", floats({1})}};
   CHECK_THAT(message_of([&] { strip_prefix(twice, {"conv1.weight"}); }),
-             Catch::StartsWith("the tensor conv1.weight is there twice"));
+             Catch::StartsWith("the tensor conv1.weight occurs twice"));
 }
 
 TEST_CASE("a state dict is read in any precision and with a prefix from wrappers", "[state dict]") {
@@ -244,7 +244,7 @@ TEST_CASE("a weights file keeps transform_input", "[state dict]") {
     CHECK(read_weights_file(path, described).config.transform_input == transform);
   }
   CHECK(message_of([] { make_model({.name = "googlenet", .transform_input = false}); }) ==
-        "googlenet has no transform of its input to leave out; googlenet_torchvision has one");
+        "googlenet has no input transform to omit; only googlenet_torchvision has one");
 }
 
 TEST_CASE("normalization_of recovers short decimal means and deviations", "[state dict]") {

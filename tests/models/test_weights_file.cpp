@@ -155,16 +155,15 @@ TEST_CASE("load_weights errors name the file and change nothing") {
   const auto before = network.state();
   weights.tensors["fc.bias"] = tensor_of(1.0f);
   CHECK_THAT(message_of([&] { load_weights(network, weights, "some.safetensors"); }),
-             Catch::StartsWith("some.safetensors: the tensor fc.bias is [1], small expects [4]"));
+             Catch::StartsWith("some.safetensors: the tensor fc.bias is [1] but small expects [4]"));
   CHECK(network.state() == before);
 }
 
 TEST_CASE("invalid metadata is rejected with a message that names the problem") {
   CHECK(complaint(kGood).empty());
-  CHECK(
-      complaint(Metadata{{"format", "pt"}}) ==
-      "no model is named in its metadata: it was not written by train; name the model.safetensors or a checkpoint of a "
-      "run, or say with --model whose weights it holds");
+  CHECK(complaint(Metadata{{"format", "pt"}}) ==
+        "its metadata name no model, so it was not written by train; use the model.safetensors or a checkpoint of a "
+        "run, or name its model with --model");
   CHECK(complaint(Metadata{}) == complaint(Metadata{{"format", "pt"}}));
   for (const char* entry : {"preprocessing", "class_names"}) {
     Metadata metadata = kGood;
@@ -184,7 +183,7 @@ TEST_CASE("invalid metadata is rejected with a message that names the problem") 
       {"model", R"({"name":5,"input":[3,32,40],"classes":3})",
        "'model' in its metadata has a 'name' that is not a string"},
       {"model", R"({"name":"vgg\nnot","input":[3,32,40],"classes":3})",
-       "its weights are of an unknown model \"vgg\\nnot\": known are alexnet, googlenet, googlenet_bn"},
+       "its metadata name the unknown model \"vgg\\nnot\"; the known models are alexnet, googlenet, googlenet_bn"},
       {"model", R"({"name":"googlenet","classes":3})", "'model' in its metadata lacks 'input'"},
       {"model", R"({"name":"googlenet","input":[32,40],"classes":3})", "not (channels, height, width)"},
       {"model", R"({"name":"googlenet","input":[3,0,40],"classes":3})",
@@ -196,29 +195,29 @@ TEST_CASE("invalid metadata is rejected with a message that names the problem") 
       {"model", R"({"name":"googlenet","input":[3,100000,100000],"classes":3})", "more than 2^28 values"},
       {"model", R"({"name":"googlenet","input":[3,32,40]})", "lacks 'classes'"},
       {"model", R"({"name":"googlenet","input":[3,32,40],"classes":0})", "'classes' that is not a number"},
-      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":4})", "lists 3 names, the model has 4 classes"},
+      {"model", R"({"name":"googlenet","input":[3,32,40],"classes":4})", "lists 3 names but the model has 4 classes"},
       {"preprocessing", "{", "'preprocessing' in its metadata is not JSON"},
       {"preprocessing", "[]", "lacks 'resize'"},
       {"preprocessing", R"({"resize":"nearest","scale":[1],"shift":[0]})",
-       "resizes by \"nearest\": only 'bilinear' is known"},
+       "resizes by \"nearest\": only 'bilinear' is supported"},
       {"preprocessing", R"({"resize":"bilinear","shift":[0]})", "lacks 'scale'"},
       {"preprocessing", R"({"resize":"bilinear","scale":1,"shift":[0]})", "'scale' that is not a list"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1,2],"shift":[0]})",
-       "has 2 values of 'scale': one for all channels is expected, or one for each of 3"},
+       "has 2 values of 'scale': expected one for all channels or one for each of 3"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[]})", "has 0 values of 'shift'"},
       {"preprocessing", R"({"resize":"bilinear","scale":["1"],"shift":[0]})", "'scale' that is not an f32 number"},
       {"preprocessing", R"({"resize":"bilinear","scale":[null],"shift":[0]})", "'scale' that is not an f32 number"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1e300],"shift":[0]})", "'scale' that is not an f32 number"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"image":[1,28,28]})",
-       "'image' of 1 channels, the model expects 3"},
+       "'image' of 1 channels but the model expects 3"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"fit":"squash"})",
-       "fits images by \"squash\": known are stretch, crop, letterbox"},
+       "fits images by \"squash\": use stretch, crop or letterbox"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"exif_orientation":1})",
        "'exif_orientation' that is neither true nor false"},
       {"preprocessing", R"({"resize":"bilinear","scale":[1],"shift":[0],"background":[0,0,256]})",
        "'background' that is not a list of three numbers from 0 to 255"},
-      {"class_names", "{}", "'class_names' in its metadata is no list"},
-      {"class_names", R"(["cat","dog"])", "lists 2 names, the model has 3 classes"},
+      {"class_names", "{}", "'class_names' in its metadata is not a list"},
+      {"class_names", R"(["cat","dog"])", "lists 2 names but the model has 3 classes"},
       {"class_names", R"(["cat","dog",3])", "a name that is not a string"},
   };
   for (const Odd& o : odd) {

@@ -194,7 +194,7 @@ TEST_CASE("a pooling layer that cannot halve its input gives a warning with its 
 }
 
 TEST_CASE("invalid model options are rejected", "[zoo]") {
-  CHECK_THROWS_WITH(default_config("googlenot"), Catch::Contains("known are alexnet, googlenet, googlenet_bn"));
+  CHECK_THROWS_WITH(default_config("googlenot"), Catch::Contains("use one of alexnet, googlenet, googlenet_bn"));
   CHECK_THROWS_WITH(make_model({.name = "nin", .input = {1, 224, 224}, .dropout = 1.0}),
                     Catch::Contains("below 1, not 1"));
   Inception::Options even;

@@ -92,7 +92,7 @@ class Checks:
         print("FAILED: " + text)
 
     def close(self, kind, name, ours, theirs, tolerance, of_other_images=None):
-        """`of_other_images`: theirs for other images. Fails if the tolerance cannot distinguish them from theirs."""
+        """`of_other_images`: PyTorch's result for other images. Fails if the tolerance cannot tell it from `theirs`."""
         difference = relative(ours, theirs)
         if not self.worst.get(kind, (-1, ""))[0] > difference:
             self.worst[kind] = (difference, name)
@@ -104,13 +104,13 @@ class Checks:
         if not change >= self.least.get(kind, (float("inf"), ""))[0]:
             self.least[kind] = (change, name)
         if not change >= self.SENSITIVITY:
-            self.fail(f"{kind} {name}: other images change it by only {change:.1f} times what is allowed")
+            self.fail(f"{kind} {name}: other images change it by only {change:.1f} times the tolerance")
         if not zeros(theirs) <= 0.5:
             self.fail(f"{kind} {name}: {100 * zeros(theirs):.0f} % of the expected values are 0")
 
     def finish(self):
         for kind, (difference, name) in self.worst.items():
-            sensitivity = f"; other images change it by {self.least[kind][0]:.0f} times what is allowed or more" \
+            sensitivity = f"; other images change it by {self.least[kind][0]:.0f} times the tolerance or more" \
                 if kind in self.least else ""
             print(f"{kind}: at most {difference:.2e} ({name}){sensitivity}")
         sys.exit(1 if self.failed else 0)

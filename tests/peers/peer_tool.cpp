@@ -50,7 +50,8 @@ namespace {
 
 template <class T>
 std::vector<T> elements(const FileTensor& tensor) {
-  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype), " is not what was asked for");
+  require(tensor.dtype == dtype_of<T>::value, "a tensor of ", name_of(tensor.dtype),
+          " does not have the requested dtype");
   std::vector<T> values(tensor.bytes.size() / sizeof(T));
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return values;

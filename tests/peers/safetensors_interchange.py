@@ -99,15 +99,15 @@ def from_python(tool, folder):
         source, rewritten = folder / "python", folder / "rewritten"
         source.write_bytes(written)
         result = run(tool, "rewrite", source, rewritten)
-        check(result.returncode == 0, f"{name}: refused: {result.stderr.strip()}")
+        check(result.returncode == 0, f"{name}: rejected: {result.stderr.strip()}")
         if result.returncode == 0:
-            check(contents(rewritten) == contents(source), f"{name}: Python reads something else after our rewrite")
+            check(contents(rewritten) == contents(source), f"{name}: Python reads different contents after our rewrite")
             check(rewritten.read_bytes() == written, f"{name}: our bytes differ from Python's")
 
     several = {"b": "2", "a": "1", "format": "pt"}
     source.write_bytes(safetensors.torch.save({"w": torch.ones(2)}, metadata=several))
-    check(run(tool, "rewrite", source, rewritten).returncode == 0, "several metadata: refused")
-    check(contents(rewritten)[1] == several, "several metadata: Python reads others after our rewrite")
+    check(run(tool, "rewrite", source, rewritten).returncode == 0, "several metadata entries: rejected")
+    check(contents(rewritten)[1] == several, "several metadata entries: Python reads different metadata after our rewrite")
 
 
 def to_python(tool, folder):
@@ -128,8 +128,8 @@ def to_python(tool, folder):
     }
     reference = folder / "reference"
     reference.write_bytes(safetensors.torch.save(expected, metadata={"classes": "[\"T-shirt/top\",\"\u00c9t\u00e9\"]"}))
-    check(contents(made) == contents(reference), "the set that we make holds other values than Python's")
-    check(made.read_bytes() == reference.read_bytes(), "the set that we make differs from Python's in its bytes")
+    check(contents(made) == contents(reference), "our file has different values from Python's")
+    check(made.read_bytes() == reference.read_bytes(), "our file has different bytes from Python's")
 
 
 def malformed_files():
@@ -143,26 +143,26 @@ def malformed_files():
     good = file({"w": tensor()})
     yield "empty", b""
     yield "seven bytes", good[:7]
-    yield "only a length", good[:8]
+    yield "length only", good[:8]
     yield "cut in the header", good[:30]
     yield "cut in the data", good[:-1]
     yield "trailing data", good + b"!"
     yield "length of all ones", b"\xff" * 8 + good[8:]
     yield "header over the limit", struct.pack("<Q", 100_000_001) + good[8:]
     yield "list", file(b"[]", b"")
-    yield "no JSON", file(b"{\"w\":}", b"")
+    yield "invalid JSON", file(b"{\"w\":}", b"")
     yield "two objects", file(b"{}{}", b"")
     yield "zero byte after the object", file(b"{}\0\0", b"")
     yield "invalid UTF-8", file(b"{\"\xff\":" + json.dumps(tensor()).encode() + b"}")
     yield "lone surrogate", file(b"{\"\\ud800\":" + json.dumps(tensor()).encode() + b"}")
-    yield "metadata of numbers", file({"__metadata__": {"k": 1}}, b"")
+    yield "metadata with numbers", file({"__metadata__": {"k": 1}}, b"")
     yield "metadata is a list", file({"__metadata__": []}, b"")
     yield "no description", file({"w": 1})
     yield "no dtype", file({"w": {"shape": [4], "data_offsets": [0, 4]}})
     yield "no shape", file({"w": {"dtype": "U8", "data_offsets": [0, 4]}})
     yield "no offsets", file({"w": {"dtype": "U8", "shape": [4]}})
     yield "unknown dtype", file({"w": tensor("U9")})
-    yield "dtype in small letters", file({"w": tensor("u8")})
+    yield "lower-case dtype", file({"w": tensor("u8")})
     yield "negative extent", file({"w": tensor(shape=(-4,))})
     yield "fractional extent", file({"w": tensor(shape=(4.0,))})
     yield "huge extent", file({"w": tensor(shape=(2**64,))})
@@ -174,10 +174,10 @@ def malformed_files():
     yield "shape beyond the range", file({"w": tensor(shape=(5,))})
     yield "shape below the range", file({"w": tensor(shape=(3,))})
     yield "range beyond the data", file({"w": tensor(shape=(5,), offsets=(0, 5))})
-    yield "gap at the begin", file({"w": tensor(shape=(3,), offsets=(1, 4))})
-    yield "gap between", file({"a": tensor(shape=(1,), offsets=(0, 1)), "b": tensor(shape=(2,), offsets=(2, 4))})
+    yield "gap at the start", file({"w": tensor(shape=(3,), offsets=(1, 4))})
+    yield "gap between tensors", file({"a": tensor(shape=(1,), offsets=(0, 1)), "b": tensor(shape=(2,), offsets=(2, 4))})
     yield "overlap", file({"a": tensor(shape=(3,), offsets=(0, 3)), "b": tensor(shape=(2,), offsets=(2, 4))})
-    yield "one place for two", file({"a": tensor(), "b": tensor()})
+    yield "two tensors at the same offsets", file({"a": tensor(), "b": tensor()})
     yield "data without tensors", file({})
 
 
@@ -192,11 +192,11 @@ def refused_alike(tool, folder):
         except Exception:  # SafetensorError, or other types for some files
             pass
         result = run(tool, "rewrite", path, rewritten)
-        check(result.returncode == 1, f"malformed, {name}: exit code {result.returncode} instead of 1")
+        check(result.returncode == 1, f"malformed, {name}: exit code {result.returncode}, expected 1")
         check(result.stderr.startswith(f"{path}: ") and result.stderr.count("\n") == 1,
-              f"malformed, {name}: not one line with the file's name: {result.stderr!r}")
+              f"malformed, {name}: expected one line with the file name, got {result.stderr!r}")
         check(not rewritten.exists(), f"malformed, {name}: something was written")
-    check(not accepted_by_python, f"Python reads these, so they show nothing: {accepted_by_python}")
+    check(not accepted_by_python, f"Python accepts these files, so they are not malformed: {accepted_by_python}")
 
 
 def main():
@@ -209,7 +209,7 @@ def main():
         refused_alike(sys.argv[1], folder)
     if failures:
         sys.exit(1)
-    print(f"interchange with safetensors {safetensors.__version__}: all the same")
+    print(f"interchange with safetensors {safetensors.__version__}: all files agree")
 
 
 main()

@@ -23,7 +23,7 @@ UPRIGHT = (Image.FLIP_LEFT_RIGHT, Image.ROTATE_180, Image.FLIP_TOP_BOTTOM, Image
 
 
 def photo(height, width, seed=3):
-    """Smooth colours with some noise, different in every channel and place."""
+    """Smooth colours with noise that differ between channels and positions."""
     y, x = numpy.mgrid[0:height, 0:width]
     channels = [127 + 110 * numpy.sin(x / 9 + 1) * numpy.cos(y / 13), 255 * x / width, 255 * (y + x / 3) / (height * 1.4)]
     noise = numpy.random.default_rng(seed).normal(0, 4, (height, width, 3))
@@ -42,7 +42,7 @@ class Tool:
         return safetensors.numpy.load_file(out)["pixels"]
 
     def check(self, name, ours, theirs, most=0):
-        """`most`: largest allowed difference of a byte."""
+        """`most`: largest allowed difference per byte."""
         self.count += 1
         theirs = numpy.asarray(theirs)
         theirs = theirs[:, :, None] if theirs.ndim == 2 else theirs
@@ -153,7 +153,7 @@ def padded(image, target):
 
 
 def reduced_jpegs(tool):
-    """Large JPEGs are decoded at a reduced size: close to the full size result in each resize mode."""
+    """Large JPEGs are decoded at a reduced size; the result is close to that of full size in each resize mode."""
     for height, width in ((800, 1200), (1200, 800)):
         path = tool.folder / "large.jpg"
         Image.fromarray(photo(height, width)).save(path, quality=92)
@@ -170,5 +170,5 @@ if __name__ == "__main__":
         the_tool = Tool(sys.argv[1], scratch)
         for part in (formats, orientations, resizing, reduced_jpegs):
             part(the_tool)
-        print(f"{the_tool.count - the_tool.failed} of {the_tool.count} pictures are PIL's")
+        print(f"{the_tool.count - the_tool.failed} of {the_tool.count} pictures match PIL")
         sys.exit(1 if the_tool.failed else 0)

@@ -99,7 +99,7 @@ def check_conversion(compare, network):
         done = run(compare.predict, "--weights", saved, *MODEL, saved)
         command = re.search(r'python3 -c "(.*)"$', done.stderr.strip())
         if done.returncode != 1 or done.stderr.count("\n") != 1 or not command:
-            return compare.checks.fail(f"a file of torch.save is answered with {done.stderr}")
+            return compare.checks.fail(f"a torch.save file gives the wrong message: {done.stderr}")
         run(sys.executable, "-c", command[1])
         compare.logits("converted from " + ("a pickle" if old else "a zip file"), network, 96)
 
@@ -120,9 +120,9 @@ def check_training(compare, network):
     for name, tensor in given.items():
         frozen = not name.startswith("fc.") and not name.endswith("num_batches_tracked")
         if frozen and not torch.equal(trained[name], tensor):
-            compare.checks.fail(f"train --init: {name} is not that of the file")
+            compare.checks.fail(f"train --init: {name} differs from the file")
     if trained["fc.weight"].shape != (2, 1024) or not all(trained[f"aux{i}.conv.conv.weight"].std() > 0.01 for i in (1, 2)):
-        compare.checks.fail("train --init: the heads are not new ones")
+        compare.checks.fail("train --init: the heads were not initialized")
 
 
 def main(predict):

@@ -61,7 +61,7 @@ def flat(gradients):
 
 
 def our_step(tool, model, device, dtype, images, labels, classes, affine=False):
-    """Our results, and the network whose state we were given."""
+    """Our results, and the PyTorch network whose state ours was given."""
     first = network_for(model, images, classes, affine)
     with tempfile.TemporaryDirectory() as folder:
         given, result = pathlib.Path(folder, "in.safetensors"), pathlib.Path(folder, "out.safetensors")
@@ -121,7 +121,7 @@ def main(tool):
             if dtype == "f64" or spared or tried == DRAWS:
                 break
         if tried == 0:
-            sys.exit("FAILED: no images without a pre-activation near zero were found")
+            sys.exit("FAILED: found no images without a pre-activation near zero")
         others = torch.rand(shape, generator=torch.Generator().manual_seed(41))
         other_logits, other_loss, other_network, _ = torch_step(model, others, labels, classes, torch.float64, affine)
         label = f"({model}, {device} {dtype}, {'x'.join(map(str, shape))}, draw {tried})"

@@ -66,9 +66,9 @@ def scalars_in(path):
     """Scalars as read by TensorBoard, and the times of all scalars."""
     accumulator = EventAccumulator(str(path), size_guidance={SCALARS: 0})
     accumulator.Reload()
-    check(accumulator.file_version == 2.0, f"{path.name}: file version {accumulator.file_version} instead of 2")
+    check(accumulator.file_version == 2.0, f"{path.name}: file version {accumulator.file_version}, expected 2")
     others = {kind: tags for kind, tags in accumulator.Tags().items() if tags and kind != SCALARS}
-    check(not others, f"{path.name}: holds more than scalars: {others}")
+    check(not others, f"{path.name}: has more than scalars: {others}")
     events = {tag: accumulator.Scalars(tag) for tag in accumulator.Tags()[SCALARS]}
     return ({tag: [(event.step, event.value) for event in series] for tag, series in events.items()},
             [event.wall_time for series in events.values() for event in series])
@@ -83,11 +83,11 @@ def whole_folders(folder):
     expected = dict(sorted(expected_scalars().items()))
     for name in ("appended", "rewritten"):
         scalars, times = scalars_in(folder / name)
-        check(sorted(scalars) == list(expected), f"{name}: tags {sorted(scalars)} instead of {list(expected)}")
+        check(sorted(scalars) == list(expected), f"{name}: tags {sorted(scalars)}, expected {list(expected)}")
         for tag in expected:
-            check(same(scalars.get(tag), expected[tag]), f"{name}: {tag} is {scalars.get(tag)}, not {expected[tag]}")
+            check(same(scalars.get(tag), expected[tag]), f"{name}: {tag} is {scalars.get(tag)}, expected {expected[tag]}")
         written = max(path.stat().st_mtime for path in (folder / name).iterdir())
-        check(times and all(abs(time - written) < 60 for time in times), f"{name}: times {set(times)}, not {written}")
+        check(times and all(abs(time - written) < 60 for time in times), f"{name}: times {set(times)}, expected {written}")
 
 
 def torn_record(folder):
@@ -107,7 +107,7 @@ def main():
         torn_record(folder)
     if failures:
         sys.exit(1)
-    print(f"TensorBoard reads {sum(map(len, expected_scalars().values()))} scalars as they were written, twice")
+    print(f"TensorBoard reads {sum(map(len, expected_scalars().values()))} scalars with the written values, twice")
 
 
 main()

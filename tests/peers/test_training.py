@@ -110,7 +110,7 @@ def our_training(tool, recipe, first, pixels, labels):
 
 
 class Difference:
-    """Distance of a training from PyTorch's in double: loss, weights, statistics."""
+    """Distance of a run from PyTorch's in double precision: loss, weights, statistics."""
 
     def __init__(self, result, exact):
         assert result[1].keys() == exact[1].keys()
@@ -122,7 +122,7 @@ class Difference:
 
 
 def check(tool, recipe):
-    """Whether the training agrees, and a line that reports it."""
+    """Whether the run agrees with PyTorch, and a report line."""
     model, device, dtype, size, batch, count, *_, passes = recipe
     first = make(model)
     ours, theirs = [], []
@@ -149,7 +149,7 @@ def check(tool, recipe):
     line = f"{model}, {recipe[-4]}, {device} {dtype}, {size}x{size}, {-(-count // (batch * passes))} steps: differs by {best}"
     if theirs:
         line += f" (PyTorch's own f32: {least}; {len(ours)} draws)"
-    return good, f"{line}; other images would be {min(margins):.0f} times what is allowed away"
+    return good, f"{line}; other images differ by {min(margins):.0f} times the tolerance"
 
 
 def main(tool):

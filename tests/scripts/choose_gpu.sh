@@ -54,7 +54,7 @@ echo "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driv
 echo "second line"
 exit 9
 SH
-expect "driver that does not answer" "$(choice)" "||no GPU is available: NVIDIA-SMI has failed because*it runs."
+expect "driver that does not respond" "$(choice)" "||no GPU is available: NVIDIA-SMI has failed because*it runs."
 
 gpus 9.0
 stand_in apt-cache <<<'exit 0'
@@ -71,22 +71,22 @@ expect "several GPUs" "$(choice)" '86-real;90-real||'
 gpus 7.5 8.9 '[N/A]' 8.6
 expect "some too old" "$(choice)" '86-real;89-real|1,3|'
 gpus 7.5
-expect "too old" "$(choice)" '||the GPU has compute capability 7.5, and the CUDA kernels need 8.0 or later'
+expect "too old" "$(choice)" '||the GPU has compute capability 7.5, but the CUDA kernels need 8.0 or later'
 gpus '[N/A]'
 expect "no number" "$(choice)" '||the GPU has compute capability \[N/A\], *'
 printf '8.9 \r\n\n' >"$folder/capabilities"
 expect "blanks" "$(choice)" '89-real||'
 expect "hidden by the user" "$(CUDA_VISIBLE_DEVICES='' choice)" '||'
 gpus 8.9 12.0
-expect "not compiled for" "$(choice)" "||*/nvcc (CUDA 13.0) does not compile for compute capability 12.0: nvcc fatal*compute_120*"
+expect "nvcc without support for the GPU" "$(choice)" "||*/nvcc (CUDA 13.0) does not compile for compute capability 12.0: nvcc fatal*compute_120*"
 gpus 8.9
 toolkit 11.8
-expect "toolkit too old" "$(choice)" '||*/nvcc is of CUDA 11.8, which compiles no C++20: install the package nvidia-cuda-toolkit (12.4)'
+expect "toolkit too old" "$(choice)" '||*/nvcc is from CUDA 11.8, which cannot compile C++20: install the package nvidia-cuda-toolkit (12.4)'
 toolkit 14.1
-expect "driver too old" "$(choice)" '||the driver supports CUDA 13.0 and */nvcc is of CUDA 14.1: install a newer driver, or *'
+expect "driver too old" "$(choice)" '||the driver supports CUDA 13.0 but */nvcc is from CUDA 14.1: install a newer driver, or *'
 toolkit 13.4
 expect "minor version of the driver" "$(choice)" '89-real||'
 # A stand-in with only this answer is enough.
 stand_in nvidia-smi <<<'echo 9.0'
-expect "one answer to everything" "$(choice)" '90-real||'
-echo "all choices are right"
+expect "one output for every query" "$(choice)" '90-real||'
+echo "all choices are correct"

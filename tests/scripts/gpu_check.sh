@@ -6,8 +6,8 @@ test_folder "$1"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export GPU_CHECK=dry RESULTS=$folder
 
-if scripts/gpu_check.sh table 2>"$RESULTS.err"; then echo "a table of nothing was made" >&2; exit 1; fi
-grep -q 'holds no gpu-STAGE.json' "$RESULTS.err"
+if scripts/gpu_check.sh table 2>"$RESULTS.err"; then echo "a table was written without results" >&2; exit 1; fi
+grep -q 'has no gpu-STAGE.json' "$RESULTS.err"
 scripts/gpu_check.sh all
 for stage in tests kernels train classic published; do
   python3 - "$RESULTS/gpu-$stage.json" <<'PYTHON'
@@ -28,4 +28,4 @@ if PATH=/usr/bin:/bin PYTHON=/bin/false scripts/gpu_check.sh train >/dev/null 2>
 fi
 grep -q 'needs python3' "$RESULTS.err"
 if scripts/gpu_check.sh nothing 2>"$RESULTS.err"; then echo "an unknown stage passed" >&2; exit 1; fi
-grep -q 'name a stage' "$RESULTS.err"
+grep -q 'choose a stage' "$RESULTS.err"

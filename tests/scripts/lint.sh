@@ -38,7 +38,7 @@ searched=()
 for script in "${scripts[@]}"; do
   [ "$script" = tests/scripts/lint.sh ] || searched+=("$script")  # contains planted lines
 done
-[ ${#searched[@]} -ge 10 ] || { echo "only ${#searched[@]} scripts were found" >&2; exit 1; }
+[ ${#searched[@]} -ge 10 ] || { echo "found only ${#searched[@]} scripts" >&2; exit 1; }
 found=$(early_readers "${searched[@]}")
 [ -z "$found" ] || { printf 'a reader that closes early, under pipefail:\n%s\n' "$found" >&2; exit 1; }
 
@@ -57,7 +57,7 @@ seq 9 | \
 list | read -r first
 versions | sort -V -C
 LINES
-[ "$(early_readers "$planted" | wc -l)" -eq 8 ] || { early_readers "$planted" >&2; echo "planted lines are missed" >&2; exit 1; }
+[ "$(early_readers "$planted" | wc -l)" -eq 8 ] || { early_readers "$planted" >&2; echo "planted lines were not found" >&2; exit 1; }
 cat >"$planted" <<'LINES'
 grep -q text file || cat file | tail -n 3
 list | grep -v text | while read -r line; do echo "$line"; done
@@ -65,11 +65,11 @@ head -n 3 file | sort
 list | sed 's/q/Q/' | sort -u
 text | grep -c error | wc -l
 LINES
-[ -z "$(early_readers "$planted")" ] || { early_readers "$planted" >&2; echo "these lines are right" >&2; exit 1; }
+[ -z "$(early_readers "$planted")" ] || { early_readers "$planted" >&2; echo "these correct lines were reported" >&2; exit 1; }
 
 if command -v shellcheck >/dev/null; then
   # ShellCheck does not follow sourced files, so their variables and set -e are unknown to it.
   shellcheck --shell=bash --severity=warning --exclude=SC1091,SC2034,SC2154,SC2164 "${scripts[@]}"
 else
-  echo "shellcheck is not here: its part is left out"
+  echo "shellcheck not found: skipping its checks"
 fi

@@ -14,8 +14,8 @@ line() (
   finished=$1 total=$2 begin=$((SECONDS - $3)) expected=${4:-0} failed=${5:-0}
   show_progress
 )
-expect "no guess yet" "$(line 0 40 20)" '  0/40 steps, 0:20'
-expect "too few for a guess" "$(line 1 40 20)" '  1/40 steps, 0:20'
+expect "no estimate yet" "$(line 0 40 20)" '  0/40 steps, 0:20'
+expect "too few steps for an estimate" "$(line 1 40 20)" '  1/40 steps, 0:20'
 expect "time left by counts" "$(line 10 40 60)" '  10/40 steps, 1:00, about 3:00 left'
 expect "time left by the last run" "$(line 10 40 60 100 2)" '  10/40 steps, 1:00, about 0:40 left, 2 FAILED'
 expect "longer than the last run" "$(line 20 40 120 100)" '  20/40 steps, 2:00, about 2:00 left'
@@ -33,8 +33,8 @@ ninja_output() {
 status=0
 shown=$(ninja_output | follow ninja "$log") || status=$?
 expect "build" "$status|$shown" '3|a.cpp:3:4: warning: unused variable'
-[ "$(cat "$log")" = "$(ninja_output || true)" ] || { echo "the log is not what ninja printed" >&2; exit 1; }
-expect "why it failed" "$(explain "$log" 2>&1)" "FAILED: c.o*error: expected*The whole output is in $log"
+[ "$(cat "$log")" = "$(ninja_output || true)" ] || { echo "the log differs from ninja's output" >&2; exit 1; }
+expect "why it failed" "$(explain "$log" 2>&1)" "FAILED: c.o*error: expected*The full output is in $log"
 
 # A closed standard output stops neither the build nor the log.
 (ninja_output && true; echo whole >>"$folder/written") | follow ninja "$log" > >(true) || true
@@ -52,7 +52,7 @@ ctest_output() {
 }
 expect "tests" "$(ctest_output | follow ctest "$log")" \
   '2/4 Test  #2*Failed*'$'\nwhat the test said\n''3/4 Test*Skipped*'$'\n75% tests passed*'
-expect "their number and time are kept" "$(cat "$log.seconds")" '4 [01]'
+expect "number of tests and time are saved" "$(cat "$log.seconds")" '4 [01]'
 
 # On a terminal the bar is drawn in place and erased at the end.
 if command -v script >/dev/null; then
@@ -66,4 +66,4 @@ if command -v script >/dev/null; then
   shown=$(script -qec "bash $(printf '%q' "$log.terminal.sh")" /dev/null </dev/null)
   expect "bar" "$shown" '*\[================        ] 2/3 steps, 0:0*\[K'
 fi
-echo "progress is right"
+echo "all progress checks passed"

@@ -54,14 +54,14 @@ outcome() { (: >"$calls"; cd "$folder"; bash scripts/quickstart.sh "$@") 2>&1 ||
 
 shown=$(outcome)
 expect "cpu" "$shown" '*usually * on 2 cores*Building (preset programs)*Training*Done in*build/cpu/bin/predict*'
-expect "its calls" "$(cat "$calls")" \
+expect "calls" "$(cat "$calls")" \
   "cmake *--preset programs"$'\n'"cmake --build build/cpu --target train*"$'\n'"cpu train --recipe quickstart*cpu predict*"
-expect "its own run is made anew" "$(grep ' train --recipe ' "$calls")" '*--out runs/quickstart --overwrite'
-[[ $(cat "$calls") != *--device* ]] || { echo "the device is given on a machine without a GPU" >&2; exit 1; }
+expect "an earlier quickstart run is overwritten" "$(grep ' train --recipe ' "$calls")" '*--out runs/quickstart --overwrite'
+[[ $(cat "$calls") != *--device* ]] || { echo "--device was passed on a machine without a GPU" >&2; exit 1; }
 
-expect "a build that fails" "$(STAND_IN_FAULT="no such thing" outcome)" \
+expect "failed build" "$(STAND_IN_FAULT="no such thing" outcome)" \
   '*FAILED: train.o*train.cpp:1:1: error: no such thing*the build failed*status 1'
-[[ $(cat "$calls") != *recipe* ]] || { echo "it trains after a failed build" >&2; exit 1; }
+[[ $(cat "$calls") != *recipe* ]] || { echo "training started after a failed build" >&2; exit 1; }
 
 # Ctrl-C during the build: the build ends first, then the script.
 : >"$calls"
@@ -73,34 +73,34 @@ done
 kill -INT -- -$!
 wait $! && status=0 || status=$?
 expect "interrupted" "$status $(cat "$folder/printed")" '130 *Building*quickstart.sh: interrupted'
-expect "its calls" "$(cat "$calls")" '*cmake --build*cleaned up'
+expect "calls" "$(cat "$calls")" '*cmake --build*cleaned up'
 
 stand_in nvidia-smi <<<'echo 9.0'
 shown=$(outcome)
-expect "no toolkit" "${shown%%Building*}" "*The training is on the CPU: there is a GPU (compute capability 9.0), but no nvcc: install *"
-expect "its calls" "$(cat "$calls")" '*--preset programs*cpu train*'
+expect "no toolkit" "${shown%%Building*}" "*Training on the CPU: there is a GPU (compute capability 9.0), but no nvcc: install *"
+expect "calls" "$(cat "$calls")" '*--preset programs*cpu train*'
 
 stand_in nvcc <<<'[ "$1" != --version ] || echo "Cuda compilation tools, release 13.0, V13.0.88"'
 shown=$(outcome)
 expect "gpu" "$shown" '*Building for the GPU*(compute capability 90)*Building (preset cuda)*Done in*build/cuda/bin/predict*'
-expect "its calls" "$(cat "$calls")" \
+expect "calls" "$(cat "$calls")" \
   "cmake *--preset cuda *-DCMAKE_CUDA_ARCHITECTURES=90-real*cmake --build build/cuda *cuda train *--device cuda*cuda predict*"
-expect "the user wants the CPU" "$(CUDA_VISIBLE_DEVICES='' outcome)" '*Building (preset programs)*'
+expect "CPU selected by the user" "$(CUDA_VISIBLE_DEVICES='' outcome)" '*Building (preset programs)*'
 
 # Problems are reported before the build.
 mkdir -p "$folder/mine"
 touch "$folder/mine/model.safetensors"
-expect "a run of the user's" "$(outcome mine)" '*mine holds a run already: name another folder*status 1'
+expect "folder with another run" "$(outcome mine)" '*mine already holds a run: choose another folder*status 1'
 expect "no call" "$(cat "$calls")" ''
 outcome other >/dev/null
-expect "a folder of the user's" "$(grep ' train --recipe ' "$calls")" '*--out other --device cuda'
-expect "a package that is not to be had" "$(STAND_IN_MISSING=libcli11-dev outcome)" '*apt does not offer libcli11-dev*status 1'
+expect "folder given by the user" "$(grep ' train --recipe ' "$calls")" '*--out other --device cuda'
+expect "unavailable package" "$(STAND_IN_MISSING=libcli11-dev outcome)" '*apt does not offer libcli11-dev*status 1'
 expect "no call" "$(cat "$calls")" ''
 if [ ! -e /usr/share/datasets/fashion-mnist ]; then
   expect "download" "$(outcome)" '*Downloading train-images*Building*'
   stand_in curl <<<'echo "curl: (6) Could not resolve host" >&2; exit 6'
   rm -r "$folder/build/fashion-mnist"
-  expect "no download" "$(outcome)" '*could not be downloaded; put the file into*status 1'
+  expect "no download" "$(outcome)" '*could not be downloaded; copy the file to*status 1'
   expect "no call" "$(cat "$calls")" ''
 fi
-echo "the quickstart is right"
+echo "all quickstart checks passed"

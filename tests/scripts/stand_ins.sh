@@ -3,7 +3,7 @@
 # test_folder FOLDER: sets folder to FOLDER and empties it. Refuses an existing folder that it did not create.
 test_folder() {
   if [ -e "$1" ] && [ ! -e "$1/.made-by-a-test" ]; then
-    echo "$1 is there, and no test made it: name another folder" >&2
+    echo "$1 already exists and was not created by a test: choose another folder" >&2
     exit 1
   fi
   rm -rf "$1"
@@ -37,7 +37,7 @@ stand_in() {
 expect() {
   # shellcheck disable=SC2053
   if [[ $2 != $3 ]]; then
-    printf '%s:\n%s\nis not like\n%s\n' "$1" "$2" "$3" >&2
+    printf '%s:\n%s\ndoes not match\n%s\n' "$1" "$2" "$3" >&2
     exit 1
   fi
 }

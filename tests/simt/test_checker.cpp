@@ -329,7 +329,7 @@ __global__ void ticket_sum(float* partial, unsigned* ticket, float* out) {
   if (thread() == 0) *ticket = 0;  // for the next launch
 }
 
-TEST_CASE("the last block reduces: the ticket pattern with and without mistakes") {
+TEST_CASE("the last block reduces: the ticket pattern with and without faults") {
   DeviceArray<float> partial(256), out(64);
   DeviceArray<unsigned> ticket(1);
   const auto run = [&]<Ticket Kind>() {
@@ -372,9 +372,9 @@ TEST_CASE("out of bounds in shared memory") {
                 TEXTS("out of bounds in shared memory: thread (", " reads at ",
                       " 4 bytes 4 bytes before the beginning of the variable first (32 bytes)"),
                 LINES("index_shared"), run(-1));
-  EXPECT_REPORT("index_shared", TEXTS("4 bytes 0 bytes behind the end of the variable first (32 bytes)"),
+  EXPECT_REPORT("index_shared", TEXTS("4 bytes 0 bytes past the end of the variable first (32 bytes)"),
                 LINES("index_shared"), run(8));
-  EXPECT_REPORT("index_shared", TEXTS("4 bytes 12 bytes behind the end of the variable first (32 bytes)"),
+  EXPECT_REPORT("index_shared", TEXTS("4 bytes 12 bytes past the end of the variable first (32 bytes)"),
                 LINES("index_shared"), run(11));
   EXPECT_REPORT("index_shared", TEXTS("before the beginning of the variable second (32 bytes)"), LINES("index_shared"),
                 run(23));
@@ -397,7 +397,7 @@ TEST_CASE("out of bounds in dynamic shared memory") {
   };
   EXPECT_REPORT("dynamic_beside_static",
                 TEXTS("out of bounds in shared memory: thread (31,0,0) writes at ",
-                      "4 bytes 0 bytes behind the end of the dynamic shared memory (128 bytes)"),
+                      "4 bytes 0 bytes past the end of the dynamic shared memory (128 bytes)"),
                 LINES("dynamic_beside_static"), run(1));
   expect_no_report([&] { run(0); });
 }
@@ -411,7 +411,7 @@ TEST_CASE("out of bounds in device memory") {
   DeviceArray<float> a(31), b(40);
   EXPECT_REPORT("copy_elements",
                 TEXTS("out of bounds in device memory: thread (31,0,0) reads at ",
-                      "4 bytes 0 bytes behind the end of an allocation of 124 bytes"),
+                      "4 bytes 0 bytes past the end of an allocation of 124 bytes"),
                 LINES("copy_elements: read"), launch<copy_elements>(1, 32, 0, nullptr, a.data(), b.data()));
   EXPECT_REPORT("copy_elements",
                 TEXTS("out of bounds in device memory: thread (", "writes at ",
@@ -456,10 +456,9 @@ float variable_of_the_host[32];
 TEST_CASE("an access to host memory") {
   DeviceArray<float> out(32);
   std::vector<float> host(32);
-  EXPECT_REPORT("copy_elements", TEXTS("reads at ", "memory of the host, no device memory"),
-                LINES("copy_elements: read"), launch<copy_elements>(1, 32, 0, nullptr, host.data(), out.data()));
-  EXPECT_REPORT("copy_elements", TEXTS("writes at ", "memory of the host, no device memory"),
-                LINES("copy_elements: write"),
+  EXPECT_REPORT("copy_elements", TEXTS("reads at ", "host memory, not device memory"), LINES("copy_elements: read"),
+                launch<copy_elements>(1, 32, 0, nullptr, host.data(), out.data()));
+  EXPECT_REPORT("copy_elements", TEXTS("writes at ", "host memory, not device memory"), LINES("copy_elements: write"),
                 launch<copy_elements>(1, 32, 0, nullptr, out.data(), &variable_of_the_host[0]));
   EXPECT_REPORT("copy_elements", TEXTS("reads at ", "through a null pointer"), LINES("copy_elements: read"),
                 launch<copy_elements>(1, 32, 0, nullptr, nullptr, out.data()));
@@ -614,7 +613,7 @@ TEST_CASE("the source of an asynchronous copy is checked") {
   DeviceArray<float> from(64), out(32);
   EXPECT_REPORT("copy_from",
                 TEXTS("out of bounds in device memory: thread (", "reads at ", "16 bytes ",
-                      " behind the end of an allocation of 256 bytes"),
+                      " past the end of an allocation of 256 bytes"),
                 LINES("copy_from"), launch<copy_from>(1, 32, 0, nullptr, from.data(), 17, out.data()));
   EXPECT_REPORT("copy_from", TEXTS("the cp.async at ", "multiple of 16"), LINES("copy_from"),
                 launch<copy_from>(1, 32, 0, nullptr, from.data() + 1, 15, out.data()));
@@ -662,7 +661,7 @@ TEST_CASE("divergence is reported in checker builds") {
   expect_no_report([&] { launch<early_exit>(1, 64, 0, nullptr, 64); });
   EXPECT_REPORT("bad_mask", TEXTS("leaves out the calling lane"), LINES("bad_mask"),
                 launch<bad_mask>(1, 32, 0, nullptr, out.data()));
-  EXPECT_REPORT("inactive_lane", TEXTS("reads from lane 20, which takes no part"), LINES("inactive_lane"),
+  EXPECT_REPORT("inactive_lane", TEXTS("reads from lane 20, which does not participate"), LINES("inactive_lane"),
                 launch<inactive_lane>(1, 32, 0, nullptr, out.data()));
 }
 

@@ -140,8 +140,8 @@ TEST_CASE("shuffles that are undefined in CUDA are rejected") {
   CHECK_THAT(error(32, 1, 12), Contains("the width 12") && Contains(at_line(kBadShuffle)));
   CHECK_THAT(error(32, 1, 64), Contains("the width 64"));
   CHECK_THAT(error(32, 1, 0), Contains("the width 0"));
-  CHECK_THAT(error(32, 32, 32), Contains("32 lanes far") && Contains(at_line(kBadShuffle)));
-  CHECK_THAT(error(20, 4, 32), Contains("lane 16 reads from lane 20, which takes no part"));
+  CHECK_THAT(error(32, 32, 32), Contains("across 32 lanes") && Contains(at_line(kBadShuffle)));
+  CHECK_THAT(error(20, 4, 32), Contains("lane 16 reads from lane 20, which does not participate"));
   CHECK(error(20, 4, 4) == "");
 }
 

@@ -15,7 +15,7 @@ const Command kCompare = "compare_models --models nin,googlenet --image-size 67 
 
 }  // namespace
 
-TEST_CASE("minimum_size finds the range of sizes that each layer rejects") {
+TEST_CASE("minimum_size finds the sizes that each layer rejects") {
   const TemporaryFolder folder;
   const Outcome outcome = run(folder.path(), "minimum_size --model googlenet,vgg11_small --largest 40 --out study");
   INFO(outcome.err);
@@ -82,7 +82,7 @@ TEST_CASE("compare_models writes counts and times") {
   }
 }
 
-TEST_CASE("compare_models counts the published parameters") {
+TEST_CASE("compare_models prints the published parameter counts") {
   const TemporaryFolder folder;
   const Outcome outcome = run(folder.path(), "compare_models --channels 3 --count-only");
   CHECK(outcome.code == 0);
@@ -104,7 +104,7 @@ TEST_CASE("studies report invalid command lines in one line and write nothing") 
       {"minimum_size --largest 0", "--largest"},
       {"minimum_size --model nin --largest 2 --out file", "file: is a file"},
       {"minimum_size --model nin --largest 2 --out file/study", "file/study: cannot create this folder"},
-      {"minimum_size --model nin --largest 2 --out old", "old/minimum_size.json: is there already"},
+      {"minimum_size --model nin --largest 2 --out old", "old/minimum_size.json: already exists"},
       {kCompare + "--no-such-option", "--no-such-option"},
       {kCompare + "--models nin,googlenot", "unknown model 'googlenot'"},
       {kCompare + "--image-size 66", "maxpool3: "},
@@ -112,7 +112,7 @@ TEST_CASE("studies report invalid command lines in one line and write nothing") 
       {kCompare + "--batch 0", "--batch"},
       {kCompare + "--device tpu", "unknown device 'tpu'"},
       {kCompare + "--threads -1", "--threads -1"},
-      {kCompare + "--out old", "old/compare_models.json: is there already"},
+      {kCompare + "--out old", "old/compare_models.json: already exists"},
       {kCompare + "--count-only --out file", "file: is a file"}};
   check_refused(folder.path(), refusals);
   const Outcome replaced = run(folder.path(), "minimum_size --model nin --largest 2 --out old --overwrite");

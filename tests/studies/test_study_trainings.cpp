@@ -1,4 +1,4 @@
-/// compare_variants and transfer on a few tiny images: trainings, files, and rejected command lines.
+/// compare_variants and transfer on a few tiny images: runs, files, and rejected command lines.
 
 #include "tests/tools/refusals.h"
 #include "tests/tools/runs.h"
@@ -58,7 +58,7 @@ TEST_CASE("compare_variants trains each model over the same budget of epochs") {
   }
 }
 
-TEST_CASE("study trainings with tests in between give the same result as train") {
+TEST_CASE("study runs with intermediate tests give the same result as train") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const std::string recipe =
@@ -95,7 +95,7 @@ TEST_CASE("compare_variants derives the number of steps from --minutes and the m
   CHECK(model["tests"].back()["step"] == std::max<std::int64_t>(1, std::llround(0.3 / step_seconds)));
 }
 
-TEST_CASE("transfer trains from scratch and fine-tuned and head only with all images and with few") {
+TEST_CASE("transfer trains from scratch and fine-tuned and head only for each number of images") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const std::string rates = " --lr 0.01 --fine-tune-lr 0.01 --head-lr 0.01 --first 5,1,9 --tests 2";
@@ -131,7 +131,7 @@ TEST_CASE("transfer trains from scratch and fine-tuned and head only with all im
   for (const Json& cost : costs) CHECK(cost["step_seconds"] > 0.0);
 }
 
-TEST_CASE("studies that are stopped or fail leave no files") {
+TEST_CASE("studies that stop or fail before the first result leave no files") {
   const TemporaryFolder folder;
   make_data(folder.path());
   for (const std::string command :
@@ -156,13 +156,13 @@ TEST_CASE("finished parts of a study are saved if a later part fails") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const auto models = [&] { return Json::parse(text_of(folder / "study/compare_variants.json"))["models"]; };
-  SECTION("a later training that diverges") {
+  SECTION("a later run that diverges") {
     const Outcome outcome = run(folder.path(), kVariants +
                                                    " --epochs 3 --schedule constant --out study --lr 0.01,"
                                                    "googlenet_residual=1e30");
     CHECK(outcome.code == 1);
     CHECK_THAT(outcome.err, Catch::Contains("googlenet_residual (2/2): step ") &&
-                                Catch::Contains("; study holds the results of 1 models; resume with: --models "
+                                Catch::Contains("; study has the finished results (models: 1); resume with: --models "
                                                 "googlenet_residual and another --out\n"));
     REQUIRE(models().size() == 1);
     CHECK(models()[0]["model"] == "googlenet_small");
@@ -172,11 +172,11 @@ TEST_CASE("finished parts of a study are saved if a later part fails") {
                                                    " --epochs 3 --schedule constant --lr 0.01,"
                                                    "googlenet_residual=1e30 --json");
     CHECK(printed.code == 1);
-    CHECK_THAT(printed.err, Catch::Contains("; printed are the results of 1 models; resume with: --models "
+    CHECK_THAT(printed.err, Catch::Contains("; the finished results were printed (models: 1); resume with: --models "
                                             "googlenet_residual\n"));
     CHECK(Json::parse(printed.out)["models"].size() == 1);
   }
-  SECTION("a signal, and a kill") {
+  SECTION("a signal and a kill") {
     for (const int signal : {SIGTERM, SIGKILL}) {
       fs::remove_all(folder / "study");
       Running running(folder.path(), kVariants + " --epochs 5 --out study");
@@ -188,7 +188,7 @@ TEST_CASE("finished parts of a study are saved if a later part fails") {
       CHECK(models().size() == 1);
     }
   }
-  SECTION("transfer, by the number of images") {
+  SECTION("transfer stopped by a signal") {
     Running running(folder.path(), kTransfer + " --out study");
     while (!running.over() && !fs::exists(folder / "study/transfer.json")) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -196,7 +196,7 @@ TEST_CASE("finished parts of a study are saved if a later part fails") {
     running.signal(SIGTERM);
     CHECK(running.wait() == 128 + SIGTERM);
     CHECK_THAT(text_of(folder / "stderr.txt"),
-               Catch::Contains("stopped; study holds the results of 1 numbers of images per class; resume with: "
+               Catch::Contains("stopped; study has the finished results (values of --limit-per-class: 1); resume with: "
                                "--limit-per-class all and another --out\n"));
     const Json trials = Json::parse(text_of(folder / "study/transfer.json"))["second"]["trials"];
     REQUIRE(trials.size() == 1);
@@ -204,7 +204,7 @@ TEST_CASE("finished parts of a study are saved if a later part fails") {
   }
 }
 
-TEST_CASE("a study saves its files if output is lost and prints if files cannot be saved") {
+TEST_CASE("a study saves its files if output is lost and prints its results if files cannot be saved") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const std::string command = std::string("cd '") + folder.path().string() + "' && '" + PROGRAM_FOLDER + "'/" +
@@ -212,14 +212,14 @@ TEST_CASE("a study saves its files if output is lost and prints if files cannot 
   for (const char* output : {"> /dev/full", ">&-"}) {
     fs::remove_all(folder / "study");
     CHECK(WEXITSTATUS(std::system((command + output + " 2> stderr.txt").c_str())) == 3);
-    CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("what was printed could not be written"));
+    CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("the output could not be written"));
     CHECK(fs::file_size(folder / "study/compare_variants.json") > 0);
   }
   fs::remove_all(folder / "study");
   Running running(folder.path(), kVariants + " --epochs 2 --json --out study");
   while (!running.over() && !fs::exists(folder / "study")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   CHECK(WEXITSTATUS(std::system((command + "> second_out.txt 2> second.txt").c_str())) == 1);
-  CHECK_THAT(text_of(folder / "second.txt"), Catch::Contains("study: another study works in this folder"));
+  CHECK_THAT(text_of(folder / "second.txt"), Catch::Contains("study: another study uses this folder"));
   fs::create_directory(folder / "study/compare_variants.json");
   CHECK(running.wait() == 1);
   CHECK_THAT(text_of(folder / "stderr.txt"), Catch::Contains("compare_variants.json: is not a regular file"));
@@ -235,18 +235,18 @@ TEST_CASE("training studies report invalid command lines in one line and write n
   write(folder / "old/transfer.json", "x");
   const Command epochs = kVariants + " --epochs 1 ";
   const std::vector<Refusal> refusals = {
-      {kVariants, "--minutes or --epochs is required"},
-      {kVariants + " --minutes 1 --epochs 1", "one of them alone"},
+      {kVariants, "give either --minutes or --epochs"},
+      {kVariants + " --minutes 1 --epochs 1", "give either --minutes or --epochs"},
       {kVariants + " --minutes 0", "--minutes"},
       {kVariants + " --epochs -1", "--epochs"},
       {epochs + "--models googlenot", "unknown model 'googlenot'"},
-      {epochs + "--models googlenet,googlenet", "named twice"},
+      {epochs + "--models googlenet,googlenet", "listed twice"},
       {epochs + "--models alexnet", "maxpool"},
       {epochs + "--lr fast", "--lr fast"},
       {epochs + "--lr 0", "--lr 0"},
       {epochs + "--lr nan", "--lr nan"},
       {epochs + "--lr googlenot=1", "unknown model 'googlenot'"},
-      {epochs + "--lr googlenet_small=0.1", "--lr: says nothing of googlenet_residual"},
+      {epochs + "--lr googlenet_small=0.1", "--lr: has no rate for googlenet_residual"},
       {epochs + "--initialization zero", "zero"},
       {epochs + "--schedule sometimes", "--schedule"},
       {epochs + "--tests 0", "--tests"},
@@ -256,18 +256,18 @@ TEST_CASE("training studies report invalid command lines in one line and write n
       {epochs + "--data-dir nowhere", "nowhere"},
       {epochs + "--image-size 17x17x17", "not an image size"},
       {epochs + "--out file", "file: is a file"},
-      {epochs + "--out old", "old/compare_variants.json: is there already"},
-      {kTransfer + " --first 0,10", "--first: there is no class 10"},
+      {epochs + "--out old", "old/compare_variants.json: already exists"},
+      {kTransfer + " --first 0,10", "--first: class 10 does not exist"},
       {kTransfer + " --first 1,1", "--first: class 1 is named twice"},
       {kTransfer + " --first 3", "--first: leaves 1 classes for the first task"},
       {kTransfer + " --first 0,1,2,3,4,5,6,7,8", "and 1 for the second"},
-      {kTransfer + " --first 0,1 --limit-test 2", "no image is left"},
+      {kTransfer + " --first 0,1 --limit-test 2", "one of the two tasks has no images left"},
       {kTransfer + " --limit-per-class few", "--limit-per-class few"},
       {kTransfer + " --limit-per-class 0", "--limit-per-class 0"},
       {kTransfer + " --limit-per-class 5", "--limit-per-class: cannot keep 5 images of each class"},
       {kTransfer + " --model googlenot", "unknown model 'googlenot'"},
       {kTransfer + " --head-lr 0", "--head-lr"},
       {kTransfer + " --epochs 0", "--epochs"},
-      {kTransfer + " --out old", "old/transfer.json: is there already"}};
+      {kTransfer + " --out old", "old/transfer.json: already exists"}};
   check_refused(folder.path(), refusals);
 }

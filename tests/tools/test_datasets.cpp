@@ -65,17 +65,17 @@ void check_refusals(const TemporaryFolder& folder, const std::string& options, c
 
 TEST_CASE("CIFAR-10: train and evaluate and predict") {
   const TemporaryFolder folder;
-  write_file(folder / "cifar-10-python.tar.gz", gzipped(tar("cifar-10-batches-py", cifar10_python(2))));
+  write_file(folder / "cifar-10-binary.tar.gz", gzipped(tar("cifar-10-batches-bin", cifar10_binary(2))));
   write_files(folder / "cifar-10-batches-bin", cifar10_binary(2));
 
   const std::string trained = output_of(folder, kTrain +
-                                                    "--data cifar10 --data-dir cifar-10-python.tar.gz --out run "
+                                                    "--data cifar10 --data-dir cifar-10-binary.tar.gz --out run "
                                                     "--mean 0.4914,0.4822,0.4465 --std 0.2470,0.2435,0.2616");
   CHECK_THAT(trained, Catch::Contains("cifar10: 10 training and 2 test images, 32x32"));
   CHECK_THAT(trained, Catch::Contains(std::string("device: ") + DEVICE + ","));
   CHECK_THAT(trained, Catch::Contains("epoch 1/1  train loss"));
   const json of_archive =
-      json::parse(output_of(folder, "evaluate --json" + kWeights + "--data cifar10 --data-dir cifar-10-python.tar.gz"));
+      json::parse(output_of(folder, "evaluate --json" + kWeights + "--data cifar10 --data-dir cifar-10-binary.tar.gz"));
   CHECK(of_archive["classes"][6]["name"] == "frog");
   json of_folder = json::parse(output_of(folder, "evaluate --json" + kWeights + "--data cifar10 --data-dir ."));
   for (const char* key : {"loss", "top1", "top5", "confusion"}) CHECK(of_folder[key] == of_archive[key]);
@@ -86,7 +86,7 @@ TEST_CASE("CIFAR-10: train and evaluate and predict") {
     check_predictions(folder, {"images/0_dog.png", "images/1_frog.png"}, {"dog", "frog"}, of_archive);
   }
 
-  std::string damaged = text_of(folder / "cifar-10-python.tar.gz");
+  std::string damaged = text_of(folder / "cifar-10-binary.tar.gz");
   damaged.resize(damaged.size() / 2);
   write_file(folder / "cut.tar.gz", damaged);
   check_refusals(folder, "--data cifar10 --data-dir cut.tar.gz", "cut.tar.gz: the compressed data end too early");
@@ -148,8 +148,9 @@ TEST_CASE("image folders: train and evaluate and predict use the folder names as
   CHECK_THAT(output_of(folder, resume + "--data-dir all/test"), Catch::Contains("epoch 2/2"));
   fs::rename(folder / "all/test/owls/4", folder / "all/test/owls/5");
   fs::copy_file(folder / "all/test/owls/3", folder / "all/test/owls/5", fs::copy_options::overwrite_existing);
-  CHECK_THAT(run(folder.path(), "train --resume run --epochs 3 --data-dir all/test").err,
-             Catch::Contains("run: the images or labels of folder:zoo are not those that the run was started with"));
+  CHECK_THAT(
+      run(folder.path(), "train --resume run --epochs 3 --data-dir all/test").err,
+      Catch::Contains("run: the images or labels of folder:zoo differ from those of the first start of the run"));
 
   fs::copy(folder / "all/test", folder / "all/train", fs::copy_options::recursive);
   const Outcome no_use = run(folder.path(), kTrain + "--out refused --folder-size 20");
@@ -158,7 +159,7 @@ TEST_CASE("image folders: train and evaluate and predict use the folder names as
   CHECK(nor_here.err == "evaluate: --test-fraction is for --data folder:PATH, not for mnist\n");
   const Outcome no_export = run(folder.path(), "export_images --data folder:all --out images");
   CHECK(no_export.code == 1);
-  CHECK(no_export.err == "export_images: --data folder:all: a folder of images holds image files already\n");
+  CHECK(no_export.err == "export_images: --data folder:all: an image folder already holds image files\n");
   check_refusals(folder, "--data folder:nowhere", "nowhere: no such folder");
   check_refusals(folder, "--data folder:all --test-fraction 0.1", "leave out --test-fraction");
   check_refusals(folder, "--data folder:all --test-fraction 1", "--test-fraction 1: must be 0 or more and below 1");
@@ -166,7 +167,7 @@ TEST_CASE("image folders: train and evaluate and predict use the folder names as
   check_refusals(folder, "--data folder:all", "all/test/owls/0: not an image of a known format");
 }
 
-TEST_CASE("image folders: default options follow from the images and given options take precedence") {
+TEST_CASE("image folders: defaults depend on the images and options on the command line take precedence") {
   const TemporaryFolder folder;
   for (const char* name : {"dark", "light"}) {
     fs::create_directories(folder / "pets" / name);
@@ -206,9 +207,9 @@ TEST_CASE("image folders: default options follow from the images and given optio
   fs::copy(folder / "pets", folder / "parted/train", fs::copy_options::recursive);
   fs::copy(folder / "pets", folder / "parted/test", fs::copy_options::recursive);
   CHECK(run(folder.path(), train + "--data-dir parted --out parted_run").err ==
-        "warning: parted/moon lies next to train and test, and is not used\n");
+        "warning: parted/moon is next to train and test but is not used\n");
   CHECK(run(folder.path(), "train --data pets --out refused").err ==
-        "train: there is no data set 'pets', but a folder of that name: write folder:pets\n");
+        "train: unknown data set 'pets'; for the folder of that name write folder:pets\n");
   output_of(folder, train + "--flip=false --out unmirrored");
   CHECK(json::parse(text_of(folder / "unmirrored/config.json"))["options"]["flip"] == false);
   CHECK(json::parse(text_of(folder / "run/config.json"))["options"]["flip"] == true);
@@ -223,7 +224,7 @@ TEST_CASE("image folders: default options follow from the images and given optio
   CHECK(published.err == "train: --recipe folder is for --data folder:PATH, not for mnist\n");
 }
 
-TEST_CASE("train --balance-classes oversamples small classes and gives the same weights streamed or resident") {
+TEST_CASE("train --balance-classes oversamples small classes and streamed and resident images give the same weights") {
   const TemporaryFolder folder;
   for (const auto& [name, count] : {std::pair{"many", 10}, {"some", 4}, {"few", 3}}) {
     fs::create_directories(folder / "pets" / name);
@@ -234,10 +235,10 @@ TEST_CASE("train --balance-classes oversamples small classes and gives the same 
   }
   const std::string train = std::string("train --device ") + DEVICE + " --data folder:pets --epochs 2 --out ";
   const std::string plain = output_of(folder, train + "plain");
-  CHECK_THAT(plain, !Catch::Contains("each class comes"));
+  CHECK_THAT(plain, !Catch::Contains("each class appears"));
   const std::string balanced = output_of(folder, train + "balanced --balance-classes");
   CHECK_THAT(balanced, Catch::Contains("folder:pets: 13 training and 4 validation images") &&
-                           Catch::Contains("each class comes 8 times in an epoch of 24 images"));
+                           Catch::Contains("each class appears 8 times in an epoch of 24 images"));
   output_of(folder, train + "streamed --balance-classes --stream --num-workers 2");
   CHECK(text_of(folder / "streamed/model.safetensors") == text_of(folder / "balanced/model.safetensors"));
   CHECK(text_of(folder / "plain/model.safetensors") != text_of(folder / "balanced/model.safetensors"));
@@ -275,7 +276,7 @@ TEST_CASE("train --balance-classes oversamples small classes and gives the same 
         "train: --config none.json: cannot be opened: No such file or directory\n");
 }
 
-TEST_CASE("image options are set by name and stored in the weights and used by all tools") {
+TEST_CASE("image options are stored in the weights and used by all tools") {
   const TemporaryFolder folder;
   // The left half has no information; the middle, which a centre crop keeps, is dark or light.
   for (const char* name : {"dark", "light"}) {
@@ -321,14 +322,14 @@ TEST_CASE("image options are set by name and stored in the weights and used by a
   CHECK(other.err ==
         "train: --resize letterbox: crop/model.safetensors was trained with --resize crop; leave out the option\n");
   CHECK(run(folder.path(), train + "other --resize squash").err ==
-        "train: --resize: 'squash' is not a resize mode: known are stretch, crop, letterbox\n");
+        "train: --resize: 'squash' is not a resize mode: use stretch, crop or letterbox\n");
   CHECK(run(folder.path(), train + "other --background pink").err ==
-        "train: --background: 'pink' is not a colour: write black, grey, white, or R,G,B with numbers from 0 to 255\n");
+        "train: --background: 'pink' is not a colour: use black, grey, white, or R,G,B with numbers from 0 to 255\n");
   CHECK(run(folder.path(), "train --resize crop --data mnist --out other").err ==
         "train: --resize is for --data folder:PATH, not for mnist\n");
 }
 
-TEST_CASE("model_best.safetensors holds the weights of the best epoch also after stop and resume") {
+TEST_CASE("model_best.safetensors holds the weights of the best epoch even after stop and resume") {
   const TemporaryFolder folder;
   std::uint32_t noise = 1;
   for (const char* part : {"train", "test"}) {

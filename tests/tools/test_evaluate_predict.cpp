@@ -127,7 +127,7 @@ TEST_CASE("evaluate reports the metrics of the library") {
   CHECK(limited["classes"][3]["recall"].is_null());
 }
 
-TEST_CASE("predict gives bitwise the same logits for a data set image as evaluate") {
+TEST_CASE("predict and evaluate give bitwise identical logits for a data set image") {
   Workplace place;
   std::string files;
   for (std::size_t i = 0; i < kImages; ++i) {
@@ -263,7 +263,7 @@ TEST_CASE("predict expands folders and patterns and lists unreadable files") {
   CHECK_THAT(place.run(kPredict + "$(printf 'a\\033b')").err, Catch::StartsWith("predict: a\\x1bb: cannot be opened"));
   fs::create_directory(place.folder / "empty");
   check_refused(place.folder.path(), {{kPredict + "empty", "empty: this folder contains no images"},
-                                      {kPredict + "'none*.png'", "none*.png: no file is called so"},
+                                      {kPredict + "'none*.png'", "none*.png: no file has this name"},
                                       {kPredict + "--csv --json in", "--csv"}});
 }
 
@@ -274,10 +274,10 @@ TEST_CASE("evaluate and predict report invalid input in one line and print nothi
   const std::string good = text_of(folder / "model.safetensors");
   write(folder / "good.pgm", "P5\n28 28\n255\n" + std::string(784, 'x'));
   write(folder / "short.pgm", "P5\n28 28\n255\n" + std::string(783, 'x'));
-  write(folder / "text.png", "this is no image");
+  write(folder / "text.png", "not an image");
   write(folder / "empty.png", "");
   write(folder / "empty.safetensors", "");
-  write(folder / "text.safetensors", "these are no weights at all");
+  write(folder / "text.safetensors", "not weights");
   write(folder / "short.safetensors", good.substr(0, good.size() - 1));
   Safetensors content = read_safetensors(folder / "model.safetensors");
   const auto variant = [&](const std::string& file, const auto& change) {
@@ -308,7 +308,7 @@ TEST_CASE("evaluate and predict report invalid input in one line and print nothi
       {"evaluate --weights", "--weights"},
       {kEvaluate + "--no-such-option", "--no-such-option"},
       {kEvaluate + "extra", "extra"},
-      {kEvaluate + "--split valid", "--split 'valid': write test, validation or train"},
+      {kEvaluate + "--split valid", "--split 'valid': use test, validation or train"},
       {kEvaluate + "--split validation", "--split validation: fashion-mnist has no validation images"},
       {kEvaluate + "--batch-size 0", "--batch-size 0"},
       {kEvaluate + "--batch-size 9223372036854775807", "--batch-size 9223372036854775807"},
@@ -319,8 +319,8 @@ TEST_CASE("evaluate and predict report invalid input in one line and print nothi
       {kEvaluate + "--data-dir nowhere", "nowhere: no such folder"},
       {kEvaluate + "--data-dir truncated", "t10k-images-idx3-ubyte"},
       {kEvaluate + "--weights toga.safetensors --json",
-       "toga.safetensors: class 3 is 'Toga', in fashion-mnist it is 'Dress'"},
-      {kEvaluate + "--weights two.safetensors", "two.safetensors: was trained for 2 classes, fashion-mnist has 10"},
+       "toga.safetensors: class 3 is 'Toga' but in fashion-mnist it is 'Dress'"},
+      {kEvaluate + "--weights two.safetensors", "two.safetensors: was trained for 2 classes but fashion-mnist has 10"},
       {kEvaluate + "--weights colour.safetensors", "the model expects 3 channels"},
       {"predict", "required"},
       {kPredict, "images is required"},
@@ -345,10 +345,10 @@ TEST_CASE("evaluate and predict report invalid input in one line and print nothi
     inputs.push_back({program + "--weights text.safetensors", "text.safetensors"});
     inputs.push_back({program + "--weights short.safetensors", "short.safetensors"});
     inputs.push_back({program + "--weights good.pgm", "good.pgm"});
-    inputs.push_back({program + "--weights foreign.safetensors", "no model is named in its metadata"});
-    inputs.push_back(
-        {program + "--weights unknown.safetensors",
-         "unknown.safetensors: its weights are of an unknown model \"lenet\": known are alexnet, googlenet"});
+    inputs.push_back({program + "--weights foreign.safetensors", "its metadata name no model"});
+    inputs.push_back({program + "--weights unknown.safetensors",
+                      "unknown.safetensors: its metadata name the unknown model \"lenet\"; the known models are "
+                      "alexnet, googlenet"});
     inputs.push_back({program + "--weights other.safetensors", "other.safetensors: the tensor"});
     inputs.push_back({program + "--weights tensor.safetensors", "the tensor fc.bias of googlenet_small is missing"});
   }
@@ -409,9 +409,9 @@ TEST_CASE("weights without metadata give the same results with --model") {
   CHECK(json::parse(tested.out)["samples"] == kImages);
 
   const std::pair<std::string, std::string> refused[] = {
-      {"--weights plain.safetensors ", "no model is named in its metadata"},
+      {"--weights plain.safetensors ", "its metadata name no model"},
       {"--weights plain.safetensors --mean 0.5 ",
-       "--image-size, --resize, --mean, --std and --no-transform-input go with --model"},
+       "--image-size, --resize, --mean, --std and --no-transform-input need --model"},
       {"--weights plain.safetensors --model lenet ", "lenet"},
       {"--weights plain.safetensors --model vgg11 ", "has no tensor "},
       {"--weights plain.safetensors --model googlenet ", "plain.safetensors: "},

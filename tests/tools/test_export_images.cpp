@@ -30,7 +30,7 @@ const Command kExport = "export_images --data-dir data ";
 }  // namespace
 
 TEST_CASE("exported images are named by index and class and hold the pixels of the data set") {
-  if (!has_png()) SKIP("this build writes no PNG");
+  if (!has_png()) SKIP("this build cannot write PNG");
   const Workplace folder;
   const Outcome outcome = run(folder.path(), kExport + "--count 3 --first 8 --out a/b");
   INFO(outcome.err);
@@ -42,8 +42,8 @@ TEST_CASE("exported images are named by index and class and hold the pixels of t
   CHECK(image.pixels == std::vector<std::uint8_t>(784, 225));
 }
 
-TEST_CASE("by default the first eight test images are exported") {
-  if (!has_png()) SKIP("this build writes no PNG");
+TEST_CASE("export_images exports the first eight test images by default") {
+  if (!has_png()) SKIP("this build cannot write PNG");
   const Workplace folder;
   std::string pixels = text_of(folder / "data/t10k-images-idx3-ubyte");
   pixels[16] = 77;  // after the header: first pixel of the first test image
@@ -57,7 +57,7 @@ TEST_CASE("by default the first eight test images are exported") {
 }
 
 TEST_CASE("export_images exports MNIST") {
-  if (!has_png()) SKIP("this build writes no PNG");
+  if (!has_png()) SKIP("this build cannot write PNG");
   const Workplace folder;
   const Outcome outcome = run(folder.path(), kExport + "--data mnist --count 2 --out digits");
   INFO(outcome.err);
@@ -66,7 +66,7 @@ TEST_CASE("export_images exports MNIST") {
 }
 
 TEST_CASE("export_images replaces files only with --overwrite") {
-  if (!has_png()) SKIP("this build writes no PNG");
+  if (!has_png()) SKIP("this build cannot write PNG");
   const Workplace folder;
   fs::create_directory(folder / "out");
   write(folder / "out/2_Pullover.png", "mine");
@@ -75,7 +75,7 @@ TEST_CASE("export_images replaces files only with --overwrite") {
   CHECK(refused.code == 1);
   CHECK(refused.out.empty());
   CHECK(refused.err ==
-        "export_images: out/2_Pullover.png: is there already; choose another folder, or replace it with --overwrite\n");
+        "export_images: out/2_Pullover.png: already exists; choose another folder or replace it with --overwrite\n");
   CHECK(snapshot(folder.path()) == before);
 
   CHECK(run(folder.path(), kExport + "--count 2 --out out").code == 0);  // the existing file is none of these
@@ -86,7 +86,7 @@ TEST_CASE("export_images replaces files only with --overwrite") {
 }
 
 TEST_CASE("export_images reports errors in one line and leaves no files") {
-  if (!has_png()) SKIP("this build writes no PNG");
+  if (!has_png()) SKIP("this build cannot write PNG");
   const Workplace folder;
   write(folder / "a_file", "x");
   const auto before = snapshot(folder.path());
@@ -101,8 +101,8 @@ TEST_CASE("export_images reports errors in one line and leaves no files") {
       {"--out o --first 9223372036854775807", "--first 9223372036854775807 --count 8: there are only 20 images"},
       {"--out o --first 3 --count 9223372036854775807",
        "--first 3 --count 9223372036854775807: there are only 20 images"},
-      {"--out ''", "--out needs the name of a folder"},
-      {"--out o --data cifar", "there is no data set 'cifar'; known are: fashion-mnist, mnist"},
+      {"--out ''", "--out must name a folder"},
+      {"--out o --data cifar", "unknown data set 'cifar'; use fashion-mnist, mnist"},
       {"--out o --data-dir absent", "absent: no such folder; Debian's package dataset-fashion-mnist"},
       {"--out a_file", "a_file: cannot create this folder: "},
       {"--out a_file/inside", "a_file/inside: cannot create this folder: "},

@@ -48,13 +48,13 @@ TEST_CASE("train writes a run folder and the same seed gives the same weights") 
   const auto before = snapshot(folder.path() / "runs/a");
   const Outcome again = run(folder.path(), kTrain + "--out runs/a");
   CHECK(again.code == 1);
-  CHECK_THAT(again.err, Catch::Contains("a run is in there already"));
+  CHECK_THAT(again.err, Catch::Contains("already contains a run"));
   CHECK(snapshot(folder.path() / "runs/a") == before);
   CHECK(run(folder.path(), kTrain + "--init runs/c/model.safetensors --out runs/a --overwrite").code == 0);
   CHECK(snapshot(folder.path() / "runs/a") != before);
 }
 
-TEST_CASE("with validation images the best epoch is chosen by them and tested once") {
+TEST_CASE("validation images select the best epoch and it is tested once") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
@@ -118,7 +118,7 @@ TEST_CASE("summarize --all shows memory reuse for every model") {
     CHECK(std::stod((*found)[7]) == Approx(planned / sum).margin(0.01));
   }
   CHECK(f32 == 2 * model_names().size());
-  CHECK((bf16 == f32 || outcome.err.find("rows of bf16 are missing") != std::string::npos));
+  CHECK((bf16 == f32 || outcome.err.find("bf16 rows are missing") != std::string::npos));
 }
 
 TEST_CASE("train without --image-size uses the input size of the model description") {
@@ -138,7 +138,7 @@ TEST_CASE("train without --image-size uses the input size of the model descripti
   CHECK_THAT(unknown.err, Catch::Contains("lenet") && Catch::Contains("googlenet_native"));
 }
 
-TEST_CASE("a recipe sets options that are not given") {
+TEST_CASE("a recipe sets the options that are not on the command line") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
@@ -159,9 +159,9 @@ TEST_CASE("a recipe sets options that are not given") {
   const Outcome unknown = run(folder.path(), "train --recipe cake --out runs/c");
   CHECK(unknown.code == 1);
   CHECK_THAT(unknown.err,
-             Catch::StartsWith("train: --recipe cake: known are classic, ") && Catch::Contains("quickstart"));
+             Catch::StartsWith("train: --recipe cake: use one of classic, ") && Catch::Contains("quickstart"));
   // Every recipe has valid options and values: only the added option is rejected.
-  std::istringstream names(unknown.err.substr(unknown.err.find("are ") + 4));
+  std::istringstream names(unknown.err.substr(unknown.err.find("one of ") + 7));
   std::size_t count = 0;
   for (std::string name; std::getline(names, name, ',');) {
     name.erase(0, name.find_first_not_of(' '));
@@ -181,7 +181,7 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
   fs::create_directory(data);
   write_dataset(data, 20);
   write(folder.path() / "a_file", "x");
-  write(folder.path() / "text.safetensors", "these are no weights at all");
+  write(folder.path() / "text.safetensors", "not weights");
   write(folder.path() / "empty.safetensors", "");
   REQUIRE(run(folder.path(), kTrain + "--model googlenet --out runs/plain").code == 0);
 
@@ -216,7 +216,7 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --model googlenot", "unknown model 'googlenot'"},
       {kTrain + "--out runs/x --data mnist-of-mars", "mnist-of-mars"},
       {kTrain + "--out runs/x --device tpu", "unknown device 'tpu'"},
-      {kTrain + "--out runs/x --kernels mine", "--kernels mine: known are ours and vendor"},
+      {kTrain + "--out runs/x --kernels mine", "--kernels mine: use ours or vendor"},
       {kTrain + "--out runs/x --kernels vendor", "--kernels vendor: this build has no vendor backend"},
       {kTrain + "--out runs/x --schedule sometimes", "unknown schedule 'sometimes'"},
       {kTrain + "--out runs/x --initialization zeros", "unknown initialisation 'zeros'"},
@@ -235,9 +235,9 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --schedule one-cycle --momentum 0.9 --base-momentum 0.95", "--base-momentum 0.95"},
       {kTrain + "--out runs/x --nesterov", "--nesterov needs"},
       {kTrain + "--out runs/x --weight-decay -0.1", "--weight-decay -0.1"},
-      {kTrain + "--out runs/x --optimizer lion", "--optimizer lion: known are sgd, adam, adamw"},
-      {kTrain + "--out runs/x --optimizer adam --momentum 0.9", "--momentum belongs to --optimizer sgd"},
-      {kTrain + "--out runs/x --optimizer adamw --nesterov", "--nesterov belongs to --optimizer sgd"},
+      {kTrain + "--out runs/x --optimizer lion", "--optimizer lion: use sgd, adam or adamw"},
+      {kTrain + "--out runs/x --optimizer adam --momentum 0.9", "--momentum is for --optimizer sgd"},
+      {kTrain + "--out runs/x --optimizer adamw --nesterov", "--nesterov is for --optimizer sgd"},
       {kTrain + "--out runs/x --beta1 0.5", "need --optimizer adam or adamw"},
       {kTrain + "--out runs/x --optimizer adam --beta1 1", "--beta1 1"},
       {kTrain + "--out runs/x --optimizer adam --beta2 -0.1", "--beta2 -0.1"},
@@ -247,11 +247,11 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --ema 1", "--ema 1"},
       {kTrain + "--out runs/x --scale 0", "--scale 0"},
       {kTrain + "--out runs/x --ratio 0.75", "--ratio 0.75"},
-      {kTrain + "--out runs/x --scale 0.08 --crop-padding 4", "exclude each other"},
+      {kTrain + "--out runs/x --scale 0.08 --crop-padding 4", "cannot be combined"},
       {kTrain + "--out runs/x --contrast 2", "--contrast 2"},
       {kTrain + "--out runs/x --saturation 0.4", "--saturation needs colour images; these have 1 channel"},
       {kTrain + "--out runs/x --accumulate 0", "--accumulate 0"},
-      {kTrain + "--out runs/x --freeze stem", "begins with 'stem'; there are conv1, conv2"},
+      {kTrain + "--out runs/x --freeze stem", "begins with 'stem'; the layers are conv1, conv2"},
       {kTrain + "--out runs/x --freeze ''", "--freeze ''"},
       {kTrain + "--out runs/x --freeze conv,inception,fc", "nothing is left to train"},
       {kTrain + "--out runs/x --reset-head 10", "--reset-head needs --init"},
@@ -268,13 +268,13 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --base-momentum 0", "needs --schedule one-cycle"},
       {kTrain + "--out ''", "--out"},
       {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
-      {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images: 1 to 19 can be"},
+      {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images; hold out 1 to 19"},
       {kTrain + "--out runs/x --validation-fraction 1", "--validation-fraction 1: must be 0 or more and below 1"},
       {kTrain + "--out runs/x --validation-fraction 0.1 --hold-out 3",
-       "--validation-fraction and --hold-out exclude each other"},
+       "--validation-fraction and --hold-out cannot be combined"},
       {kTrain + "--out runs/x --limit-test -3", "--limit-test -3"},
       {kTrain + "--out a_file", "a_file: is a file"},
-      {kTrain + "--out a_file/run", "a_file: a run cannot be written there: Not a directory"},
+      {kTrain + "--out a_file/run", "a_file: cannot write a run there: Not a directory"},
       {kTrain + "--out runs/x --data-dir nowhere", "nowhere"},
       {kTrain + "--out runs/x --data-dir missing", labels},
       {kTrain + "--out runs/x --data-dir truncated", images},
@@ -287,7 +287,7 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --init text.safetensors", "text.safetensors"},
       {kTrain + "--out runs/x --init empty.safetensors", "empty.safetensors"},
       {kTrain + "--out runs/x --init runs/plain/model.safetensors",
-       "--model googlenet_small: runs/plain/model.safetensors holds weights of googlenet"},
+       "--model googlenet_small: runs/plain/model.safetensors has weights of googlenet"},
       {"summarize --model googlenot", "unknown model 'googlenot'"},
       {"summarize --input 96x96", "batch x channels x height x width"},
       {"summarize --input 1x0x96x96", "is not a shape"},
@@ -319,7 +319,7 @@ TEST_CASE("a full disk is reported in one line and keeps the last good weights")
   }
 }
 
-TEST_CASE("cpu backend does not wait for threads that OpenMP does not provide") {
+TEST_CASE("cpu backend does not wait for threads that OpenMP cannot provide") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 10);
@@ -331,7 +331,7 @@ TEST_CASE("cpu backend does not wait for threads that OpenMP does not provide") 
   CHECK(run(folder.path(), kTrain + "--threads 2 --out runs/b", "export OMP_THREAD_LIMIT=1").code == 1);
 }
 
-TEST_CASE("output that cannot be written is an error") {
+TEST_CASE("summarize reports output that cannot be written") {
   const TemporaryFolder folder;
   const std::string command =
       std::string(PROGRAM_FOLDER) + "/summarize > /dev/full 2> '" + (folder.path() / "err").string() + "'";
@@ -351,7 +351,7 @@ TEST_CASE("train warns about small images and accepts rectangular sizes") {
   CHECK(wide.err.empty());
 }
 
-TEST_CASE("summarize prints the published numbers of parameters") {
+TEST_CASE("summarize prints the published parameter counts") {
   const TemporaryFolder folder;
   const Outcome outcome = run(folder.path(), "summarize --model googlenet --input 1x1x96x96");
   CHECK(outcome.code == 0);
@@ -371,7 +371,7 @@ TEST_CASE("train --patience ends a run whose accuracy does not improve") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK_THAT(outcome.out, Catch::Contains("epoch 3/10") && !Catch::Contains("epoch 4/10") &&
-                              Catch::Contains("no epoch has been better than epoch 1 for 2 epochs (--patience)"));
+                              Catch::Contains("no epoch was better than epoch 1 for 2 epochs (--patience)"));
   const Outcome resumed = run(folder.path(), "train --resume run");
   CHECK(resumed.code == 0);
   CHECK_THAT(resumed.out, Catch::Contains("run stopped early by --patience 2; nothing to do"));

@@ -51,12 +51,11 @@ TEST_CASE("report prints errors in one line and writes nothing") {
   const auto before = snapshot(folder.path());
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"report none", "report: none: no such folder; name the folder of a run\n"},
-      {"report empty",
-       "report: empty: is not a run: it has no config.json; name a folder that was made by train --out\n"},
+      {"report empty", "report: empty: is not a run: it has no config.json; name a folder that train --out wrote\n"},
       {"report first/config.json", "report: first/config.json: is a file; name the folder of a run\n"},
       {"report damaged", "report: damaged/metrics.jsonl: line 1 is not JSON\n"},
       {"report first damaged --out both.html", "report: damaged/metrics.jsonl: line 1 is not JSON\n"},
-      {"report first first", "report: --out is needed for several runs: name the file to write\n"}};
+      {"report first first", "report: --out is required for several runs: name the file to write\n"}};
   for (const auto& [command, message] : wrong) {
     CAPTURE(command);
     const Outcome outcome = run(folder.path(), command);

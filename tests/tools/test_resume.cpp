@@ -20,7 +20,7 @@ const Command kOptions =
 
 }  // namespace
 
-TEST_CASE("killed at random instants a run can be resumed with bitwise the same result") {
+TEST_CASE("killed at random times a run can be resumed with bitwise identical results") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const auto start = std::chrono::steady_clock::now();
@@ -70,7 +70,52 @@ TEST_CASE("killed at random instants a run can be resumed with bitwise the same 
   }
   check_same_run(folder / "whole", folder / "killed");
   CHECK(resumed > wanted_kills * 2 / 5);
-  INFO(ends << " of the runs between kills came to their end");
+  INFO(ends << " of the runs between kills completed");
+}
+
+TEST_CASE("a run with the option names of version 0.1.0 resumes with bitwise identical results") {
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const Command options = kOptions + "--max-norm 1 --std 0.5 ";
+  REQUIRE(run(folder.path(), "train " + options + "--epochs 2 --out whole").code == 0);
+  REQUIRE(run(folder.path(), "train " + options + "--epochs 1 --out earlier").code == 0);
+  // The names in config.json and in the checkpoints become those of version 0.1.0.
+  const std::pair<const char*, const char*> names[] = {
+      {"std", "deviation"},         {"scale", "crop-area"},    {"ratio", "crop-aspect"},
+      {"eps", "epsilon"},           {"max-norm", "clip-norm"}, {"base-momentum", "lowest-momentum"},
+      {"step-size", "step-epochs"}, {"gamma", "step-factor"},  {"pct-start", "one-cycle-rise"},
+      {"eta-min", "lowest-lr"}};
+  const auto renamed = [&](nlohmann::ordered_json json) {
+    for (const auto& [now, earlier] : names) {
+      REQUIRE(json.contains(now));
+      json[earlier] = json[now];
+      json.erase(now);
+    }
+    return json;
+  };
+  auto config = nlohmann::ordered_json::parse(text_of(folder / "earlier/config.json"));
+  config["options"] = renamed(config["options"]);
+  write(folder / "earlier/config.json", config.dump());
+  for (const fs::path& path : checkpoints_of(folder / "earlier")) {
+    Safetensors checkpoint = read_safetensors(path);
+    std::string& saved = checkpoint.metadata.at("options");
+    saved = renamed(nlohmann::ordered_json::parse(saved)).dump();
+    write_safetensors(path, checkpoint);
+  }
+  const Outcome resumed = run(folder.path(), "train --resume earlier --epochs 2");
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  CHECK(text_of(folder / "earlier/model.safetensors") == text_of(folder / "whole/model.safetensors"));
+  CHECK(run(folder.path(), "evaluate --weights earlier/model.safetensors --data-dir data").code == 0);
+
+  // The earlier names work on the command line, too, and print the new ones.
+  const Outcome typed =
+      run(folder.path(), "train " + kOptions + "--clip-norm=1 --deviation 0.5 --epochs 2 --out typed");
+  CHECK(typed.code == 0);
+  CHECK(typed.err.find("train: --clip-norm is now called --max-norm\n") != std::string::npos);
+  CHECK(typed.err.find("train: --deviation is now called --std\n") != std::string::npos);
+  CHECK(text_of(folder / "typed/model.safetensors") == text_of(folder / "whole/model.safetensors"));
+  CHECK(run(folder.path(), "train --help").out.find("--clip-norm") == std::string::npos);
 }
 
 TEST_CASE("the first Ctrl-C ends the step and saves and the second ends the process") {
@@ -94,7 +139,7 @@ TEST_CASE("the first Ctrl-C ends the step and saves and the second ends the proc
   }
 }
 
-TEST_CASE("a resumed run keeps its options and reports contradicting ones") {
+TEST_CASE("a resumed run keeps its options and rejects different ones") {
   const TemporaryFolder folder;
   make_data(folder.path());
   REQUIRE(run(folder.path(), "train " + kOptions + "--out a").code == 0);
@@ -107,12 +152,12 @@ TEST_CASE("a resumed run keeps its options and reports contradicting ones") {
       {"train --resume a --batch-size 4 --model googlenet",
        R"(--model "googlenet" (was "googlenet_small"), --batch-size 4 (was 8))"},
       {"train --resume a --seed 2", "--seed 2 (was 1)"},
-      {"train --resume a --out b", "exclude each other"},
-      {"train --resume a --overwrite", "exclude each other"},
+      {"train --resume a --out b", "cannot be combined"},
+      {"train --resume a --overwrite", "cannot be combined"},
       {"train --resume nowhere", "no run to resume"},
       {"train --resume data", "no run to resume"},
       {"train --resume a --data-dir other", "other: no such folder"},
-      {"train --resume other_data", "are not those that the run was started with"},
+      {"train --resume other_data", "differ from those of the first start of the run"},
   };
   fs::copy(folder / "a", folder / "other_data", fs::copy_options::recursive);
   std::string config = text_of(folder / "other_data/config.json");
@@ -140,7 +185,7 @@ TEST_CASE("a resumed run keeps its options and reports contradicting ones") {
   CHECK(snapshot(folder / "a") == before);
 }
 
-TEST_CASE("train --epochs can change on resume if the schedule does not depend on it") {
+TEST_CASE("train --resume accepts other --epochs if the schedule does not depend on it") {
   const TemporaryFolder folder;
   make_data(folder.path());
   // (includes warm-up, and learning rates that change within the run: paper first changes after 8 epochs)
@@ -174,7 +219,7 @@ TEST_CASE("train --epochs can change on resume if the schedule does not depend o
     const auto before = snapshot(folder / "b");
     const Outcome too_short = run(folder.path(), "train --resume b --epochs 1");
     CHECK(too_short.code == 1);
-    CHECK(too_short.err == "train: b: --epochs 1: the run is in epoch 3 already; resume it with that many or more\n");
+    CHECK(too_short.err == "train: b: --epochs 1: the run is already in epoch 3; resume it with at least that many\n");
     CHECK_THAT(run(folder.path(), "train --resume b").out, Catch::Contains("nothing to do"));
     CHECK(snapshot(folder / "b") == before);
   }
@@ -230,7 +275,7 @@ TEST_CASE("train --resume skips a damaged checkpoint and uses the one before it"
   fs::resize_file(checkpoints[0], 10'000);
   const Outcome outcome = run(folder.path(), "train --resume a");
   CHECK(outcome.code == 0);
-  CHECK_THAT(outcome.err, Catch::Contains("the checkpoint before it is taken"));
+  CHECK_THAT(outcome.err, Catch::Contains("using the checkpoint before it"));
   CHECK_THAT(outcome.out, Catch::Contains("resuming after step 12 of 18"));
   CHECK(curve(folder / "a") == curve_before);
   CHECK(text_of(folder / "a/model.safetensors") == weights_before);
@@ -246,7 +291,7 @@ TEST_CASE("a run folder in use is rejected") {
   const std::string command = std::string("cd '") + folder.path().string() + "' && " + PROGRAM_FOLDER + "/train ";
   for (const char* how : {"--resume a", "--data-dir data --out a", "--data-dir data --out a --overwrite"}) {
     CHECK(std::system((command + how + " > other_out.txt 2> other_err.txt").c_str()) != 0);
-    CHECK_THAT(text_of(folder / "other_err.txt"), Catch::Contains("another process works in this run folder"));
+    CHECK_THAT(text_of(folder / "other_err.txt"), Catch::Contains("another process is using this run folder"));
   }
   program.signal(SIGINT);
   CHECK(program.wait() == 130);
@@ -270,7 +315,7 @@ TEST_CASE("a full disk is reported in one line and the run resumes from its last
   check_same_run(folder / "whole", folder / "a");
 }
 
-TEST_CASE("AdamW and averages and clipping and accumulation resume with the same bits") {
+TEST_CASE("runs with AdamW and EMA and clipping and accumulation resume with the same bits") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const Command options = "train " + kOptions +
@@ -303,7 +348,7 @@ TEST_CASE("AdamW and averages and clipping and accumulation resume with the same
   CHECK(run(folder.path(), "train --resume parts --beta1 0.9 --freeze conv1,conv2 --freeze inception3a").code == 0);
 }
 
-TEST_CASE("train --reset-head uses weights of other classes with a new last layer") {
+TEST_CASE("train --reset-head uses weights for other classes with a new last layer") {
   const TemporaryFolder folder;
   make_data(folder.path());
   REQUIRE(run(folder.path(), "train " + kOptions + "--epochs 1 --out first").code == 0);
@@ -319,8 +364,9 @@ TEST_CASE("train --reset-head uses weights of other classes with a new last laye
   const std::string transfer = "train " + kOptions + "--epochs 1 --init other.safetensors ";
   const Outcome refused = run(folder.path(), transfer + "--out second");
   CHECK(refused.code == 1);
-  CHECK_THAT(refused.err,
-             Catch::Contains("other.safetensors: was trained for 3 classes, fashion-mnist has 10; --reset-head 10"));
+  CHECK_THAT(
+      refused.err,
+      Catch::Contains("other.safetensors: was trained for 3 classes but fashion-mnist has 10; use --reset-head 10"));
   const Outcome outcome = run(folder.path(), transfer + "--reset-head 10 --freeze conv,inception --out third");
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
@@ -339,7 +385,7 @@ TEST_CASE("streamed and resident images give the same bits") {
   check_same_run(folder / "resident", folder / "streamed");
 }
 
-TEST_CASE("a training that diverges reports step and layer and records them in the run") {
+TEST_CASE("a diverging run reports the step and layer and records them in the run folder") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const Outcome outcome =

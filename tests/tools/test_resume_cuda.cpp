@@ -10,7 +10,7 @@
 using namespace minception;
 using namespace minception::testing;
 
-TEST_CASE("train --device cuda killed and resumed ends with the same bits") {
+TEST_CASE("train --device cuda gives the same bits after kill and resume") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const std::string options =
@@ -40,7 +40,7 @@ TEST_CASE("train --device cuda killed and resumed ends with the same bits") {
   check_same_run(folder / "whole", folder / "killed");
 }
 
-TEST_CASE("train --device cuda --profile counts events of the kernels of a step") {
+TEST_CASE("train --device cuda --profile counts kernel events of one step") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const Outcome outcome =
@@ -50,7 +50,7 @@ TEST_CASE("train --device cuda --profile counts events of the kernels of a step"
   INFO(outcome.err);
   CHECK(outcome.code == 0);
   CHECK_THAT(outcome.out, Catch::Contains("Kernels are emulated"));
-  CHECK_THAT(outcome.out, Catch::Contains("What the kernels of one step did, counted:"));
+  CHECK_THAT(outcome.out, Catch::Contains("Counters of the kernels in one step:"));
   CHECK(fs::exists(folder / "run/profile.json"));
   CHECK(text_of(folder / "run/metrics.jsonl").empty());
 }

@@ -1,4 +1,4 @@
-/// Trainings that lose their output, terminal, disk or folder lose no finished work.
+/// Runs that lose their output, terminal, disk or folder keep all finished work.
 
 #include "tests/tools/refusals.h"
 #include "tests/tools/runs.h"
@@ -20,7 +20,7 @@ const Command kTrain =
     "train --data-dir data --model googlenet_small --image-size 17 --epochs 2 --batch-size 8 --lr 0.05 --momentum 0.9 "
     "--log-every 1 --limit-test 8 ";
 
-/// Five times the images of make_data: a test that waits for the first steps finds the training well before its end.
+/// Five times the images of make_data, so that a run is far from its end when a test sees the first steps.
 void make_more_data(const fs::path& folder) {
   fs::create_directory(folder / "data");
   write_dataset(folder / "data", 220);
@@ -44,7 +44,7 @@ int shell(const fs::path& folder, const std::string& command) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// A training with its own terminal, as its standard streams and controlling terminal.
+/// A run whose standard streams and controlling terminal are a new terminal.
 class OnTerminal {
  public:
   OnTerminal(const fs::path& folder, const std::string& command) {
@@ -75,7 +75,7 @@ class OnTerminal {
 
 }  // namespace
 
-TEST_CASE("signals ignored at the start of a training stay ignored") {
+TEST_CASE("signals ignored at the start of a run stay ignored") {
   const TemporaryFolder folder;
   make_more_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
@@ -96,7 +96,7 @@ TEST_CASE("signals ignored at the start of a training stay ignored") {
   check_same_run(folder / "whole", folder / "other");
 }
 
-TEST_CASE("a second Ctrl-C ends a training at once and it can be resumed") {
+TEST_CASE("a second Ctrl-C ends a run immediately and it can be resumed") {
   const TemporaryFolder folder;
   make_more_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
@@ -108,13 +108,13 @@ TEST_CASE("a second Ctrl-C ends a training at once and it can be resumed") {
   check_same_run(folder / "whole", folder / "run");
 }
 
-TEST_CASE("a training without standard output runs to its end and exits with kOutputLost") {
+TEST_CASE("a run without standard output completes and exits with kOutputLost") {
   const TemporaryFolder folder;
   make_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
   const std::string train = "$P/" + std::string(kTrain);
   const std::string lost =
-      "train: what was printed could not be written: standard output is closed, or its disk is full; run holds "
+      "train: the output could not be written: standard output is closed or its disk is full; run holds "
       "model.safetensors, model_best.safetensors (epoch 1, the best on the test images), checkpoints, metrics.jsonl "
       "and report.html\n";
   for (const char* output : {">&-", "<&- >&-", "> /dev/full"}) {
@@ -133,7 +133,7 @@ TEST_CASE("a training without standard output runs to its end and exits with kOu
   CHECK(shell(folder.path(), train + "--overwrite --out run >&- 2>&-") == 3);
   check_same_run(folder / "whole", folder / "run");
 
-  // A stopped training reports how to resume on the remaining stream.
+  // A stopped run reports how to resume on the remaining stream.
   CHECK(
       shell(folder.path(), "{ $P/" + std::string(kTrain + "--epochs 1000 --out stopped") +
                                " & } >&-; for i in $(seq 3000); do [ -s stopped/metrics.jsonl ] && break; sleep 0.01; "
@@ -142,7 +142,7 @@ TEST_CASE("a training without standard output runs to its end and exits with kOu
   CHECK(lines_of(text_of(folder / "stderr.txt")) == 1);
 }
 
-TEST_CASE("closing the terminal saves the training and nohup lets it continue") {
+TEST_CASE("closing the terminal saves a checkpoint and a run under nohup continues") {
   const TemporaryFolder folder;
   make_more_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
@@ -161,7 +161,7 @@ TEST_CASE("closing the terminal saves the training and nohup lets it continue") 
   }
 }
 
-TEST_CASE("if one result cannot be saved the others are and the message says how to resume") {
+TEST_CASE("a result that cannot be saved does not affect the others and the message says how to resume") {
   const TemporaryFolder folder;
   make_more_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
@@ -176,7 +176,7 @@ TEST_CASE("if one result cannot be saved the others are and the message says how
     CHECK(lines_of(line) == 1);
     CHECK_THAT(line, Catch::StartsWith("train: run/" + file + ": "));
     const bool is_report = file == "report.html";
-    CHECK_THAT(line, Catch::Contains(is_report ? "the training is complete and saved: make its report with: report run"
+    CHECK_THAT(line, Catch::Contains(is_report ? "the run is complete and saved; make its report with: report run"
                                                : "resume with: train --resume run"));
     for (const char* other : {"evaluation.json", "model.safetensors", "report.html", "metrics.jsonl"}) {
       // (report.html needs evaluation.json, which is a folder here)
@@ -193,18 +193,18 @@ TEST_CASE("if one result cannot be saved the others are and the message says how
   }
 }
 
-TEST_CASE("a disk full at the first write leaves no obstacle for a new run") {
+TEST_CASE("a full disk at the first write does not block a new run") {
   const TemporaryFolder folder;
   make_data(folder.path());
   const Outcome full = run(folder.path(), kTrain + "--out run", "ulimit -f 0");
-  // (the files that receive the output exceed the limit, too)
+  // (the limit also applies to the files that receive the output)
   CHECK(full.code == 1);
   const Outcome again = run(folder.path(), kTrain + "--epochs 1 --out run");
   INFO(again.err);
   CHECK(again.code == 0);
 }
 
-TEST_CASE("a run folder that is removed or replaced during the training") {
+TEST_CASE("a run folder that is removed or replaced during the run is restored or left alone") {
   const TemporaryFolder folder;
   make_more_data(folder.path());
   REQUIRE(run(folder.path(), kTrain + "--out whole").code == 0);
@@ -213,53 +213,53 @@ TEST_CASE("a run folder that is removed or replaced during the training") {
     wait_until(*program, [&] { return has_lines(folder / "run"); });
     return program;
   };
-  SECTION("removed: it is made again with all that is known") {
+  SECTION("removed: the folder is restored and the run can be resumed") {
     const auto program = start();
     fs::rename(folder / "run", folder / "gone");
     fs::remove_all(folder / "gone");
     CHECK(program->wait() == 1);
   }
-  SECTION("a file of it removed") {
+  SECTION("one file removed: the run can be resumed") {
     const auto program = start();
     fs::remove(folder / "run/metrics.jsonl");
     CHECK(program->wait() == 1);
   }
-  SECTION("replaced by another run: that one is left alone") {
+  SECTION("replaced with another run: the other run is not changed") {
     const auto program = start();
     fs::rename(folder / "run", folder / "gone");
     fs::copy(folder / "whole", folder / "run", fs::copy_options::recursive);
     const auto before = snapshot(folder / "run");
     CHECK(program->wait() == 1);
     CHECK(text_of(folder / "stderr.txt") ==
-          "train: run: the folder, or files in it, were removed or replaced while the run went on\n");
+          "train: run: the folder, or files in it, were removed or replaced during the run\n");
     CHECK(snapshot(folder / "run") == before);
     return;
   }
   CHECK(text_of(folder / "stderr.txt") ==
-        "train: run: the folder, or files in it, were removed or replaced while the run went on; resume with: train "
+        "train: run: the folder, or files in it, were removed or replaced during the run; resume with: train "
         "--resume run\n");
   CHECK(checkpoints_of(folder / "run").size() == 1);
   CHECK(run(folder.path(), "train --resume run").code == 0);
   check_same_run(folder / "whole", folder / "run");
 }
 
-TEST_CASE("a read-only run folder is rejected before the training") {
+TEST_CASE("a read-only run folder is rejected before training starts") {
   const TemporaryFolder folder;
   make_data(folder.path());
   CHECK(run(folder.path(), kTrain + "--epochs 1 --out run").code == 0);
   const bool root = ::geteuid() == 0;
   const std::vector<Refusal> refusals = {
-      {kTrain + "--out /proc/run", root ? "/proc/run" : "/proc: a run cannot be written there: Permission denied"}};
+      {kTrain + "--out /proc/run", root ? "/proc/run" : "/proc: cannot write a run there: Permission denied"}};
   check_refused(folder.path(), refusals);
   if (root) return;  // root can write everywhere else
   fs::permissions(folder / "run", fs::perms::owner_read | fs::perms::owner_exec);
   const Outcome outcome = run(folder.path(), "train --resume run --epochs 2");
   fs::permissions(folder / "run", fs::perms::owner_all);
   CHECK(outcome.code == 1);
-  CHECK_THAT(outcome.err, Catch::Contains("run: a run cannot be written there: Permission denied"));
+  CHECK_THAT(outcome.err, Catch::Contains("run: cannot write a run there: Permission denied"));
 }
 
-TEST_CASE("a BatchNorm with one value per channel is reported before the training") {
+TEST_CASE("BatchNorm with one value per channel is rejected before training starts") {
   const TemporaryFolder folder;
   make_data(folder.path());  // 44 images; at 17x17 the last maps are 1x1
   const std::string layer =
@@ -277,18 +277,18 @@ TEST_CASE("a BatchNorm with one value per channel is reported before the trainin
     CHECK(outcome.code == 0);
     CHECK(outcome.err == "");
   }
-  // A last batch of one image is skipped, a different image in each epoch.
+  // A last batch of one image is skipped; the image differs between epochs.
   for (const std::string options : {"--limit-train 41 ", "--limit-train 41 --accumulate 2 "}) {
     const Outcome outcome = run(folder.path(), kTrain + options + "--epochs 2 --overwrite --out run");
     CHECK(outcome.code == 0);
-    CHECK_THAT(outcome.err, Catch::Contains("warning: 41 images in batches of 8 leave one, and a BatchNorm cannot"));
+    CHECK_THAT(outcome.err, Catch::Contains("warning: 41 images in batches of 8 leave one over, and BatchNorm cannot"));
     const std::string steps = options.size() > 20 ? "\"step\":6," : "\"step\":10,";
     CHECK_THAT(text_of(folder.path() / "run/metrics.jsonl"),
                Catch::Contains("{\"event\":\"epoch\",\"epoch\":2," + steps));
   }
 }
 
-TEST_CASE("options with a text value are rejected if repeated and numbers use the last value") {
+TEST_CASE("repeated options are rejected for text values and use the last value for numbers") {
   const TemporaryFolder folder;
   make_data(folder.path());
   std::vector<Refusal> refusals = {

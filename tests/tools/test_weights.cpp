@@ -119,12 +119,12 @@ TEST_CASE("evaluate and predict reject weights that overflow") {
     refusals.push_back({many + "image.pgm " + on,
                         "image.pgm: 10 of 10 logits are not finite: the weights of bright.safetensors overflow"});
     refusals.push_back({evaluate("bright.safetensors") + on,
-                        "bright.safetensors: 1 of 2 images have logits that are not finite, the first is image 1"});
+                        "bright.safetensors: 1 of 2 images have logits that are not finite; the first is image 1"});
   }
   check_refused(place.folder.path(), refusals);
 }
 
-TEST_CASE("train --resume skips checkpoints with non-finite weights and reports if none is left") {
+TEST_CASE("train --resume skips checkpoints with non-finite weights and fails if none is left") {
   Workplace place;
   REQUIRE(place.run(init("good.safetensors")).code == 0);
   const auto spoil = [](const fs::path& path, const std::string& tensor) {
@@ -146,13 +146,13 @@ TEST_CASE("train --resume skips checkpoints with non-finite weights and reports 
   CHECK(outcome.code == 0);
   CHECK_THAT(outcome.err, Catch::StartsWith("warning: run/checkpoints/step-000000012.safetensors: NaN or infinity in "
                                             "the tensor fc.weight (2560 of 2560 values)") &&
-                              Catch::Contains("the checkpoint before it is taken"));
+                              Catch::Contains("using the checkpoint before it"));
   CHECK_THAT(outcome.out, Catch::Contains("resuming after step 6 of 12"));
   CHECK(text_of(place.folder / "run/model.safetensors") == longer);
   // Non-finite running statistics do not prevent training.
   checkpoints = checkpoints_of(place.folder / "run");
   spoil(checkpoints[0], "conv1.bn.running_mean");
-  CHECK_THAT(place.run("train --resume run").out, Catch::Contains("has run all of its 2 epochs"));
+  CHECK_THAT(place.run("train --resume run").out, Catch::Contains("has completed all 2 epochs"));
 
   for (const fs::path& checkpoint : checkpoints) spoil(checkpoint, "conv2.conv.weight");
   const auto before = snapshot(place.folder.path());
@@ -213,30 +213,31 @@ TEST_CASE("train --init rejects options and data that contradict the file and su
   write_safetensors(place.folder / "cut.safetensors", cut);
   std::vector<Refusal> refusals = {
       {init("good.safetensors") + "--model googlenet",
-       "train: --model googlenet: good.safetensors holds weights of googlenet_small; leave out --model"},
+       "train: --model googlenet: good.safetensors has weights of googlenet_small; leave out --model"},
       {init("good.safetensors") + "--recipe classic", "train: --model googlenet: good.safetensors"},
       {init("good.safetensors") + "--mean 0.5",
        "train: --mean 0.5 --std 0.4: good.safetensors was trained with --mean 0.3 --std 0.4"},
       {init("good.safetensors") + "--mean 0 --std 1", "--mean 0 --std 1: good.safetensors was trained with"},
       {init("good.safetensors") + "--std 0.5,0.5", "good.safetensors is for images of 1 channel"},
       {init("good.safetensors") + "--no-transform-input",
-       "--no-transform-input: good.safetensors was trained otherwise"},
+       "--no-transform-input: good.safetensors was trained without it"},
       {init("odd.safetensors"), "odd.safetensors: 'preprocessing' in its metadata cannot be expressed by --mean"},
       {init("colour.safetensors"),
-       "colour.safetensors: its model takes images of 3 channels, those of fashion-mnist have 1"},
+       "colour.safetensors: its model takes images of 3 channels; those of fashion-mnist have 1"},
       {init("three.safetensors"),
-       "three.safetensors: was trained for 3 classes, fashion-mnist has 10; --reset-head 10 makes a new last layer"},
-      {init("toga.safetensors"), "toga.safetensors: class 3 is 'Toga', in fashion-mnist it is 'Dress'"},
-      {init("toga.safetensors"), "--reset-head 10 makes a new last layer"},
-      {init("plain.safetensors"), "or say with --model whose weights it holds"},
+       "three.safetensors: was trained for 3 classes but fashion-mnist has 10; use --reset-head 10 to replace the last "
+       "layer"},
+      {init("toga.safetensors"), "toga.safetensors: class 3 is 'Toga' but in fashion-mnist it is 'Dress'"},
+      {init("toga.safetensors"), "use --reset-head 10 to replace the last layer"},
+      {init("plain.safetensors"), "or name its model with --model"},
       {init("plain.safetensors") + "--model vgg11",
        "has no tensor conv1_1.weight: not weights of vgg11, but the tensors conv1"},
       {init("plain.safetensors") + "--model googlenet_small --no-transform-input",
-       "googlenet_small has no transform of its input"},
+       "googlenet_small has no input transform"},
       {init("cut.safetensors") + "--model googlenet_small --image-size 17",
        "cut.safetensors: the tensors conv2.conv.weight, inception3a.branch1.conv.weight of googlenet_small are "
        "missing"},
-      {predict("good.safetensors") + "--no-transform-input", "--no-transform-input go with --model"},
+      {predict("good.safetensors") + "--no-transform-input", "--no-transform-input need --model"},
   };
   write(place.folder / "state.pth", "PK\x03\x04" + std::string(60, '\0'));
   for (const auto& command : {predict, evaluate, init}) {

@@ -325,7 +325,7 @@ TEST_CASE("evaluation_table is aligned and short for many classes") {
     many.confusion[c * 31] = 50;
   }
   CHECK_THAT(evaluation_table(many, names), Catch::Contains("\n 29 class29  100.00 %   100.00 %\n") &&
-                                                Catch::EndsWith("\n\nno class was taken for another\n"));
+                                                Catch::EndsWith("\n\nno class was confused with another\n"));
   many.confusion[3 * 30 + 4] = 7;
   many.confusion[29 * 30 + 0] = 12;
   many.confusion[2 * 30 + 1] = 7;

@@ -97,7 +97,7 @@ TEST_CASE("make_evaluation_record stores the evaluation and the images of its mi
   }
   dataset.class_names.push_back("c");
   CHECK_THAT(message_of([&] { make_evaluation_record("", 0, 0, evaluation, dataset); }),
-             Catch::Contains("2 classes does not belong to a data set of 3"));
+             Catch::Contains("2 classes does not match a data set of 3"));
 }
 
 TEST_CASE("a damaged record is rejected with a one-line error") {

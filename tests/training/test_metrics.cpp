@@ -138,7 +138,7 @@ TEST_CASE("metrics round-trip: order and bits of every number and null as NaN") 
   CHECK(metrics.notices[0].text == "the loss \"stands\" still");
 }
 
-TEST_CASE("metrics with validation images: last_test is valid until another epoch follows") {
+TEST_CASE("metrics with validation images: last_test is valid until the next epoch") {
   const TemporaryFolder folder;
   const auto epoch = [](std::int64_t number) {
     return to_json_line(
@@ -160,7 +160,7 @@ TEST_CASE("metrics with validation images: last_test is valid until another epoc
   CHECK(ended.last_test()->test_accuracy == 0.75);
 }
 
-TEST_CASE("a torn last line of metrics is ignored") {
+TEST_CASE("an incomplete last line of metrics is ignored") {
   const TemporaryFolder folder;
   for (const std::string& torn : {std::string(), kStep, kStep.substr(0, 40), std::string("\xc3")}) {
     CAPTURE(torn);
@@ -177,10 +177,10 @@ TEST_CASE("an error for a damaged metrics line names file and line number") {
   CHECK(message_for(folder, kStep).empty());
   CHECK(message_for(folder, kStep.substr(0, 40)) == where + "is not JSON");
   CHECK(message_for(folder, "") == where + "is not JSON");
-  CHECK(message_for(folder, "[1]") == where + "is not JSON object");
+  CHECK(message_for(folder, "[1]") == where + "is not a JSON object");
   CHECK(message_for(folder, "{}") == where + "has no \"event\"");
   CHECK(message_for(folder, R"({"event":"stop"})") ==
-        where + "has the event \"stop\"; known are \"step\", \"epoch\", \"test\" and \"notice\"");
+        where + "has the event \"stop\"; use \"step\", \"epoch\", \"test\" or \"notice\"");
   CHECK(message_for(folder, replaced(kStep, "\"loss\"", "\"cost\"")) == where + "has no \"loss\"");
   CHECK(message_for(folder, replaced(kEpoch, "0.95", "\"high\"")) == where + "\"test_top5\" is \"high\", not a number");
   CHECK(message_for(folder, replaced(kStep, "1e-09", "true")) == where + "\"conv1\" is true, not a number");

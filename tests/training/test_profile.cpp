@@ -150,7 +150,7 @@ TEST_CASE("invalid profile options are rejected", "[profile]") {
   Samples samples(*backend);
   Network network(small_googlenet(false), *backend, options());
   CHECK_THROWS_WITH(profile(network, samples.feed, {.batch_size = 8, .steps = 0}),
-                    "a profile of 0 steps after 3: at least 1 after 2 are needed");
+                    "a profile of 0 steps after 3 warm-up steps: at least 1 after 2 is needed");
   CHECK_THROWS_WITH(profile(network, samples.feed, {.batch_size = 9}),
                     "a batch size of 9: the network was planned for 1 to 8");
 }

@@ -209,7 +209,7 @@ TEST_CASE("restore recreates a missing run folder and rejects one of another run
   run.append(line(1));
   CHECK(!run.restore("{}"));
   fs::remove_all(path);
-  const char* says = "were removed or replaced while the run went on";
+  const char* says = "were removed or replaced during the run";
   CHECK_THROWS_WITH(run.append(line(2)), Catch::Contains(says));
   CHECK_THROWS_WITH(run.write("report.html", "x"), Catch::Contains(says));
   CHECK_THROWS_WITH(run.new_checkpoint(3), Catch::Contains(says));
@@ -235,7 +235,7 @@ TEST_CASE("restore recreates a missing run folder and rejects one of another run
   CHECK(read_file(path / "metrics.jsonl").empty());
 }
 
-TEST_CASE("keep_checkpoints keeps the newest and temporary files are removed") {
+TEST_CASE("keep_checkpoints keeps the newest checkpoints and temporary files are removed") {
   const TemporaryFolder folder;
   {
     RunFolder run(folder.path(), Open::fresh);

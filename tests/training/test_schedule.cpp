@@ -88,7 +88,7 @@ TEST_CASE("a warm-up rises linearly to the first value of the schedule and shift
 
 TEST_CASE("schedules have names") {
   for (const char* name : {"constant", "step", "cosine", "one-cycle"}) CHECK(name_of(parse_schedule(name)) == name);
-  CHECK_THROWS_WITH(parse_schedule("linear"), Catch::Contains("known are constant, step, cosine, one-cycle"));
+  CHECK_THROWS_WITH(parse_schedule("linear"), Catch::Contains("use one of constant, step, cosine, one-cycle"));
 }
 
 TEST_CASE("clock_time formats hours and minutes and seconds") {

@@ -78,10 +78,10 @@ TEST_CASE("accumulated passes equal steps of a larger batch including the last o
       CHECK(parts.lines[i].gradient_norm == Approx(whole.lines[i].gradient_norm).epsilon(1e-10));
     }
   }
-  CHECK_THROWS_WITH(trained(8, 0, true), Catch::Contains("gradients of 0 passes make no step"));
+  CHECK_THROWS_WITH(trained(8, 0, true), Catch::Contains("gradients of 0 passes per step"));
 }
 
-TEST_CASE("a step of several passes may end with a short one") {
+TEST_CASE("a step of several passes may end with a short pass") {
   NetworkOptions options = for_samples(3, DType::f64);
   Run parts(options, false);
   Trainer trainer(parts.network, parts.feed, epochs(1, 3, 3));  // 9 + 9 + 4, the last as 3 + 1
@@ -93,7 +93,7 @@ TEST_CASE("a step of several passes may end with a short one") {
   at_once.train_epoch();
   CHECK(distance(parts.network.state(), whole.network.state()) < 1e-12);
   CHECK_THROWS_WITH(trainer.set_state({.epoch = 1, .position = 3, .step = 2}),
-                    Catch::Contains("with 22 samples and 9 of them per step that is step 1"));
+                    Catch::Contains("with 22 samples and 9 per step it is step 1"));
 }
 
 TEST_CASE("training with all options resumes from a checkpoint after any step with the same bits") {

@@ -94,7 +94,7 @@ Event parse_event(const std::string& message) {
         break;
       }
       default:
-        FAIL("a field that is none of an event's");
+        FAIL("an unknown event field");
     }
   }
   return event;

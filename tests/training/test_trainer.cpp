@@ -122,7 +122,7 @@ TEST_CASE("a metrics line covers the steps since the previous line") {
   for (const auto& [layer, norm] : lines[1].gradient_norms) CHECK(norm == Approx(std::sqrt(layers.at(layer))));
 }
 
-TEST_CASE("results depend on the seed and on augmentation and are reproducible") {
+TEST_CASE("results depend on the seed and augmentation and are reproducible") {
   const auto weights = [](std::uint64_t seed, bool augmented) {
     Run run(augmented);
     TrainerOptions options = kThreeEpochs;
@@ -139,7 +139,7 @@ TEST_CASE("results depend on the seed and on augmentation and are reproducible")
   CHECK(augmented != first);
 }
 
-TEST_CASE("a training resumes after any step in another network with the same bits") {
+TEST_CASE("training resumes after any step in another network with the same bits") {
   Trace whole;
   {
     Run run(true);
@@ -190,7 +190,7 @@ TEST_CASE("a training resumes after any step in another network with the same bi
 TEST_CASE("an inconsistent trainer state is rejected") {
   Run run;
   Trainer trainer(run.network, run.feed, kThreeEpochs);
-  CHECK_THROWS_WITH(trainer.set_state({.epoch = 1, .position = 8, .step = 2}), Catch::Contains("that is step 1"));
+  CHECK_THROWS_WITH(trainer.set_state({.epoch = 1, .position = 8, .step = 2}), Catch::Contains("it is step 1"));
   CHECK_THROWS_AS(trainer.set_state({.epoch = 1, .position = 30, .step = 4}), Error);
   CHECK_THROWS_AS(trainer.set_state({.epoch = 0}), Error);
   CHECK_THROWS_WITH(trainer.finish_epoch(), Catch::Contains("is not over"));
@@ -293,7 +293,7 @@ TEST_CASE("a loss at chance level gives one notice per plateau") {
   CHECK(notices[0].step <= 152);
 }
 
-TEST_CASE("a training with a step limit ends within an epoch and so does its schedule") {
+TEST_CASE("training with a step limit and its schedule end within an epoch") {
   // Three steps per epoch; training ends after five, and so does the schedule.
   TrainerOptions options = kThreeEpochs;
   options.epochs = 2;

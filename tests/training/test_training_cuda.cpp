@@ -130,7 +130,8 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images like the cpu backend a
 #ifdef MINCEPTION_HAVE_CPU
   CHECK(follower.steps() == kSteps);
   std::printf(
-      "each of its steps beside the cpu backend's: losses differ by %.1e, updates by %.1e of their length at most\n",
+      "each of its steps compared with the cpu backend: losses differ by %.1e, updates by %.1e of their length at "
+      "most\n",
       follower.loss_difference, follower.update_difference);
   CHECK(follower.loss_difference <= 1e-4);
   CHECK(follower.update_difference <= 0.02);

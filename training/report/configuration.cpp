@@ -26,7 +26,7 @@ const std::vector<Group>& known_groups() {
       {"Training",
        {"epochs", "batch_size", "learning_rate", "schedule", "warmup", "momentum", "base_momentum", "nesterov",
         "weight_decay", "label_smoothing", "seed"}},
-      {"Where it ran",
+      {"Environment",
        {"device", "backend", "compute", "threads", "processor", "compiler", "version", "onednn", "driver",
         "peak_bytes"}}};
   return groups;
@@ -116,11 +116,11 @@ std::string reuse(const Run& run) {
     rows += "<tr><th scope=\"row\">" + std::string(name) + "</th><td class=\"n\">" + byte_size(bytes) +
             "</td><td class=\"wide\">" + bar({{colour, name, bytes, ""}}, whole, name) + "</td></tr>\n";
   };
-  row("a place for every tensor", without, "c7");
+  row("separate memory for every tensor", without, "c7");
   row("the arena", arena, "c1");
-  row("live at once: lower bound of any plan", live, "c0");
+  row("peak of live tensors: lower bound of any plan", live, "c0");
   return "<div class=\"scroll\"><table class=\"list bars\"><caption>The arena" +
-         (without > arena ? ": reuse of places saves " + percent(1.0 - arena / without, 0) : std::string()) +
+         (without > arena ? ": reuse saves " + percent(1.0 - arena / without, 0) : std::string()) +
          "</caption><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
@@ -198,7 +198,7 @@ std::string differences(std::span<const Run> runs) {
   }
   if (keys.empty()) return "<p class=\"lead\">The configurations are the same.</p>\n";
   std::string html =
-      "<div class=\"scroll\"><table class=\"list\"><caption>In what they differ</caption><thead><tr>"
+      "<div class=\"scroll\"><table class=\"list\"><caption>Configuration differences</caption><thead><tr>"
       "<th scope=\"col\">key</th>";
   for (const Run& run : runs) html += "<th scope=\"col\">" + escaped(run.name) + "</th>";
   html += "</tr></thead><tbody>\n";

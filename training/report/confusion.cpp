@@ -90,8 +90,8 @@ std::string table(const Matrix& matrix, double accuracy) {
         continue;
       }
       html += "<td class=\"" + matrix.shade(i, j) + "\" title=\"" + matrix.name(i) +
-              (i == j ? ", right: " : " taken for " + matrix.name(j) + ": ") + grouped(matrix.count(i, j)) + " of " +
-              grouped(matrix.labelled(i)) + " (" + percent(matrix.share(i, j), 1) + ")\">" +
+              (i == j ? ", correct: " : " predicted as " + matrix.name(j) + ": ") + grouped(matrix.count(i, j)) +
+              " of " + grouped(matrix.labelled(i)) + " (" + percent(matrix.share(i, j), 1) + ")\">" +
               std::to_string(matrix.count(i, j)) + "</td>";
     }
     html += "<td class=\"side\">" + percent(matrix.recall(i), 1) + "</td></tr>\n";
@@ -124,7 +124,7 @@ std::string picture(const Matrix& matrix) {
   const std::string size = std::to_string(classes);
   return "<figure class=\"matrix\"><svg viewBox=\"0 0 " + size + " " + size +
          "\" shape-rendering=\"crispEdges\" role=\"img\" aria-label=\"Confusion matrix of " + size +
-         " classes; the tables beside it hold its numbers\">" + paths +
+         " classes; the tables next to it list the numbers\">" + paths +
          "</svg><figcaption>Rows: true class. Columns: predicted.</figcaption><ol hidden>" + names +
          "</ol><script type=\"application/json\">[" + rows + "]</script></figure>\n";
 }
@@ -139,14 +139,14 @@ std::string frequent_confusions(const Matrix& matrix) {
       if (i != j && matrix.count(i, j) > 0) pairs.push_back({i, j});
     }
   }
-  if (pairs.empty()) return "<p>Every sample was right.</p>\n";
+  if (pairs.empty()) return "<p>Every prediction was correct.</p>\n";
   std::stable_sort(pairs.begin(), pairs.end(), [&](const Pair& a, const Pair& b) {
     return matrix.count(a.label, a.predicted) > matrix.count(b.label, b.predicted);
   });
   pairs.resize(std::min(pairs.size(), kListed));
   std::string html =
       "<div class=\"scroll\"><table class=\"list\"><caption>Most frequent confusions</caption><thead><tr>"
-      "<th scope=\"col\">true</th><th scope=\"col\">taken for</th><th scope=\"col\" class=\"n\">samples</th>"
+      "<th scope=\"col\">true</th><th scope=\"col\">predicted as</th><th scope=\"col\" class=\"n\">samples</th>"
       "<th scope=\"col\" class=\"n\">of its class</th></tr></thead><tbody>\n";
   for (const auto& [label, predicted] : pairs) {
     html += "<tr><th scope=\"row\">" + matrix.name(label) + "</th><td>" + matrix.name(predicted) +
@@ -191,8 +191,8 @@ std::string confusion_matrix(const EvaluationRecord& record) {
   const bool small = classes <= kTableClasses;
   return "<p class=\"lead\">" + grouped(evaluation.samples) + " samples of " + escaped(record.data) +
          (record.epoch > 0 ? ", tested after epoch " + grouped(record.epoch) : "") + ": " + percent(evaluation.top1) +
-         " right, loss " + decimal(evaluation.loss, 4) +
-         ". Errors are shaded by their share of the true class, correct predictions on a scale of their own.</p>\n"
+         " correct, loss " + decimal(evaluation.loss, 4) +
+         ". Errors are shaded by their share of the true class, correct predictions on a separate scale.</p>\n"
          "<div class=\"beside\">\n" +
          (small ? table(matrix, evaluation.top1) : picture(matrix)) + frequent_confusions(matrix) + "</div>\n" +
          (small ? "" : class_table(matrix));
@@ -239,7 +239,8 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
   return "<p class=\"lead\">The " +
          (shown == 1 ? "most confident mistake"
                      : grouped(static_cast<std::int64_t>(shown)) + " most confident mistakes") +
-         ". On top the true class, below it the predicted one with its probability.</p>\n<div class=\"mistakes\">\n" +
+         ". Each caption gives the true class and below it the predicted class with its probability.</p>\n<div "
+         "class=\"mistakes\">\n" +
          cards + "</div>\n";
 }
 

@@ -74,7 +74,7 @@ Curve speed(const Run& run, const std::string& name, const std::string& colour) 
 std::vector<Reference> guessing(const Run& run) {
   const double classes = run.number("classes");
   if (!(classes >= 2.0)) return {};
-  return {{std::log(classes), "ln " + decimal(classes, 0) + ": as good as guessing"}};
+  return {{std::log(classes), "ln " + decimal(classes, 0) + ": chance level"}};
 }
 
 std::string smoothing_note(const Run& run) {

@@ -112,7 +112,7 @@ for (const matrix of document.querySelectorAll(".matrix")) {
       samples += rows[label][i + 1];
       if (rows[label][i] === predicted) count = rows[label][i + 1];
     }
-    caption.textContent = names[label] + (label === predicted ? ", right: " : " taken for " + names[predicted] + ": ") +
+    caption.textContent = names[label] + (label === predicted ? ", correct: " : " predicted as " + names[predicted] + ": ") +
       count + " of " + samples;
   };
   svg.addEventListener("pointermove", follow);

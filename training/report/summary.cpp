@@ -54,7 +54,7 @@ std::string headline(const Run& run) {
     const EpochMetrics& last = epochs.back();
     // The best test accuracy is biased if the test images chose the epoch.
     const bool shows_best = last.part == Part::validation;
-    std::string note = best->epoch == last.epoch ? "the best so far"
+    std::string note = best->epoch == last.epoch ? "best so far"
                        : shows_best ? "epoch " + grouped(best->epoch) + ", last " + percent(last.eval_accuracy)
                                     : "best " + percent(best->eval_accuracy) + " in epoch " + grouped(best->epoch);
     if (run.has_best_weights) note += ": model_best.safetensors";
@@ -100,14 +100,14 @@ std::string notices(const Run& run) {
   const bool recorded = !run.metrics.steps.empty() || !run.metrics.epochs.empty();
   if (!recorded) {
     items +=
-        "<p class=\"missing\">Nothing is recorded yet: the curves come with the first lines of metrics.jsonl.</p>\n";
+        "<p class=\"missing\">Nothing is recorded yet: the curves appear with the first lines of metrics.jsonl.</p>\n";
   }
   if (!run.evaluation) {
-    items +=
-        "<p class=\"missing\">There is no evaluation.json" +
-        std::string(run.metrics.epochs.empty() ? " yet: the confusion matrix and the mistakes come with the first test."
-                                               : ": the confusion matrix and the mistakes are left out.") +
-        "</p>\n";
+    items += "<p class=\"missing\">No evaluation.json" +
+             std::string(run.metrics.epochs.empty()
+                             ? " yet: the confusion matrix and the mistakes appear after the first test."
+                             : ": the confusion matrix and the mistakes are left out.") +
+             "</p>\n";
   }
   return items;
 }

@@ -1,0 +1,45 @@
+# Builds simt/ with the headers of core/ alone, outside of the project, runs its example, and runs it again with a barrier
+# removed.
+#
+#   cmake -D SOURCE=... -D GENERATOR=... -D COMPILER=... -P standalone.cmake
+execute_process(COMMAND mktemp -d OUTPUT_VARIABLE FOLDER OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+
+function(stop)
+  file(REMOVE_RECURSE ${FOLDER})
+  message(FATAL_ERROR ${ARGN})
+endfunction()
+
+function(build_and_run)
+  execute_process(COMMAND ${CMAKE_COMMAND} --build ${FOLDER}/build --parallel 2 RESULT_VARIABLE status
+                  OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    stop("building failed: ${output}")
+  endif()
+  execute_process(COMMAND ${FOLDER}/build/hello_kernel RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  set(status ${status} PARENT_SCOPE)
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(COPY ${SOURCE}/simt DESTINATION ${FOLDER})
+foreach(header error.h host_device.h host_memory.h random.h)
+  file(COPY ${SOURCE}/core/${header} DESTINATION ${FOLDER}/core)
+endforeach()
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${FOLDER}/simt -B ${FOLDER}/build -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER}
+                RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(NOT status EQUAL 0)
+  stop("configuring failed: ${output}")
+endif()
+build_and_run()
+if(NOT status EQUAL 0 OR NOT output STREQUAL "block 0: 8128\nblock 1: 24512\nblock 2: 40896\nblock 3: 57280\n")
+  stop("hello_kernel ended with ${status}: ${output}")
+endif()
+
+set(example ${FOLDER}/simt/examples/hello_kernel.cu)
+file(READ ${example} text)
+string(REPLACE "    __syncthreads();\n" "" broken "${text}")
+file(WRITE ${example} "${broken}")
+build_and_run()
+if(NOT status EQUAL 1 OR NOT output MATCHES "^hello_kernel: the kernel block_sums, block .*: race in shared memory variable partial")
+  stop("without a barrier hello_kernel ended with ${status}: ${output}")
+endif()
+file(REMOVE_RECURSE ${FOLDER})
