@@ -4,9 +4,9 @@
 ///   operation_speed --shapes googlenet --benchmark_min_time=0.01
 ///   operation_speed --benchmark_filter='conv2d_forward/inception3a' --benchmark_repetitions=5
 ///
-/// Laying out operands is not timed. Both of a pair get the same values, and their results are compared first. Every
-/// iteration uses the same memory, so small operands stay in the caches for both. (kernel_speed times convolutions on
-/// memory outside the caches, and on GPUs without the host.)
+/// Laying out operands is not timed. Both sides get the same values, and their results are compared first. Every
+/// iteration uses the same memory, so small operands stay in the caches. (kernel_speed times convolutions on memory
+/// outside the caches; on GPUs it excludes the host's time.)
 
 #include "benchmarks/onednn_peer.h"
 #include "benchmarks/speed_cases.h"
@@ -161,8 +161,8 @@ class Pair {
   std::unique_ptr<OneDnnPeer> peer_;
 };
 
-/// Google Benchmark calls a benchmark several times to find the number of iterations, and then its partner. The last
-/// subject therefore stays in memory.
+/// Google Benchmark calls our benchmark several times to find the number of iterations, then oneDNN's. So the last
+/// subject stays in memory.
 class Pairs {
  public:
   Pairs(Backend& backend, const Precision& precision, int threads)

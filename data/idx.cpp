@@ -40,7 +40,7 @@ std::array<std::int64_t, rank> read_header(ByteStream& stream, std::uint32_t exp
   return extents;
 }
 
-/// Reads the first `wanted` of the `expected` data bytes; if these are all, also checks that the file ends there.
+/// Reads the first `wanted` of the `expected` data bytes; if both are equal, also checks that the file ends there.
 std::vector<std::uint8_t> read_body(ByteStream& stream, std::uint64_t expected, std::uint64_t wanted) {
   std::vector<std::uint8_t> bytes = stream.read_up_to(wanted);
   if (wanted < expected && bytes.size() == wanted) return bytes;

@@ -118,7 +118,7 @@ Shape stored_shape(const std::filesystem::path& path) {
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options) {
   DecodedImage image = read(path, {.options = options, .height = height, .width = width});
-  // RGB to grey before resizing, grey to RGB after it (the pixels are the same): fewer channels resize faster.
+  // RGB becomes grey before resizing and grey becomes RGB after it: fewer channels resize faster.
   if (channels != 0 && image.shape[0] > channels) image = with_channels(std::move(image), channels);
   image = fitted_to(std::move(image), height, width, options);
   return channels == 0 ? image : with_channels(std::move(image), channels);

@@ -20,7 +20,7 @@ fi
 mkdir -p "$out" 2>/dev/null && [ -w "$out" ] || die "$out cannot be written: choose another folder for the run"
 begin=$SECONDS
 
-# Checks everything that may be missing before the long build.
+# Before the long build, checks everything that may be missing.
 say "Installing, building and training: usually $usual_time"
 check_disk "$build_mib"
 install_packages "${build_packages[@]}"

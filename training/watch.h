@@ -13,7 +13,7 @@
 
 namespace minception {
 
-/// Computes norms of a network's flat buffers, and copies them to return to an earlier step.
+/// Computes norms of a network's flat buffers, and saves the buffers for a later return to this step.
 class NetworkWatch {
  public:
   /// Allocates its device memory. The network must be made for training and must outlive the watch.
@@ -49,7 +49,7 @@ class NetworkWatch {
   std::vector<std::pair<std::span<std::byte>, Buffer>> remembered_;
 };
 
-/// Detects a loss that stays at ln(classes), the loss of a chance-level classifier, or above it: the typical failure of
+/// Detects a loss that stays at or above ln(classes), the loss of a chance-level classifier: the typical failure of
 /// GoogLeNet without BatchNorm, and of a learning rate that is far too high or too low.
 class PlateauWatch {
  public:

@@ -78,7 +78,7 @@ TEST_CASE("other magic numbers are rejected and reported") {
              Catch::Contains("magic number 0x03080000"));
 }
 
-TEST_CASE("IDX files truncated at any length are rejected plain and compressed") {
+TEST_CASE("IDX files are rejected plain or compressed if truncated at any length") {
   const TemporaryFolder folder;
   const std::string images = idx_images(3, 4, 5, counted(60));
   for (const std::string& whole : {images, gzipped(images)}) {

@@ -1,5 +1,5 @@
-/// These tests write JPEG files with libjpeg. JPEG is lossy, so pixels are compared with a tolerance, which covers only
-/// rounding for images of one colour.
+/// These tests write JPEG files with libjpeg. JPEG is lossy, so pixels are compared with a tolerance. For images of one
+/// colour the tolerance covers rounding only.
 
 #include "tests/data/image_files.h"
 
@@ -130,7 +130,7 @@ TEST_CASE("grey and RGB JPEGs are read from baseline and progressive files") {
   }
 }
 
-TEST_CASE("CMYK JPEGs become RGB with 255 for no ink") {
+TEST_CASE("CMYK JPEGs become RGB and 255 is no ink") {
   // Columns of cyan, magenta, yellow, black, white and a mixture, in Adobe's convention.
   const int inks[6][4] = {{0, 255, 255, 255}, {255, 0, 255, 255},   {255, 255, 0, 255},
                           {255, 255, 255, 0}, {255, 255, 255, 255}, {200, 100, 50, 128}};
@@ -173,7 +173,7 @@ TEST_CASE("damaged JPEGs are rejected with the reason of libjpeg") {
   const std::string whole = file_of({.height = 20, .width = 30}, 3, image.pixels);
   CHECK(damage_message(whole.substr(0, whole.size() / 2)) ==
         "the JPEG data are damaged (Premature end of JPEG file); copy or download it again");
-  // Without the end marker all pixels may be complete; how far libjpeg has read by then depends on the width.
+  // All pixels may be complete without the end marker; whether libjpeg notices that it is missing depends on the width.
   for (int width = 1; width <= 40; ++width) {
     CAPTURE(width);
     const Jpeg jpeg{.height = 8, .width = width, .colour = JCS_GRAYSCALE};

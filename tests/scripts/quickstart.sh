@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# quickstart.sh FOLDER: tests scripts/quickstart.sh in a copy of the checkout's scripts, with stand-ins for everything
-# it calls: its messages before the build, what it builds and the device it trains on.
+# quickstart.sh FOLDER: tests scripts/quickstart.sh in a copy of the scripts, with stand-ins for everything it calls. Tested
+# are its messages before the build, what it builds, and the device it trains on.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/stand_ins.sh"
