@@ -204,8 +204,14 @@ Result evaluate_part(const Options& o, Network& network, const std::string& spli
 
 /// Lists files that were classified wrongly, most confident first.
 void print_mistakes(const Evaluation& evaluation, const ImageDataset& images,
-                    const std::vector<std::string>& class_names, std::size_t most) {
-  if (images.files.empty() || evaluation.mistakes.empty() || most == 0) return;
+                    const std::vector<std::string>& class_names, std::size_t most, bool trained_on) {
+  if (images.files.empty() || most == 0) return;
+  if (evaluation.mistakes.empty()) {
+    if (evaluation.samples > 0 && trained_on) {
+      std::printf("no mistakes on images that were trained on: wrong labels may have been learned, too\n\n");
+    }
+    return;
+  }
   const std::size_t count = std::min(most, evaluation.mistakes.size());
   std::printf("most confident mistakes (may be mislabelled images):\n");
   for (const Mistake& mistake : std::span(evaluation.mistakes).first(count)) {
@@ -272,7 +278,8 @@ void run(Options o, bool fraction_given) {
                 100.0 * e.top1);
   }
   std::printf("%s\n", evaluation_table(result.evaluation, weights.class_names).c_str());
-  print_mistakes(result.evaluation, images, weights.class_names, static_cast<std::size_t>(o.mistakes));
+  print_mistakes(result.evaluation, images, weights.class_names, static_cast<std::size_t>(o.mistakes),
+                 split == "train");
   std::printf("%lld images, %.0f images/s on %s\n", static_cast<long long>(result.evaluation.samples),
               result.images_per_second, backend->description().c_str());
 }

@@ -118,6 +118,15 @@ TEST_CASE("image folders: train and evaluate and predict use the folder names as
   const json train = json::parse(output_of(folder, "evaluate --json --split train" + kWeights + data));
   CHECK(test["samples"] == 3);
   CHECK(train["samples"] == 12);
+  // The mistakes are listed by file; how many there are follows from the accuracy.
+  const std::string listed = output_of(folder, "evaluate --split train --mistakes 12" + kWeights + data);
+  const auto wrong = std::llround(12 * (1.0 - train["top1"].get<double>()));
+  std::int64_t files_listed = 0;
+  for (std::size_t at = listed.find(": zoo/"); at != std::string::npos; at = listed.find(": zoo/", at + 1))
+    ++files_listed;
+  CHECK(files_listed == wrong);
+  CHECK((listed.find("most confident mistakes") != std::string::npos) == (wrong > 0));
+  CHECK((listed.find("no mistakes on images that were trained on") != std::string::npos) == (wrong == 0));
   const std::vector<std::string> names = {"a-dogs", "b cats", "owls"};
   for (std::size_t c = 0; c < 3; ++c) {
     CHECK(test["classes"][c]["name"] == names[c]);
