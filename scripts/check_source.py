@@ -23,11 +23,12 @@ MAY_QUOTE = {"scripts/retired_names.txt", "scripts/compare_bits.py", "CHANGELOG.
 
 
 def tracked():
-    """Paths of the tracked files, or of all files outside a git checkout."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False)
-    paths = listed.stdout.splitlines() if listed.returncode == 0 else [
-        str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file() and "build" not in path.parts]
-    return [path for path in paths if (ROOT / path).is_file()]
+    """Paths of the tracked files, or of all files without git or outside of a checkout."""
+    try:
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True).stdout.splitlines()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        listed = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*")]
+    return [path for path in listed if (ROOT / path).is_file() and not path.startswith(("build/", ".git/"))]
 
 
 def check_includes(path, text):

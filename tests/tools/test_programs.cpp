@@ -58,7 +58,7 @@ TEST_CASE("validation images select the best epoch and it is tested once") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "data");
   write_dataset(folder.path() / "data", 20);
-  const std::string command = kTrain + "--model googlenet_small --hold-out 10 --out runs/";
+  const std::string command = kTrain + "--lr 0.001 --hold-out 10 --out runs/";
   const Outcome outcome = run(folder.path(), command + "a");
   REQUIRE(outcome.code == 0);
   CHECK_THAT(outcome.out, Catch::Contains("fashion-mnist: 10 training, 10 validation and 20 test images, 28x28") &&
@@ -85,7 +85,7 @@ TEST_CASE("validation images select the best epoch and it is tested once") {
   CHECK(a.tests[0].test_loss != b.tests[0].test_loss);
 
   // The same images selected by a fraction.
-  REQUIRE(run(folder.path(), kTrain + "--model googlenet_small --validation-fraction 0.5 --out runs/c").code == 0);
+  REQUIRE(run(folder.path(), kTrain + "--lr 0.001 --validation-fraction 0.5 --out runs/c").code == 0);
   CHECK(text_of(folder.path() / "runs/c/model.safetensors") == text_of(folder.path() / "runs/b/model.safetensors"));
 
   // A run killed before the test runs it on resume; a tested run has nothing left to do.
