@@ -122,13 +122,16 @@ def main():
     parser.add_argument("--work", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path, help="file for the compared values and their hashes")
     arguments = parser.parse_args()
+    # Resolved here: in the clones, HEAD and branches name other commits.
+    commits = [subprocess.run(["git", "-C", ROOT, "rev-parse", "--verify", name + "^{commit}"], check=True,
+                              capture_output=True, text=True).stdout.strip() for name in (arguments.old, arguments.new)]
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or pathlib.Path(temporary)
         both = []
-        for role in ("old", "new"):
+        for role, commit in zip(("old", "new"), commits):
             folder = work / role
             folder.mkdir(parents=True, exist_ok=True)
-            both.append(results(build(getattr(arguments, role), folder), folder))
+            both.append(results(build(commit, folder), folder))
     old, new = both
     differing = 0
     report = []
@@ -140,13 +143,10 @@ def main():
                        "sha256": hashlib.sha256(json.dumps(new.get(name)).encode()).hexdigest()})
         print(f"{'same     ' if same else 'DIFFERENT'} {name} ({size} entries)")
     if arguments.json:
-        def commit(name):
-            return subprocess.run(["git", "-C", ROOT, "rev-parse", name], check=True, capture_output=True,
-                                  text=True).stdout.strip()
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             processor = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-        arguments.json.write_text(json.dumps({"old": commit(arguments.old), "new": commit(arguments.new),
-                                              "processor": processor, "compared": report}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps({"old": commits[0], "new": commits[1], "processor": processor,
+                                              "compared": report}, indent=1) + "\n")
     print(f"{len(report)} compared, {differing} different")
     sys.exit(1 if differing else 0)
 
