@@ -1,7 +1,7 @@
 #pragma once
-/// Runs CUDA kernels on the CPU, each thread of a block as a fiber. Execution is deterministic. What CUDA leaves
-/// undefined is an error: it ends the kernel, and `launch_kernel` throws an Error that names the kernel, the block, the
-/// threads and the source positions.
+/// Runs CUDA kernels on the CPU, each thread of a block as a fiber. Execution is deterministic. Undefined behaviour in
+/// CUDA's terms is an error: it ends the kernel, and `launch_kernel` throws an Error that names the kernel, the block,
+/// the threads and the source positions.
 ///
 /// A block runs on one OS thread; blocks are distributed over OS threads. The threads of a block run one after another,
 /// each until it reaches a barrier or warp collective, so kernels without barriers need no context switches. Shared
