@@ -26,7 +26,7 @@ void count_step(const std::string& name, std::int64_t batch, const Shape& size, 
   const ModelConfig config = {.name = name, .input = {1, size[0], size[1]}};
   const Shape source = {1, 28, 28};
   Network network(make_model(config), *backend,
-                  {.max_batch = batch, .compute = dtype, .sgd = {.momentum = true}, .dataset_image = source});
+                  {.max_batch = batch, .compute = dtype, .optimizer = Sgd{.momentum = 0.9}, .dataset_image = source});
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(batch * source.elements()));
   const Random random{1, 1};
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(random.bits(i));

@@ -207,7 +207,7 @@ class Race {
   std::string problem_of(const SpeedCase& speed_case, Contender& contender) {
     const Case& c = speed_case.test_case;
     if (!speed_case.googlenet) return check_case(*contender.backend, c, contender.precision).message;
-    Staged staged(*contender.backend, c.operation, contender.precision.storage);
+    Staged staged(*contender.backend, in_dtype(contender.precision.storage, c.operation));
     staged.run();
     contender.backend->synchronize();
     std::vector<std::vector<float>> results = staged.results();

@@ -71,7 +71,7 @@ OperandValues quick_values(const Operation& operation, Backend& backend) {
   for_each_operand(operation, [&](std::string_view role, const Tensor&, Access) { roles.emplace_back(role); });
   std::vector<float> argmax;
   if (const auto* pool = std::get_if<MaxPool2dBackward>(&operation)) {  // needs an argmax from a forward pass
-    Staged forward(backend, MaxPool2dForward{pool->attributes, pool->target.dx, pool->dy, pool->argmax}, DType::f32);
+    Staged forward(backend, MaxPool2dForward{pool->attributes, pool->target.dx, pool->dy, pool->argmax});
     forward.run();
     backend.synchronize();
     argmax = forward.results().back();
@@ -106,7 +106,7 @@ class Pair {
       values = [listed](std::size_t k, std::size_t i) { return listed[k][i]; };
     } else {
       values = quick_values(c.operation, backend);
-      staged_ = std::make_unique<Staged>(backend, c.operation, precision.storage, values);
+      staged_ = std::make_unique<Staged>(backend, in_dtype(precision.storage, c.operation), values);
       staged_->run();
     }
     backend.synchronize();
@@ -215,11 +215,6 @@ class Collecting final : public Base {
   std::map<std::string, std::vector<double>> microseconds;
   std::vector<std::string> errors;
 };
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 void print_ratios(std::FILE* to, const std::vector<Subject>& subjects, const std::string& backend,
                   const std::map<std::string, std::vector<double>>& microseconds) {

@@ -10,6 +10,7 @@
 #include "core/safetensors.h"
 #include "data/registry.h"
 #include "models/registry.h"
+#include "studies/measure.h"
 #include "tools/program.h"
 #include "training/batch_source.h"
 
@@ -125,12 +126,14 @@ Images load_images(const Options& o) {
 }
 
 NetworkOptions network_options(const Options& o, const Shape& image) {
-  return {.max_batch = o.batch,
-          .training = o.mode == "train",
-          .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
-          .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
-          .dataset_image = image,
-          .graph_capture = o.graph};
+  return {
+      .max_batch = o.batch,
+      .training = o.mode == "train",
+      .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
+      .optimizer =
+          Sgd{.lr = o.learning_rate, .momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
+      .dataset_image = image,
+      .graph_capture = o.graph};
 }
 
 /// Consecutive steps, each on the next full batch of a shuffled data set.
@@ -175,11 +178,9 @@ class Work {
   std::int64_t epoch_ = 0, position_ = 0;
 };
 
-Json spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-  return {{"median", median}, {"min", values.front()}, {"max", values.back()}};
+Json spread(const std::vector<double>& values) {
+  const auto [min, max] = std::minmax_element(values.begin(), values.end());
+  return {{"median", median(values)}, {"min", *min}, {"max", *max}};
 }
 
 void print(const char* what, const Json& spread) {

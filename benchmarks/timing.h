@@ -1,44 +1,12 @@
 #pragma once
-/// Operations with their own memory, and their timing.
+/// Timing of single operations, and the peak rates of a device.
 
 #include "kernels/backend.h"
+#include "studies/measure.h"
 
-#include <cstddef>
-#include <functional>
 #include <vector>
 
 namespace minception {
-
-/// Value of element `i` of operand `k`, from a table of prime length, which no tensor stride divides evenly.
-double table_value(std::size_t k, std::size_t i);
-
-/// Values of the operands that are read: element `i` of operand `k`, in dense order.
-using OperandValues = std::function<double(std::size_t k, std::size_t i)>;
-
-/// `table_value` for floating-point operands. Integer operands are 0, since they are indices and 0 is always valid.
-OperandValues table_values(const Operation& operation);
-
-/// An operation with its own memory on a backend.
-class Staged {
- public:
-  /// Tensors in the compute dtype become `storage`. All tensors are dense; those that are read get the table's values.
-  Staged(Backend& backend, const Operation& described, DType storage);
-  Staged(Backend& backend, const Operation& described, DType storage, const OperandValues& value);
-
-  std::size_t bytes() const { return bytes_; }  ///< of all operands, each counted once
-  const Operation& operation() const { return operation_; }
-  void run() { backend_.run(operation_, {workspace_.data(), workspace_bytes_}); }
-
-  /// The elements of every written operand, in order. i32 and i64 read as 0: they are not compared.
-  std::vector<std::vector<float>> results() const;
-
- private:
-  Backend& backend_;
-  Operation operation_;
-  std::vector<Buffer> memory_;
-  Buffer workspace_;
-  std::size_t bytes_ = 0, workspace_bytes_ = 0;
-};
 
 /// Copies of an operation whose operands together exceed the caches: more than twice the last-level cache of an H100 or
 /// of most CPUs. One copy if kernels are emulated.

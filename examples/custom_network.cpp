@@ -48,7 +48,7 @@ std::unique_ptr<Backend> make_fastest_backend() {
 
 void learn(const std::filesystem::path& event_folder) {
   const auto backend = make_fastest_backend();
-  Network network(small_network(), *backend, {.max_batch = kBatch, .sgd = {.momentum = true}});
+  Network network(small_network(), *backend, {.max_batch = kBatch, .optimizer = Sgd{.momentum = 0.9}});
   network.initialize(Initialization::xavier_uniform, 1);
 
   std::vector<float> images(static_cast<std::size_t>(kBatch * 8 * 8));

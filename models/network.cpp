@@ -284,11 +284,12 @@ void Network::write_update(Plan& plan) {
         "clipping",
         ClipCoefficient{.max_norm = options_.max_norm, .groups = parameters_.groups(0.0), .g = g, .factor = factor});
   }
-  if (options_.adam) {
-    plan.add("optimizer", AdamStep{.beta2 = options_.adam->beta2,
-                                   .epsilon = options_.adam->epsilon,
-                                   .decoupled = options_.adam->decoupled,
-                                   .groups = parameters_.groups(options_.adam->weight_decay),
+  const std::vector<ParameterGroup> groups = parameters_.groups(weight_decay_of(options_.optimizer));
+  if (const Adam* adam = std::get_if<Adam>(&options_.optimizer)) {
+    plan.add("optimizer", AdamStep{.beta2 = adam->beta2,
+                                   .epsilon = adam->eps,
+                                   .decoupled = adam->decoupled,
+                                   .groups = groups,
                                    .step = step_tensor(plan),
                                    .schedule = schedule_tensor(plan),
                                    .g = g,
@@ -297,13 +298,14 @@ void Network::write_update(Plan& plan) {
                                    .v = plan.external(Region::optimizer, bytes, parameters, master),
                                    .factor = factor});
   } else {
+    const Sgd& sgd = std::get<Sgd>(options_.optimizer);
     plan.add("optimizer",
-             SgdStep{.nesterov = options_.sgd.nesterov,
-                     .groups = parameters_.groups(options_.sgd.weight_decay),
+             SgdStep{.nesterov = sgd.nesterov,
+                     .groups = groups,
                      .schedule = schedule_tensor(plan),
                      .g = g,
                      .w = w,
-                     .v = options_.sgd.momentum ? plan.external(Region::optimizer, 0, parameters, master) : Tensor{},
+                     .v = sgd.momentum > 0.0 ? plan.external(Region::optimizer, 0, parameters, master) : Tensor{},
                      .factor = factor});
   }
   if (options_.ema_decay <= 0.0) return;
@@ -390,8 +392,11 @@ void Network::set_control(std::int64_t epoch, std::int64_t position, float learn
   // Validated before the upload: these tensors are in host memory for every backend.
   const Tensor schedule({2}, DType::f32, block.schedule);
   const Tensor number({1}, DType::i64, &block.step);
-  if (options_.adam) validate_values(AdamStep{.step = number, .schedule = schedule});
-  if (!options_.adam) validate_values(SgdStep{.schedule = schedule, .v = options_.sgd.momentum ? schedule : Tensor{}});
+  if (const Sgd* sgd = std::get_if<Sgd>(&options_.optimizer)) {
+    validate_values(SgdStep{.schedule = schedule, .v = sgd->momentum > 0.0 ? schedule : Tensor{}});
+  } else {
+    validate_values(AdamStep{.step = number, .schedule = schedule});
+  }
   if (options_.ema_decay > 0.0) validate_values(EmaUpdate{.step = number});
   validate_values(DropoutForward{.attributes = {}, .position = Tensor({2}, DType::i64, block.position)});
   backend_.upload(control_memory_.data(), &block, sizeof block);

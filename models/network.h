@@ -8,6 +8,7 @@
 #include "layers/plan.h"
 #include "models/initialization.h"
 #include "models/model.h"
+#include "models/optimizer.h"
 
 #include <cstdint>
 #include <functional>
@@ -32,28 +33,13 @@ struct ResidentDataset {
 ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<const std::uint8_t> pixels,
                               std::span<const std::int32_t> labels);
 
-/// SGD settings (see SgdStep); learning rate and momentum are set per step.
-struct SgdOptions {
-  bool momentum = false;  ///< allocate a momentum buffer
-  bool nesterov = false;
-  double weight_decay = 0.0;
-};
-
-/// Adam settings (see AdamStep); learning rate and beta1 are set per step, beta1 as momentum.
-struct AdamOptions {
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 0.0;
-  bool decoupled = false;  ///< AdamW
-};
-
 struct NetworkOptions {
   std::int64_t max_batch = 128;
   bool training = true;  ///< false: no gradients, no backward pass
   DType compute = DType::f32;
   double label_smoothing = 0.0;
-  SgdOptions sgd;
-  std::optional<AdamOptions> adam = std::nullopt;  ///< replaces SGD
+  /// Its learning rate and momentum (or beta1) are starting points: `set_control` sets them for each step.
+  Optimizer optimizer = Sgd{};
   double max_norm = 0.0;  ///< bound on the norm of all gradients together (ClipCoefficient); 0: no clipping
   /// Decay of the moving average (EmaUpdate) of parameters and running statistics, used by inference; 0: no average.
   double ema_decay = 0.0;

@@ -46,8 +46,8 @@ std::map<std::string, FileTensor> Network::gradients() const {
 }
 
 std::vector<std::string> Network::optimizer_buffers() const {
-  if (options_.adam) return {"exp_avg.", "exp_avg_sq."};
-  if (options_.sgd.momentum) return {""};
+  if (is_adam(options_.optimizer)) return {"exp_avg.", "exp_avg_sq."};
+  if (momentum_of(options_.optimizer) > 0.0) return {""};
   return {};
 }
 

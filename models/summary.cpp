@@ -118,8 +118,8 @@ std::string memory_table(const Network& network) {
                   grouped(network.parameters().trained_values()).c_str());
   if (training) {
     table += format("  gradients    %8.1f MiB  for the parameters\n", mib(memory.gradients));
-    const NetworkOptions& options = network.options();
-    const char* state = options.adam ? "  Adam's two moments" : options.sgd.momentum ? "  momentum" : "";
+    const Optimizer& optimizer = network.options().optimizer;
+    const char* state = is_adam(optimizer) ? "  Adam's two moments" : momentum_of(optimizer) > 0.0 ? "  momentum" : "";
     table += format("  optimizer    %8.1f MiB%s\n", mib(memory.optimizer), state);
     if (memory.averages > 0) table += format("  averages     %8.1f MiB  for the parameters\n", mib(memory.averages));
   }

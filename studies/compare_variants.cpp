@@ -82,7 +82,7 @@ std::map<std::string, double> rates_by_model(const Options& o) {
 
 /// Costs that are known without training. Throws Error if the model does not accept the images.
 Variant describe(const Options& o, const ModelConfig& config, double rate, const Shape& image, Backend& backend) {
-  NetworkOptions options = network_options(o, image);
+  NetworkOptions options = network_options(o, image, rate);
   options.plan_only = true;
   Model model = make_model(config);
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
@@ -106,10 +106,9 @@ void train(Variant& v, const std::string& name, const Options& o, Backend& backe
     v.step_seconds = measure_step_seconds(o, v.config, backend, data, o.timed_steps);
     steps = std::llround(60.0 * o.minutes / *v.step_seconds);
   }
-  Network network(make_model(v.config), backend, network_options(o, data.image));
+  Network network(make_model(v.config), backend, network_options(o, data.image, v.learning_rate));
   network.initialize(parse_initialization(o.initialization), static_cast<std::uint64_t>(o.seed));
-  v.points =
-      train_and_test(name, o, network, data, evenly_spaced(std::max<std::int64_t>(steps, 1), o.tests), v.learning_rate);
+  v.points = train_and_test(name, o, network, data, evenly_spaced(std::max<std::int64_t>(steps, 1), o.tests));
 }
 
 std::string budget_text(const Options& o) {

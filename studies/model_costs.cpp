@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "models/registry.h"
+#include "studies/measure.h"
 
 #include <algorithm>
 #include <chrono>
@@ -16,12 +17,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// Calls `once` repeatedly for about `seconds`, at least 3 and at most 1000 times.
 void repeat(double seconds, const std::function<void()>& once) {
@@ -44,38 +39,12 @@ std::vector<double> seconds_of(Backend& backend, double seconds, const std::func
   return times;
 }
 
-/// An operation with its own memory.
-class Staged {
- public:
-  Staged(Backend& backend, Operation operation) : backend_(backend), operation_(std::move(operation)) {
-    for_each_operand(operation_, [&](std::string_view, Tensor& tensor, Access access) {
-      std::vector<float> values(static_cast<std::size_t>(tensor.elements()), 0.0f);
-      if (access != Access::write) {
-        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 61) / 64.0f;
-      }
-      tensor = Tensor(tensor.shape, DType::f32, nullptr, backend.device());
-      memory_.push_back(backend.allocate(tensor.bytes()));
-      tensor.data = memory_.back().data();
-      backend.copy_to_device(tensor.data, values.data(), tensor.bytes());
-    });
-    workspace_bytes_ = backend.plan(operation_).workspace;
-    workspace_ = backend.allocate(workspace_bytes_);
-  }
-  /// Minimum over many runs: an estimate of peak performance.
-  double shortest_seconds(double seconds) {
-    const std::vector<double> times = seconds_of(backend_, seconds, [&] {
-      backend_.run(operation_, {workspace_.data(), workspace_bytes_});
-    });
-    return *std::min_element(times.begin(), times.end());
-  }
-
- private:
-  Backend& backend_;
-  Operation operation_;
-  std::vector<Buffer> memory_;
-  Buffer workspace_;
-  std::size_t workspace_bytes_ = 0;
-};
+/// Minimum over many runs: an estimate of peak performance.
+double shortest_seconds(Backend& backend, const Operation& operation, double seconds) {
+  Staged staged(backend, operation);
+  const std::vector<double> times = seconds_of(backend, seconds, [&] { staged.run(); });
+  return *std::min_element(times.begin(), times.end());
+}
 
 std::string top_layer(const std::string& name) { return name.substr(0, name.find('.')); }
 
@@ -92,7 +61,7 @@ std::int64_t multiply_accumulates(const Plan& plan) {
 }
 
 NetworkOptions network_options(std::int64_t batch, bool plan_only) {
-  return {.max_batch = batch, .sgd = {.momentum = true}, .plan_only = plan_only};
+  return {.max_batch = batch, .optimizer = Sgd{.momentum = 0.9}, .plan_only = plan_only};
 }
 
 LayerCosts& layer_named(std::vector<LayerCosts>& layers, const std::string& name) {
@@ -159,7 +128,7 @@ double Ceilings::least_seconds(const Work& work) const {
 
 Ceilings measure_ceilings(Backend& backend, const CostOptions& options) {
   const auto rate = [&](const Operation& operation, double Work::*what) {
-    return work_of(operation).*what / Staged(backend, operation).shortest_seconds(options.seconds);
+    return work_of(operation).*what / shortest_seconds(backend, operation, options.seconds);
   };
   const auto f32 = [](const Shape& shape) { return Tensor(shape, DType::f32); };
   const Shape square = {options.extent, options.extent};

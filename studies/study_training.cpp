@@ -21,17 +21,13 @@ constexpr std::int64_t kWarmupSteps = 3;
 
 void check_not_stopped() { require(stop_signal() == 0, "stopped"); }
 
-TrainerOptions trainer_options(const StudyOptions& o, std::int64_t train_size, std::int64_t steps,
-                               double learning_rate) {
+TrainerOptions trainer_options(const StudyOptions& o, std::int64_t train_size, std::int64_t steps) {
   const std::int64_t per_epoch = steps_per_epoch(o, train_size);
   return {.epochs = (steps + per_epoch - 1) / per_epoch,
           .steps = steps,
           .batch_size = o.batch_size,
           .seed = static_cast<std::uint64_t>(o.seed),
-          .schedule = {.kind = parse_schedule(o.schedule),
-                       .learning_rate = learning_rate,
-                       .momentum = o.momentum,
-                       .base_momentum = o.momentum}};
+          .schedule = {.kind = parse_schedule(o.schedule), .base_momentum = o.momentum}};
 }
 
 /// Runs f and prefixes its errors with the name of the training.
@@ -147,9 +143,10 @@ ModelConfig model_config(const StudyOptions& o, const std::string& model, const 
           .seed = static_cast<std::uint64_t>(o.seed)};
 }
 
-NetworkOptions network_options(const StudyOptions& o, const Shape& image, std::vector<std::string> freeze) {
+NetworkOptions network_options(const StudyOptions& o, const Shape& image, double learning_rate,
+                               std::vector<std::string> freeze) {
   return {.max_batch = o.batch_size,
-          .sgd = {.momentum = o.momentum > 0.0, .weight_decay = o.weight_decay},
+          .optimizer = Sgd{.lr = learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay},
           .freeze = std::move(freeze),
           .dataset_image = image};
 }
@@ -159,11 +156,11 @@ std::int64_t steps_per_epoch(const StudyOptions& o, std::int64_t train_size) {
 }
 
 StudyTraining::StudyTraining(std::string name, const StudyOptions& o, Network& network, const StudyData& data,
-                             std::int64_t steps, double learning_rate)
+                             std::int64_t steps)
     : name_(std::move(name)),
       train_size_(data.train_size),
       feed_(data.train),
-      trainer_(network, feed_, trainer_options(o, train_size_, steps, learning_rate)) {}
+      trainer_(network, feed_, trainer_options(o, train_size_, steps)) {}
 
 void StudyTraining::train_to(std::int64_t step, Progress* progress) {
   TrainerHooks hooks;
@@ -192,9 +189,9 @@ void StudyTraining::train_to(std::int64_t step, Progress* progress) {
 
 double measure_step_seconds(const StudyOptions& o, const ModelConfig& config, Backend& backend, const StudyData& data,
                             std::int64_t steps) {
-  Network network(make_model(config), backend, network_options(o, data.image));
+  Network network(make_model(config), backend, network_options(o, data.image, 0.0));
   network.initialize(parse_initialization(o.initialization), static_cast<std::uint64_t>(o.seed));
-  StudyTraining training(config.name, o, network, data, kWarmupSteps + steps, 0.0);
+  StudyTraining training(config.name, o, network, data, kWarmupSteps + steps);
   training.train_to(kWarmupSteps);
   const double before = training.seconds();
   training.train_to(kWarmupSteps + steps);
@@ -222,13 +219,12 @@ std::vector<std::int64_t> evenly_spaced(std::int64_t steps, std::int64_t count) 
 }
 
 std::vector<TestPoint> train_and_test(const std::string& name, const StudyOptions& o, Network& network,
-                                      const StudyData& data, const std::vector<std::int64_t>& tests,
-                                      double learning_rate) {
+                                      const StudyData& data, const std::vector<std::int64_t>& tests) {
   const std::int64_t steps = tests.back(), per_epoch = steps_per_epoch(o, data.train_size);
   const std::int64_t images =
       steps / per_epoch * data.train_size + std::min(steps % per_epoch * o.batch_size, data.train_size);
   Progress progress(name, images, "images");
-  StudyTraining training(name, o, network, data, steps, learning_rate);
+  StudyTraining training(name, o, network, data, steps);
   ResidentBatchSource feed(data.test);
   std::vector<TestPoint> points;
   for (const std::int64_t step : tests) {

@@ -64,7 +64,8 @@ struct StudyData {
 
 ModelConfig model_config(const StudyOptions& options, const std::string& model, const Dataset& dataset);
 /// `freeze` as in NetworkOptions.
-NetworkOptions network_options(const StudyOptions& options, const Shape& image, std::vector<std::string> freeze = {});
+NetworkOptions network_options(const StudyOptions& options, const Shape& image, double learning_rate,
+                               std::vector<std::string> freeze = {});
 /// Steps per epoch, including the last partial batch.
 std::int64_t steps_per_epoch(const StudyOptions& options, std::int64_t train_size);
 
@@ -73,7 +74,7 @@ class StudyTraining {
  public:
   /// `name` prefixes progress, warnings and errors. All references must outlive the training.
   StudyTraining(std::string name, const StudyOptions& options, Network& network, const StudyData& data,
-                std::int64_t steps, double learning_rate);
+                std::int64_t steps);
 
   /// Trains until `step` steps have run in total. Throws Error if training fails or is stopped by a signal.
   void train_to(std::int64_t step, Progress* progress = nullptr);
@@ -107,8 +108,7 @@ std::vector<std::int64_t> evenly_spaced(std::int64_t steps, std::int64_t count);
 /// Trains the network and tests it after each of the given numbers of steps; the last one ends the training. Shows
 /// progress on stderr.
 std::vector<TestPoint> train_and_test(const std::string& name, const StudyOptions& options, Network& network,
-                                      const StudyData& data, const std::vector<std::int64_t>& tests,
-                                      double learning_rate);
+                                      const StudyData& data, const std::vector<std::int64_t>& tests);
 
 /// Accuracy as "92.34 %", and its standard error over `images` images.
 std::string accuracy_text(double accuracy);

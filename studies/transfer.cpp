@@ -7,6 +7,7 @@
 #include "models/registry.h"
 #include "models/weights_file.h"
 #include "studies/study.h"
+#include "studies/measure.h"
 #include "studies/study_training.h"
 #include "tools/program.h"
 #include "training/report/text.h"
@@ -123,11 +124,11 @@ void split(Study& study, const Options& o, const Dataset& dataset) {
 
 /// Creates the network for one way. All ways start with the same initial head.
 std::unique_ptr<Network> make_network(Way way, const Options& o, const Study& study, const Weights& pretrained,
-                                      Backend& backend) {
+                                      Backend& backend, double learning_rate) {
   const ModelConfig config = model_config(o, o.model, study.second);
   std::vector<std::string> frozen;
   if (way == head_only) {
-    NetworkOptions options = network_options(o, study.second.train.image);
+    NetworkOptions options = network_options(o, study.second.train.image, learning_rate);
     options.plan_only = true;
     const Network planned(make_model(config), backend, options);
     const std::vector<std::string> head = head_parameters(planned);
@@ -136,8 +137,8 @@ std::unique_ptr<Network> make_network(Way way, const Options& o, const Study& st
       if (!in_head && parameter.trained()) frozen.push_back(parameter.name);
     }
   }
-  auto network = std::make_unique<Network>(make_model(config), backend,
-                                           network_options(o, study.second.train.image, std::move(frozen)));
+  auto network = std::make_unique<Network>(
+      make_model(config), backend, network_options(o, study.second.train.image, learning_rate, std::move(frozen)));
   network->initialize(parse_initialization(o.initialization), static_cast<std::uint64_t>(o.seed));
   if (way != scratch) load_all_but_heads(*network, pretrained);
   return network;
@@ -152,13 +153,13 @@ void measure_costs(Study& study, const Options& o, const Weights& pretrained, Ba
   std::vector<std::unique_ptr<StudyTraining>> trainings;
   std::array<std::vector<double>, 3> times;
   for (const Way way : kWays) {
-    networks.push_back(make_network(way, o, study, pretrained, backend));
+    networks.push_back(make_network(way, o, study, pretrained, backend, 0.0));
     study.costs[way] = {.trained = 0, .step_seconds = 0.0, .memory = networks.back()->memory().total};
     for (const Parameter& parameter : networks.back()->parameters().all()) {
       if (parameter.trained() && parameter.updates) study.costs[way].trained += parameter.shape.elements();
     }
     trainings.push_back(
-        std::make_unique<StudyTraining>(kNames[way], o, *networks.back(), data, kWarmup + kRounds * per_round, 0.0));
+        std::make_unique<StudyTraining>(kNames[way], o, *networks.back(), data, kWarmup + kRounds * per_round));
     trainings.back()->train_to(kWarmup);
   }
   for (std::int64_t round = 1; round <= kRounds; ++round) {
@@ -168,10 +169,7 @@ void measure_costs(Study& study, const Options& o, const Weights& pretrained, Ba
       times[way].push_back((trainings[way]->seconds() - before) / static_cast<double>(per_round));
     }
   }
-  for (const Way way : kWays) {
-    std::nth_element(times[way].begin(), times[way].begin() + kRounds / 2, times[way].end());
-    study.costs[way].step_seconds = times[way][kRounds / 2];
-  }
+  for (const Way way : kWays) study.costs[way].step_seconds = median(times[way]);
 }
 
 /// Step numbers at the ends of `count` evenly spaced epochs (at most all).
@@ -188,9 +186,9 @@ Trial try_ways(const Study& study, const Options& o, std::optional<std::int64_t>
   Trial trial = {.per_class = per_class, .images = data.train_size, .epochs = 0, .points = {}};
   trial.epochs = std::max(o.epochs, (o.least_steps + per_epoch - 1) / per_epoch);
   for (const Way way : kWays) {
-    const auto network = make_network(way, o, study, pretrained, backend);
+    const auto network = make_network(way, o, study, pretrained, backend, rate_of(o, way));
     trial.points[way] = train_and_test(concat(kNames[way], ", ", limit_name(trial), " per class"), o, *network, data,
-                                       epoch_ends(trial.epochs, o.tests, per_epoch), rate_of(o, way));
+                                       epoch_ends(trial.epochs, o.tests, per_epoch));
   }
   return trial;
 }
@@ -328,14 +326,13 @@ void run(const Options& o) {
   try {
     Weights pretrained;
     {
-      Network network(std::move(model), *backend, network_options(o, study.first.train.image));
+      Network network(std::move(model), *backend, network_options(o, study.first.train.image, o.rate));
       network.initialize(initialization, static_cast<std::uint64_t>(o.seed));
       // Times steps first: they do not depend on the values of the weights, and the machine is still idle.
       measure_costs(study, o, network.state(), *backend);
       const StudyData data(*backend, study.first.train, study.first.test);
-      study.pretraining =
-          train_and_test("first task", o, network, data,
-                         epoch_ends(o.pretrain_epochs, o.tests, steps_per_epoch(o, data.train_size)), o.rate);
+      study.pretraining = train_and_test("first task", o, network, data,
+                                         epoch_ends(o.pretrain_epochs, o.tests, steps_per_epoch(o, data.train_size)));
       pretrained = network.state();
     }
     for (const auto& limit : limits) {

@@ -25,45 +25,49 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+Optimizer optimizer_of(const TrainOptions& o) {
+  if (o.optimizer == "sgd") {
+    return Sgd{.lr = o.learning_rate, .momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay};
+  }
+  return Adam{.lr = o.learning_rate,
+              .beta1 = o.beta1,
+              .beta2 = o.beta2,
+              .eps = o.eps,
+              .weight_decay = o.weight_decay,
+              .decoupled = o.optimizer == "adamw"};
+}
+
 Schedule schedule_of(const TrainOptions& o, std::int64_t steps_per_epoch) {
   const auto steps = [&](double epochs) { return std::llround(epochs * static_cast<double>(steps_per_epoch)); };
   const bool paper = o.schedule == "paper";
-  const double momentum = o.optimizer == "sgd" ? o.momentum : o.beta1;
   return {.kind = paper ? ScheduleKind::step : parse_schedule(o.schedule),
-          .learning_rate = o.learning_rate,
-          .momentum = momentum,
           .warmup_steps = steps(o.warmup_epochs),
           .step_size = std::max<std::int64_t>(steps(paper ? 8.0 : o.step_size), 1),
           .gamma = paper ? 0.96 : o.gamma,
           .eta_min = o.eta_min,
-          .base_momentum = o.base_momentum < 0.0 ? momentum : o.base_momentum,
+          .base_momentum = o.base_momentum < 0.0 ? momentum_of(optimizer_of(o)) : o.base_momentum,
           .pct_start = o.pct_start};
 }
 
 NetworkOptions network_options(const TrainOptions& o, const Shape& image) {
-  NetworkOptions options = {
-      .max_batch = o.batch_size,
-      .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
-      .label_smoothing = o.label_smoothing,
-      .sgd = {.momentum = o.momentum > 0.0, .nesterov = o.nesterov, .weight_decay = o.weight_decay},
-      .max_norm = o.max_norm,
-      .ema_decay = o.ema,
-      .freeze = o.freeze,
-      .dataset_image = image,
-      .image_options = image_folder_options(o).image,
-      .augmentation = {.padding = {o.crop_padding, o.crop_padding},
-                       .flip = o.flip,
-                       .seed = static_cast<std::uint64_t>(o.seed),
-                       .scale = o.scale,
-                       .ratio = o.ratio,
-                       .brightness = o.brightness,
-                       .contrast = o.contrast,
-                       .saturation = o.saturation},
-      .graph_capture = !o.no_graph};
-  if (o.optimizer != "sgd") {
-    options.adam = {
-        .beta2 = o.beta2, .epsilon = o.eps, .weight_decay = o.weight_decay, .decoupled = o.optimizer == "adamw"};
-  }
+  NetworkOptions options = {.max_batch = o.batch_size,
+                            .compute = o.compute == "bf16" ? DType::bf16 : DType::f32,
+                            .label_smoothing = o.label_smoothing,
+                            .optimizer = optimizer_of(o),
+                            .max_norm = o.max_norm,
+                            .ema_decay = o.ema,
+                            .freeze = o.freeze,
+                            .dataset_image = image,
+                            .image_options = image_folder_options(o).image,
+                            .augmentation = {.padding = {o.crop_padding, o.crop_padding},
+                                             .flip = o.flip,
+                                             .seed = static_cast<std::uint64_t>(o.seed),
+                                             .scale = o.scale,
+                                             .ratio = o.ratio,
+                                             .brightness = o.brightness,
+                                             .contrast = o.contrast,
+                                             .saturation = o.saturation},
+                            .graph_capture = !o.no_graph};
   const auto channels = static_cast<std::size_t>(image[0]);
   for (const auto& [name, values] : {std::pair{"--mean", &o.mean}, std::pair{"--std", &o.std}}) {
     require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),

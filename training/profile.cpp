@@ -87,7 +87,7 @@ class Batches {
       start();
     }
     feed_.next(batch_);
-    network_.set_control(epoch_, position_, 0.0f, network_.options().sgd.momentum ? 0.9f : 0.0f);
+    network_.set_control(epoch_, position_, 0.0f, static_cast<float>(momentum_of(network_.options().optimizer)));
     position_ += batch_;
   }
 

@@ -37,17 +37,19 @@ ScheduleKind parse_schedule(std::string_view name) {
   fail("unknown schedule '", name, "': use one of ", names);
 }
 
-ScheduleValues Schedule::at(std::int64_t step, std::int64_t total) const {
+ScheduleValues Schedule::at(std::int64_t step, std::int64_t total, const Optimizer& optimizer) const {
   require(step >= 0 && step < total, "step ", step, " of ", total, " steps does not exist");
   require(warmup_steps >= 0 && (warmup_steps == 0 || warmup_steps < total), "a warm-up of ", warmup_steps,
           " steps leaves none of the ", total, " steps of the run; make it shorter");
-  if (step >= warmup_steps) return after_warmup(step, total);
-  const ScheduleValues first = after_warmup(warmup_steps, total);
+  const ScheduleValues base = {learning_rate_of(optimizer), momentum_of(optimizer)};
+  if (step >= warmup_steps) return after_warmup(step, total, base);
+  const ScheduleValues first = after_warmup(warmup_steps, total, base);
   const double fraction = static_cast<double>(step + 1) / static_cast<double>(warmup_steps + 1);
   return {first.learning_rate * fraction, first.momentum};
 }
 
-ScheduleValues Schedule::after_warmup(std::int64_t step, std::int64_t total) const {
+ScheduleValues Schedule::after_warmup(std::int64_t step, std::int64_t total, const ScheduleValues& base) const {
+  const auto [learning_rate, momentum] = base;
   // constant and step count from the start of training; cosine and one_cycle start after the warm-up.
   const auto now = static_cast<double>(step - warmup_steps);
   const auto steps = static_cast<double>(total - warmup_steps);
@@ -73,7 +75,7 @@ ScheduleValues Schedule::after_warmup(std::int64_t step, std::int64_t total) con
       return {anneal(learning_rate, last, fraction), anneal(base_momentum, momentum, fraction)};
     }
   }
-  return {learning_rate, momentum};
+  return base;
 }
 
 }  // namespace minception

@@ -31,7 +31,7 @@ Trainer::Trainer(Network& network, BatchSource& feed, const TrainerOptions& opti
           options.batch_size, ": the network was planned for 1 to ", network.options().max_batch);
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes per step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
-  options.schedule.at(0, total_steps());  // validates the schedule
+  options.schedule.at(0, total_steps(), network.options().optimizer);  // validates the schedule
   plateau_ = PlateauWatch(network.model().config.classes, total_steps());
   check_batch_norms();
 }
@@ -93,7 +93,7 @@ void Trainer::batch_source_from(std::int64_t position) {
 
 /// Sets the input and control values of a pass.
 void Trainer::prepare(const Batch& batch) {
-  const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
+  const ScheduleValues values = schedule_at(batch.step);
   feed_.next(batch.size);
   network_.set_control(batch.epoch, batch.position, static_cast<float>(values.learning_rate),
                        static_cast<float>(values.momentum), batch.step + 1);
@@ -125,7 +125,7 @@ bool Trainer::train_epoch(const TrainerHooks& hooks) {
     state_.position += batch.size;
     ++state_.step;
     if (state_.step % options_.steps_per_line == 0 || epoch_trained() || steps_done()) {
-      const ScheduleValues values = options_.schedule.at(batch.step, total_steps());
+      const ScheduleValues values = schedule_at(batch.step);
       write_line(hooks, values.learning_rate, values.momentum);
     }
     if (state_.step % kStepsPerCopy == 0 && !epoch_trained()) {
@@ -248,7 +248,7 @@ EpochMetrics Trainer::finish_epoch() {
   const auto count = static_cast<double>(samples_);
   const EpochMetrics metrics = {.epoch = state_.epoch,
                                 .step = state_.step,
-                                .learning_rate = options_.schedule.at(state_.step - 1, total_steps()).learning_rate,
+                                .learning_rate = schedule_at(state_.step - 1).learning_rate,
                                 .train_loss = state_.epoch_sums.loss / count,
                                 .train_accuracy = state_.epoch_sums.correct / count,
                                 .examples_per_second = count / state_.seconds,

@@ -94,6 +94,9 @@ class Trainer {
     std::int64_t epoch, position, size, step;
   };
   void check_batch_norms() const;
+  ScheduleValues schedule_at(std::int64_t step) const {
+    return options_.schedule.at(step, total_steps(), network_.options().optimizer);
+  }
   std::int64_t samples_per_step() const { return options_.batch_size * options_.accumulate; }
   bool steps_done() const { return options_.steps > 0 && state_.step >= options_.steps; }
   Batch next_batch() const;

@@ -25,6 +25,14 @@ DType dtype_in(DType compute, const Operation& operation, std::string_view role,
   return master ? DType::f32 : DType::bf16;
 }
 
+Operation in_dtype(DType compute, Operation operation) {
+  const Operation described = operation;
+  for_each_operand(operation, [&](std::string_view role, Tensor& tensor, Access) {
+    tensor.dtype = dtype_in(compute, described, role, tensor);
+  });
+  return operation;
+}
+
 double rounded(double value, DType dtype) {
   switch (dtype) {
     case DType::f32:

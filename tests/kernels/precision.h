@@ -27,6 +27,8 @@ inline constexpr Precision kVendorBf16 = {"bf16", DType::bf16, Factors::bf16, tr
 /// The dtype of an operand that is described as f32 if the compute dtype is `compute`. With bf16, "master" operands
 /// stay f32.
 DType dtype_in(DType compute, const Operation& operation, std::string_view role, const Tensor& described);
+/// The operation with every operand in its `dtype_in`.
+Operation in_dtype(DType compute, Operation operation);
 
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f64; }
 

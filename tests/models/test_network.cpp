@@ -60,9 +60,10 @@ GradientReport check_network(Model model, std::int64_t batch, int coordinates,
 
 std::vector<std::byte> parameters_after(Backend& backend, Model model, bool reuse, int steps) {
   const ModelConfig config = model.config;
-  Network network(
-      std::move(model), backend,
-      {.max_batch = 6, .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3}, .reuse_memory = reuse});
+  Network network(std::move(model), backend,
+                  {.max_batch = 6,
+                   .optimizer = Sgd{.momentum = 0.9, .nesterov = true, .weight_decay = 1e-3},
+                   .reuse_memory = reuse});
   network.initialize(Initialization::xavier_uniform, 1);
   for (int step = 0; step < steps; ++step) {
     const RandomBatch data = random_batch(config, step % 2 == 0 ? 6 : 5, static_cast<std::uint64_t>(step));
@@ -389,9 +390,9 @@ TEST_CASE("training on the cpu backend stays close to reference in double", "[cp
   const std::int64_t batch = 8;
   std::vector<double> apart;
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Network ours(make_model(config), *cpu, {.max_batch = batch, .sgd = {.momentum = true}});
+    Network ours(make_model(config), *cpu, {.max_batch = batch, .optimizer = Sgd{.momentum = 0.9}});
     Network exact(make_model(config), *reference,
-                  {.max_batch = batch, .compute = DType::f64, .sgd = {.momentum = true}});
+                  {.max_batch = batch, .compute = DType::f64, .optimizer = Sgd{.momentum = 0.9}});
     ours.initialize(Initialization::xavier_uniform, seed);
     const auto before = in_double(ours.state());
     exact.load_state(before);

@@ -58,7 +58,7 @@ struct Trained {
     std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(first));
     network.reset_metrics();
     network.set_indices(indices);
-    network.set_control(1, first, rate, network.options().sgd.momentum || network.options().adam ? 0.9f : 0.0f, number);
+    network.set_control(1, first, rate, static_cast<float>(momentum_of(network.options().optimizer)), number);
     network.train_step(batch, how);
     return network.metrics().loss / static_cast<double>(batch);
   }
@@ -148,7 +148,7 @@ std::vector<std::byte> bits_after(Backend& backend, bool batch_norm, int steps) 
   Model model = small_googlenet(batch_norm, true);
   const ModelConfig config = model.config;
   Network network(std::move(model), backend,
-                  {.max_batch = 6, .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3}});
+                  {.max_batch = 6, .optimizer = Sgd{.momentum = 0.9, .nesterov = true, .weight_decay = 1e-3}});
   network.initialize(Initialization::xavier_uniform, 1);
   for (int step = 0; step < steps; ++step) {
     const RandomBatch data = random_batch(config, step % 2 == 0 ? 6 : 5, static_cast<std::uint64_t>(step));
@@ -211,7 +211,7 @@ TEST_CASE("cuda: the same run gives the same bits for every thread order", "[net
 TEST_CASE("cuda: a replayed training step gives the same bits as one that runs operation by operation", "[network]") {
   const auto backend = make_cuda_backend();
   const NetworkOptions options = {.max_batch = 3,
-                                  .sgd = {.momentum = true, .nesterov = true, .weight_decay = 1e-3},
+                                  .optimizer = Sgd{.momentum = 0.9, .nesterov = true, .weight_decay = 1e-3},
                                   .dataset_image = Shape{1, 28, 28},
                                   .augmentation = {.padding = {2, 2}, .flip = true}};
   NetworkOptions step_by_step = options;
@@ -239,7 +239,7 @@ TEST_CASE("cuda: replayed steps of several passes with Adam and clipping and ave
           "[network]") {
   const auto backend = make_cuda_backend();
   NetworkOptions options = {.max_batch = 3,
-                            .adam = AdamOptions{.weight_decay = 0.01, .decoupled = true},
+                            .optimizer = Adam{.weight_decay = 0.01, .decoupled = true},
                             .max_norm = 0.5,
                             .ema_decay = 0.8,
                             .freeze = {"conv", "inception3"},
@@ -270,7 +270,7 @@ TEST_CASE("cuda: replayed steps of several passes with Adam and clipping and ave
 TEST_CASE("cuda: ten training steps at 32x32 stay close to reference in double", "[network]") {
   const auto cuda = make_cuda_backend();
   const auto reference = make_reference_backend();
-  NetworkOptions options = {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{1, 28, 28}};
+  NetworkOptions options = {.max_batch = 8, .optimizer = Sgd{.momentum = 0.9}, .dataset_image = Shape{1, 28, 28}};
   const ModelConfig config = {.name = "googlenet", .input = {1, 32, 32}};
   Trained ours(*cuda, config, options);
   options.compute = DType::f64;

@@ -64,7 +64,7 @@ State parameters_of(const Network& network) {
 TEST_CASE("Adam updates weights by its bias-corrected moments", "[update]") {
   for (const bool decoupled : {false, true}) {
     NetworkOptions options = in_double();
-    options.adam = AdamOptions{.beta2 = 0.75, .epsilon = 1e-3, .weight_decay = 0.1, .decoupled = decoupled};
+    options.optimizer = Adam{.beta2 = 0.75, .eps = 1e-3, .weight_decay = 0.1, .decoupled = decoupled};
     Trained run(options);
     State m = combined(parameters_of(run.network), parameters_of(run.network), [](double, double) { return 0.0; });
     State v = m;
@@ -97,7 +97,7 @@ TEST_CASE("Adam updates weights by its bias-corrected moments", "[update]") {
 
 TEST_CASE("a network resumes from saved weights and moments and averages with the same bits", "[update]") {
   const NetworkOptions options = {
-      .max_batch = 4, .adam = AdamOptions{.weight_decay = 0.01}, .max_norm = 1.0, .ema_decay = 0.7};
+      .max_batch = 4, .optimizer = Adam{.weight_decay = 0.01}, .max_norm = 1.0, .ema_decay = 0.7};
   Trained whole(options);
   State weights, moments, averages;
   for (std::int64_t step = 1; step <= 4; ++step) {
@@ -221,8 +221,10 @@ TEST_CASE("frozen parameters do not change and need no backward operations", "[f
                                         {{"conv1", "inception3", "fc"}, "aux1"}};
   for (const bool batch_norm : {true, false}) {
     for (const Freeze& variant : variants) {
-      NetworkOptions options = {
-          .max_batch = 4, .sgd = {.momentum = true, .weight_decay = 0.1}, .ema_decay = 0.5, .freeze = variant.prefixes};
+      NetworkOptions options = {.max_batch = 4,
+                                .optimizer = Sgd{.momentum = 0.9, .weight_decay = 0.1},
+                                .ema_decay = 0.5,
+                                .freeze = variant.prefixes};
       Trained run(options, 1, batch_norm);
       const State before = run.network.state();
       for (std::int64_t step = 1; step <= 2; ++step) run.step(step);
@@ -330,7 +332,7 @@ TEST_CASE("invalid control values are rejected before the upload", "[update]") {
   CHECK_THROWS_WITH(sgd.step(1, 0.1f, -1.0f), "sgd_step: the momentum must be 0 or more, not -1");
   CHECK_THROWS_WITH(sgd.network.set_control(-1, 0, 0.1f, 0.0f),
                     "dropout_forward: epoch and position must be 0 or more, not -1 and 0");
-  Trained adam({.max_batch = 4, .adam = AdamOptions{}});
+  Trained adam({.max_batch = 4, .optimizer = Adam{}});
   CHECK_THROWS_WITH(adam.step(0), "adam_step: the step must be 1 or more, not 0");
   CHECK_THROWS_WITH(adam.step(1, 0.1f, 1.0f), "adam_step: beta1 must be in [0, 1), not 1");
   Trained averaged({.max_batch = 4, .ema_decay = 0.9});

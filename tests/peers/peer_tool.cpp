@@ -101,14 +101,15 @@ void step(const std::string& model, const std::string& device, DType compute, co
 void train(const std::vector<std::string>& words, const char* in, const char* out) {
   const DType compute = parse_dtype(words[3]).value();
   const std::int64_t size = std::stol(words[4]), batch = std::stol(words[5]);
-  const double momentum = std::stod(words[7]), decay = std::stod(words[9]);
+  const double lr = std::stod(words[6]), momentum = std::stod(words[7]), decay = std::stod(words[9]);
   const bool sgd = words[10] == "sgd", cycles = sgd && momentum > 0.0;
   NetworkOptions options = {.max_batch = batch,
                             .compute = compute,
-                            .sgd = {.momentum = cycles, .nesterov = cycles, .weight_decay = decay},
+                            .optimizer = Sgd{.lr = lr, .momentum = momentum, .nesterov = cycles, .weight_decay = decay},
                             .max_norm = std::stod(words[11]),
                             .ema_decay = std::stod(words[12])};
-  if (!sgd) options.adam = AdamOptions{.weight_decay = decay, .decoupled = words[10] == "adamw"};
+  if (!sgd)
+    options.optimizer = Adam{.lr = lr, .beta1 = momentum, .weight_decay = decay, .decoupled = words[10] == "adamw"};
   const Safetensors given = read_safetensors(in);
   const FileTensor& images = given.tensors.at("images");
   const Shape source = {images.shape[1], images.shape[2], images.shape[3]};
@@ -128,8 +129,6 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
                    .accumulate = std::stol(words[13]),
                    .shuffle = false,
                    .schedule = {.kind = cycles ? ScheduleKind::one_cycle : ScheduleKind::constant,
-                                .learning_rate = std::stod(words[6]),
-                                .momentum = momentum,
                                 .base_momentum = std::stod(words[8]),
                                 .pct_start = 0.2}});
   trainer.train_epoch();
@@ -180,8 +179,6 @@ void schedule(const std::vector<std::string>& words) {
   const auto number = [&](std::size_t i) { return std::stod(words[i]); };
   const std::int64_t steps = std::stol(words[2]);
   const Schedule schedule = {.kind = parse_schedule(words[1]),
-                             .learning_rate = number(3),
-                             .momentum = number(4),
                              .warmup_steps = std::stol(words[5]),
                              .step_size = std::stol(words[6]),
                              .gamma = number(7),
@@ -189,7 +186,7 @@ void schedule(const std::vector<std::string>& words) {
                              .base_momentum = number(9),
                              .pct_start = number(10)};
   for (std::int64_t i = 0; i < steps; ++i) {
-    const ScheduleValues values = schedule.at(i, steps);
+    const ScheduleValues values = schedule.at(i, steps, Sgd{.lr = number(3), .momentum = number(4)});
     std::printf("%.17g %.17g\n", values.learning_rate, values.momentum);
   }
 }

@@ -34,11 +34,13 @@ TEST_CASE("streamed and resident samples give the same weights") {
   const auto backend = make_reference_backend();
   const ResidentDataset resident = make_resident(*backend, dataset.image, dataset.pixels, dataset.labels);
   const auto trained = [&](BatchSource& feed) {
-    Network network(
-        small_googlenet(true), *backend,
-        {.max_batch = 8, .dataset_image = dataset.image, .augmentation = {.padding = {1, 1}, .flip = true}});
+    Network network(small_googlenet(true), *backend,
+                    {.max_batch = 8,
+                     .optimizer = Sgd{.lr = 0.05},
+                     .dataset_image = dataset.image,
+                     .augmentation = {.padding = {1, 1}, .flip = true}});
     network.initialize(Initialization::xavier_uniform, 1);
-    Trainer trainer(network, feed, {.epochs = 2, .batch_size = 8, .schedule = {.learning_rate = 0.05}});
+    Trainer trainer(network, feed, {.epochs = 2, .batch_size = 8});
     for (; !trainer.finished(); trainer.finish_epoch()) trainer.train_epoch();
     return network.state();
   };
@@ -88,7 +90,7 @@ TEST_CASE("streamed training does not wait for samples after the first batch") {
   Network network(small_googlenet(true), *backend, {.max_batch = 8, .dataset_image = dataset.image});
   network.initialize(Initialization::xavier_uniform, 1);
   StreamingBatchSource feed(source, 1);
-  Trainer trainer(network, feed, {.epochs = 2, .batch_size = 8, .schedule = {.learning_rate = 0.01}});
+  Trainer trainer(network, feed, {.epochs = 2, .batch_size = 8});
   double waited = 0.0;  // without the first batch of each epoch
   const auto start = std::chrono::steady_clock::now();
   for (; !trainer.finished(); trainer.finish_epoch()) {

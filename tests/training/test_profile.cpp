@@ -26,7 +26,9 @@ struct Samples {
   ResidentBatchSource feed{dataset};
 };
 
-NetworkOptions options() { return {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}}; }
+NetworkOptions options() {
+  return {.max_batch = 8, .optimizer = Sgd{.momentum = 0.9}, .dataset_image = Shape{2, 8, 8}};
+}
 
 const ProfiledOperation& find(const Profile& profile, const std::string& layer, const std::string& operation) {
   const auto found = std::find_if(profile.operations.begin(), profile.operations.end(),

@@ -14,7 +14,7 @@ TEST_CASE("cuda: a profile names the kernels of every operation", "[network][pro
       make_resident(*backend, {2, 8, 8}, std::vector<std::uint8_t>(22 * 128, 100), std::vector<std::int32_t>(22, 1));
   ResidentBatchSource feed(dataset);
   Network network(small_googlenet(true), *backend,
-                  {.max_batch = 8, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}});
+                  {.max_batch = 8, .optimizer = Sgd{.momentum = 0.9}, .dataset_image = Shape{2, 8, 8}});
   network.initialize(Initialization::xavier_uniform, 1);
   const Profile found = profile(network, feed, {.batch_size = 8, .steps = 2});
 

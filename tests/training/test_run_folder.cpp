@@ -30,7 +30,7 @@ const TrainerState kState = {.epoch = 2,
                              .plateau_steps = 40};
 
 Network make_network(Backend& backend, std::uint64_t seed) {
-  Network network(small_googlenet(true, true), backend, {.max_batch = 2, .sgd = {.momentum = true}});
+  Network network(small_googlenet(true, true), backend, {.max_batch = 2, .optimizer = Sgd{.momentum = 0.9}});
   network.initialize(Initialization::xavier_uniform, seed);
   return network;
 }

@@ -34,15 +34,14 @@ struct Run {
 };
 
 NetworkOptions for_samples(std::int64_t max_batch, DType compute = DType::f32) {
-  return {.max_batch = max_batch, .compute = compute, .sgd = {.momentum = true}, .dataset_image = Shape{2, 8, 8}};
+  return {.max_batch = max_batch,
+          .compute = compute,
+          .optimizer = Sgd{.lr = 0.02, .momentum = 0.9},
+          .dataset_image = Shape{2, 8, 8}};
 }
 
 TrainerOptions epochs(std::int64_t count, std::int64_t batch_size, std::int64_t accumulate) {
-  return {.epochs = count,
-          .batch_size = batch_size,
-          .accumulate = accumulate,
-          .schedule = {.learning_rate = 0.02, .momentum = 0.9},
-          .steps_per_line = 1};
+  return {.epochs = count, .batch_size = batch_size, .accumulate = accumulate, .steps_per_line = 1};
 }
 
 }  // namespace
@@ -99,7 +98,7 @@ TEST_CASE("a step of several passes may end with a short pass") {
 TEST_CASE("training with all options resumes from a checkpoint after any step with the same bits") {
   const TemporaryFolder folder;
   NetworkOptions options = for_samples(3);
-  options.adam = AdamOptions{.weight_decay = 0.05, .decoupled = true};
+  options.optimizer = Adam{.lr = 0.02, .weight_decay = 0.05, .decoupled = true};
   options.max_norm = 0.5;
   options.ema_decay = 0.8;
   options.freeze = {"conv1"};
@@ -143,7 +142,7 @@ TEST_CASE("training with all options resumes from a checkpoint after any step wi
 
 TEST_CASE("check_every_step does not change the results") {
   NetworkOptions options = for_samples(4);
-  options.adam = AdamOptions{};
+  options.optimizer = Adam{.lr = 0.02};
   options.ema_decay = 0.9;
   State states[2];
   for (const bool check : {false, true}) {
@@ -161,6 +160,7 @@ TEST_CASE("values that are not finite in a later pass are located and averages a
   for (const bool check : {false, true}) {
     NetworkOptions options = for_samples(4);
     options.ema_decay = 0.5;
+    options.optimizer = Sgd{.lr = 0.0};
     Run run(options, /*batch_norm=*/false);
     // Only the bright pixel of sample 15 makes the loss infinite: the last sample of the second pass of step 2.
     TrainerOptions once = epochs(1, 4, 2);
@@ -181,7 +181,6 @@ TEST_CASE("values that are not finite in a later pass are located and averages a
       tensor = to_file_tensor(std::vector<double>(to_doubles(tensor).size(), 0.0), tensor.shape, tensor.dtype);
     }
     run.network.load_state(state);
-    once.schedule = {.learning_rate = 0.0};
     Trainer trainer(run.network, run.feed, once);
     CHECK_THROWS_WITH(trainer.train_epoch(),
                       Catch::Contains("step 2 (epoch 1, samples 8 to 15) gave numbers that are not finite, first in "

@@ -17,10 +17,10 @@ using namespace minception;
 namespace {
 
 struct Run {
-  explicit Run(bool augmented = false, double weight_decay = 0.0)
+  explicit Run(bool augmented = false, const Sgd& sgd = {.lr = 0.05, .momentum = 0.9})
       : network(small_googlenet(true), *backend,
                 {.max_batch = 8,
-                 .sgd = {.momentum = true, .weight_decay = weight_decay},
+                 .optimizer = sgd,
                  .dataset_image = Shape{2, 8, 8},
                  .augmentation = {.padding = {augmented ? 2 : 0, augmented ? 1 : 0}, .flip = augmented}}) {
     network.initialize(Initialization::xavier_uniform, 1);
@@ -33,8 +33,7 @@ struct Run {
   Network network;
 };
 
-const TrainerOptions kThreeEpochs = {
-    .epochs = 3, .batch_size = 8, .schedule = {.learning_rate = 0.05, .momentum = 0.9}, .steps_per_line = 2};
+const TrainerOptions kThreeEpochs = {.epochs = 3, .batch_size = 8, .steps_per_line = 2};
 
 /// Results of a training without times.
 struct Trace {
@@ -61,12 +60,7 @@ void end_epoch(Trace& trace, Trainer& trainer) {
 TEST_CASE("training lowers the loss with and without shuffling") {
   for (const bool shuffle : {true, false}) {
     Run run;
-    Trainer trainer(run.network, run.feed,
-                    {.epochs = 12,
-                     .batch_size = 8,
-                     .shuffle = shuffle,
-                     .schedule = {.learning_rate = 0.05, .momentum = 0.9},
-                     .steps_per_line = 1});
+    Trainer trainer(run.network, run.feed, {.epochs = 12, .batch_size = 8, .shuffle = shuffle, .steps_per_line = 1});
     CHECK(trainer.steps_per_epoch() == 3);  // 8 + 8 + 6
     std::multiset<std::int64_t> done;
     TrainerHooks hooks;
@@ -199,7 +193,6 @@ TEST_CASE("an inconsistent trainer state is rejected") {
 TEST_CASE("values that are not finite are located by step and layer and earlier weights are kept") {
   Run run;
   TrainerOptions options = kThreeEpochs;
-  options.schedule = {.learning_rate = 0.05, .momentum = 0.9};
   std::vector<Notice> notices;
   TrainerHooks hooks;
   hooks.notice = [&](const Notice& notice) { notices.push_back(notice); };
@@ -226,19 +219,17 @@ TEST_CASE("values that are not finite are located by step and layer and earlier 
     CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("first in forward of inception3b.branch2.0"));
   }
   SECTION("an update") {
-    Run decayed(false, 1e4);
-    options.schedule = {.learning_rate = 1e38, .momentum = 0.9};
+    Run decayed(false, {.lr = 1e38, .momentum = 0.9, .weight_decay = 1e4});
     Trainer trainer(decayed.network, decayed.feed, options);
     CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("step 1 (epoch 1, samples 0 to 7)") &&
                                                       Catch::Contains("the new weights are not finite"));
   }
   SECTION("a later epoch") {
+    Run slow(false, {.lr = 1e-4, .momentum = 0.9});
     options.schedule = {.kind = ScheduleKind::step,
-                        .learning_rate = 1e-4,
-                        .momentum = 0.9,
                         .step_size = 4,  // the fifth step makes the weights so large that the sixth overflows
                         .gamma = 1e38};
-    Trainer trainer(run.network, run.feed, options);
+    Trainer trainer(slow.network, slow.feed, options);
     CHECK(trainer.train_epoch(hooks));
     trainer.finish_epoch();
     CHECK_THROWS_WITH(trainer.train_epoch(hooks), Catch::Contains("step 6 (epoch 2, samples 16 to 21)"));
@@ -274,7 +265,7 @@ TEST_CASE("a loss at chance level gives one notice per plateau") {
   CHECK(of_the_shortest.add(chance, 1));
 
   // The trainer notices a network that does not learn: its learning rate is 0 and its last layer is zero.
-  Run run;
+  Run run(false, {.lr = 0.0, .momentum = 0.9});
   auto state = run.network.state();
   for (auto& [name, tensor] : state) {
     if (name.starts_with("fc.")) std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
@@ -282,7 +273,6 @@ TEST_CASE("a loss at chance level gives one notice per plateau") {
   run.network.load_state(state);
   TrainerOptions options = kThreeEpochs;
   options.epochs = 100;
-  options.schedule = {.learning_rate = 0.0, .momentum = 0.9};
   std::vector<Notice> notices;
   TrainerHooks hooks;
   hooks.notice = [&](const Notice& notice) { notices.push_back(notice); };
@@ -316,7 +306,7 @@ TEST_CASE("training with a step limit and its schedule end within an epoch") {
   CHECK_THROWS_WITH(trainer.train_epoch(), Catch::Contains("5 steps"));
   REQUIRE(lines.size() == 4);  // after steps 2, 3 (end of the epoch), 4 and 5 (end of training)
   CHECK(lines.back().step == 5);
-  CHECK(lines.back().learning_rate == Approx(options.schedule.at(4, 5).learning_rate));
+  CHECK(lines.back().learning_rate == Approx(options.schedule.at(4, 5, Sgd{.lr = 0.05}).learning_rate));
 
   // A training stopped and resumed after every step ends with the same weights.
   Run stopped;

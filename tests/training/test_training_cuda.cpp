@@ -33,14 +33,12 @@ ImageDataset real_images() {
 struct Run {
   Run(Backend& backend, const ImageDataset& images, bool record)
       : dataset(make_resident(backend, images.image, images.pixels, images.labels)),
-        network(
-            make_model({.name = "googlenet_small", .input = {1, 32, 32}}), backend,
-            {.max_batch = kBatch, .sgd = {.momentum = true}, .dataset_image = images.image, .graph_capture = record}),
-        trainer(network, feed,
-                {.epochs = 1,
-                 .batch_size = kBatch,
-                 .schedule = {.learning_rate = 0.02, .momentum = 0.8},
-                 .steps_per_line = 1}) {
+        network(make_model({.name = "googlenet_small", .input = {1, 32, 32}}), backend,
+                {.max_batch = kBatch,
+                 .optimizer = Sgd{.lr = 0.02, .momentum = 0.8},
+                 .dataset_image = images.image,
+                 .graph_capture = record}),
+        trainer(network, feed, {.epochs = 1, .batch_size = kBatch, .steps_per_line = 1}) {
     network.initialize(Initialization::xavier_uniform, 1);
     hooks.line = [this](const StepMetrics& line) { losses.push_back(line.loss); };
   }
