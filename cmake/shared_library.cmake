@@ -13,14 +13,17 @@ else()
   set(SHARED_VERSION ${PROJECT_VERSION_MAJOR})
 endif()
 
-set(objects)
 set(archives)
 foreach(floor ${SHARED_FLOORS})
   set_target_properties(minception_${floor} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   # Calls inside the library are not interposable, so the compiler may inline them.
   target_compile_options(minception_${floor} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-semantic-interposition>)
-  list(APPEND objects $<TARGET_OBJECTS:minception_${floor}>)
   list(APPEND archives $<TARGET_FILE:minception_${floor}>)
+endforeach()
+foreach(level v3 v4)  # the cpu kernels for newer processors
+  if(TARGET minception_cpu_${level})
+    set_target_properties(minception_cpu_${level} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  endif()
 endforeach()
 
 # Exports the C++ API and the C API, and hides everything else.
@@ -37,17 +40,20 @@ add_custom_target(minception_exports DEPENDS ${EXPORTS})
 # Relative to bin/, both in the build tree and in an installation.
 set(CMAKE_INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
 set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
-add_library(minception SHARED ${objects})
+file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/empty.cpp CONTENT "")  # CMake needs one source
+add_library(minception SHARED ${PROJECT_BINARY_DIR}/empty.cpp)
 add_library(minception::minception ALIAS minception)
 add_dependencies(minception minception_exports)
 target_include_directories(minception PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(minception PUBLIC cxx_std_20)
-# Linked for the libraries of others that the floors need; all of their own code is in the objects already.
-target_link_libraries(minception PRIVATE minception_training minception_c_api minception_build_flags)
+# The targets after the archives add the libraries of others; all code of the floors is linked by then.
+list(JOIN archives "," whole)
+target_link_libraries(minception PRIVATE "-Wl,--whole-archive,${whole},--no-whole-archive" minception_training
+                                         minception_c_api minception_build_flags)
 target_link_options(minception PRIVATE LINKER:--version-script=${EXPORTS})
 set_target_properties(minception PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${SHARED_VERSION} LINKER_LANGUAGE CXX
-                                            LINK_DEPENDS ${EXPORTS} INSTALL_RPATH ""
+                                            LINK_DEPENDS "${EXPORTS};${archives}" INSTALL_RPATH ""
                                             LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
 
 foreach(floor core kernels layers data models training c_api)
