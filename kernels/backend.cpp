@@ -41,10 +41,18 @@ std::vector<OperationTime> Backend::run_timed(std::span<const Operation> operati
 }
 
 std::unique_ptr<Backend> make_backend(std::string_view name) {
+  if (name == "auto") {
+    if (why_no_cuda().empty() && !cuda_is_emulated()) return make_cuda_backend();
+    try {
+      return make_cpu_backend();
+    } catch (const Error&) {  // built without oneDNN
+      return make_reference_backend();
+    }
+  }
   if (name == "cpu") return make_cpu_backend();
   if (name == "cuda") return make_cuda_backend();
   if (name == "reference") return make_reference_backend();
-  fail("unknown device '", name, "': use cpu, cuda or reference");
+  fail("unknown device '", name, "': use cpu, cuda, reference or auto");
 }
 
 }  // namespace minception

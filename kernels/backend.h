@@ -182,7 +182,8 @@ std::unique_ptr<Backend> make_vendor_backend(const VendorOptions& options = {});
 /// Why make_vendor_backend would fail; "" if it would succeed.
 std::string why_no_vendor();
 
-/// Backend by name: "cpu", "cuda" or "reference". Throws Error with the list of names for any other.
+/// Backend by name: "cpu", "cuda", "reference", or "auto": cuda if there is a GPU, else cpu, or reference in a build
+/// without oneDNN. Throws Error with the list of names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);
 
 }  // namespace minception

@@ -3,7 +3,8 @@
 namespace minception {
 
 BasicConv2d::BasicConv2d(const Options& options)
-    : conv_({.in_channels = options.in_channels,
+    : options_(options),
+      conv_({.in_channels = options.in_channels,
              .out_channels = options.out_channels,
              .kernel = options.kernel,
              .stride = options.stride,
@@ -13,6 +14,12 @@ BasicConv2d::BasicConv2d(const Options& options)
   if (options.batch_norm) {
     bn_.emplace(BatchNorm2d::Options{.channels = options.out_channels, .epsilon = options.epsilon, .relu = true});
   }
+}
+
+void BasicConv2d::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  conv_.infer(name + ".conv", input);
+  if (bn_) bn_->infer(name + ".bn", conv_.output_shape(input));
 }
 
 void BasicConv2d::register_parameters(ParameterTable& table, const std::string& name) {

@@ -3,13 +3,20 @@
 namespace minception {
 
 BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
-  require(options.channels >= 1, "a BatchNorm of ", options.channels, " channels: at least 1 is needed");
+  require(options.channels >= 0, "a BatchNorm of ", options.channels,
+          " channels: give 1 or more, or 0 for those of its input");
   require(options.epsilon >= 0.0 && options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with epsilon ",
           options.epsilon, " and momentum ", options.momentum, ": epsilon must be at least 0, momentum in [0, 1]");
 }
 
+void BatchNorm2d::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  if (options_.channels == 0) options_.channels = input.extent_or_1(1);
+}
+
 void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
+  require(options_.channels > 0, name, ": channels is 0 and was not inferred from an input");
   const Shape shape = {options_.channels};
   gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
   beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});

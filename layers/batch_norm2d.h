@@ -1,5 +1,6 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -14,15 +15,25 @@ namespace minception {
 class BatchNorm2d final : public Layer {
  public:
   struct Options {
-    std::int64_t channels = 0;
+    std::int64_t channels = 0;  ///< 0: those of the input
     double epsilon = 1e-5;
     double momentum = 0.1;
     bool relu = false;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("epsilon", self.epsilon);
+      f("momentum", self.momentum);
+      f("relu", self.relu);
+    }
   };
 
-  /// Throws Error for fewer than 1 channel, a negative epsilon or a momentum outside [0, 1].
+  BatchNorm2d() : BatchNorm2d(Options{}) {}
+  /// Throws Error for negative channels, a negative epsilon or a momentum outside [0, 1].
   explicit BatchNorm2d(const Options& options);
+  const Options& options() const { return options_; }
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return options_.relu; }

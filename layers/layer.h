@@ -19,8 +19,18 @@ class Layer {
   Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
+  /// Layers can be moved until they are part of a network.
+  Layer(Layer&&) = default;
+  Layer& operator=(Layer&&) = default;
 
-  /// Gives the layer its full name and adds its parameters to the table. Called once, before all other functions.
+  /// Gives the layer its full name, and sets sizes that follow from the shape of its input and were left out, such as
+  /// in_channels. Called before `register_parameters`, with one image. Throws Error if the layer cannot process it.
+  virtual void infer(const std::string& name, const Shape& input) {
+    name_ = name;
+    (void)input;
+  }
+
+  /// Gives the layer its full name and adds its parameters to the table. Called once, before the functions below.
   virtual void register_parameters(ParameterTable& table, const std::string& name) {
     name_ = name;
     (void)table;

@@ -2,6 +2,15 @@
 
 namespace minception {
 
+void Sequential::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  Shape shape = input;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i]->infer(name.empty() ? names_[i] : name + "." + names_[i], shape);
+    shape = layers_[i]->output_shape(shape);
+  }
+}
+
 void Sequential::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
   for (std::size_t i = 0; i < layers_.size(); ++i) {

@@ -59,6 +59,20 @@ void check_parts(const Model& model) {
   }
 }
 
+/// Names the layers, and sets sizes that follow from the input.
+void infer_sizes(Model& model) {
+  const Shape& input = model.config.input;
+  Shape shape = {1, input[0], input[1], input[2]};
+  for (std::size_t i = 0; i < model.body->size(); ++i) {
+    Layer& layer = (*model.body)[i];
+    layer.infer(model.body->name_of(i), shape);
+    shape = layer.output_shape(shape);
+    for (Head& head : model.auxiliary) {
+      if (head.after == i) head.layers->infer(head.name, shape);
+    }
+  }
+}
+
 /// Checks that body and heads yield (1, classes) for one image. Layers must be named already, for the error messages.
 void check_outputs(const Model& model) {
   const Shape& input = model.config.input;
@@ -113,6 +127,7 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
   check_parts(model_);
+  infer_sizes(model_);
   model_.body->register_parameters(parameters_, "");
   for (Head& head : model_.auxiliary) head.layers->register_parameters(parameters_, head.name);
   check_outputs(model_);

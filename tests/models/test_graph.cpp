@@ -1,0 +1,176 @@
+#include "core/error.h"
+#include "layers/concat.h"
+#include "layers/gelu.h"
+#include "layers/residual.h"
+#include "models/graph.h"
+#include "models/network.h"
+#include "models/registry.h"
+#include "tests/catch.h"
+#include "tests/models/networks.h"
+
+#include <map>
+#include <string>
+
+using namespace minception;
+
+namespace {
+
+/// y = scale * x, an outside layer with a setting.
+class Scaled final : public Layer {
+ public:
+  struct Options {
+    double scale = 1.0;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("scale", self.scale);
+    }
+  };
+  explicit Scaled(const Options& options) : options_(options) {}
+  const Options& options() const { return options_; }
+
+  Shape output_shape(const Shape& input) const override { return input; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination) override {
+    const Tensor zero = plan.activation(name() + ": zero", x.shape), y = output(plan, x, destination);
+    plan.add(name(), Fill{.value = 0.0, .y = zero});
+    plan.add(name(), AddForward{.scale = options_.scale, .a = zero, .b = x, .y = y});
+    return y;
+  }
+  void backward(Plan&, const Tensor&, const GradTarget&) override {}
+
+ private:
+  Options options_;
+};
+
+Sequential every_layer() {
+  return {
+      Conv2d(8, 3, {.stride = 2, .padding = 1, .bias = false}),
+      BatchNorm2d({.epsilon = 1e-3, .relu = true}),
+      {"pool", MaxPool2d(3, {.stride = 2, .padding = {1, 0}, .ceil_mode = true})},
+      LocalResponseNorm({.size = 3, .alpha = 0.5}),
+      Residual({Conv2d(8, 3, {.padding = 1}), GELU()}, 0.25, true),
+      Concat({{"left", BasicConv2d({.out_channels = 4, .batch_norm = true})},
+              {"right", Sequential({AvgPool2d(3, {.stride = 1, .padding = 1}), BasicConv2d({.out_channels = 2})})}}),
+      Inception({.channels = {0, 4, 4, 4, 4, 4, 4}, .kind = InceptionKind::factorised, .factor = 3}),
+      AdaptiveAvgPool2d({2, 1}),
+      Flatten(),
+      Linear(12),
+      ReLU(),
+      Dropout(0.25),
+      {"fc", Linear(5)}};
+}
+
+std::string text_of(const Step& step) {
+  std::string text = step.layer + " " + std::string(name_of(step.operation));
+  for_each_operand(step.operation, [&](std::string_view role, const Tensor& tensor, Access) {
+    text += concat(" ", role, tensor.shape.to_string(), tensor.pixel_stride);
+  });
+  return text;
+}
+
+std::map<std::string, Shape> shapes(const Model& model) {
+  const auto backend = make_reference_backend();
+  const Network network(clone(model), *backend, {.max_batch = 2, .plan_only = true});
+  std::map<std::string, Shape> found;
+  for (const Parameter& parameter : network.parameters().all()) found[parameter.name] = parameter.shape;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("layers in a braced list take their sizes from what comes before and their names from their positions") {
+  const Model model("own", every_layer(), {3, 20, 24}, 5);
+  const auto found = shapes(model);
+  CHECK(found.at("0.weight") == Shape{8, 3, 3, 3});
+  CHECK(found.at("1.running_var") == Shape{8});
+  CHECK(found.at("4.residual.0.weight") == Shape{8, 8, 3, 3});
+  CHECK(found.at("5.right.1.conv.weight") == Shape{2, 8, 1, 1});
+  CHECK(found.at("6.branch1.conv.weight") == Shape{4, 6, 1, 1});
+  CHECK(found.at("9.weight") == Shape{12, 16 * 2});
+  CHECK(found.at("fc.weight") == Shape{5, 12});
+}
+
+TEST_CASE("a graph restores every layer with all its settings") {
+  const Model model("own", every_layer(), {3, 20, 24}, 5);
+  const std::string text = to_graph(model);
+  CHECK(to_graph(model_from_graph({.name = "own", .input = {3, 20, 24}, .classes = 5, .graph = text})) == text);
+  CHECK(text.find(R"({"name":"0","type":"Conv2d","out_channels":8,"kernel":[3,3],"stride":[2,2],"padding":[1,1])") !=
+        std::string::npos);
+  CHECK(text.find(R"("kind":"factorised","factor":3)") != std::string::npos);
+}
+
+TEST_CASE("a graph restores all models of the registry with the same operations") {
+  const auto backend = make_reference_backend();
+  for (const std::string& name : model_names()) {
+    INFO(name);
+    const ModelConfig config = default_config(name);
+    const Model model = make_model(config);
+    const Network by_name(make_model(config), *backend, {.max_batch = 1, .plan_only = true});
+    const Network by_graph(clone(model), *backend, {.max_batch = 1, .plan_only = true});
+    for (const Mode mode : {Mode::training, Mode::inference}) {
+      const auto expected = by_name.plan(mode).steps(), found = by_graph.plan(mode).steps();
+      REQUIRE(found.size() == expected.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        REQUIRE(text_of(found[i]) == text_of(expected[i]));
+      }
+    }
+    CHECK(by_graph.parameters().flat_parameters() == by_name.parameters().flat_parameters());
+  }
+}
+
+TEST_CASE("layers of an outside type need a registration and keep their settings") {
+  const Model model("own", {Conv2d(2, 3), Scaled({.scale = 0.125}), GlobalAvgPool()}, {1, 5, 5}, 2);
+  CHECK_THROWS_WITH(to_graph(model), Catch::Contains("the layer 1 has a type without a name") &&
+                                         Catch::Contains("register_layer<TheLayer>(\"TheLayer\")"));
+  CHECK_THROWS_WITH(register_layer<Scaled>("Conv2d"), Catch::Contains("'Conv2d' is already registered"));
+  CHECK(register_layer<Scaled>("Scaled"));
+  CHECK(register_layer<Scaled>("Scaled"));
+  const std::string text = to_graph(model);
+  CHECK(text.find(R"({"name":"1","type":"Scaled","scale":0.125})") != std::string::npos);
+  CHECK(to_graph(model_from_graph({.name = "own", .input = {1, 5, 5}, .classes = 2, .graph = text})) == text);
+}
+
+TEST_CASE("the last layers of a graph can get another number of classes") {
+  const std::string text = to_graph(small_relative(true));
+  const std::string other = with_classes(text, 4, 7);
+  const auto found = shapes(model_from_graph({.name = "small", .input = {2, 12, 10}, .classes = 7, .graph = other}));
+  CHECK(found.at("fc.weight")[0] == 7);
+  CHECK(found.at("aux1.fc2.weight")[0] == 7);
+  CHECK(found.at("aux1.fc1.weight")[0] == 24);
+  CHECK(with_classes(text, 4, 4) == text);
+  CHECK_THROWS_WITH(with_classes(text, 3, 7), Catch::Contains("its last layer, fc, has 4 outputs"));
+}
+
+TEST_CASE("a graph that is not valid is an error in one line") {
+  const auto refusal = [](const std::string& graph) {
+    std::string message;
+    try {
+      (void)model_from_graph({.name = "net", .input = {1, 8, 8}, .classes = 2, .graph = graph});
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    CHECK(message.find('\n') == std::string::npos);
+    return message;
+  };
+  CHECK_THAT(refusal("[]"), Catch::Contains("not a JSON object"));
+  CHECK_THAT(refusal("{}"), Catch::Contains("net: lacks 'layers'"));
+  CHECK_THAT(refusal(R"({"layers":{}})"), Catch::Contains("'layers' must be a list"));
+  CHECK_THAT(refusal(R"({"layers":[3]})"), Catch::Contains("net: lacks 'name'"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a"}]})"), Catch::Contains("net, layer a: lacks 'type'"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Conv"}]})"),
+             Catch::Contains("unknown type 'Conv'; known are Conv2d, "));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"ReLU","slope":1}]})"),
+             Catch::Contains("this layer has no settings"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Linear","out":1}]})"), Catch::Contains("no setting 'out'"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Linear","out_features":0}]})"),
+             Catch::Contains("to 0 features"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Linear","out_features":1.5}]})"),
+             Catch::Contains("'out_features' has a value of another type"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Conv2d","out_channels":1,"kernel":[1]}]})"),
+             Catch::Contains("'kernel' must be"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Residual","scale":1}]})"), Catch::Contains("lacks 'branch'"));
+  std::string deep = R"({"layers":[]})";
+  for (int i = 0; i < 40; ++i) deep = R"({"layers":[{"name":"x","type":"Sequential",)" + deep.substr(1) + "]}";
+  CHECK_THAT(refusal(deep), Catch::Contains("more than 32 nested layers"));
+  CHECK(refusal(R"({"layers":[]})").empty());  // the Network rejects it
+}
