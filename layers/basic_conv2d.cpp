@@ -30,11 +30,7 @@ void BasicConv2d::register_parameters(ParameterTable& table, const std::string& 
 
 Tensor BasicConv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   if (!bn_) return conv_.forward(plan, x, destination);
-  if (plan.mode() == Mode::inference) {
-    const Tensor w = conv_.weights(plan), folded = plan.prepacked(w.shape), bias = plan.prepacked(Shape{w.n()});
-    bn_->fold(plan, w, folded, bias);
-    return conv_.forward_folded(plan, x, folded, bias, bn_->relu(), destination);
-  }
+  if (plan.mode() == Mode::inference) return bn_->forward_folded(plan, conv_, x, destination);
   const Tensor z = conv_.forward(plan, x);
   conv_shape_ = z.shape;
   return bn_->forward(plan, z, destination);

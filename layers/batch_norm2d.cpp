@@ -33,7 +33,7 @@ Shape BatchNorm2d::output_shape(const Shape& input) const {
 Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   x_ = x;
   const Tensor y = output(plan, x, destination);
-  const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, options_.relu};
+  const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, ends_in_relu()};
   if (plan.mode() == Mode::training && !frozen(plan)) {
     mean_ = plan.saved(name() + ": mean", {options_.channels}, plan.master_dtype());
     rstd_ = plan.saved(name() + ": rstd", {options_.channels}, plan.master_dtype());
@@ -56,6 +56,12 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
                                                .y = y});
   }
   return y;
+}
+
+Tensor BatchNorm2d::forward_folded(Plan& plan, Conv2d& conv, const Tensor& x, const Tensor& destination) {
+  const Tensor w = conv.weights(plan), folded = plan.prepacked(w.shape), bias = plan.prepacked(Shape{w.n()});
+  fold(plan, w, folded, bias);
+  return conv.forward_folded(plan, x, folded, bias, ends_in_relu(), destination);
 }
 
 void BatchNorm2d::fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias) {

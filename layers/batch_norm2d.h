@@ -1,5 +1,5 @@
 #pragma once
-#include "layers/layer.h"
+#include "layers/conv2d.h"
 #include "layers/settings.h"
 
 namespace minception {
@@ -36,18 +36,22 @@ class BatchNorm2d final : public Layer {
   void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
-  bool ends_in_relu() const override { return options_.relu; }
+  bool ends_in_relu() const override { return options_.relu || fused_relu_; }
+  bool fuse_relu() override { return fused_relu_ = true; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
-  /// Inference, instead of forward: folds the BatchNorm into the preceding bias-free convolution with weights `w`.
+  /// Inference: plans `conv` and this BatchNorm as one convolution with folded weights and a bias. `conv` has neither
+  /// bias nor ReLU.
+  Tensor forward_folded(Plan& plan, Conv2d& conv, const Tensor& x, const Tensor& destination);
+  /// Folds this BatchNorm into weights `w`.
   void fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias);
-  bool relu() const { return options_.relu; }
 
  private:
   bool frozen(const Plan& plan) const { return !plan.trains(gamma_) && !plan.trains(beta_); }
 
   Options options_;
+  bool fused_relu_ = false;
   ParameterId gamma_ = 0;
   ParameterId beta_ = 0;
   ParameterId running_mean_ = 0;

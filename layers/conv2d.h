@@ -40,7 +40,8 @@ class Conv2d final : public Layer {
   void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
-  bool ends_in_relu() const override { return options_.relu; }
+  bool ends_in_relu() const override { return options_.relu || fused_relu_; }
+  bool fuse_relu() override { return fused_relu_ = true; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
@@ -56,9 +57,10 @@ class Conv2d final : public Layer {
   static Parameter bias_parameter(const Options& options, const std::string& name);
 
  private:
-  Conv2dAttributes attributes() const { return {options_.stride, options_.padding, options_.relu}; }
+  Conv2dAttributes attributes() const { return {options_.stride, options_.padding, ends_in_relu()}; }
 
   Options options_;
+  bool fused_relu_ = false;
   ParameterId weight_ = 0;
   ParameterId bias_ = 0;
   Tensor x_;

@@ -43,6 +43,9 @@ class Layer {
   /// GradTarget), and `backward` receives it masked.
   virtual bool ends_in_relu() const { return false; }
 
+  /// Makes a ReLU that follows this layer part of it, which saves a pass over the output. False: this layer cannot.
+  virtual bool fuse_relu() { return false; }
+
   /// Plans y = f(x) and returns y: `destination` if it is defined, else a new tensor.
   virtual Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) = 0;
 

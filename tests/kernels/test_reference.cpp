@@ -71,7 +71,7 @@ TEST_CASE("make_backend creates reference and rejects unknown names") {
   const auto reference = make_backend("reference");
   CHECK(reference->name() == "reference");
   CHECK(reference->device() == Device{});
-  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': use cpu, cuda or reference");
+  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': use cpu, cuda, reference or auto");
 }
 
 TEST_CASE("reference: bf16 is rejected") {

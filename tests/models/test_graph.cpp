@@ -8,6 +8,7 @@
 #include "tests/catch.h"
 #include "tests/models/networks.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -173,4 +174,70 @@ TEST_CASE("a graph that is not valid is an error in one line") {
   for (int i = 0; i < 40; ++i) deep = R"({"layers":[{"name":"x","type":"Sequential",)" + deep.substr(1) + "]}";
   CHECK_THAT(refusal(deep), Catch::Contains("more than 32 nested layers"));
   CHECK(refusal(R"({"layers":[]})").empty());  // the Network rejects it
+}
+
+TEST_CASE("a ReLU after a convolution or BatchNorm and a BatchNorm in inference take no step of their own") {
+  const auto backend = make_reference_backend();
+  const auto separate = [] {
+    return Model("own",
+                 {Conv2d(4, 3, {.bias = false}),
+                  BatchNorm2d(),
+                  ReLU(),
+                  {"c", Conv2d(4, 3)},
+                  ReLU(),
+                  Residual({Conv2d(4, 3, {.padding = 1, .bias = false}), BatchNorm2d()}),
+                  ReLU(),
+                  Flatten(),
+                  Linear(3)},
+                 {1, 9, 9}, 3);
+  };
+  const Model fused("own",
+                    {BasicConv2d({.out_channels = 4, .kernel = 3, .batch_norm = true}),
+                     {"c", Conv2d(4, 3, {.relu = true})},
+                     Residual({Conv2d(4, 3, {.padding = 1, .bias = false}), BatchNorm2d()}, 1.0, true),
+                     Flatten(),
+                     Linear(3)},
+                    {1, 9, 9}, 3);
+  Network a(separate(), *backend, {.max_batch = 2, .compute = DType::f64}),
+      b(clone(fused), *backend, {.max_batch = 2, .compute = DType::f64});
+  const auto names = [](const Network& network, Mode mode) {
+    std::vector<std::string_view> found;
+    for (const Step& step : network.plan(mode).steps()) found.push_back(name_of(step.operation));
+    return found;
+  };
+  // Only the ReLU after the Residual stays a step: Residual does not fuse one.
+  const auto count = [&](Mode mode, std::string_view name) {
+    const auto all = names(a, mode);
+    return std::count(all.begin(), all.end(), name);
+  };
+  CHECK(count(Mode::training, "relu_forward") == 1);
+  CHECK(count(Mode::training, "relu_backward") == 1);
+  CHECK(count(Mode::inference, "batch_norm_forward_inference") == 0);
+  CHECK(count(Mode::inference, "fold_batch_norm") == 2);
+
+  // The same weights give the same logits and gradients.
+  a.initialize(Initialization::kaiming_normal, 3);
+  std::map<std::string, FileTensor> state = a.state(), renamed;
+  const std::map<std::string, std::string> names_of_b = {
+      {"0.", "0.conv."}, {"1.", "0.bn."}, {"c.", "c."}, {"5.", "2."}, {"8.", "4."}};
+  for (const auto& [name, tensor] : state) {
+    for (const auto& [from, to] : names_of_b) {
+      if (name.starts_with(from)) renamed[to + name.substr(from.size())] = tensor;
+    }
+  }
+  b.load_state(renamed);
+  const RandomBatch batch = random_batch(a.model().config, 2);
+  for (Network* network : {&a, &b}) {
+    network->set_input(Mode::training, batch.images, batch.labels);
+    network->set_control(1, 0, 0.1f, 0.0f);
+    network->train_step(2);
+  }
+  CHECK(a.logits(Mode::training, 2) == b.logits(Mode::training, 2));
+  CHECK(a.gradients().at("0.weight") == b.gradients().at("0.conv.weight"));
+  CHECK(a.state().at("8.weight") == b.state().at("4.weight"));
+  for (Network* network : {&a, &b}) {
+    network->set_input(Mode::inference, batch.images, batch.labels);
+    network->infer(2);
+  }
+  CHECK(a.logits(Mode::inference, 2) == b.logits(Mode::inference, 2));
 }
