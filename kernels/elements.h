@@ -60,7 +60,7 @@ class GradElements {
   bool accumulate_, masked_;
 };
 
-/// Calls f.operator()<T>() with the element type of the tensor: float, double or bf16. Throws Error for other dtypes.
+/// Calls f with the element type of the tensor as template argument: float, double or bf16. Throws Error for others.
 template <class F>
 void for_floating(const Tensor& tensor, F&& f) {
   switch (tensor.dtype) {
