@@ -5,9 +5,29 @@
 
 namespace minception {
 
+namespace {
+
+/// Throws Error if the class of the operation does not support the backend.
+void check_support(const Custom& custom, std::string_view backend) {
+  const CustomOperation& operation = *custom.operation;
+  if (operation.supports(backend)) return;
+  std::string supported;
+  for (const char* name : {"reference", "cpu", "cuda", "vendor"}) {
+    if (operation.supports(name)) supported += (supported.empty() ? "" : " and ") + std::string(name);
+  }
+  fail(operation.name(), ": not implemented for the ", backend, " backend; it is implemented for ",
+       supported.empty() ? "none" : supported);
+}
+
+}  // namespace
+
 Requirements Backend::plan(const Operation& operation) {
   validate(operation);
-  return requirements(operation);
+  const Custom* custom = std::get_if<Custom>(&operation);
+  if (custom != nullptr) check_support(*custom, name());
+  Requirements needs = requirements(operation);
+  if (custom != nullptr) needs.workspace = custom->operation->workspace(*custom);
+  return needs;
 }
 
 void Backend::run(const Operation& operation, Workspace workspace) {
@@ -23,6 +43,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
   if (device().kind == DeviceKind::cpu) validate_values(operation);
   const auto* fold = std::get_if<FoldBatchNorm>(&operation);
   if (fold != nullptr && !fold->refresh_prepacked) return;
+  if (const Custom* custom = std::get_if<Custom>(&operation)) check_support(*custom, name());
   std::visit(Dispatch{*this, workspace}, operation);
 }
 

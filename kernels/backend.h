@@ -21,12 +21,6 @@ struct Requirements {
   std::size_t prepacked = 0;  ///< bytes of the optional operand `prepacked`
 };
 
-/// Scratch memory for one `run`, aligned to 64 bytes.
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
-
 /// A captured sequence of operations, replayed as a whole: a CUDA graph.
 class CapturedGraph {
  public:

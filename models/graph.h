@@ -36,11 +36,13 @@ Model clone(const Model& model);
 void register_layer(const LayerType& type);
 
 /// How files describe a layer of type L: it has a constructor from its Options and a function options(), and the Options
-/// list their members (Settings); or, without Options, a default constructor.
+/// list their members (Settings); or, without settings, a default constructor.
 template <class L>
 LayerType layer_type(const std::string& name) {
   LayerType type = {.name = name, .is = [](const Layer& layer) { return dynamic_cast<const L*>(&layer) != nullptr; }};
-  if constexpr (requires { typename L::Options; }) {
+  if constexpr (requires(typename L::Options options) {
+                  L::Options::each_setting(options, [](const char*, auto&) {});
+                }) {
     type.settings = [](const Layer& layer) {
       return settings_of<typename L::Options>(dynamic_cast<const L&>(layer).options());
     };

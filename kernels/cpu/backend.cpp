@@ -3,6 +3,7 @@
 #include "kernels/cpu/backend.h"
 #include "core/error.h"
 #include "core/host_memory.h"
+#include "kernels/cpu/parallel.h"
 
 #include <omp.h>
 
@@ -51,6 +52,14 @@ Requirements CpuBackend::requirements(const Operation& operation) {
             cpu::OneDnn::instruction_set(), "); use --compute f32");
   });
   return std::visit([this](const auto& op) { return needs(op); }, operation);
+}
+
+void CpuBackend::custom(const Custom& op, Workspace workspace) {
+  op.require_workspace(workspace);
+  const auto parallel = [this](std::int64_t count, const auto& f) {
+    cpu::parallel(threads_, count, count, [&](std::int64_t begin, std::int64_t end, int) { f(begin, end); });
+  };
+  op.operation->run(op, {.workspace = workspace, .parallel = parallel});
 }
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }

@@ -1,4 +1,5 @@
 #include "core/error.h"
+#include "layers/activation.h"
 #include "layers/concat.h"
 #include "layers/gelu.h"
 #include "layers/residual.h"
@@ -129,6 +130,34 @@ TEST_CASE("layers of an outside type need a registration and keep their settings
   const std::string text = to_graph(model);
   CHECK(text.find(R"({"name":"1","type":"Scaled","scale":0.125})") != std::string::npos);
   CHECK(to_graph(model_from_graph({.name = "own", .input = {1, 5, 5}, .classes = 2, .graph = text})) == text);
+}
+
+namespace {
+struct Cubed {
+  static constexpr const char* kName = "cubed";
+  double factor = 1.0;
+
+  template <class T>
+  T value(T x) const {
+    return T(factor) * x * x * x;
+  }
+  template <class T>
+  T slope(T x) const {
+    return T(3.0 * factor) * x * x;
+  }
+  template <class Self, class F>
+  static void each_setting(Self& self, F&& f) {
+    f("factor", self.factor);
+  }
+};
+}  // namespace
+
+TEST_CASE("an Activation of the user's own is stored with its settings") {
+  register_layer<Activation<Cubed>>("Cubed");
+  const Model model("own", {Conv2d(2, 3), Activation<Cubed>(Cubed{.factor = 0.5}), GlobalAvgPool()}, {1, 5, 5}, 2);
+  const std::string text = to_graph(model);
+  CHECK(text.find(R"({"name":"1","type":"Cubed","factor":0.5})") != std::string::npos);
+  CHECK(to_graph(clone(model)) == text);
 }
 
 TEST_CASE("the last layers of a graph can get another number of classes") {
