@@ -27,7 +27,9 @@ int resolve(int threads) {
 CpuBackend::CpuBackend(int threads) : threads_(resolve(threads)), onednn_(threads_) {}
 
 std::string CpuBackend::description() const {
-  return concat(onednn_.description(), ", ", threads_, threads_ == 1 ? " thread" : " threads");
+  const std::string_view level = MINCEPTION_CPU_LEVEL;
+  return concat(onednn_.description(), level == "native" ? "" : concat(", ", level, " kernels"), ", ", threads_,
+                threads_ == 1 ? " thread" : " threads");
 }
 
 Buffer CpuBackend::allocate(std::size_t bytes) { return allocate_host(bytes); }
@@ -62,6 +64,8 @@ void CpuBackend::custom(const Custom& op, Workspace workspace) {
   op.operation->run(op, {.workspace = workspace, .parallel = parallel});
 }
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
-
 }  // namespace minception
+
+#ifdef MINCEPTION_CPU_FACTORY
+extern "C" minception::Backend* MINCEPTION_CPU_FACTORY(int threads) { return new minception::CpuBackend(threads); }
+#endif
