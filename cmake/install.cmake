@@ -1,64 +1,75 @@
 # Rules of `cmake --install`, and the package for find_package(minception). Included last by the top CMakeLists.txt.
 #
 #   include/minception/<floor>/*.h     the public headers, which include each other as <minception/core/tensor.h>
-#   lib/libminception_<floor>.a        a static library per floor
+#   include/minception/minception_c.h  the C API
+#   lib/libminception_<floor>.a        a static library per floor, or with BUILD_SHARED_LIBS=ON
+#   lib/libminception.so               one shared library
 #   lib/cmake/minception/              minception::core ... minception::training, and minception::minception for all
+#   lib/pkgconfig/minception.pc        the same for other build systems
 #   bin/minception-<program>           tools and studies, prefixed because their own names are too general
+#   share/doc/minception/              license, changelog and documents
 #
 # The installation is relocatable. It runs on processors like the build machine's, unless built with
 # -DMINCEPTION_NATIVE=OFF.
 include(CMakePackageConfigHelpers)
 
 set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/minception)
-set(FLOORS core kernels layers data models training)
-if(TARGET minception_simt)
+set(FLOORS core kernels layers data models training c_api)
+if(TARGET minception_simt AND NOT BUILD_SHARED_LIBS)
   list(INSERT FLOORS 1 simt)
 endif()
 # Headers used only inside one folder.
 set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/origin.h data/tar.h
     kernels/operations/validator.h)
 
-# ---- package of each library that we link ----------------------------------------------------------------------------
-set(PACKAGE_OF_nlohmann_json::nlohmann_json "nlohmann_json 3.10")
-set(PACKAGE_OF_ZLIB::ZLIB "ZLIB")
-set(PACKAGE_OF_OpenMP::OpenMP_CXX "OpenMP COMPONENTS CXX")
-set(PACKAGE_OF_Threads::Threads "Threads")
-set(PACKAGE_OF_DNNL::dnnl "dnnl CONFIG")
-set(PACKAGE_OF_PNG::PNG "PNG")
-set(PACKAGE_OF_JPEG::JPEG "JPEG")
-set(PACKAGE_OF_TIFF::TIFF "TIFF")
-set(PACKAGE_OF_GIF::GIF "GIF")
-set(PACKAGE_OF_WebP::WebP "WebP")
-set(PACKAGE_OF_CUDA::cudart_static "CUDAToolkit")
-set(PACKAGE_OF_Boost::context "Boost 1.71 COMPONENTS context")
-
-# Users of static libraries have to link their dependencies: the package finds exactly what this build linked.
-set(PACKAGES)
-foreach(floor ${FLOORS})
-  get_target_property(libraries minception_${floor} LINK_LIBRARIES)
-  foreach(library ${libraries})
-    # CMake marks targets linked from a subdirectory by entries of the form ::@(...).
-    if(library MATCHES "^(minception_.*|minception::.*|::@.*|\\$<BUILD_INTERFACE:.*)$")
-      continue()
-    endif()
-    if(NOT DEFINED PACKAGE_OF_${library})
-      message(FATAL_ERROR "minception_${floor} links ${library}: tell cmake/install.cmake which package has it")
-    endif()
-    list(APPEND PACKAGES "${PACKAGE_OF_${library}}")
+# ---- dependencies of consumers ---------------------------------------------------------------------------------------
+# Users of static libraries link the libraries of others: the package finds exactly what this build linked. The shared
+# library has its own dependencies, and no public header includes those of others.
+set(FIND_DEPENDENCIES)
+set(PKG_CONFIG_LIBS -lminception)
+set(PKG_CONFIG_LIBS_PRIVATE)
+set(PKG_CONFIG_REQUIRES_PRIVATE)
+if(NOT BUILD_SHARED_LIBS)
+  set(PKG_CONFIG_LIBS)
+  foreach(floor ${FLOORS})
+    list(PREPEND PKG_CONFIG_LIBS -lminception_${floor})  # a library comes before those that it calls
+    minception_third_party(libraries minception_${floor})
+    foreach(library ${libraries})
+      list(APPEND FIND_DEPENDENCIES "find_dependency(${FIND_${library}})")
+      foreach(item ${PKG_CONFIG_${library}})
+        if(item MATCHES "^-")
+          list(APPEND PKG_CONFIG_LIBS_PRIVATE ${item})
+        else()
+          list(APPEND PKG_CONFIG_REQUIRES_PRIVATE ${item})
+        endif()
+      endforeach()
+    endforeach()
   endforeach()
-endforeach()
-list(REMOVE_DUPLICATES PACKAGES)
-list(TRANSFORM PACKAGES REPLACE "(.+)" "find_dependency(\\1)")
-list(JOIN PACKAGES "\n" FIND_DEPENDENCIES)
+  list(APPEND PKG_CONFIG_LIBS_PRIVATE -lstdc++ -lm)
+  list(REMOVE_DUPLICATES FIND_DEPENDENCIES)
+  list(REMOVE_DUPLICATES PKG_CONFIG_LIBS_PRIVATE)
+  list(REMOVE_DUPLICATES PKG_CONFIG_REQUIRES_PRIVATE)
+endif()
+list(JOIN FIND_DEPENDENCIES "\n" FIND_DEPENDENCIES)
+list(JOIN PKG_CONFIG_LIBS " " PKG_CONFIG_LIBS)
+list(JOIN PKG_CONFIG_LIBS_PRIVATE " " PKG_CONFIG_LIBS_PRIVATE)
+list(JOIN PKG_CONFIG_REQUIRES_PRIVATE " " PKG_CONFIG_REQUIRES_PRIVATE)
+file(RELATIVE_PATH PREFIX_FROM_PKG_CONFIG /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 
 # ---- headers and libraries -------------------------------------------------------------------------------------------
-add_library(minception INTERFACE)
-add_library(minception::minception ALIAS minception)
+if(NOT BUILD_SHARED_LIBS)
+  add_library(minception INTERFACE)
+  add_library(minception::minception ALIAS minception)
+endif()
 install(CODE "file(REMOVE_RECURSE [[${PROJECT_BINARY_DIR}/installed_headers]])" COMPONENT library)
 foreach(floor ${FLOORS})
-  target_link_libraries(minception INTERFACE minception_${floor})
-  set_target_properties(minception_${floor} PROPERTIES EXPORT_NAME ${floor})
-  install(TARGETS minception_${floor} EXPORT minception ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  if(BUILD_SHARED_LIBS)
+    install(TARGETS minception_shared_${floor} EXPORT minception COMPONENT library)
+  else()
+    target_link_libraries(minception INTERFACE minception_${floor})
+    set_target_properties(minception_${floor} PROPERTIES EXPORT_NAME ${floor})
+    install(TARGETS minception_${floor} EXPORT minception ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  endif()
   # Only headers directly in the folder: those of the backends are private.
   file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${floor}/*.h
        ${PROJECT_SOURCE_DIR}/${floor}/operations/*.h)
@@ -67,16 +78,19 @@ foreach(floor ${FLOORS})
     list(APPEND headers minception.h)  # includes all floors
   endif()
   foreach(header ${headers})
+    string(REGEX REPLACE "^c_api/" "" installed ${header})
     install(CODE "
       file(READ [[${PROJECT_SOURCE_DIR}/${header}]] text)
       string(REGEX REPLACE [[#include \"([a-z_0-9/]+[.]h)\"]] [[#include <minception/\\1>]] text \"\${text}\")
-      file(WRITE [[${PROJECT_BINARY_DIR}/installed_headers/${header}]] \"\${text}\")"
+      file(WRITE [[${PROJECT_BINARY_DIR}/installed_headers/${installed}]] \"\${text}\")"
             COMPONENT library)
   endforeach()
 endforeach()
 install(DIRECTORY ${PROJECT_BINARY_DIR}/installed_headers/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/minception
         COMPONENT library)
-install(TARGETS minception EXPORT minception COMPONENT library)
+install(TARGETS minception EXPORT minception LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/minception.pc.in ${PROJECT_BINARY_DIR}/cmake/minception.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/minception.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
 
 install(EXPORT minception NAMESPACE minception:: FILE minceptionTargets.cmake DESTINATION ${PACKAGE_FOLDER}
         COMPONENT library)
@@ -85,7 +99,9 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/minceptionConfig.cmake.i
                               INSTALL_DESTINATION ${PACKAGE_FOLDER} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_SOURCE_DIR}/simt/kernels.cmake DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
+if(NOT BUILD_SHARED_LIBS)
+  install(FILES ${PROJECT_SOURCE_DIR}/simt/kernels.cmake DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
+endif()
 install(FILES ${PROJECT_BINARY_DIR}/cmake/minceptionConfig.cmake
               ${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
               ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
@@ -102,3 +118,9 @@ if(TARGET minception_program)
     install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME ${name} COMPONENT programs)
   endforeach()
 endif()
+
+# ---- documents -------------------------------------------------------------------------------------------------------
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT library
+        FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "report.png" PATTERN "results" EXCLUDE)

@@ -105,6 +105,14 @@ DecodedImage read(const std::filesystem::path& path, const Decoding& how) {
   return decode_image(bytes, name, how);
 }
 
+DecodedImage fitted(DecodedImage image, std::int64_t channels, std::int64_t height, std::int64_t width,
+                    const ImageOptions& options) {
+  // RGB becomes grey before resizing and grey becomes RGB after it: fewer channels resize faster.
+  if (channels != 0 && image.shape[0] > channels) image = with_channels(std::move(image), channels);
+  image = fitted_to(std::move(image), height, width, options);
+  return channels == 0 ? image : with_channels(std::move(image), channels);
+}
+
 }  // namespace
 
 DecodedImage read_image(const std::filesystem::path& path, const ImageOptions& options) {
@@ -117,11 +125,13 @@ Shape stored_shape(const std::filesystem::path& path) {
 
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options) {
-  DecodedImage image = read(path, {.options = options, .height = height, .width = width});
-  // RGB becomes grey before resizing and grey becomes RGB after it: fewer channels resize faster.
-  if (channels != 0 && image.shape[0] > channels) image = with_channels(std::move(image), channels);
-  image = fitted_to(std::move(image), height, width, options);
-  return channels == 0 ? image : with_channels(std::move(image), channels);
+  return fitted(read(path, {.options = options, .height = height, .width = width}), channels, height, width, options);
+}
+
+DecodedImage load_image(std::span<const std::uint8_t> file, const std::string& name, std::int64_t channels,
+                        std::int64_t height, std::int64_t width, const ImageOptions& options) {
+  return fitted(decode_image(file, name, {.options = options, .height = height, .width = width}), channels, height,
+                width, options);
 }
 
 }  // namespace minception

@@ -59,6 +59,10 @@ Shape stored_shape(const std::filesystem::path& path);
 DecodedImage load_image(const std::filesystem::path& path, std::int64_t channels, std::int64_t height,
                         std::int64_t width, const ImageOptions& options = {});
 
+/// The same from the bytes of a file. Messages begin with `name`.
+DecodedImage load_image(std::span<const std::uint8_t> file, const std::string& name, std::int64_t channels,
+                        std::int64_t height, std::int64_t width, const ImageOptions& options = {});
+
 /// Resizes the image to (height, width) by resized_to, with `options.resize` if the aspect ratio differs.
 DecodedImage fitted_to(DecodedImage image, std::int64_t height, std::int64_t width, const ImageOptions& options);
 

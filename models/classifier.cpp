@@ -60,6 +60,10 @@ DecodedImage Classifier::read(const std::filesystem::path& path) const {
   return load_image(path, image_[0], image_[1], image_[2], image_options_);
 }
 
+DecodedImage Classifier::read(std::span<const std::uint8_t> file, const std::string& name) const {
+  return load_image(file, name, image_[0], image_[1], image_[2], image_options_);
+}
+
 void Classifier::load(std::span<const DecodedImage> images) {
   const Shape& input = config().input;
   const auto count = static_cast<std::int64_t>(images.size());

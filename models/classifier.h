@@ -41,6 +41,8 @@ class Classifier {
   DecodedImage prepare(DecodedImage image) const;
   /// Reads and prepares a file: load_image with the options from the weights file. Throws the Errors of load_image.
   DecodedImage read(const std::filesystem::path& path) const;
+  /// The same from the bytes of a file. Messages begin with `name`.
+  DecodedImage read(std::span<const std::uint8_t> file, const std::string& name) const;
 
   /// One prediction per image. Resize and scaling use the same operation as training, so an image of the data set gets
   /// the same input as in training. The first batch is checked operation by operation: throws Error, naming file and

@@ -2,11 +2,13 @@
 # Runs the two commands of the README on a fresh machine: makes a minimal system with debootstrap, clones the committed
 # HEAD into it and runs them there as a user would. Needs root, debootstrap and a mirror (that of this machine).
 #
-#   scripts/fresh_machine_check.sh [--user] [--quickstart | --stage=NAME] [--keep] [SUITE]
+#   scripts/fresh_machine_check.sh [--user] [--quickstart | --stage=NAME | --run=SCRIPT] [--keep] [SUITE]
 #       SUITE         default bookworm; trixie, or another suite of this machine's distribution
 #       --user        run as a non-root user with sudo
 #       --quickstart  only the first command
 #       --stage=NAME  instead a stage of scripts/long_tests.sh, such as random with the suite's oneDNN
+#       --run=SCRIPT  instead another script in scripts/. Its build/packages is kept in build/fresh/packages/SUITE, from
+#                     where a later --run gets it (scripts/check_deb.sh)
 #       --keep        keep the system in build/fresh/SUITE; by default it is removed at the end
 #
 # Prints the output of the commands and their duration, and logs it in build/fresh/logs.
@@ -14,13 +16,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-usage() { die "usage: $0 [--user] [--quickstart | --stage=NAME] [--keep] [SUITE]"; }
+usage() { die "usage: $0 [--user] [--quickstart | --stage=NAME | --run=SCRIPT] [--keep] [SUITE]"; }
 user=root commands=(quickstart.sh test.sh) keep='' suite=bookworm
 for argument in "$@"; do
   case $argument in
     --user) user=tester ;;
     --quickstart) commands=(quickstart.sh) ;;
     --stage=*) commands=("long_tests.sh ${argument#*=}") ;;
+    --run=*) commands=("${argument#*=}") ;;
     --keep) keep=1 ;;
     [a-z]*) suite=$argument ;;
     *) usage ;;
@@ -118,6 +121,11 @@ if [ "$user" != root ]; then
   variables[0]="HOME=$home"
 fi
 git clone --quiet --no-hardlinks "$root" "$system$home/minception"
+packages=$root/build/fresh/packages/$suite
+if [ -d "$packages" ]; then
+  mkdir -p "$system$home/minception/build"
+  cp -r "$packages" "$system$home/minception/build/packages"
+fi
 chroot "$system" chown -R "$user:" "$home/minception"
 commit=$(git -C "$root" rev-parse --short HEAD)
 summary=("minimal system: $((SECONDS - begin)) s")
@@ -131,6 +139,10 @@ for command in "${commands[@]}"; do
   [ $status -eq 0 ] || failed=1
   summary+=("scripts/$command: $((SECONDS - begin)) s, exit code $status, $(tail -n 1 "$log")")
 done
+if [ -d "$system$home/minception/build/packages" ]; then
+  mkdir -p "$packages"
+  cp "$system$home/minception/build/packages"/*.deb "$packages/"
+fi
 say "$suite, as $user, commit $commit, $(nproc) cores; the output is in $fresh_logs"
 printf '%s\n' "${summary[@]}"
 exit $failed

@@ -2,6 +2,8 @@
 # Test suites that take too long for scripts/test.sh. Each stage can be run alone.
 #
 #   scripts/long_tests.sh [STAGE]...     default: all stages
+#       shared       the shared library: exported symbols, C API, examples that use an installation
+#       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
 #       portable     a build for all x86-64 processors: tests of kernels, layers and models at every level, all CPU tests
@@ -42,6 +44,14 @@ check_levels() {
 
 stage() {
   case $1 in
+    shared)
+      build shared
+      OMP_WAIT_POLICY=passive ctest --test-dir build/shared --parallel "$(nproc)" --output-on-failure --no-tests=error 2>&1 |
+        follow ctest build/shared/ctest.log
+      ;;
+    deb)
+      for suite in bookworm trixie; do scripts/check_deb.sh "$suite" || return 1; done
+      ;;
     threads)
       build cpu
       for threads in 1 3; do
@@ -97,7 +107,7 @@ stage() {
   esac
 }
 
-stages=(threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
+stages=(shared deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist

@@ -19,8 +19,7 @@ foreach(level v3 v4)
   target_compile_options(${library} PRIVATE ${CPU_OPTIONS} -march=x86-64-${level} -fno-lto
                                             $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   target_compile_definitions(${library} PRIVATE MINCEPTION_CPU_LEVEL="${level}" MINCEPTION_CPU_FACTORY=${factory})
-  get_target_property(type minception_kernels TYPE)
-  if(type STREQUAL "SHARED_LIBRARY")
+  if(BUILD_SHARED_LIBS)
     set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   endif()
 

@@ -1,9 +1,9 @@
 # Installs a build into its own folder, then builds and runs a project outside the tree that uses the installation.
 #
-#   cmake -D BUILD=... -D CONFIG=... -D GENERATOR=... -D COMPILER=... -D CXX_FLAGS=... -D ONEDNN=... -P run.cmake
+#   cmake -D BUILD=... -D CONFIG=... -D GENERATOR=... -D COMPILER=... -D CXX_FLAGS=... -D ONEDNN=... -D SHARED=... -P run.cmake
 #
 # BUILD is the build tree. The project is configured with the GENERATOR, COMPILER, CXX_FLAGS and oneDNN package folder
-# of that build.
+# of that build. With SHARED=ON the project finds no package of others: users of the shared library need none.
 
 function(stop)
   file(REMOVE_RECURSE ${FOLDER})
@@ -44,9 +44,16 @@ endforeach()
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 file(COPY ${CMAKE_CURRENT_LIST_DIR}/ DESTINATION ${FOLDER}/project)
 file(COPY ${CMAKE_CURRENT_LIST_DIR}/../../examples DESTINATION ${FOLDER}/project)
+set(packages -Ddnnl_DIR=${ONEDNN})
+if(SHARED)
+  set(packages)
+  foreach(package dnnl OpenMP ZLIB PNG JPEG TIFF GIF WebP nlohmann_json Threads)
+    list(APPEND packages -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
+  endforeach()
+endif()
 run("configuring the project" ${CMAKE_COMMAND} -S ${FOLDER}/project -B ${FOLDER}/build -G ${GENERATOR}
     -DCMAKE_BUILD_TYPE=${CONFIG} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${CXX_FLAGS}
-    -Ddnnl_DIR=${ONEDNN} -DCMAKE_PREFIX_PATH=${PREFIX})
+    ${packages} -DCMAKE_PREFIX_PATH=${PREFIX})
 run("building the project" ${CMAKE_COMMAND} --build ${FOLDER}/build --config ${CONFIG} --parallel ${cores})
 # expect(PATTERN): fails unless OUTPUT matches.
 function(expect pattern)
@@ -70,6 +77,24 @@ file(STRINGS ${BUILD}/CMakeCache.txt cuda REGEX "^MINCEPTION_CUDA:")
 if(cuda MATCHES "=EMULATED$")
   run("custom_kernel" ${FOLDER}/build/examples/custom_kernel)
   expect("^reference: -0.2384 -0.1888 0.3112 1.7616\ncuda: -0.2384 -0.1888 0.3112 1.7616\n$")
+endif()
+
+# C programs without CMake.
+find_program(PKG_CONFIG pkg-config)
+if(PKG_CONFIG)
+  file(GLOB_RECURSE module ${PREFIX}/minception.pc)
+  cmake_path(GET module PARENT_PATH folder)
+  set(ENV{PKG_CONFIG_PATH} ${folder}:$ENV{PKG_CONFIG_PATH})
+  set(static --static)
+  if(SHARED)
+    set(static)
+  endif()
+  run("pkg-config" ${PKG_CONFIG} --cflags --libs ${static} minception)
+  separate_arguments(flags UNIX_COMMAND "${OUTPUT}")
+  run("compiling by pkg-config" cc ${CXX_FLAGS} ${FOLDER}/project/examples/classify.c ${flags} -Wl,-rpath,${folder}/..
+      -o ${FOLDER}/classify)
+  run("classify" sh -c "${FOLDER}/classify absent.safetensors image.png || true")
+  expect("^classify: absent[.]safetensors: ")
 endif()
 
 # The example computes the same as `train`. With 130 images, in batches of 128 and 2, this includes the image order.

@@ -1,0 +1,25 @@
+# Debian packages: `cpack -G DEB` (scripts/make_deb.sh). Programs, shared library and development files are one package,
+# because programs and library have one version, and the development files are small.
+#
+# Packages depend on the suite's oneDNN, so the version ends in the suite: 0.2.0~deb12 for Debian 12.
+set(CPACK_PACKAGE_NAME minception)
+set(CPACK_PACKAGE_VENDOR Minception)
+set(CPACK_PACKAGE_CONTACT "Minception <minception@localhost>")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(suffix)
+if(EXISTS /etc/os-release)
+  file(STRINGS /etc/os-release id REGEX "^(ID|VERSION_ID)=")
+  if(id MATCHES "ID=debian" AND id MATCHES "VERSION_ID=\"?([0-9]+)")
+    set(suffix "~deb${CMAKE_MATCH_1}")
+  elseif(id MATCHES "ID=ubuntu" AND id MATCHES "VERSION_ID=\"?([0-9.]+)")
+    set(suffix "~ubuntu${CMAKE_MATCH_1}")
+  endif()
+endif()
+set(CPACK_DEBIAN_PACKAGE_VERSION ${PROJECT_VERSION}${suffix})
+include(CPack)
