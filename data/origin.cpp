@@ -32,7 +32,7 @@ void record_origin(Dataset& dataset, const std::string& source, const std::files
 void record_origin(Dataset& dataset, const std::vector<std::filesystem::path>& folders,
                    const ImageFolderOptions& options, const Selection& selection) {
   dataset.source = "folder";
-  for (const std::filesystem::path& folder : folders) dataset.source += ":" + folder.string();
+  for (const std::filesystem::path& folder : folders) dataset.source += concat(":", folder.string());
   const auto& [r, g, b] = options.image.background;
   Json json = {{"data", dataset.source},
                {"folder-size", concat(options.size[0], "x", options.size[1])},
