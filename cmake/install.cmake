@@ -100,11 +100,11 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/minceptionConfig.cmake.i
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 if(NOT BUILD_SHARED_LIBS)
-  install(FILES ${PROJECT_SOURCE_DIR}/simt/kernels.cmake DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
+  install(FILES ${PROJECT_SOURCE_DIR}/simt/kernels.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
+          DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
 endif()
 install(FILES ${PROJECT_BINARY_DIR}/cmake/minceptionConfig.cmake
               ${PROJECT_BINARY_DIR}/cmake/minceptionConfigVersion.cmake
-              ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
         DESTINATION ${PACKAGE_FOLDER} COMPONENT library)
 
 # ---- tools and studies -----------------------------------------------------------------------------------------------

@@ -45,13 +45,10 @@ target_include_directories(minception PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_
 target_compile_features(minception PUBLIC cxx_std_20)
 # Linked for the libraries of others that the floors need; all of their own code is in the objects already.
 target_link_libraries(minception PRIVATE minception_training minception_c_api minception_build_flags)
-target_link_options(minception PRIVATE LINKER:--version-script=${EXPORTS} LINKER:--no-undefined)
+target_link_options(minception PRIVATE LINKER:--version-script=${EXPORTS})
 set_target_properties(minception PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${SHARED_VERSION} LINKER_LANGUAGE CXX
                                             LINK_DEPENDS ${EXPORTS} INSTALL_RPATH ""
                                             LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
-if(MINCEPTION_CUDA STREQUAL "NVCC")
-  set_target_properties(minception PROPERTIES CUDA_RUNTIME_LIBRARY Static)
-endif()
 
 foreach(floor core kernels layers data models training c_api)
   add_library(minception_shared_${floor} INTERFACE)

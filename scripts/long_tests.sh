@@ -110,7 +110,7 @@ stage() {
 stages=(shared deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
-install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist
+install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config
 failures=()
 for name in "$@"; do
   say "Stage $name"

@@ -15,7 +15,7 @@ cd "$root"
 
 say "Installing, building and testing: usually $usual_time"
 check_disk "$build_mib"
-install_packages "${build_packages[@]}" catch2 python3 python3-venv
+install_packages "${build_packages[@]}" catch2 pkg-config python3 python3-venv
 install_optional "the steps that need it are skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
   python3-torch python3-torchvision python3-pil shellcheck
 
