@@ -19,7 +19,7 @@ if(TARGET minception_simt AND NOT BUILD_SHARED_LIBS)
   list(INSERT FLOORS 1 simt)
 endif()
 # Headers used only inside one folder.
-set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/tar.h
+set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/origin.h data/tar.h
     kernels/operations/validator.h)
 
 # ---- dependencies of consumers ---------------------------------------------------------------------------------------
@@ -74,6 +74,9 @@ foreach(floor ${FLOORS})
   file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${floor}/*.h
        ${PROJECT_SOURCE_DIR}/${floor}/operations/*.h)
   list(REMOVE_ITEM headers ${PRIVATE_HEADERS})
+  if(floor STREQUAL training)
+    list(APPEND headers minception.h)  # includes all floors
+  endif()
   foreach(header ${headers})
     string(REGEX REPLACE "^c_api/" "" installed ${header})
     install(CODE "

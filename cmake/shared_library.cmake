@@ -20,11 +20,6 @@ foreach(floor ${SHARED_FLOORS})
   target_compile_options(minception_${floor} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-semantic-interposition>)
   list(APPEND archives $<TARGET_FILE:minception_${floor}>)
 endforeach()
-foreach(level v3 v4)  # the cpu kernels for newer processors
-  if(TARGET minception_cpu_${level})
-    set_target_properties(minception_cpu_${level} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  endif()
-endforeach()
 
 # Exports the C++ API and the C API, and hides everything else.
 set(EXPORTS ${PROJECT_BINARY_DIR}/exports.map)

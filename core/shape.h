@@ -10,10 +10,14 @@
 
 namespace minception {
 
-/// Height and width.
+/// Height and width. One number stands for both: `.kernel = 3` is `.kernel = {3, 3}`.
 struct Extent2d {
   std::int64_t h = 1;
   std::int64_t w = 1;
+
+  constexpr Extent2d() = default;
+  constexpr Extent2d(std::int64_t both) : h(both), w(both) {}
+  constexpr Extent2d(std::int64_t height, std::int64_t width) : h(height), w(width) {}
   bool operator==(const Extent2d&) const = default;
 };
 

@@ -2,6 +2,7 @@
 /// Labelled images before preprocessing: bytes, all of the same size.
 
 #include "core/shape.h"
+#include "data/image_file.h"
 #include "data/pixel_cache.h"
 
 #include <cstdint>
@@ -30,10 +31,17 @@ std::uint32_t checksum(const ImageDataset& dataset);
 
 /// A data set and its parts. Validation images select epochs and settings; test images give the final result.
 struct Dataset {
-  std::string name;
+  std::string name;  ///< for people
   ImageDataset train;
   ImageDataset test;             ///< empty for a folder without test images
   ImageDataset validation = {};  ///< empty unless requested or in a folder of its own
+  /// What load_dataset was asked for, kept with a run so that it can be resumed: its `name` and `dir`, and as JSON text
+  /// the options of the tool `train` that load the same images.
+  std::string source = {}, folder = {}, options = {};
+  ImageOptions image_options = {};  ///< how image files were converted
+
+  std::int64_t classes() const { return static_cast<std::int64_t>(train.class_names.size()); }
+  const Shape& image() const { return train.image; }  ///< (C, H, W)
 };
 
 }  // namespace minception

@@ -5,6 +5,7 @@
 #include "core/parallel_for.h"
 #include "data/image_file.h"
 #include "data/image_listing.h"
+#include "data/origin.h"
 #include "data/pixel_cache.h"
 
 #include <algorithm>
@@ -232,6 +233,7 @@ Dataset load_image_folder(const std::vector<fs::path>& folders, const ImageFolde
       part.to.files.push_back(listed.path.string());
     }
   }
+  record_origin(dataset, folders, options, selection);
   return dataset;
 }
 

@@ -3,6 +3,7 @@
 #include "data/cifar10.h"
 #include "data/fashion_mnist.h"
 #include "data/mnist.h"
+#include "data/origin.h"
 
 #include <algorithm>
 #include <string_view>
@@ -72,10 +73,14 @@ Dataset load_dataset(const std::string& name, const std::filesystem::path& dir, 
   if (is_image_folder(name)) {
     Dataset dataset = load_image_folder(image_folder_paths(name, dir), options, selection);
     dataset.name = name;
+    dataset.source = name;
+    dataset.folder = dir.string();
     return dataset;
   }
   const Entry& entry = find(name);
-  return entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir, selection);
+  Dataset dataset = entry.load(dir.empty() ? std::filesystem::path(entry.default_dir) : dir, selection);
+  record_origin(dataset, name, dir, selection);
+  return dataset;
 }
 
 }  // namespace minception

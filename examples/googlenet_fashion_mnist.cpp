@@ -20,31 +20,31 @@ using namespace minception;
 
 // Maps grey images of 96x96 to ten logits. Shapes in comments are (channels, height, width).
 Model googlenet() {
-  auto net = std::make_unique<Sequential>();
-  const Pool2dAttributes halve = {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
-  // BasicConv2d is a convolution with a ReLU: input channels, output channels, kernel, stride, padding.
-  net->add<BasicConv2d>("conv1", {1, 64, {7, 7}, {2, 2}, {3, 3}});
-  net->add<MaxPool2d>("maxpool1", halve);  // (64, 24, 24)
-  net->add<BasicConv2d>("conv2", {64, 64, {1, 1}});
-  net->add<BasicConv2d>("conv3", {64, 192, {3, 3}, {1, 1}, {1, 1}});
-  net->add<MaxPool2d>("maxpool2", halve);  // (192, 12, 12)
+  const PoolOptions halve = {.stride = 2, .padding = 1};
   // An Inception block concatenates the channels of four branches: 1x1, 3x3 and 5x5 convolutions and a max-pool. The
-  // numbers are channels: input, 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection. A reduce is a 1x1 convolution
-  // that lowers the cost of the larger convolution after it.
-  net->add<Inception>("inception3a", {{192, 64, 96, 128, 16, 32, 32}});
-  net->add<Inception>("inception3b", {{256, 128, 128, 192, 32, 96, 64}});
-  net->add<MaxPool2d>("maxpool3", halve);  // (480, 6, 6)
-  net->add<Inception>("inception4a", {{480, 192, 96, 208, 16, 48, 64}});
-  net->add<Inception>("inception4b", {{512, 160, 112, 224, 24, 64, 64}});
-  net->add<Inception>("inception4c", {{512, 128, 128, 256, 24, 64, 64}});
-  net->add<Inception>("inception4d", {{512, 112, 144, 288, 32, 64, 64}});
-  net->add<Inception>("inception4e", {{528, 256, 160, 320, 32, 128, 128}});
-  net->add<MaxPool2d>("maxpool4", halve);  // (832, 3, 3)
-  net->add<Inception>("inception5a", {{832, 256, 160, 320, 32, 128, 128}});
-  net->add<Inception>("inception5b", {{832, 384, 192, 384, 48, 128, 128}});
-  net->add<GlobalAvgPool>("avgpool");  // (1024): mean of each channel
-  net->add<Linear>("fc", {.in_features = 1024, .out_features = 10});
-  return {.config = {.name = "googlenet", .input = {1, 96, 96}, .classes = 10}, .body = std::move(net)};
+  // numbers are channels: input (0: those of the layer before), 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
+  // A reduce is a 1x1 convolution that lowers the cost of the larger convolution after it.
+  const auto inception = [](const InceptionChannels& channels) { return Inception({.channels = channels}); };
+  Sequential net = {// BasicConv2d is a convolution with a ReLU.
+                    {"conv1", BasicConv2d({.out_channels = 64, .kernel = 7, .stride = 2, .padding = 3})},
+                    {"maxpool1", MaxPool2d(3, halve)},  // (64, 24, 24)
+                    {"conv2", BasicConv2d({.out_channels = 64})},
+                    {"conv3", BasicConv2d({.out_channels = 192, .kernel = 3, .padding = 1})},
+                    {"maxpool2", MaxPool2d(3, halve)},  // (192, 12, 12)
+                    {"inception3a", inception({0, 64, 96, 128, 16, 32, 32})},
+                    {"inception3b", inception({0, 128, 128, 192, 32, 96, 64})},
+                    {"maxpool3", MaxPool2d(3, halve)},  // (480, 6, 6)
+                    {"inception4a", inception({0, 192, 96, 208, 16, 48, 64})},
+                    {"inception4b", inception({0, 160, 112, 224, 24, 64, 64})},
+                    {"inception4c", inception({0, 128, 128, 256, 24, 64, 64})},
+                    {"inception4d", inception({0, 112, 144, 288, 32, 64, 64})},
+                    {"inception4e", inception({0, 256, 160, 320, 32, 128, 128})},
+                    {"maxpool4", MaxPool2d(3, halve)},  // (832, 3, 3)
+                    {"inception5a", inception({0, 256, 160, 320, 32, 128, 128})},
+                    {"inception5b", inception({0, 384, 192, 384, 48, 128, 128})},
+                    {"avgpool", GlobalAvgPool()},  // (1024): mean of each channel
+                    {"fc", Linear(10)}};
+  return Model("googlenet", std::move(net), {1, 96, 96}, 10);
 }
 
 int main(int argc, char** argv) {

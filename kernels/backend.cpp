@@ -5,9 +5,29 @@
 
 namespace minception {
 
+namespace {
+
+/// Throws Error if the class of the operation does not support the backend.
+void check_support(const Custom& custom, std::string_view backend) {
+  const CustomOperation& operation = *custom.operation;
+  if (operation.supports(backend)) return;
+  std::string supported;
+  for (const char* name : {"reference", "cpu", "cuda", "vendor"}) {
+    if (operation.supports(name)) supported += (supported.empty() ? "" : " and ") + std::string(name);
+  }
+  fail(operation.name(), ": not implemented for the ", backend, " backend; it is implemented for ",
+       supported.empty() ? "none" : supported);
+}
+
+}  // namespace
+
 Requirements Backend::plan(const Operation& operation) {
   validate(operation);
-  return requirements(operation);
+  const Custom* custom = std::get_if<Custom>(&operation);
+  if (custom != nullptr) check_support(*custom, name());
+  Requirements needs = requirements(operation);
+  if (custom != nullptr) needs.workspace = custom->operation->workspace(*custom);
+  return needs;
 }
 
 void Backend::run(const Operation& operation, Workspace workspace) {
@@ -23,6 +43,7 @@ void Backend::run(const Operation& operation, Workspace workspace) {
   if (device().kind == DeviceKind::cpu) validate_values(operation);
   const auto* fold = std::get_if<FoldBatchNorm>(&operation);
   if (fold != nullptr && !fold->refresh_prepacked) return;
+  if (const Custom* custom = std::get_if<Custom>(&operation)) check_support(*custom, name());
   std::visit(Dispatch{*this, workspace}, operation);
 }
 
@@ -41,10 +62,18 @@ std::vector<OperationTime> Backend::run_timed(std::span<const Operation> operati
 }
 
 std::unique_ptr<Backend> make_backend(std::string_view name) {
+  if (name == "auto") {
+    if (why_no_cuda().empty() && !cuda_is_emulated()) return make_cuda_backend();
+    try {
+      return make_cpu_backend();
+    } catch (const Error&) {  // built without oneDNN
+      return make_reference_backend();
+    }
+  }
   if (name == "cpu") return make_cpu_backend();
   if (name == "cuda") return make_cuda_backend();
   if (name == "reference") return make_reference_backend();
-  fail("unknown device '", name, "': use cpu, cuda or reference");
+  fail("unknown device '", name, "': use cpu, cuda, reference or auto");
 }
 
 }  // namespace minception

@@ -21,12 +21,6 @@ struct Requirements {
   std::size_t prepacked = 0;  ///< bytes of the optional operand `prepacked`
 };
 
-/// Scratch memory for one `run`, aligned to 64 bytes.
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
-
 /// A captured sequence of operations, replayed as a whole: a CUDA graph.
 class CapturedGraph {
  public:
@@ -182,7 +176,8 @@ std::unique_ptr<Backend> make_vendor_backend(const VendorOptions& options = {});
 /// Why make_vendor_backend would fail; "" if it would succeed.
 std::string why_no_vendor();
 
-/// Backend by name: "cpu", "cuda" or "reference". Throws Error with the list of names for any other.
+/// Backend by name: "cpu", "cuda", "reference", or "auto": cuda if there is a GPU, else cpu, or reference in a build
+/// without oneDNN. Throws Error with the list of names for any other.
 std::unique_ptr<Backend> make_backend(std::string_view name);
 
 }  // namespace minception

@@ -22,6 +22,8 @@ std::string_view name_of(const Operation& operation) {
 #define MINCEPTION_NAME(Struct, name) #name,
   static constexpr std::string_view kNames[] = {MINCEPTION_OPERATIONS(MINCEPTION_NAME)};
 #undef MINCEPTION_NAME
+  const Custom* custom = std::get_if<Custom>(&operation);
+  if (custom != nullptr && custom->operation != nullptr) return custom->operation->name();
   return kNames[operation.index()];
 }
 
@@ -44,6 +46,7 @@ struct MultiplyAccumulates {
   std::int64_t operator()(const LinearForward& op) const { return conv(op.y, op.w); }
   std::int64_t operator()(const LinearBackwardData& op) const { return conv(op.dy, op.w); }
   std::int64_t operator()(const LinearBackwardWeights& op) const { return conv(op.dy, op.dw); }
+  std::int64_t operator()(const Custom& op) const { return op.operation->multiply_accumulates(op); }
   template <class Other>
   std::int64_t operator()(const Other&) const {
     return 0;

@@ -17,6 +17,7 @@
 /// lifetimes, partial batches, printing and tests use that list.
 
 #include "kernels/operations/convolution.h"
+#include "kernels/operations/custom.h"
 #include "kernels/operations/elementwise.h"
 #include "kernels/operations/input.h"
 #include "kernels/operations/loss.h"
@@ -39,7 +40,8 @@ namespace minception {
   MINCEPTION_POOLING_OPERATIONS(F)       \
   MINCEPTION_NORMALIZATION_OPERATIONS(F) \
   MINCEPTION_LOSS_OPERATIONS(F)          \
-  MINCEPTION_OPTIMIZER_OPERATIONS(F)
+  MINCEPTION_OPTIMIZER_OPERATIONS(F)     \
+  MINCEPTION_CUSTOM_OPERATIONS(F)
 
 namespace detail {
 template <class, class... Operations>
@@ -50,7 +52,7 @@ using VariantOf = std::variant<Operations...>;
 using Operation = detail::VariantOf<void MINCEPTION_OPERATIONS(MINCEPTION_COMMA_STRUCT)>;
 #undef MINCEPTION_COMMA_STRUCT
 
-/// Name of the operation: "conv2d_forward", ...
+/// Name of the operation: "conv2d_forward", ...; of a custom operation, the name that its class gives.
 std::string_view name_of(const Operation& operation);
 
 /// Calls f(role, tensor, access) for every operand that is defined.
@@ -75,7 +77,8 @@ void for_each_operand(const Operation& operation, F&& f) {
       operation);
 }
 
-/// Multiply-accumulates of a convolution or fully connected layer, padding included; 0 for other operations.
+/// Multiply-accumulates of a convolution or fully connected layer, padding included, or as stated by a custom operation;
+/// 0 for other operations.
 std::int64_t multiply_accumulates(const Operation& operation);
 
 /// Checks attributes, shapes and dtypes. Throws Error with the name of the operation and the wrong values.

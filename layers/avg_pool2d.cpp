@@ -1,9 +1,6 @@
 #include "layers/avg_pool2d.h"
-#include "layers/max_pool2d.h"
 
 namespace minception {
-
-AvgPool2d::AvgPool2d(const Pool2dAttributes& windows) : windows_(windows) { check_windows(windows); }
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Extent2d output) : output_(output) {
   require(output.h >= 1 && output.w >= 1, "an adaptive pool to ", output.h, "x", output.w,

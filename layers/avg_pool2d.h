@@ -1,5 +1,5 @@
 #pragma once
-#include "layers/layer.h"
+#include "layers/max_pool2d.h"
 
 namespace minception {
 
@@ -9,15 +9,22 @@ namespace minception {
 /// Backward needs no tensor of forward.
 class AvgPool2d final : public Layer {
  public:
-  /// Throws Error for a window or stride below 1 and for negative padding.
-  explicit AvgPool2d(const Pool2dAttributes& windows);
+  using Options = PoolSettings;
+
+  /// AvgPool2d(5, {.stride = 3}). Throws Error for a window or stride below 1 and for negative padding.
+  explicit AvgPool2d(Extent2d kernel, const PoolOptions& options = {}) : AvgPool2d(PoolSettings(kernel, options)) {}
+  template <std::derived_from<Pool2dAttributes> Attributes>
+  explicit AvgPool2d(const Attributes& windows) : windows_(windows) {
+    check_windows(windows);
+  }
+  const Options& options() const { return windows_; }
 
   Shape output_shape(const Shape& input) const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
  private:
-  Pool2dAttributes windows_;
+  PoolSettings windows_;
 };
 
 /// Average pooling to a given output size (as in PyTorch's AdaptiveAvgPool2d): window p of P covers rows
@@ -26,8 +33,20 @@ class AvgPool2d final : public Layer {
 ///   backward   dx[h,w] = sum of dy[p,q] / (pixels of the window) over the windows that contain (h, w)
 class AdaptiveAvgPool2d final : public Layer {
  public:
+  struct Options {
+    Extent2d output = 1;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("output", self.output);
+    }
+  };
+
   /// Throws Error for an output extent below 1.
   explicit AdaptiveAvgPool2d(Extent2d output);
+  template <std::same_as<Options> O>  // a template, so that a braced list is the output's size
+  explicit AdaptiveAvgPool2d(const O& options) : AdaptiveAvgPool2d(options.output) {}
+  Options options() const { return {output_}; }
 
   Shape output_shape(const Shape& input) const override { return {input[0], input[1], output_.h, output_.w}; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

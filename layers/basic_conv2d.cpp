@@ -3,7 +3,8 @@
 namespace minception {
 
 BasicConv2d::BasicConv2d(const Options& options)
-    : conv_({.in_channels = options.in_channels,
+    : options_(options),
+      conv_({.in_channels = options.in_channels,
              .out_channels = options.out_channels,
              .kernel = options.kernel,
              .stride = options.stride,
@@ -15,6 +16,12 @@ BasicConv2d::BasicConv2d(const Options& options)
   }
 }
 
+void BasicConv2d::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  conv_.infer(name + ".conv", input);
+  if (bn_) bn_->infer(name + ".bn", conv_.output_shape(input));
+}
+
 void BasicConv2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
   conv_.register_parameters(table, name + ".conv");
@@ -23,11 +30,7 @@ void BasicConv2d::register_parameters(ParameterTable& table, const std::string& 
 
 Tensor BasicConv2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   if (!bn_) return conv_.forward(plan, x, destination);
-  if (plan.mode() == Mode::inference) {
-    const Tensor w = conv_.weights(plan), folded = plan.prepacked(w.shape), bias = plan.prepacked(Shape{w.n()});
-    bn_->fold(plan, w, folded, bias);
-    return conv_.forward_folded(plan, x, folded, bias, bn_->relu(), destination);
-  }
+  if (plan.mode() == Mode::inference) return bn_->forward_folded(plan, conv_, x, destination);
   const Tensor z = conv_.forward(plan, x);
   conv_shape_ = z.shape;
   return bn_->forward(plan, z, destination);

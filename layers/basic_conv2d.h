@@ -14,16 +14,29 @@ namespace minception {
 class BasicConv2d final : public Layer {
  public:
   struct Options {
-    std::int64_t in_channels = 0;
+    std::int64_t in_channels = 0;  ///< 0: those of the input
     std::int64_t out_channels = 0;
     Extent2d kernel = {1, 1};
     Extent2d stride = {1, 1};
     Extent2d padding = {0, 0};
     bool batch_norm = false;
     double epsilon = 1e-5;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("out_channels", self.out_channels);
+      f("kernel", self.kernel);
+      f("stride", self.stride);
+      f("padding", self.padding);
+      f("batch_norm", self.batch_norm);
+      f("epsilon", self.epsilon);
+    }
   };
 
   explicit BasicConv2d(const Options& options);
+  const Options& options() const { return options_; }
+
+  void infer(const std::string& name, const Shape& input) override;
 
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override { return conv_.output_shape(input); }
@@ -32,6 +45,7 @@ class BasicConv2d final : public Layer {
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
  private:
+  Options options_;
   Conv2d conv_;
   std::optional<BatchNorm2d> bn_;
   Shape conv_shape_;

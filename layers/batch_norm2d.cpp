@@ -3,13 +3,20 @@
 namespace minception {
 
 BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
-  require(options.channels >= 1, "a BatchNorm of ", options.channels, " channels: at least 1 is needed");
+  require(options.channels >= 0, "a BatchNorm of ", options.channels,
+          " channels: give 1 or more, or 0 for those of its input");
   require(options.epsilon >= 0.0 && options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with epsilon ",
           options.epsilon, " and momentum ", options.momentum, ": epsilon must be at least 0, momentum in [0, 1]");
 }
 
+void BatchNorm2d::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  if (options_.channels == 0) options_.channels = input.extent_or_1(1);
+}
+
 void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
+  require(options_.channels > 0, name, ": channels is 0 and was not inferred from an input");
   const Shape shape = {options_.channels};
   gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
   beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});
@@ -26,7 +33,7 @@ Shape BatchNorm2d::output_shape(const Shape& input) const {
 Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   x_ = x;
   const Tensor y = output(plan, x, destination);
-  const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, options_.relu};
+  const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, ends_in_relu()};
   if (plan.mode() == Mode::training && !frozen(plan)) {
     mean_ = plan.saved(name() + ": mean", {options_.channels}, plan.master_dtype());
     rstd_ = plan.saved(name() + ": rstd", {options_.channels}, plan.master_dtype());
@@ -49,6 +56,12 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
                                                .y = y});
   }
   return y;
+}
+
+Tensor BatchNorm2d::forward_folded(Plan& plan, Conv2d& conv, const Tensor& x, const Tensor& destination) {
+  const Tensor w = conv.weights(plan), folded = plan.prepacked(w.shape), bias = plan.prepacked(Shape{w.n()});
+  fold(plan, w, folded, bias);
+  return conv.forward_folded(plan, x, folded, bias, ends_in_relu(), destination);
 }
 
 void BatchNorm2d::fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias) {

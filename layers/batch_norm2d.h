@@ -1,5 +1,6 @@
 #pragma once
-#include "layers/layer.h"
+#include "layers/conv2d.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -14,29 +15,43 @@ namespace minception {
 class BatchNorm2d final : public Layer {
  public:
   struct Options {
-    std::int64_t channels = 0;
+    std::int64_t channels = 0;  ///< 0: those of the input
     double epsilon = 1e-5;
     double momentum = 0.1;
     bool relu = false;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("epsilon", self.epsilon);
+      f("momentum", self.momentum);
+      f("relu", self.relu);
+    }
   };
 
-  /// Throws Error for fewer than 1 channel, a negative epsilon or a momentum outside [0, 1].
+  BatchNorm2d() : BatchNorm2d(Options{}) {}
+  /// Throws Error for negative channels, a negative epsilon or a momentum outside [0, 1].
   explicit BatchNorm2d(const Options& options);
+  const Options& options() const { return options_; }
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
-  bool ends_in_relu() const override { return options_.relu; }
+  bool ends_in_relu() const override { return options_.relu || fused_relu_; }
+  bool fuse_relu() override { return fused_relu_ = true; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
-  /// Inference, instead of forward: folds the BatchNorm into the preceding bias-free convolution with weights `w`.
+  /// Inference: plans `conv` and this BatchNorm as one convolution with folded weights and a bias. `conv` has neither
+  /// bias nor ReLU.
+  Tensor forward_folded(Plan& plan, Conv2d& conv, const Tensor& x, const Tensor& destination);
+  /// Folds this BatchNorm into weights `w`.
   void fold(Plan& plan, const Tensor& w, const Tensor& folded_w, const Tensor& folded_bias);
-  bool relu() const { return options_.relu; }
 
  private:
   bool frozen(const Plan& plan) const { return !plan.trains(gamma_) && !plan.trains(beta_); }
 
   Options options_;
+  bool fused_relu_ = false;
   ParameterId gamma_ = 0;
   ParameterId beta_ = 0;
   ParameterId running_mean_ = 0;

@@ -4,6 +4,11 @@
 
 namespace minception {
 
+void Concat::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  for (std::size_t j = 0; j < branches_.size(); ++j) branches_[j]->infer(name + "." + names_[j], input);
+}
+
 void Concat::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
   for (std::size_t j = 0; j < branches_.size(); ++j) branches_[j]->register_parameters(table, name + "." + names_[j]);

@@ -1,5 +1,5 @@
 #pragma once
-#include "layers/layer.h"
+#include "layers/sequential.h"
 
 #include <string>
 #include <utility>
@@ -13,6 +13,14 @@ namespace minception {
 ///   backward   dx = sum over j of the input gradient of f_j, given its channels of dy
 class Concat final : public Layer {
  public:
+  Concat() = default;
+  /// Branches without a name are named by their position: "0", "1", ...
+  Concat(std::initializer_list<NamedLayer> branches) {
+    for (const NamedLayer& branch : branches) {
+      add(branch.name.empty() ? std::to_string(names_.size()) : branch.name, std::move(branch.layer));
+    }
+  }
+
   /// Appends a branch; its full name is "<name of this>.<name>".
   template <class L, class... Args>
   Concat& add(std::string name, Args&&... args) {
@@ -27,11 +35,16 @@ class Concat final : public Layer {
     return *this;
   }
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
+
+  std::size_t size() const { return branches_.size(); }
+  const std::string& name_of(std::size_t index) const { return names_.at(index); }
+  const Layer& operator[](std::size_t index) const { return *branches_.at(index); }
 
  private:
   std::vector<std::string> names_;

@@ -4,10 +4,23 @@ namespace minception {
 
 Conv2d::Conv2d(const Options& options) : options_(options) {
   const auto& [in, out, kernel, stride, padding, bias, relu] = options_;
-  require(in >= 1 && out >= 1, "a convolution from ", in, " to ", out, " channels: each must be at least 1");
+  require(in >= 0 && out >= 1, "a convolution from ", in, " to ", out,
+          " channels: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
   require(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
           "a convolution with kernel ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, ", padding ",
           padding.h, "x", padding.w, ": kernel and stride must be at least 1, padding at least 0");
+}
+
+Conv2d::Conv2d(std::int64_t out_channels, Extent2d kernel, Options options)
+    : Conv2d([&] {
+        options.out_channels = out_channels;
+        options.kernel = kernel;
+        return options;
+      }()) {}
+
+void Conv2d::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  if (options_.in_channels == 0) options_.in_channels = input.extent_or_1(1);
 }
 
 Parameter Conv2d::weight_parameter(const Options& options, const std::string& name) {
@@ -29,6 +42,7 @@ Parameter Conv2d::bias_parameter(const Options& options, const std::string& name
 
 void Conv2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
+  require(options_.in_channels > 0, name, ": in_channels is 0 and was not inferred from an input");
   weight_ = table.add(weight_parameter(options_, name));
   if (options_.bias) bias_ = table.add(bias_parameter(options_, name));
 }

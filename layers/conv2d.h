@@ -1,5 +1,6 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -11,21 +12,36 @@ namespace minception {
 class Conv2d final : public Layer {
  public:
   struct Options {
-    std::int64_t in_channels = 0;
+    std::int64_t in_channels = 0;  ///< 0: those of the input
     std::int64_t out_channels = 0;
     Extent2d kernel = {1, 1};
     Extent2d stride = {1, 1};
     Extent2d padding = {0, 0};
     bool bias = true;
     bool relu = false;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("out_channels", self.out_channels);
+      f("kernel", self.kernel);
+      f("stride", self.stride);
+      f("padding", self.padding);
+      f("bias", self.bias);
+      f("relu", self.relu);
+    }
   };
 
   /// Throws Error for channels, kernel or stride below 1 and for negative padding.
   explicit Conv2d(const Options& options);
+  Conv2d(std::int64_t out_channels, Extent2d kernel) : Conv2d(out_channels, kernel, Options{}) {}
+  /// Conv2d(32, 3, {.padding = 1, .relu = true}): out_channels and kernel of the options are replaced.
+  Conv2d(std::int64_t out_channels, Extent2d kernel, Options options);
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
-  bool ends_in_relu() const override { return options_.relu; }
+  bool ends_in_relu() const override { return options_.relu || fused_relu_; }
+  bool fuse_relu() override { return fused_relu_ = true; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
@@ -41,9 +57,10 @@ class Conv2d final : public Layer {
   static Parameter bias_parameter(const Options& options, const std::string& name);
 
  private:
-  Conv2dAttributes attributes() const { return {options_.stride, options_.padding, options_.relu}; }
+  Conv2dAttributes attributes() const { return {options_.stride, options_.padding, ends_in_relu()}; }
 
   Options options_;
+  bool fused_relu_ = false;
   ParameterId weight_ = 0;
   ParameterId bias_ = 0;
   Tensor x_;

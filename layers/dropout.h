@@ -1,5 +1,6 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -9,8 +10,21 @@ namespace minception {
 /// The mask is a function of (seed, stream, epoch, sample position, element): backward recomputes it.
 class Dropout final : public Layer {
  public:
+  struct Options {
+    double p = 0.5;
+    std::int64_t seed = 1;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("p", self.p);
+      f("seed", self.seed);
+    }
+  };
+
   /// Throws Error unless 0 <= p < 1.
-  Dropout(double p, std::uint64_t seed);
+  explicit Dropout(double p = 0.5, std::uint64_t seed = 1);
+  explicit Dropout(const Options& options) : Dropout(options.p, static_cast<std::uint64_t>(options.seed)) {}
+  Options options() const { return {attributes_.p, static_cast<std::int64_t>(attributes_.seed)}; }
 
   /// Derives the random stream of the mask from the name, so that masks do not change when other layers are added.
   void register_parameters(ParameterTable& table, const std::string& name) override;

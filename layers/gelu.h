@@ -7,7 +7,7 @@ namespace minception {
 ///   forward    y = x * P(x)
 ///   backward   dx = dy * (P(x) + x * p(x))
 /// Backward needs x.
-class Gelu final : public Layer {
+class GELU final : public Layer {
  public:
   Shape output_shape(const Shape& input) const override { return input; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

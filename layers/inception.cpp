@@ -76,15 +76,14 @@ Tensor rows(const Tensor& block, std::int64_t begin, std::int64_t count) {
 
 }  // namespace
 
-Inception::Inception(const Options& options)
-    : options_(options), pool_({.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}}) {
+Inception::Inception(const Options& options) : options_(options), pool_(3, {.stride = 1, .padding = 1}) {
   require(options.factor >= 1 && options.factor % 2 == 1, "an Inception block cannot be factorised by ", options.factor,
           ": the factor must be odd");
   const auto& [in, branch1, branch2_reduce, branch2, branch3_reduce, branch3, branch4] = options.channels;
-  require(std::min({in, branch1, branch2_reduce, branch2, branch3_reduce, branch3}) >= 1 && branch4 >= 0,
+  require(std::min({branch1, branch2_reduce, branch2, branch3_reduce, branch3}) >= 1 && in >= 0 && branch4 >= 0,
           "an Inception block with channels {in ", in, ", branch1 ", branch1, ", branch2 ", branch2_reduce, " and ",
           branch2, ", branch3 ", branch3_reduce, " and ", branch3, ", branch4 ", branch4,
-          "}: each must be at least 1, the last 0 or more");
+          "}: each must be at least 1, the first and the last 0 or more");
   require(options.branch3_kernel >= 1 && options.branch3_kernel % 2 == 1, "an Inception block with a third branch of ",
           options.branch3_kernel, "x", options.branch3_kernel, " filters: their size must be odd");
   require(options.kind != InceptionKind::expanded || std::min(options.channels.branch2, options.channels.branch3) >= 2,
@@ -100,8 +99,45 @@ Inception::Inception(const Options& options)
   }
 }
 
+constexpr std::pair<InceptionKind, std::string_view> kKindNames[] = {{InceptionKind::paper, "paper"},
+                                                                     {InceptionKind::two_3x3, "two_3x3"},
+                                                                     {InceptionKind::factorised, "factorised"},
+                                                                     {InceptionKind::expanded, "expanded"}};
+
+std::string_view name_of(InceptionKind kind) {
+  for (const auto& [known, name] : kKindNames) {
+    if (kind == known) return name;
+  }
+  return "unknown";
+}
+
+void parse_name(std::string_view name, InceptionKind& kind) {
+  std::string names;
+  for (const auto& [known, its_name] : kKindNames) {
+    names += concat(names.empty() ? "" : ", ", its_name);
+    if (name != its_name) continue;
+    kind = known;
+    return;
+  }
+  fail("unknown kind of Inception block '", name, "': use one of ", names);
+}
+
 std::array<std::int64_t, Inception::kMembers> Inception::member_channels() const {
   return {options_.channels.branch1, options_.channels.branch2_reduce, options_.channels.branch3_reduce};
+}
+
+void Inception::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  std::int64_t& in = options_.channels.in;
+  if (in == 0) in = input.extent_or_1(1);
+  Shape reduced = input;
+  reduced[1] = options_.channels.branch2_reduce;
+  branch2_.infer(name + ".branch2", reduced);
+  reduced[1] = options_.channels.branch3_reduce;
+  branch3_.infer(name + ".branch3", reduced);
+  if (!branch4_) return;
+  pool_.infer(name + ".branch4.0", input);
+  branch4_->infer(name + ".branch4.1", input);
 }
 
 void Inception::register_parameters(ParameterTable& table, const std::string& name) {

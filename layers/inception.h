@@ -10,7 +10,7 @@ namespace minception {
 
 /// Channels of an Inception block: input, then outputs as in the columns of table 1 of Szegedy et al. 2015.
 struct InceptionChannels {
-  std::int64_t in = 0;
+  std::int64_t in = 0;              ///< 0: those of the input
   std::int64_t branch1 = 0;         ///< 1x1
   std::int64_t branch2_reduce = 0;  ///< 1x1 before the 3x3
   std::int64_t branch2 = 0;         ///< 3x3
@@ -32,6 +32,10 @@ enum class InceptionKind : std::uint8_t {
   expanded,
 };
 
+std::string_view name_of(InceptionKind kind);
+/// Throws Error, listing the names, for an unknown name.
+void parse_name(std::string_view name, InceptionKind& kind);
+
 /// The Inception block (Szegedy et al. 2015, figure 2b) and its later variants. Every convolution is a BasicConv2d.
 ///   forward    y = [branch1(x), branch2.1(branch2.0(x)), branch3.1(branch3.0(x)), branch4.1(max_pool(x))]
 ///   backward   the branches in reverse order. The pool writes its gradient to dx first; the fused 1x1 convolutions
@@ -48,12 +52,29 @@ class Inception final : public Layer {
     std::int64_t branch3_kernel = 5;  ///< kind `paper`: 5 as in the paper, 3 as in torchvision
     InceptionKind kind = InceptionKind::paper;
     std::int64_t factor = 7;  ///< kind `factorised`: n, odd
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("branch1", self.channels.branch1);
+      f("branch2_reduce", self.channels.branch2_reduce);
+      f("branch2", self.channels.branch2);
+      f("branch3_reduce", self.channels.branch3_reduce);
+      f("branch3", self.channels.branch3);
+      f("branch4", self.channels.branch4);
+      f("batch_norm", self.batch_norm);
+      f("epsilon", self.epsilon);
+      f("branch3_kernel", self.branch3_kernel);
+      f("kind", self.kind);
+      f("factor", self.factor);
+    }
   };
 
   /// Throws Error for channels below 1 (branch4: below 0), for an even kernel or factor, and for kind `expanded` with a
   /// branch of fewer than 2 channels.
   explicit Inception(const Options& options);
+  const Options& options() const { return options_; }
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   bool ends_in_relu() const override { return true; }

@@ -19,8 +19,18 @@ class Layer {
   Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
+  /// Layers can be moved until they are part of a network.
+  Layer(Layer&&) = default;
+  Layer& operator=(Layer&&) = default;
 
-  /// Gives the layer its full name and adds its parameters to the table. Called once, before all other functions.
+  /// Gives the layer its full name, and sets sizes that follow from the shape of its input and were left out, such as
+  /// in_channels. Called before `register_parameters`, with one image. Throws Error if the layer cannot process it.
+  virtual void infer(const std::string& name, const Shape& input) {
+    name_ = name;
+    (void)input;
+  }
+
+  /// Gives the layer its full name and adds its parameters to the table. Called once, before the functions below.
   virtual void register_parameters(ParameterTable& table, const std::string& name) {
     name_ = name;
     (void)table;
@@ -32,6 +42,9 @@ class Layer {
   /// True if the output has passed a ReLU in this layer. The producer of dL/dy then masks it with (y > 0) (see
   /// GradTarget), and `backward` receives it masked.
   virtual bool ends_in_relu() const { return false; }
+
+  /// Makes a ReLU that follows this layer part of it, which saves a pass over the output. False: this layer cannot.
+  virtual bool fuse_relu() { return false; }
 
   /// Plans y = f(x) and returns y: `destination` if it is defined, else a new tensor.
   virtual Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) = 0;

@@ -3,12 +3,19 @@
 namespace minception {
 
 Linear::Linear(const Options& options) : options_(options) {
-  require(options.in_features >= 1 && options.out_features >= 1, "a fully connected layer from ", options.in_features,
-          " to ", options.out_features, " features: each must be at least 1");
+  require(options.in_features >= 0 && options.out_features >= 1, "a fully connected layer from ", options.in_features,
+          " to ", options.out_features,
+          " features: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
+}
+
+void Linear::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  if (options_.in_features == 0) options_.in_features = input.extent_or_1(1);
 }
 
 void Linear::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
+  require(options_.in_features > 0, name, ": in_features is 0 and was not inferred from an input");
   const Parameter weight = {.name = name + ".weight",
                             .shape = {options_.out_features, options_.in_features},
                             .role = ParameterRole::weight,

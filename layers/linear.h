@@ -1,5 +1,6 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -10,14 +11,23 @@ namespace minception {
 class Linear final : public Layer {
  public:
   struct Options {
-    std::int64_t in_features = 0;
+    std::int64_t in_features = 0;  ///< 0: those of the input
     std::int64_t out_features = 0;
     bool bias = true;
+
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("out_features", self.out_features);
+      f("bias", self.bias);
+    }
   };
 
-  /// Throws Error for fewer than 1 input or output feature.
+  /// Throws Error for fewer than 1 output feature.
   explicit Linear(const Options& options);
+  explicit Linear(std::int64_t out_features) : Linear(Options{.out_features = out_features}) {}
+  const Options& options() const { return options_; }
 
+  void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;
   Shape output_shape(const Shape& input) const override;
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

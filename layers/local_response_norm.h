@@ -1,5 +1,6 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
 
 namespace minception {
 
@@ -9,14 +10,25 @@ namespace minception {
 /// Backward needs x.
 class LocalResponseNorm final : public Layer {
  public:
-  explicit LocalResponseNorm(const LocalResponseNormAttributes& attributes = {}) : attributes_(attributes) {}
+  struct Options : LocalResponseNormAttributes {
+    template <class Self, class F>
+    static void each_setting(Self& self, F&& f) {
+      f("size", self.size);
+      f("alpha", self.alpha);
+      f("beta", self.beta);
+      f("k", self.k);
+    }
+  };
+
+  explicit LocalResponseNorm(const LocalResponseNormAttributes& attributes = {}) : attributes_{attributes} {}
+  const Options& options() const { return attributes_; }
 
   Shape output_shape(const Shape& input) const override { return input; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
  private:
-  LocalResponseNormAttributes attributes_;
+  Options attributes_;
   Tensor x_;
 };
 

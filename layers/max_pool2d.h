@@ -1,7 +1,37 @@
 #pragma once
 #include "layers/layer.h"
+#include "layers/settings.h"
+
+#include <concepts>
+#include <optional>
 
 namespace minception {
+
+/// Settings of a pool besides its window.
+struct PoolOptions {
+  std::optional<Extent2d> stride = std::nullopt;  ///< nullopt: the window's size, as in PyTorch
+  Extent2d padding = 0;
+  bool ceil_mode = false;
+  bool count_include_pad = true;  ///< average pools only
+};
+
+/// Pool2dAttributes from the constructor's arguments, and their names in files.
+struct PoolSettings : Pool2dAttributes {
+  PoolSettings() = default;
+  PoolSettings(const Pool2dAttributes& windows) : Pool2dAttributes(windows) {}
+  PoolSettings(Extent2d size, const PoolOptions& options)
+      : Pool2dAttributes{size, options.stride.value_or(size), options.padding, options.ceil_mode,
+                         options.count_include_pad} {}
+
+  template <class Self, class F>
+  static void each_setting(Self& self, F&& f) {
+    f("kernel", self.kernel);
+    f("stride", self.stride);
+    f("padding", self.padding);
+    f("ceil_mode", self.ceil_mode);
+    f("count_include_pad", self.count_include_pad);
+  }
+};
 
 /// Throws Error for a window or stride below 1 and for negative padding.
 void check_windows(const Pool2dAttributes& windows);
@@ -14,16 +44,23 @@ Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const st
 /// Backward needs argmax only (one byte per output).
 class MaxPool2d final : public Layer {
  public:
-  explicit MaxPool2d(const Pool2dAttributes& windows) : windows_(windows) { check_windows(windows); }
+  using Options = PoolSettings;
+
+  /// MaxPool2d(3, {.stride = 2, .padding = 1}). Throws Error for a window or stride below 1 and for negative padding.
+  explicit MaxPool2d(Extent2d kernel, const PoolOptions& options = {}) : MaxPool2d(PoolSettings(kernel, options)) {}
+  /// A template, so that a braced list is a kernel.
+  template <std::derived_from<Pool2dAttributes> Attributes>
+  explicit MaxPool2d(const Attributes& windows) : windows_(windows) {
+    check_windows(windows);
+  }
+  const Options& options() const { return windows_; }
 
   Shape output_shape(const Shape& input) const override { return pooled_shape(input, windows_, name()); }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;
   void backward(Plan& plan, const Tensor& dy, const GradTarget& target) override;
 
-  const Pool2dAttributes& windows() const { return windows_; }
-
  private:
-  Pool2dAttributes windows_;
+  PoolSettings windows_;
   Tensor argmax_;
 };
 

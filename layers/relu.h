@@ -7,7 +7,7 @@ namespace minception {
 ///   forward    y = max(0, x)
 ///   backward   dx = dy * (y > 0)
 /// Backward needs y.
-class Relu final : public Layer {
+class ReLU final : public Layer {
  public:
   Shape output_shape(const Shape& input) const override { return input; }
   Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override;

@@ -2,6 +2,11 @@
 
 namespace minception {
 
+void Residual::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  inner_->infer(name + "." + inner_name_, input);
+}
+
 void Residual::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
   inner_->register_parameters(table, name + "." + inner_name_);

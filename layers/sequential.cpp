@@ -1,6 +1,28 @@
 #include "layers/sequential.h"
+#include "layers/batch_norm2d.h"
+#include "layers/relu.h"
 
 namespace minception {
+
+void Sequential::infer(const std::string& name, const Shape& input) {
+  Layer::infer(name, input);
+  Shape shape = input;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i]->infer(name.empty() ? names_[i] : name + "." + names_[i], shape);
+    shape = layers_[i]->output_shape(shape);
+  }
+  kept_.resize(layers_.size(), false);
+  fused_.assign(layers_.size(), false);
+  for (std::size_t i = 1; i < layers_.size(); ++i) {
+    const bool relu = dynamic_cast<const ReLU*>(layers_[i].get()) != nullptr;
+    fused_[i] = relu && !fused_[i - 1] && !kept_[i - 1] && layers_[i - 1]->fuse_relu();
+  }
+}
+
+void Sequential::keep_output(std::size_t index) {
+  kept_.resize(layers_.size(), false);
+  kept_[checked(index)] = true;
+}
 
 void Sequential::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
@@ -15,13 +37,24 @@ Shape Sequential::output_shape(const Shape& input) const {
   return shape;
 }
 
+Tensor Sequential::forward_layer(Plan& plan, std::size_t& index, const Tensor& x, const Tensor& destination) {
+  const std::size_t first = index;
+  auto* conv = plan.mode() == Mode::inference ? dynamic_cast<Conv2d*>(layers_[first].get()) : nullptr;
+  const bool plain = conv != nullptr && !conv->options().bias && !conv->ends_in_relu();
+  auto* norm = plain && first + 1 < layers_.size() ? dynamic_cast<BatchNorm2d*>(layers_[first + 1].get()) : nullptr;
+  if (norm != nullptr) ++index;
+  if (is_fused(index + 1)) ++index;
+  const Tensor y = index + 1 == layers_.size() ? destination : Tensor{};
+  return norm != nullptr ? norm->forward_folded(plan, *conv, x, y) : layers_[first]->forward(plan, x, y);
+}
+
 Tensor Sequential::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   require(!layers_.empty(), name(), ": a Sequential without layers");
-  inputs_.clear();
+  inputs_.assign(layers_.size(), Tensor{});
   Tensor value = x;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    inputs_.push_back(value);
-    value = layers_[i]->forward(plan, value, i + 1 == layers_.size() ? destination : Tensor{});
+    inputs_[i] = value;
+    value = forward_layer(plan, i, value, destination);
   }
   return value;
 }
@@ -30,10 +63,11 @@ void Sequential::backward(Plan& plan, const Tensor& dy, const GradTarget& target
   require(!inputs_.empty(), name(), ": backward was planned before forward");
   Tensor gradient = dy;
   for (std::size_t i = layers_.size(); i-- > 0;) {
+    if (is_fused(i)) continue;
     if (i == 0) return layers_[0]->backward(plan, gradient, target);
     const Tensor& x = inputs_[i];
     const GradTarget inner = {.dx = plan.activation(layers_[i]->name() + ": input gradient", x.shape),
-                              .relu_output = layers_[i - 1]->ends_in_relu() ? x : Tensor{}};
+                              .relu_output = ends_in_relu(i - 1) ? x : Tensor{}};
     layers_[i]->backward(plan, gradient, inner);
     gradient = inner.dx;
   }

@@ -43,7 +43,7 @@ class Chain {
     add<Flatten>("flatten");
     for (const char* number : {"1", "2"}) {
       linear(concat("fc", number), 4096);
-      add<Relu>(concat("relu", number));
+      add<ReLU>(concat("relu", number));
       dropout(concat("dropout", number));
     }
     linear("fc", model_.config.classes);

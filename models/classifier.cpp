@@ -11,12 +11,13 @@
 namespace minception {
 namespace {
 
-Prediction make_prediction(std::span<const double> logits) {
+Prediction make_prediction(std::span<const double> logits, const std::vector<std::string>& class_names) {
   Prediction prediction;
   prediction.logits.assign(logits.begin(), logits.end());
   const auto largest = std::max_element(logits.begin(), logits.end(),
                                         [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
   prediction.class_index = static_cast<std::size_t>(largest - logits.begin());
+  prediction.class_name = class_names[prediction.class_index];
   double sum = 0.0;
   for (double logit : logits) prediction.probabilities.push_back(std::exp(logit - *largest));
   for (double value : prediction.probabilities) sum += value;
@@ -41,6 +42,14 @@ Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, s
   class_names_ = std::move(file.class_names);
   image_ = file.image;
   image_options_ = file.image_options;
+}
+
+Classifier::Classifier(const std::filesystem::path& weights, const std::string& device)
+    : Classifier(weights, make_backend(device)) {}
+
+Classifier::Classifier(const std::filesystem::path& weights, std::unique_ptr<Backend> owned)
+    : Classifier(weights, *owned) {
+  owned_ = std::move(owned);
 }
 
 DecodedImage Classifier::prepare(DecodedImage image) const {
@@ -106,10 +115,15 @@ std::vector<Prediction> Classifier::predict(std::span<const DecodedImage> images
     }
     const std::vector<double> logits = network_->logits(Mode::inference, static_cast<std::int64_t>(batch));
     for (std::size_t i = 0; i < batch; ++i) {
-      predictions.push_back(make_prediction(std::span(logits).subspan(i * classes, classes)));
+      predictions.push_back(make_prediction(std::span(logits).subspan(i * classes, classes), class_names_));
     }
   }
   return predictions;
+}
+
+Prediction Classifier::predict(const std::filesystem::path& image) {
+  const DecodedImage decoded = read(image);
+  return predict(std::span(&decoded, 1)).front();
 }
 
 }  // namespace minception

@@ -19,6 +19,9 @@ struct Prediction {
   std::vector<double> probabilities;  ///< their softmax
   /// Class with the largest logit; ties go to the lowest index; NaN counts as larger than every number.
   std::size_t class_index = 0;
+  std::string class_name;
+
+  double probability() const { return probabilities[class_index]; }  ///< of that class
 };
 
 class Classifier {
@@ -27,6 +30,8 @@ class Classifier {
   /// read_weights_file. `backend` must outlive the classifier. Throws Error with the file name on failure.
   Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch = 32,
              const WeightsDescription& described = {});
+  /// The same with a backend of its own, by the name of its device (make_backend).
+  explicit Classifier(const std::filesystem::path& weights, const std::string& device = "auto");
 
   const ModelConfig& config() const { return network_->model().config; }
   const std::vector<std::string>& class_names() const { return class_names_; }
@@ -43,10 +48,14 @@ class Classifier {
   /// the same input as in training. The first batch is checked operation by operation: throws Error, naming file and
   /// layer, if the weights overflow (find_overflow).
   std::vector<Prediction> predict(std::span<const DecodedImage> images);
+  /// Of one image file. Throws Error like `read`.
+  Prediction predict(const std::filesystem::path& image);
 
  private:
+  Classifier(const std::filesystem::path& weights, std::unique_ptr<Backend> owned);
   void load(std::span<const DecodedImage> images);
 
+  std::unique_ptr<Backend> owned_;  // destroyed after everything that uses it
   Backend& backend_;
   std::string weights_file_;
   bool looked_at_ = false;

@@ -149,7 +149,7 @@ class Builder {
     head->add<BasicConv2d>("conv", unit(shape_[1], 128, 1, 1));
     head->add<Flatten>("flatten");
     head->add<Linear>("fc1", Linear::Options{.in_features = 128 * pooled[2] * pooled[3], .out_features = 1024});
-    head->add<Relu>("relu");
+    head->add<ReLU>("relu");
     const double p = model_.config.dropout.value_or(0.7);
     if (p > 0.0) head->add<Dropout>("dropout", p, model_.config.seed);
     head->add<Linear>("fc2", Linear::Options{.in_features = 1024, .out_features = model_.config.classes});

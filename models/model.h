@@ -22,6 +22,8 @@ struct ModelConfig {
   std::optional<double> dropout = std::nullopt;
   /// false: skip the model's input transform (Model::input_scale).
   bool transform_input = true;
+  /// Layers as JSON text (models/graph.h), for a model that is not in the registry; "": the model named `name`.
+  std::string graph = {};
 };
 
 /// A named range of top-level layers, drawn as one box in papers.
@@ -42,6 +44,10 @@ struct Head {
 /// Network validates the model: it throws Error for a missing body, stages or heads that refer to missing layers, and
 /// outputs that are not (N, classes).
 struct Model {
+  Model() = default;
+  /// A model of the user's own. `input`: (C, H, W). Sizes that follow from it can be left out of the layers.
+  Model(std::string name, Sequential layers, const Shape& input, std::int64_t classes);
+
   ModelConfig config;
   std::unique_ptr<Sequential> body;  ///< from the image to the main logits
   std::vector<Stage> stages;

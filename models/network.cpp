@@ -37,7 +37,6 @@ void check_parts(const Model& model) {
           " must be (channels, height, width), each at least 1");
   require(classes >= 1, name, " has ", classes, " classes: at least 1 is needed");
   require(model.body != nullptr && model.body->size() > 0, name, " has no body: add layers that end in logits");
-  require(!model.body->ends_in_relu(), "the body of ", name, " must end in logits, not in a ReLU");
   require(model.input_scale.size() == model.input_shift.size() &&
               (model.input_scale.empty() || static_cast<std::int64_t>(model.input_scale.size()) == input[0]),
           "the input transform of ", name, " must have a scale and a shift for each of ", input[0], " channels");
@@ -53,9 +52,27 @@ void check_parts(const Model& model) {
             layers, " layers of the body other than the last");
     require(head.layers != nullptr && head.layers->size() > 0, "the head ", head.name,
             " has no layers: add layers that end in logits");
-    require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
     require(std::isfinite(head.loss_weight) && head.loss_weight >= 0.0, "the head ", head.name,
             " has a loss weight of ", head.loss_weight, ": it must be a finite number, 0 or more");
+  }
+}
+
+/// Names the layers, and sets sizes that follow from the input.
+void infer_sizes(Model& model) {
+  const Shape& input = model.config.input;
+  Shape shape = {1, input[0], input[1], input[2]};
+  for (const Head& head : model.auxiliary) model.body->keep_output(head.after);
+  model.body->infer("", shape);
+  for (std::size_t i = 0; i < model.body->size(); ++i) {
+    shape = (*model.body)[i].output_shape(shape);
+    for (Head& head : model.auxiliary) {
+      if (head.after == i) head.layers->infer(head.name, shape);
+    }
+  }
+  // A ReLU may have become part of the layer before it.
+  require(!model.body->ends_in_relu(), "the body of ", model.config.name, " must end in logits, not in a ReLU");
+  for (const Head& head : model.auxiliary) {
+    require(!head.layers->ends_in_relu(), "the head ", head.name, " must end in logits, not in a ReLU");
   }
 }
 
@@ -113,6 +130,7 @@ ResidentDataset make_resident(Backend& backend, const Shape& image, std::span<co
 Network::Network(Model model, Backend& backend, const NetworkOptions& options)
     : model_(std::move(model)), backend_(backend), options_(options) {
   check_parts(model_);
+  infer_sizes(model_);
   model_.body->register_parameters(parameters_, "");
   for (Head& head : model_.auxiliary) head.layers->register_parameters(parameters_, head.name);
   check_outputs(model_);
@@ -203,7 +221,8 @@ void Network::write_plan(Plan& plan) {
   std::vector<Tensor> values = {x};
   std::vector<Tensor> auxiliary_logits(model_.auxiliary.size());
   for (std::size_t i = 0; i < body.size(); ++i) {
-    values.push_back(body[i].forward(plan, values.back()));
+    const Tensor y = body.forward_layer(plan, i, values.back());
+    values.resize(i + 2, y);
     for (std::size_t j = 0; j < model_.auxiliary.size(); ++j) {
       Head& head = model_.auxiliary[j];
       if (training && head.after == i) auxiliary_logits[j] = head.layers->forward(plan, values.back());
@@ -243,6 +262,7 @@ void Network::write_plan(Plan& plan) {
   require(any_trains, "every parameter of ", model_.config.name, " is frozen: nothing is left to train");
   Tensor gradient = dlogits;
   for (std::size_t i = body.size(); i-- > lowest;) {
+    if (body.is_fused(i)) continue;
     GradTarget target;
     if (i > lowest) {
       target.dx = plan.activation(body[i].name() + ": input gradient", values[i].shape);
@@ -252,7 +272,7 @@ void Network::write_plan(Plan& plan) {
         target.accumulate = true;
       }
       // The body layer runs last: it completes the gradient sum and applies the ReLU mask.
-      if (body[i - 1].ends_in_relu()) target.relu_output = values[i];
+      if (body.ends_in_relu(i - 1)) target.relu_output = values[i];
     }
     body[i].backward(plan, gradient, target);
     gradient = target.dx;

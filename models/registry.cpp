@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "models/classic.h"
 #include "models/googlenet.h"
+#include "models/graph.h"
 
 namespace minception {
 namespace {
@@ -49,6 +50,7 @@ Model make_model(const ModelConfig& config) {
   require(config.classes >= 1, "a model of ", config.classes, " classes: at least 1 is needed");
   require(!config.dropout || (*config.dropout >= 0.0 && *config.dropout < 1.0),
           "the dropout rate of a model must be at least 0 and below 1, not ", config.dropout.value_or(0.0));
+  if (!config.graph.empty()) return model_from_graph(config);
   for (const Entry& entry : kModels) {
     if (config.name != entry.name) continue;
     require(config.transform_input || entry.make == make_googlenet_torchvision, config.name,

@@ -9,7 +9,7 @@
 
 namespace minception {
 
-/// Builds the model named `config.name`. Throws Error, listing the names, for an unknown name; throws Error, naming the
+/// Builds the model of `config.graph` or, if that is empty, the one named `config.name`. Throws Error, listing the names, for an unknown name; throws Error, naming the
 /// layer, if the input size leaves a layer without output.
 Model make_model(const ModelConfig& config);
 

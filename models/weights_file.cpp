@@ -1,5 +1,6 @@
 #include "models/weights_file.h"
 #include "core/error.h"
+#include "models/graph.h"
 #include "models/registry.h"
 #include "models/state_dict.h"
 #include "models/weights.h"
@@ -140,7 +141,8 @@ void read_model(const Metadata& metadata, const std::string& file, ModelConfig& 
   const Json model = metadata.entry(kModel);
   config.name = metadata.text(model, kModel, "name");
   std::string known;
-  bool found = false;
+  bool found = model.contains("layers");
+  if (found) config.graph = model.dump();
   for (const std::string& name : model_names()) {
     known += (known.empty() ? "" : ", ") + name;
     found = found || name == config.name;
@@ -339,6 +341,7 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
           config.classes, " classes of ", config.name);
   Json model = {{"name", config.name}, {"input", to_json(config.input)}, {"classes", config.classes}};
   if (!config.transform_input || !network.model().input_scale.empty()) model[kTransformInput] = config.transform_input;
+  model.update(Json::parse(to_graph(network.model())));
   Json preprocessing = {{"resize", kResize}, {"scale", options.scale}, {"shift", options.shift}};
   if (options.dataset_image) preprocessing["image"] = to_json(*options.dataset_image);
   if (options.image_options != ImageOptions()) {

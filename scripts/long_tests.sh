@@ -6,7 +6,9 @@
 #       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
-#       x86-64-v3    every CPU test in a build for all processors with AVX2
+#       portable     a build for all x86-64 processors: tests of kernels, layers and models at every level, all CPU tests
+#                    with AVX2, and tests of kernels and layers under QEMU on a processor without AVX
+#       aarch64      tests of core, simt, kernels and layers under QEMU for AArch64 (scripts/test_aarch64.sh)
 #       onednn3      tests of kernels and models with oneDNN 3 (scripts/test_onednn3.sh)
 #       kernels      the CUDA kernels under the memory checker and the sanitizers (scripts/check_kernels.sh)
 #       random       random shapes of every operation on the cpu backend, compared with reference in double. Seed:
@@ -19,10 +21,25 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-# run_ctest FOLDER: runs the tests of a build, except those that are independent of the environment.
+# run_ctest FOLDER [CTEST_OPTION...]: runs the tests of a build, except those that are independent of the environment.
 run_ctest() {
-  OMP_WAIT_POLICY=passive ctest --test-dir "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error \
-    --exclude-regex '^(docs|consumer|scripts)/' 2>&1 | follow ctest "$1/ctest.log"
+  local folder=$1
+  shift
+  OMP_WAIT_POLICY=passive ctest --test-dir "$folder" --parallel "$(nproc)" --output-on-failure --no-tests=error \
+    --exclude-regex '^(docs|consumer|scripts)/' "$@" 2>&1 | follow ctest "$folder/ctest.log"
+}
+
+# check_levels FOLDER: checks that the kernels for higher instruction sets share no code with other objects. An inline
+# function compiled for AVX-512 could otherwise replace that of the baseline.
+check_levels() {
+  local level symbols
+  for level in v3 v4; do
+    # Common symbols are data.
+    symbols=$(nm --extern-only --defined-only "$1/minception_cpu_$level.o" | awk '$2 != "C" {print $3}')
+    [ "$symbols" = "minception_make_cpu_backend_$level" ] ||
+      { echo "minception_cpu_$level.o exports: $symbols" >&2; return 1; }
+    ! readelf --section-groups "$1/minception_cpu_$level.o" | grep COMDAT >&2 || return 1
+  done
 }
 
 stage() {
@@ -46,12 +63,25 @@ stage() {
       build cpu
       ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} run_ctest build/cpu
       ;;
-    x86-64-v3)
-      quietly cmake -S . -B build/x86-64-v3 -G Ninja -DCMAKE_BUILD_TYPE=Release -DMINCEPTION_NATIVE=OFF \
-        -DCMAKE_CXX_FLAGS=-march=x86-64-v3 || die "CMake could not configure (see the lines above)"
-      build_tree build/x86-64-v3
-      run_ctest build/x86-64-v3
+    portable)
+      quietly cmake -S . -B build/portable -G Ninja -DCMAKE_BUILD_TYPE=Release -DMINCEPTION_NATIVE=OFF ||
+        die "CMake could not configure (see the lines above)"
+      build_tree build/portable
+      check_levels build/portable/kernels/cpu || return 1
+      say "Highest level"
+      run_ctest build/portable --tests-regex '^(kernels|layers|models)/' || return 1
+      say "Level v3"
+      MINCEPTION_CPU=v3 run_ctest build/portable || return 1
+      say "Level baseline"
+      MINCEPTION_CPU=baseline run_ctest build/portable --tests-regex '^(kernels|layers|models)/' || return 1
+      say "A processor without AVX"
+      install_packages qemu-user-static
+      for tests in kernels layers; do
+        OMP_WAIT_POLICY=passive qemu-x86_64-static -cpu Westmere "build/portable/tests/$tests/minception_${tests}_tests" ||
+          return 1
+      done
       ;;
+    aarch64) scripts/test_aarch64.sh ;;
     onednn3) scripts/test_onednn3.sh ;;
     kernels) scripts/check_kernels.sh ;;
     random)
@@ -77,7 +107,7 @@ stage() {
   esac
 }
 
-stages=(shared deb threads avx2 x86-64-v3 onednn3 kernels random kills sanitize odr)
+stages=(shared deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config

@@ -98,6 +98,10 @@ void Worker::fiber_main(void* argument) {
   worker.run_threads(*static_cast<Seat*>(argument));
 }
 
+/// Not inlined: a fiber may continue on another OS thread in the next launch, where an address of the thread-local
+/// variable that the compiler kept in a register is that of the earlier OS thread.
+[[gnu::noinline]] static void set_current(Thread* thread) { current = thread; }
+
 /// Main loop of a fiber: runs threads one after another until one waits. That thread then keeps the stack until it is
 /// done.
 void Worker::run_threads(Seat& seat) {
@@ -108,13 +112,13 @@ void Worker::run_threads(Seat& seat) {
       thread->state = Thread::State::running;
       thread->passed_any = false;
       thread->groups = 0;
-      current = thread;
+      set_current(thread);
       run_body();
       end_thread(*thread);
       thread = next();
     } while (thread != nullptr && thread->fiber == nullptr);  // start the next thread on the same stack
     free_seats_.push_back(&seat);
-    current = thread;
+    set_current(thread);
     if (thread == nullptr) {
       switch_to(main_);
     } else {

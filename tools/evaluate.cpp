@@ -130,8 +130,8 @@ void take_data_of_run(Options& o, bool fraction_given) {
                                    .validation_fraction = options.value("validation-fraction", 0.0),
                                    .train = options.at("limit-train").get<std::int64_t>(),
                                    .test = options.at("limit-test").get<std::int64_t>()};
-      const auto test_fraction = options.at("test-fraction").get<double>();
-      o.split_seed = options.at("split-seed").get<std::int64_t>();
+      const auto test_fraction = options.value("test-fraction", 0.0);
+      o.split_seed = options.value("split-seed", std::int64_t{1});
       if (!named) o.data = data;
       if (o.data_dir.empty()) o.data_dir = data_dir;
       if (!fraction_given) o.test_fraction = test_fraction;

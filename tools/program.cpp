@@ -8,7 +8,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <optional>
 
 namespace minception {
@@ -42,23 +41,6 @@ void stop_between_steps() {
 }
 
 int stop_signal() { return caught_signal; }
-
-std::string processor_name() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
-
-std::string compiler_name() {
-#if defined(__clang__)
-  return "Clang " __clang_version__;
-#else
-  return "GCC " __VERSION__;
-#endif
-}
 
 Shape parse_image_size(const std::string& text) {
   const Shape shape = parse_shape(text);
@@ -129,32 +111,6 @@ std::array<std::uint8_t, 3> parse_colour(const std::string& text) {
           "' is not a colour: use black, grey, white, or R,G,B with numbers from 0 to 255");
   return {static_cast<std::uint8_t>(parts[0]), static_cast<std::uint8_t>(parts[1]),
           static_cast<std::uint8_t>(parts[2])};
-}
-
-DeviceChoice choose_device(const std::string& device) {
-  if (device != "auto") return {device, ""};
-  const std::string problem = why_no_cuda();
-  if (problem.empty() && !cuda_is_emulated()) return {"cuda", ""};
-  if (problem.empty()) return {"cpu", "this build runs CUDA kernels on the CPU, slowly"};
-  return {"cpu", problem.substr(0, problem.find(": configure"))};
-}
-
-void check_kernels(const std::string& kernels, const std::string& device) {
-  require(kernels == "ours" || kernels == "vendor", "--kernels ", kernels, ": use ours or vendor");
-  if (kernels == "ours") return;
-  const std::string problem = why_no_vendor();
-  require(problem.empty(), "--kernels vendor: ", problem);
-  require(device == "cuda", "--kernels vendor needs --device cuda");
-}
-
-std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32, const std::string& kernels) {
-  check_kernels(kernels, device);
-  require(threads >= 0, "--threads ", threads, ": must be 0 or more");
-  require(threads == 0 || device == "cpu", "--threads is for --device cpu");
-  if (device == "cpu") return make_cpu_backend(threads);
-  if (kernels == "vendor") return make_vendor_backend({.tf32 = tf32});
-  if (device == "cuda") return make_cuda_backend({.tf32 = tf32});
-  return make_backend(device);
 }
 
 std::function<void(std::int64_t, std::int64_t)> loading_bar() {

@@ -6,6 +6,7 @@
 #include "kernels/backend.h"
 #include "models/weights_file.h"
 #include "tools/command_line.h"
+#include "training/environment.h"
 
 #include <array>
 #include <cstdint>
@@ -30,11 +31,6 @@ void stop_between_steps();
 /// The signal that requested a stop, or 0.
 int stop_signal();
 
-/// Processor and compiler, for instance "AMD EPYC 9654 96-Core Processor" and "GCC 12.2.0": results depend on them. The
-/// processor is "unknown" where /proc/cpuinfo does not name it.
-std::string processor_name();
-std::string compiler_name();
-
 /// Parses "black", "grey", "white" or "R,G,B" with numbers from 0 to 255. Throws Error for any other text.
 std::array<std::uint8_t, 3> parse_colour(const std::string& text);
 
@@ -42,21 +38,6 @@ std::array<std::uint8_t, 3> parse_colour(const std::string& text);
 Shape parse_image_size(const std::string& text);
 /// Size of an image (C, H, W) as "96" or "96x64".
 std::string size_text(const Shape& image);
-
-/// Resolves --device auto: cuda if a GPU is available, else cpu with the reason. Other names are returned unchanged.
-struct DeviceChoice {
-  std::string name;
-  std::string why;  ///< reason why auto chose cpu, otherwise empty
-};
-DeviceChoice choose_device(const std::string& device);
-
-/// Throws Error unless `kernels` (--kernels) is "ours", or "vendor" (cuDNN and cuBLAS) with `device` cuda and a build
-/// and machine that support it.
-void check_kernels(const std::string& kernels, const std::string& device);
-
-/// Backend for --device. `threads` (--threads) applies to cpu only; 0: all cores. `tf32`: see CudaOptions.
-std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32 = false,
-                                     const std::string& kernels = "ours");
 
 /// The options --device, --kernels and --threads, and the backend that they select.
 struct DeviceOptions {

@@ -1,8 +1,10 @@
 /// Prints a model's output shapes, parameters, multiply-accumulates and memory. Only plans; allocates nothing.
 
 #include "core/error.h"
+#include "models/graph.h"
 #include "models/registry.h"
 #include "models/summary.h"
+#include "models/weights_file.h"
 #include "tools/program.h"
 
 #include <cstdio>
@@ -53,7 +55,7 @@ void print_all(Backend& backend, std::int64_t batch) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string name = "googlenet";
+  std::string name = "googlenet", weights;
   std::string input;
   std::optional<std::int64_t> classes;
   std::string device = "cpu";
@@ -63,6 +65,10 @@ int main(int argc, char** argv) {
   CommandLine command_line("Prints each stage's output shape, parameters, multiply-accumulates and memory.",
                            "summarize");
   command_line.add_option("--model", name, "googlenet, alexnet, vgg11, nin and others: docs/models.md");
+  command_line
+      .add_option("--weights", weights,
+                  "instead of --model: the network of a weights file, such as a run's model.safetensors")
+      .default_text("");
   command_line.add_option("--input", input,
                           "batch x channels x height x width (default: one image of the model's own size)");
   command_line.add_option("--classes", classes, "number of classifier outputs (default: the model's own)");
@@ -75,7 +81,9 @@ int main(int argc, char** argv) {
   command_line.add_flag("--inference", inference, "show memory of inference instead of training");
   return command_line.run(argc, argv, [&] {
     if (all) return print_all(*make_backend(device), batch.value_or(128));
-    const ModelConfig described = default_config(name);
+    require(weights.empty() || command_line.count("--model") == 0,
+            "--weights and --model cannot be combined: the file describes its network");
+    ModelConfig described = weights.empty() ? default_config(name) : read_weights_file(weights).config;
     const Shape& image = described.input;
     Shape shape = input.empty() ? Shape{1, image[0], image[1], image[2]} : parse_shape(input);
     require(shape.rank() == 4, "--input ", input, ": must be batch x channels x height x width, such as 1x1x96x96");
@@ -83,8 +91,11 @@ int main(int argc, char** argv) {
     require(classes.value_or(1) <= 1'000'000 && shape[0] <= 1'000'000,
             "the number of classes and the batch must be at most 1,000,000");
     const std::unique_ptr<Backend> backend = make_backend(device);
-    Model model = make_model(
-        {.name = name, .input = {shape[1], shape[2], shape[3]}, .classes = classes.value_or(described.classes)});
+    described.input = {shape[1], shape[2], shape[3]};
+    const std::int64_t outputs = classes.value_or(described.classes);
+    if (!described.graph.empty()) described.graph = with_classes(described.graph, described.classes, outputs);
+    described.classes = outputs;
+    Model model = make_model(described);
     for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
     const Network network(std::move(model), *backend,
                           {.max_batch = shape[0],

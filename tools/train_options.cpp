@@ -436,7 +436,8 @@ nlohmann::ordered_json to_json(const TrainOptions& options) {
 
 void complete_from(const CommandLine& command_line, TrainOptions& options, const nlohmann::ordered_json& saved,
                    const std::string& source) {
-  nlohmann::ordered_json recorded;
+  // Options that the run does not record keep their defaults, which turn newer features off.
+  nlohmann::ordered_json recorded = to_json(TrainOptions());
   for (const auto& [name, value] : saved.items()) recorded[command_line.current_name("--" + name).substr(2)] = value;
   const std::string schedule = recorded.value("schedule", "");
   const bool any_length = schedule == "constant" || schedule == "step" || schedule == "paper";
@@ -448,7 +449,7 @@ void complete_from(const CommandLine& command_line, TrainOptions& options, const
     try {
       recorded.at(name).get_to(was);
     } catch (const nlohmann::json::exception&) {
-      fail(source, ": has no --", name, ": the run was made by another version of train; resume it with that version");
+      fail(source, ": --", name, " has a value that this version of train does not know: ", recorded.at(name).dump());
     }
     if (command_line.count("--" + name) == 0) {
       member = was;

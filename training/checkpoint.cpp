@@ -61,6 +61,8 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   try {
     checkpoint.state = state_from(content.metadata.at("training"));
     checkpoint.options = content.metadata.at("options");
+    const Json model = Json::parse(content.metadata.at("model"));
+    if (model.contains("layers")) checkpoint.graph = model.dump();
   } catch (const std::exception&) {
     fail(path.string(), ": not a checkpoint: its metadata have no training state");
   }

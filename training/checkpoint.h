@@ -18,6 +18,7 @@ namespace minception {
 struct Checkpoint {
   TrainerState state;
   std::string options;  ///< JSON text
+  std::string graph;    ///< the network's layers (models/graph.h); "" before version 0.2.0
   std::map<std::string, FileTensor> parameters, optimizer, averages;
 };
 

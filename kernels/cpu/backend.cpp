@@ -3,6 +3,7 @@
 #include "kernels/cpu/backend.h"
 #include "core/error.h"
 #include "core/host_memory.h"
+#include "kernels/cpu/parallel.h"
 
 #include <omp.h>
 
@@ -26,7 +27,9 @@ int resolve(int threads) {
 CpuBackend::CpuBackend(int threads) : threads_(resolve(threads)), onednn_(threads_) {}
 
 std::string CpuBackend::description() const {
-  return concat(onednn_.description(), ", ", threads_, threads_ == 1 ? " thread" : " threads");
+  const std::string_view level = MINCEPTION_CPU_LEVEL;
+  return concat(onednn_.description(), level == "native" ? "" : concat(", ", level, " kernels"), ", ", threads_,
+                threads_ == 1 ? " thread" : " threads");
 }
 
 Buffer CpuBackend::allocate(std::size_t bytes) { return allocate_host(bytes); }
@@ -53,6 +56,16 @@ Requirements CpuBackend::requirements(const Operation& operation) {
   return std::visit([this](const auto& op) { return needs(op); }, operation);
 }
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+void CpuBackend::custom(const Custom& op, Workspace workspace) {
+  op.require_workspace(workspace);
+  const auto parallel = [this](std::int64_t count, const auto& f) {
+    cpu::parallel(threads_, count, count, [&](std::int64_t begin, std::int64_t end, int) { f(begin, end); });
+  };
+  op.operation->run(op, {.workspace = workspace, .parallel = parallel});
+}
 
 }  // namespace minception
+
+#ifdef MINCEPTION_CPU_FACTORY
+extern "C" minception::Backend* MINCEPTION_CPU_FACTORY(int threads) { return new minception::CpuBackend(threads); }
+#endif

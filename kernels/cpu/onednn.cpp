@@ -277,6 +277,8 @@ bool has(dnnl::cpu_isa isa) {  // the values are bit sets
 
 }  // namespace
 
+constinit thread_local bool signals_blocked = false;
+
 bool onednn_moves_stack() {
   static const bool moves = onednn_version(dnnl::version()->major, dnnl::version()->minor) < onednn_version(3, 12);
   return moves;
@@ -312,7 +314,11 @@ std::string OneDnn::instruction_set() {
   for (const Named& set : kSets) {
     if (has(set.isa)) return set.name;
   }
+#ifdef __aarch64__
+  return "AArch64";  // oneDNN only names instruction sets of x86
+#else
   return "no vector instructions";
+#endif
 }
 
 std::string ConvolutionShape::to_string() const {

@@ -15,7 +15,7 @@ namespace minception::cpu {
 bool onednn_moves_stack();
 
 /// Whether the calling thread already blocks signals.
-inline thread_local bool signals_blocked = false;
+extern constinit thread_local bool signals_blocked;
 
 /// Blocks all signals except those that the thread itself causes, such as SIGSEGV. Returns the previous mask.
 inline sigset_t block_signals() {

@@ -136,6 +136,15 @@ Requirements CudaBackend::requirements(const Operation& operation) {
   return std::visit([this](const auto& op) { return needs(op); }, operation);
 }
 
+void CudaBackend::custom(const Custom& op, Workspace workspace) {
+  Custom::each_operand(op, [](std::string_view, const Tensor& tensor, Access) {
+    require(tensor.dtype != DType::f64,
+            "the cuda backend computes in f32 and bf16, not in f64; use the reference backend for f64");
+  });
+  op.require_workspace(workspace);
+  op.operation->run_cuda(op, {.workspace = workspace, .stream = stream_});
+}
+
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return std::make_unique<CudaBackend>(options);
 }

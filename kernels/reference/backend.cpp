@@ -13,6 +13,7 @@
 #include "kernels/reference/concat.h"
 #include "kernels/reference/conv2d.h"
 #include "kernels/reference/conv2d_fused_1x1.h"
+#include "kernels/reference/custom.h"
 #include "kernels/reference/dropout.h"
 #include "kernels/reference/ema.h"
 #include "kernels/reference/fill.h"
@@ -61,15 +62,17 @@ class ReferenceBackend final : public Backend {
   }
   void synchronize() override {}
 
-#define MINCEPTION_CALL_REFERENCE(Struct, name)                           \
-  void name(const Struct& operation, Workspace) override {                \
-    [](const auto& op) {                                                  \
-      if constexpr (requires { reference::name(op); }) {                  \
-        reference::name(op);                                              \
-      } else {                                                            \
-        in_compute_dtype(op, [&]<class T>() { reference::name<T>(op); }); \
-      }                                                                   \
-    }(operation);                                                         \
+#define MINCEPTION_CALL_REFERENCE(Struct, name)                                      \
+  void name(const Struct& operation, Workspace workspace) override {                 \
+    [workspace](const auto& op) {                                                    \
+      if constexpr (requires { reference::name(op); }) {                             \
+        reference::name(op);                                                         \
+      } else if constexpr (requires { reference::name<float>(op); }) {               \
+        in_compute_dtype(op, [&]<class T>() { reference::name<T>(op); });            \
+      } else {                                                                       \
+        in_compute_dtype(op, [&]<class T>() { reference::name<T>(op, workspace); }); \
+      }                                                                              \
+    }(operation);                                                                    \
   }
   MINCEPTION_OPERATIONS(MINCEPTION_CALL_REFERENCE)
 #undef MINCEPTION_CALL_REFERENCE

@@ -10,6 +10,7 @@
 #include "tests/cases/concat.h"
 #include "tests/cases/conv2d.h"
 #include "tests/cases/conv2d_fused_1x1.h"
+#include "tests/cases/custom.h"
 #include "tests/cases/dropout.h"
 #include "tests/cases/ema.h"
 #include "tests/cases/fill.h"
@@ -54,7 +55,8 @@ std::vector<Case> all_cases() {
                          adam_cases,
                          clip_coefficient_cases,
                          ema_cases,
-                         group_norms_cases}) {
+                         group_norms_cases,
+                         custom_cases}) {
     const std::vector<Case> table = cases_of();
     all.insert(all.end(), table.begin(), table.end());
   }

@@ -10,6 +10,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,11 @@ struct Case {
   /// "relu_forward: one pixel", unique among all cases; MINCEPTION_CASE selects by it.
   std::string label() const { return std::string(name_of(operation)) + ": " + name; }
 };
+
+/// Name of the operation in the list of operations: "custom" for every custom operation.
+inline std::string_view kind_of(const Operation& operation) {
+  return std::holds_alternative<Custom>(operation) ? name_of(Custom{}) : name_of(operation);
+}
 
 /// The cases of all operations.
 std::vector<Case> all_cases();

@@ -31,7 +31,7 @@ inline std::unique_ptr<Backend> with_own_workspace(std::unique_ptr<Backend> inne
 inline std::vector<Case> smallest_first(const std::string& operation) {
   std::vector<std::pair<std::int64_t, Case>> sized;
   for (Case& test_case : all_cases()) {
-    if (name_of(test_case.operation) != operation) continue;
+    if (kind_of(test_case.operation) != operation) continue;
     std::int64_t work = multiply_accumulates(test_case.operation);
     for_each_operand(test_case.operation,
                      [&](std::string_view, const Tensor& tensor, Access) { work += tensor.elements(); });

@@ -214,11 +214,11 @@ Planting planting(const Operation& operation, const std::string& role, std::size
   return {};
 }
 
-/// Whether the formula may discard the value: a fused ReLU discards -infinity, 1 / sqrt(infinite variance) is 0, and
-/// the first update of ema_update overwrites the average.
+/// Whether the formula may discard the value: a fused ReLU discards -infinity, 1 / sqrt(infinite variance) is 0, the
+/// sigmoid of swish_forward saturates, and the first update of ema_update overwrites the average.
 bool may_vanish(const Operation& operation, const std::string& role, double value) {
   if (role == "average") return true;
-  return std::isinf(value) && (fused_relu(operation) || role == "running_var");
+  return std::isinf(value) && (fused_relu(operation) || role == "running_var" || name_of(operation) == "swish_forward");
 }
 
 std::string check_planted(Backend& backend, const Case& test_case, const Values& open, std::size_t k, double value,

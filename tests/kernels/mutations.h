@@ -23,6 +23,7 @@ struct Mutation {
 };
 
 std::vector<Mutation> convolution_mutations();    ///< conv2d, conv2d_fused_1x1, linear
+std::vector<Mutation> custom_mutations();         ///< custom: swish
 std::vector<Mutation> pooling_mutations();        ///< max, average, adaptive and global pools
 std::vector<Mutation> elementwise_mutations();    ///< load_batch, relu, concat, flatten, add, fill, cast, dropout
 std::vector<Mutation> normalization_mutations();  ///< normalisations, softmax_cross_entropy, optimizers, group_norms

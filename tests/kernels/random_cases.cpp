@@ -1,5 +1,6 @@
 #include "tests/kernels/random_cases.h"
 #include "tests/kernels/random_draw.h"
+#include "tests/kernels/swish.h"
 
 #include <utility>
 
@@ -431,6 +432,17 @@ void draw(Draw& d, GroupNorms& op, std::string& note) {
   op.groups = d.groups(op.x.shape[0]);
   op.y = dense({static_cast<std::int64_t>(op.groups.size()), 2});
   note = concat(" groups ", op.groups.size());
+}
+
+void draw(Draw& d, Custom& op, std::string&) {
+  const Shape shape = d.any_image_shape();
+  const Tensor w = dense(Shape{shape[1]});
+  if (d.chance(0.3)) {
+    op = swish_forward(d.image(shape), w, d.image(shape));
+  } else {
+    op = swish_backward(d.image(shape), w, d.image(shape), w, d.target(shape));
+    op.accumulate = d.chance(0.4);
+  }
 }
 
 template <class Op>

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <vector>
@@ -82,6 +83,16 @@ TEST_CASE("cpu: moving averages and NaN in pools and dropout and rejected settin
   check_values(*cpu, cpu::OneDnn::multiplies_bf16());
   check_refused_settings(*cpu);
   check_refused_argmax(*cpu, "max_pool2d_backward: argmax 4 is not a window index of a kernel of 2x2");
+}
+
+TEST_CASE("cpu: an unknown MINCEPTION_CPU is rejected with the levels of the build") {
+  const char* before = std::getenv("MINCEPTION_CPU");
+  const std::string level = before == nullptr ? "" : before;
+  setenv("MINCEPTION_CPU", "v9", 1);
+  CHECK_THROWS_WITH(make_cpu_backend(),
+                    Catch::StartsWith("MINCEPTION_CPU=v9: not a level of this build; choose from "));
+  setenv("MINCEPTION_CPU", level.c_str(), 1);
+  CHECK_NOTHROW(make_cpu_backend());
 }
 
 TEST_CASE("cpu: f64 is rejected") {

@@ -21,6 +21,9 @@ TEST_CASE("cuda: mutations of convolutions and fully connected layers are caught
 TEST_CASE("cuda: mutations of convolutions and fully connected layers are caught in bf16") {
   check_mutations(cuda, convolution_mutations(), kBf16);
 }
+TEST_CASE("cuda: mutations of custom operations are caught") {
+  for (const Precision& precision : {kF32, kBf16}) check_mutations(cuda, custom_mutations(), precision);
+}
 TEST_CASE("cuda: mutations of pools are caught") {
   for (const Precision& precision : {kF32, kBf16}) check_mutations(cuda, pooling_mutations(), precision);
 }

@@ -14,7 +14,7 @@ namespace {
 std::vector<Mutation> all_mutations() {
   std::vector<Mutation> all;
   for (auto* mutations_of :
-       {convolution_mutations, pooling_mutations, elementwise_mutations, normalization_mutations}) {
+       {convolution_mutations, custom_mutations, pooling_mutations, elementwise_mutations, normalization_mutations}) {
     const std::vector<Mutation> some = mutations_of();
     all.insert(all.end(), some.begin(), some.end());
   }
@@ -26,6 +26,7 @@ std::vector<Mutation> all_mutations() {
 TEST_CASE("mutations of convolutions and fully connected layers are caught") {
   check_mutations(make_reference_backend, convolution_mutations());
 }
+TEST_CASE("mutations of custom operations are caught") { check_mutations(make_reference_backend, custom_mutations()); }
 TEST_CASE("mutations of pools are caught") { check_mutations(make_reference_backend, pooling_mutations()); }
 TEST_CASE("mutations of element-wise operations are caught") {
   check_mutations(make_reference_backend, elementwise_mutations());
@@ -38,7 +39,7 @@ TEST_CASE("ForwardingBackend without a mutation passes every operation") {
   ForwardingBackend honest(make_reference_backend(), [](const Operation& op, Backend& inner) { inner.run(op); });
   std::set<std::string_view> seen;
   for (const Case& test_case : all_cases()) {
-    if (!seen.insert(name_of(test_case.operation)).second) continue;
+    if (!seen.insert(kind_of(test_case.operation)).second) continue;
     const CheckResult result = check_case(honest, test_case);
     INFO(result.message);
     CHECK(result.passed);

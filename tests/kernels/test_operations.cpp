@@ -1,6 +1,8 @@
 /// Interface of operations: errors of validate, output extents, multiply-accumulate counts.
 
+#include "kernels/backend.h"
 #include "tests/cases/case.h"
+#include "tests/kernels/swish.h"
 
 #include "tests/catch.h"
 
@@ -81,6 +83,50 @@ TEST_CASE("validate rejects a missing operand unless it is optional") {
       CHECK((rejection(operation) == "accepted") == optional);
     }
   }
+}
+
+TEST_CASE("validate: errors of custom operations") {
+  const Tensor x = dense({2, 3, 4, 5}), w = dense(Shape{3});
+  const auto rejected = [&](auto edit) {
+    Custom op = swish_backward(x, w, x, w, {x});
+    edit(op);
+    return rejection(op);
+  };
+  CHECK(rejected([](Custom&) {}) == "accepted");
+  CHECK(rejected([](Custom& op) { op.operation = nullptr; }) == "custom: the operation is missing");
+  CHECK(rejected([](Custom& op) { op.inputs[1].tensor = {}; }) == "swish_backward: the operand w is missing");
+  CHECK(rejected([](Custom& op) { op.inputs[1].role = "x"; }) == "swish_backward: two operands have the role x");
+  CHECK(rejected([](Custom& op) { op.inputs.pop_back(); }) == "swish_backward: the operand dy is missing");
+  CHECK(rejected([](Custom& op) { op.target = {}; }) == "swish_backward: the operand dx is missing");
+  CHECK(rejected([](Custom& op) {
+          op.inputs[2].tensor = dense({2, 3, 4, 4});
+        }) == "swish_backward: x is [2,3,4,5] but dy is [2,3,4,4]");
+  CHECK(rejected([](Custom& op) { op.target.dx.dtype = DType::f64; }) == "swish_backward: dy is f32 but dx is f64");
+  CHECK(rejected([](Custom& op) {
+          op.target.relu_output = dense({2, 3, 4, 4});
+        }) == "swish_backward: dx is [2,3,4,5] but relu_output is [2,3,4,4]");
+  CHECK(rejected([](Custom& op) { op.gradients[0].tensor = dense(Shape{4}); }) ==
+        "swish_backward: dw must be [3], not [4]");
+}
+
+TEST_CASE("custom operations: planning names an unsupported backend, and a run checks its workspace") {
+  struct CudaOnly : SwishForward {
+    bool supports(std::string_view backend) const override { return backend == "cuda" || backend == "vendor"; }
+  };
+  const Tensor x = dense({2, 3, 4, 5}), w = dense(Shape{3});
+  Custom op = swish_forward(x, w, x);
+  op.operation = std::make_shared<CudaOnly>();
+  const auto reference = make_reference_backend();
+  const char* message =
+      "swish_forward: not implemented for the reference backend; it is implemented for cuda and vendor";
+  CHECK_THROWS_WITH(reference->plan(op), message);
+  CHECK_THROWS_WITH(reference->run(op), message);
+
+  const Custom backward = swish_backward(x, w, x, w, {x});
+  CHECK(reference->plan(backward).workspace == 3 * 8 * sizeof(float));
+  CHECK_THROWS_WITH(reference->run(backward),
+                    "swish_backward: the workspace holds 0 bytes but 96 are needed; plan the operation for this batch "
+                    "size first");
 }
 
 TEST_CASE("validate: errors of conv2d") {

@@ -27,7 +27,7 @@ TEST_CASE("reference: NaN and infinity propagate through every operation") {
   const auto reference = make_reference_backend();
   std::set<std::string_view> operations;
   for (const Case& test_case : small_cases()) {
-    operations.insert(name_of(test_case.operation));
+    operations.insert(kind_of(test_case.operation));
     for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
       const CheckResult result = check_propagation(*reference, test_case, value);
       INFO(result.message);
@@ -71,7 +71,7 @@ TEST_CASE("make_backend creates reference and rejects unknown names") {
   const auto reference = make_backend("reference");
   CHECK(reference->name() == "reference");
   CHECK(reference->device() == Device{});
-  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': use cpu, cuda or reference");
+  CHECK_THROWS_WITH(make_backend("gpu"), "unknown device 'gpu': use cpu, cuda, reference or auto");
 }
 
 TEST_CASE("reference: bf16 is rejected") {

@@ -1,6 +1,7 @@
 /// Convolutions, pools and element-wise operations on numbers small enough to be computed by hand.
 
 #include "tests/kernels/by_hand.h"
+#include "tests/kernels/swish.h"
 
 namespace minception {
 
@@ -124,6 +125,25 @@ TEST_CASE("relu by hand with NaN") {
   CHECK(std::isnan(y[3]));
   y[3] = 0;
   CHECK(y == Numbers{0, 0, 2, 0, 0, kInfinity});
+}
+
+TEST_CASE("custom operation by hand: swish and its gradients") {
+  // w x = ln 3 and -ln 3: s = 3/4 and 1/4, s (1 - s) = 3/16.
+  const double ln3 = std::log(3.0);
+  Numbers x = {2, -2}, w = {ln3 / 2}, y(2), dy = {1, 2}, dx(2), dw = {10};
+  run(swish_forward(view(x, {2, 1}), view(w, Shape{1}), view(y, {2, 1})));
+  CHECK_THAT(y, is({1.5, -0.5}));
+  Custom backward =
+      swish_backward(view(x, {2, 1}), view(w, Shape{1}), view(dy, {2, 1}), view(dw, Shape{1}), {view(dx, {2, 1})});
+  Numbers sums(SwishBackward::kParts);
+  const Workspace workspace = {sums.data(), sums.size() * sizeof(double)};
+  backward.accumulate = true;
+  make_reference_backend()->run(backward, workspace);
+  CHECK_THAT(dx, is({0.75 + ln3 * 3 / 16, 2 * (0.25 - ln3 * 3 / 16)}));
+  CHECK_THAT(dw, is({12.25}));
+  backward.accumulate = false;
+  make_reference_backend()->run(backward, workspace);
+  CHECK_THAT(dw, is({2.25}));
 }
 
 TEST_CASE("GradTarget adds before it masks and NaN in relu_output masks to zero") {

@@ -92,7 +92,7 @@ inline Model small_relative(bool batch_norm) {
     layers->add<BasicConv2d>("conv", unit(44, 16, 1));
     layers->add<Flatten>("flatten");
     layers->add<Linear>("fc1", Linear::Options{.in_features = adaptive ? 64 : 16, .out_features = 24});
-    layers->add<Relu>("relu");
+    layers->add<ReLU>("relu");
     layers->add<Dropout>("dropout", 0.5, std::uint64_t{7});
     layers->add<Linear>("fc2", Linear::Options{.in_features = 24, .out_features = 4});
     model.auxiliary.push_back({name, after, std::move(layers), 0.3});

@@ -133,7 +133,7 @@ TEST_CASE("images of any size and colour are converted to the image shape of the
     CHECK(trained.logits({prepared}) == predictions[i].logits);
   }
   CHECK(predictions[0].logits != predictions[1].logits);
-  CHECK(classifier.predict({}).empty());
+  CHECK(classifier.predict(std::span<const DecodedImage>()).empty());
 }
 
 TEST_CASE("probabilities are the softmax of the logits and the class has the largest") {

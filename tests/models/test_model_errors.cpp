@@ -102,7 +102,9 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
     return message;
   };
   const auto conv = [&](const Conv2d::Options& options) { return refused([&] { Conv2d{options}; }); };
-  CHECK(conv({}) == "a convolution from 0 to 0 channels: each must be at least 1");
+  CHECK(conv({}) ==
+        "a convolution from 0 to 0 channels: the output needs at least 1, the input 1 or more, or 0 for those of the "
+        "layer's input");
   CHECK_THAT(conv({.in_channels = 3, .out_channels = -1}), Catch::Contains("from 3 to -1 channels"));
   CHECK_THAT(conv({.in_channels = 3, .out_channels = 4, .stride = {0, 1}}), Catch::Contains("stride 0x1"));
   CHECK_THAT(conv({.in_channels = 3, .out_channels = 4, .kernel = {0, 3}}), Catch::Contains("kernel 0x3"));
@@ -115,7 +117,7 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
   }
   CHECK_THAT(refused([] { AdaptiveAvgPool2d(Extent2d{0, 2}); }), Catch::Contains("0x2 pixels"));
   CHECK_THAT(refused([] { Linear({.in_features = 4}); }), Catch::Contains("from 4 to 0 features"));
-  CHECK_THAT(refused([] { BatchNorm2d({}); }), Catch::Contains("0 channels"));
+  CHECK_THAT(refused([] { BatchNorm2d({.channels = -1}); }), Catch::Contains("-1 channels"));
   CHECK_THAT(refused([] { BatchNorm2d({.channels = 2, .epsilon = -1.0}); }), Catch::Contains("epsilon -1"));
   for (const double p : {-0.1, 1.0, std::nan("")}) CHECK_THAT(refused([&] { Dropout(p, 1); }), Catch::Contains("rate"));
   const auto block = [&](const InceptionChannels& channels, InceptionKind kind = InceptionKind::paper) {
@@ -151,7 +153,7 @@ TEST_CASE("layers that are empty or used out of order are rejected") {
   Concat none;
   none.register_parameters(table, "none");
   Sequential later;
-  later.add<Relu>("relu");
+  later.add<ReLU>("relu");
   later.register_parameters(table, "later");
   Plan plan(*backend, table, Mode::training, DType::f32, 1);
   const Tensor x = plan.activation("x", {1, 2, 3, 3});

@@ -4,10 +4,10 @@
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/onednn.h"
 #endif
+#include "models/gradient_check.h"
 #include "models/network.h"
 #include "models/registry.h"
 #include "models/weights.h"
-#include "tests/layers/gradient_check.h"
 #include "tests/models/drift.h"
 #include "tests/models/networks.h"
 
@@ -19,44 +19,6 @@
 using namespace minception;
 
 namespace {
-
-/// Gradient check of a network in f64 with all memory kept.
-GradientReport check_network(Model model, std::int64_t batch, int coordinates,
-                             const std::vector<std::string>& only = {}, double label_smoothing = 0.0) {
-  const auto backend = make_reference_backend();
-  const std::vector<Head>& heads = model.auxiliary;
-  std::vector<double> weights = {1.0};
-  for (const Head& head : heads) weights.push_back(head.loss_weight);
-  const RandomBatch data = random_batch(model.config, batch);
-  Network network(
-      std::move(model), *backend,
-      {.max_batch = batch, .compute = DType::f64, .label_smoothing = label_smoothing, .reuse_memory = false});
-  network.initialize(Initialization::kaiming_normal, 3);
-  network.set_input(Mode::training, data.images, data.labels);
-
-  GradientProblem problem;
-  problem.loss = [&] {
-    network.reset_metrics();
-    network.run(Mode::training, batch, Phase::forward);
-    network.run(Mode::training, batch, Phase::loss);
-    double loss = 0.0;
-    for (std::size_t head = 0; head < weights.size(); ++head) {
-      loss += weights[head] * network.metrics(head).loss / static_cast<double>(batch);
-    }
-    return loss;
-  };
-  problem.decisions = [&] { return decisions_of(network.operations(Mode::training, batch)); };
-  network.set_control(1, 0, 0.0f, 0.0f);
-  network.train_step(batch, {.update = false});
-  for (const Parameter& parameter : network.parameters().all()) {
-    if (!parameter.trained()) continue;
-    if (!only.empty() && std::find(only.begin(), only.end(), parameter.name) == only.end()) continue;
-    auto* values = reinterpret_cast<double*>(network.flat_parameters().data()) + parameter.begin;
-    const auto* gradient = reinterpret_cast<const double*>(network.flat_gradients().data()) + parameter.begin;
-    problem.tensors.push_back({parameter.name, values, {gradient, gradient + parameter.shape.elements()}});
-  }
-  return check_gradients(problem, coordinates);
-}
 
 std::vector<std::byte> parameters_after(Backend& backend, Model model, bool reuse, int steps) {
   const ModelConfig config = model.config;
@@ -92,31 +54,36 @@ double relative_difference(const FileTensor& a, const FileTensor& b) {
 TEST_CASE("gradients of whole small networks agree with central differences", "[gradients]") {
   for (const bool batch_norm : {false, true}) {
     for (const bool auxiliary : {false, true}) {
-      const GradientReport report =
-          check_network(small_googlenet(batch_norm, auxiliary), 6, 16, {}, auxiliary ? 0.1 : 0.0);
-      INFO("batch_norm " << batch_norm << ", auxiliary head " << auxiliary << ": " << report.summary());
-      CHECK(report.passed());
+      const GradientCheck check = check_gradients(small_googlenet(batch_norm, auxiliary),
+                                                  {.batch = 6, .label_smoothing = auxiliary ? 0.1 : 0.0});
+      INFO("batch_norm " << batch_norm << ", auxiliary head " << auxiliary << ": " << check.text());
+      CHECK(check.ok());
     }
   }
 }
 
 TEST_CASE("gradients of later blocks and auxiliary classifiers agree with central differences", "[gradients]") {
-  const GradientReport report = check_network(small_relative(true), 6, 4);
-  INFO(report.summary());
-  CHECK(report.passed());
+  const GradientCheck check = check_gradients(small_relative(true), {.batch = 6, .coordinates = 4});
+  INFO(check.text());
+  CHECK(check.ok());
 }
 
 TEST_CASE("gradients of googlenet and googlenet_bn agree with central differences", "[gradients]") {
-  const GradientReport plain = check_network(
-      make_model({.name = "googlenet", .input = {1, 32, 32}}), 4, 4,
-      {"conv1.conv.weight", "inception3a.branch2.0.conv.weight", "inception4c.branch3.1.conv.bias", "fc.weight"});
-  INFO("googlenet: " << plain.summary());
-  CHECK(plain.passed());
-  const GradientReport normed = check_network(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}), 16, 4,
-                                              {"conv1.conv.weight", "inception3b.branch1.bn.weight",
-                                               "inception5b.branch4.1.bn.bias", "inception4a.branch2.1.conv.weight"});
-  INFO("googlenet_bn: " << normed.summary());
-  CHECK(normed.passed());
+  const GradientCheck plain = check_gradients(make_model({.name = "googlenet", .input = {1, 32, 32}}),
+                                              {.batch = 4,
+                                               .coordinates = 4,
+                                               .only = {"conv1.conv.weight", "inception3a.branch2.0.conv.weight",
+                                                        "inception4c.branch3.1.conv.bias", "fc.weight"}});
+  INFO("googlenet: " << plain.text());
+  CHECK(plain.ok());
+  const GradientCheck normed =
+      check_gradients(make_model({.name = "googlenet_bn", .input = {1, 32, 32}}),
+                      {.batch = 16,
+                       .coordinates = 4,
+                       .only = {"conv1.conv.weight", "inception3b.branch1.bn.weight", "inception5b.branch4.1.bn.bias",
+                                "inception4a.branch2.1.conv.weight"}});
+  INFO("googlenet_bn: " << normed.text());
+  CHECK(normed.ok());
 }
 
 TEST_CASE("reuse_memory does not change the results", "[memory]") {

@@ -1,10 +1,10 @@
 /// The update phase of a training step: optimizers, clipping, averages and frozen parameters.
 
 #include "core/error.h"
+#include "models/gradient_check.h"
 #include "models/network.h"
 #include "models/weights.h"
 #include "models/weights_file.h"
-#include "tests/layers/gradient_check.h"
 #include "tests/models/drift.h"
 #include "tests/models/networks.h"
 
@@ -273,27 +273,10 @@ TEST_CASE("gradients above and next to frozen layers agree with central differen
   network.load_state(state);
   const RandomBatch data = random_batch(network.model().config, 6);
   network.set_input(Mode::training, data.images, data.labels);
-  GradientProblem problem;
-  problem.loss = [&] {
-    network.reset_metrics();
-    network.run(Mode::training, 6, Phase::forward);
-    network.run(Mode::training, 6, Phase::loss);
-    return (network.metrics(0).loss + 0.3 * network.metrics(1).loss) / 6.0;
-  };
-  problem.decisions = [&] { return decisions_of(network.operations(Mode::training, 6)); };
-  network.train_step(6, {.update = false});
-  std::size_t checked = 0;
-  for (const Parameter& parameter : network.parameters().all()) {
-    if (!parameter.trained() || !parameter.updates) continue;
-    auto* values = reinterpret_cast<double*>(network.flat_parameters().data()) + parameter.begin;
-    const auto* gradient = reinterpret_cast<const double*>(network.flat_gradients().data()) + parameter.begin;
-    problem.tensors.push_back({parameter.name, values, {gradient, gradient + parameter.shape.elements()}});
-    ++checked;
-  }
-  const GradientReport report = check_gradients(problem, 16);
-  INFO(report.summary());
-  CHECK(report.passed());
-  CHECK(checked > 10);
+  const GradientCheck check = check_gradients(network, {.batch = 6});
+  INFO(check.text());
+  CHECK(check.ok());
+  CHECK(check.tensors.size() > 10);
 }
 
 TEST_CASE("invalid freeze prefixes are an error", "[freeze]") {

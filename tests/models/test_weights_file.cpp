@@ -109,9 +109,10 @@ TEST_CASE("the metadata keys do not change") {
   const auto backend = make_reference_backend();
   const Network network(small_googlenet(false), *backend, {.max_batch = 1, .plan_only = true});
   const Metadata metadata = weights_metadata(network, {"a", "b", "c", "d"});
-  CHECK(metadata == Metadata{{"model", R"({"name":"small","input":[2,12,10],"classes":4})"},
-                             {"preprocessing", R"({"resize":"bilinear","scale":[0.003921568859368563],"shift":[0.0]})"},
-                             {"class_names", R"(["a","b","c","d"])"}});
+  CHECK(metadata.size() == 3);
+  CHECK_THAT(metadata.at("model"), Catch::StartsWith(R"({"name":"small","input":[2,12,10],"classes":4,"layers":[{)"));
+  CHECK(metadata.at("preprocessing") == R"({"resize":"bilinear","scale":[0.003921568859368563],"shift":[0.0]})");
+  CHECK(metadata.at("class_names") == R"(["a","b","c","d"])");
   CHECK_THAT(message_of([&] { weights_metadata(network, {"a"}); }), Catch::Contains("1 class names for 4 classes"));
   CHECK_THAT(message_of([&] { weights_metadata(network, {"a", "b", "\xff", "d"}); }), Catch::Contains("UTF-8"));
 }

@@ -5,7 +5,6 @@
 #include "models/network.h"
 #include "models/registry.h"
 #include "models/summary.h"
-#include "tests/layers/gradient_check.h"
 #include "tests/models/networks.h"
 
 #include "tests/catch.h"

@@ -1,18 +1,22 @@
-#include "tools/train_session.h"
+#include "training/session.h"
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "data/registry.h"
+#include "models/graph.h"
 #include "models/registry.h"
 #include "models/weights_file.h"
-#include "tools/program.h"
 #include "training/checkpoint.h"
+#include "training/environment.h"
 #include "training/evaluation_record.h"
 #include "training/profile.h"
 #include "training/progress.h"
 #include "training/report.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdarg>
 #include <cstdio>
 #include <utility>
 
@@ -24,23 +28,25 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMistakes = 36;
 
-Json config_json(const TrainOptions& o, const Json& recorded, const Network& network, const Dataset& dataset) {
+Json config_json(const FitOptions& o, const std::string& device, const std::string& recorded, const Network& network,
+                 const Dataset& dataset) {
+  const Json options = Json::parse(recorded);
   const Shape& input = network.model().config.input;
   const Network::Memory& memory = network.memory();
-  return {
-      {"model", o.model},
+  Json config = {
+      {"model", network.model().config.name},
       {"input", {input[0], input[1], input[2]}},
       {"classes", network.model().config.classes},
       {"parameters", network.parameters().trained_values()},
-      {"data", o.data},
-      {"data_dir", o.data_dir},
+      {"data", dataset.source},
+      {"data_dir", dataset.folder},
       {"train_images", dataset.train.size()},
       {"validation_images", dataset.validation.size()},
       {"test_images", dataset.test.size()},
       {"epochs", o.epochs},
       {"batch_size", o.batch_size},
-      {"options", recorded},
-      {"device", o.device},
+      {"options", options},
+      {"device", device},
       {"backend", network.backend().description()},
       {"compute", o.compute},
       {"kernels", o.kernels},
@@ -61,6 +67,11 @@ Json config_json(const TrainOptions& o, const Json& recorded, const Network& net
         {"total", memory.total},
         {"available", memory.available}}},
   };
+  const std::vector<std::string> known = model_names();
+  if (std::find(known.begin(), known.end(), network.model().config.name) == known.end()) {
+    config["network"] = Json::parse(to_graph(network.model()));
+  }
+  return config;
 }
 
 }  // namespace
@@ -71,34 +82,45 @@ const ImageDataset& images_of(const Dataset& dataset, Part part) {
   return part == Part::validation ? dataset.validation : dataset.test;
 }
 
-TrainSession::TrainSession(const TrainOptions& o, Network& network, Trainer& trainer, const Dataset& dataset,
-                           const Json& recorded)
+TrainSession::TrainSession(const FitOptions& o, Network& network, Trainer& trainer, const Dataset& dataset,
+                           const std::string& device, const std::string& recorded)
     : o_(o),
       network_(network),
       trainer_(trainer),
       dataset_(dataset),
       part_(evaluated_part(dataset)),
-      recorded_(recorded.dump()),
-      config_(config_json(o, recorded, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"),
-      run_(o.resume.empty() ? o.out : o.resume,
-           o.resume.empty() ? (o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh)
-                            : RunFolder::Open::resume) {
+      recorded_(recorded),
+      config_(config_json(o, device, recorded, network, dataset).dump(2, ' ', false, Json::error_handler_t::replace) +
+              "\n"),
+      run_(o.out, o.resume      ? RunFolder::Open::resume
+                  : o.overwrite ? RunFolder::Open::overwrite
+                                : RunFolder::Open::fresh) {
   run_.write("config.json", config_);
   const Metrics metrics = run_.cut_metrics(trainer.state());
   for (const EpochMetrics& epoch : metrics.epochs) note_epoch(epoch);
   if (!fs::exists(run_.file("model_best.safetensors"))) best_.reset();
   if (const TestMetrics* test = metrics.last_test()) tested_ = *test;
   if (!o.tensorboard) return;
-  if (!o.resume.empty()) rewrite_events(run_.file("tensorboard"), metrics);
+  if (o.resume) rewrite_events(run_.file("tensorboard"), metrics);
   events_.emplace(run_.file("tensorboard"));
 }
 
-bool TrainSession::run(BatchSource& evaluated, std::string& results) {
+/// printf, unless the options turn it off.
+void TrainSession::say(const char* format, ...) const {
+  if (!o_.verbose) return;
+  va_list arguments;
+  va_start(arguments, format);
+  std::vprintf(format, arguments);
+  va_end(arguments);
+  std::fflush(stdout);
+}
+
+FitResult TrainSession::run(BatchSource& evaluated) {
   try {
     while (!has_trained()) {
-      if (stop_signal() != 0 || !train_epoch() || !evaluate_epoch(evaluated)) return stopped(results);
+      if (stop_requested() || !train_epoch() || !evaluate_epoch(evaluated)) return stopped();
     }
-    if (is_to_test() && !test_best()) return stopped(results);
+    if (is_to_test() && !test_best()) return stopped();
   } catch (const Error&) {
     report_problem();
     throw;
@@ -107,8 +129,8 @@ bool TrainSession::run(BatchSource& evaluated, std::string& results) {
   require(problem.empty(), problem, "; the run is complete and saved; make its report with: report ",
           run_.path().string());
   if (!trainer_.finished()) {
-    std::printf("no epoch was better than epoch %lld for %lld epochs (--patience): the run ends\n",
-                static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
+    say("no epoch was better than epoch %lld for %lld epochs (--patience): the run ends\n",
+        static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
   }
   std::string best;
   if (best_) {
@@ -117,11 +139,11 @@ bool TrainSession::run(BatchSource& evaluated, std::string& results) {
     best = concat("model_best.safetensors (epoch ", best_->epoch, ", the best on the ", to_string(part_), " images",
                   accuracy, "), ");
   }
-  results =
+  const std::string text =
       concat(run_.path().string(), " holds model.safetensors, ", best, "checkpoints, metrics.jsonl and report.html");
-  std::printf("%s\n", results.c_str());
+  say("%s\n", text.c_str());
   print_hint();
-  return true;
+  return {.text = text, .best = best_, .test = tested_};
 }
 
 void TrainSession::profile_steps(BatchSource& feed) {
@@ -129,8 +151,8 @@ void TrainSession::profile_steps(BatchSource& feed) {
   const Profile found = profile(network_, feed,
                                 {.batch_size = o_.batch_size,
                                  .steps = o_.profile_steps > 0 ? o_.profile_steps : (emulated ? 1 : 10),
-                                 .seed = static_cast<std::uint64_t>(o_.seed),
-                                 .shuffle = !o_.no_shuffle});
+                                 .seed = o_.seed,
+                                 .shuffle = o_.shuffle});
   run_.write("profile.json", to_json(found));
   std::printf("%s%s has the full profile\n", profile_text(found).c_str(), run_.file("profile.json").c_str());
 }
@@ -145,16 +167,15 @@ void TrainSession::saving(F&& f) {
   }
 }
 
-bool TrainSession::goes_on() const { return failure_.empty() && stop_signal() == 0; }
-
 bool TrainSession::train_epoch() {
   const TrainerState start = trainer_.state();
   std::optional<Progress> bar;
-  if (!trainer_.epoch_trained()) {
+  if (o_.verbose && !trainer_.epoch_trained()) {
     bar.emplace(concat("epoch ", start.epoch, "/", o_.epochs), trainer_.samples(), "images", start.position);
   }
   TrainerHooks hooks;
   hooks.progress = [&](const TrainerProgress& progress) {
+    if (!bar) return;
     char note[64];
     std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.accuracy);
     bar->update(progress.done, note);
@@ -162,10 +183,11 @@ bool TrainSession::train_epoch() {
   hooks.line = [&](const StepMetrics& line) {
     saving([&] { run_.append(to_json_line(line)); });
     if (events_) saving([&] { events_->add(line); });
+    if (o_.on_step) o_.on_step(line);
   };
   hooks.notice = [&](const Notice& notice) {
     saving([&] { run_.append(to_json_line(notice)); });
-    bar->clear();
+    if (bar) bar->clear();
     std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
   };
   hooks.after_step = [&] {
@@ -182,12 +204,13 @@ bool TrainSession::train_epoch() {
 /// Stops early on a signal; the caller detects it by Evaluation::samples.
 Evaluation TrainSession::evaluate_part(Network& network, BatchSource& feed, Part part) {
   const ImageDataset& images = images_of(dataset_, part);
-  Progress bar(to_string(part), images.size(), "images");
+  std::optional<Progress> bar;
+  if (o_.verbose) bar.emplace(to_string(part), images.size(), "images");
   return evaluate(network, feed, images.labels, {.most_mistakes = kMistakes}, [&](const EvaluationProgress& progress) {
     char note[64];
     std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
-    bar.update(progress.done, note);
-    return stop_signal() == 0;
+    if (bar) bar->update(progress.done, note);
+    return !stop_requested();
   });
 }
 
@@ -226,18 +249,20 @@ bool TrainSession::evaluate_epoch(BatchSource& evaluated) {
     const std::string problem = report_problem();
     if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
   }
-  std::printf("epoch %lld/%lld  train loss %.4f accuracy %.4f  %s loss %.4f accuracy %.4f  %.0f images/s  %s\n",
-              static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
-              metrics.train_accuracy, to_string(part_), metrics.eval_loss, metrics.eval_accuracy,
-              metrics.examples_per_second, clock_time(metrics.seconds).c_str());
-  std::fflush(stdout);
+  say("epoch %lld/%lld  train loss %.4f accuracy %.4f  %s loss %.4f accuracy %.4f  %.0f images/s  %s\n",
+      static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
+      metrics.train_accuracy, to_string(part_), metrics.eval_loss, metrics.eval_accuracy, metrics.examples_per_second,
+      clock_time(metrics.seconds).c_str());
+  if (o_.on_epoch) o_.on_epoch(metrics);
   return failure_.empty();
 }
 
 /// For image folders: prints a hint if the accuracy of the best epoch is far below its training accuracy.
 void TrainSession::print_hint() const {
   constexpr double kGap = 0.15;
-  if (!is_image_folder(o_.data) || !best_ || !(best_->train_accuracy - best_->eval_accuracy > kGap)) return;
+  if (!o_.verbose || !is_image_folder(dataset_.source) || !best_ ||
+      !(best_->train_accuracy - best_->eval_accuracy > kGap))
+    return;
   std::printf(
       "hint: accuracy %.2f on the training images, but %.2f on the %s images: more pictures, or starting from trained "
       "weights (--init), would help most; see docs/your-own-pictures.md, 'When it does not learn'\n",
@@ -289,9 +314,8 @@ bool TrainSession::test_best() {
                                .test_top5 = evaluation.top5};
   record_evaluation(Part::test, metrics.epoch, std::move(evaluation));
   saving([&] { run_.append(to_json_line(metrics)); });
-  std::printf("model_best.safetensors (epoch %lld) on the test images: loss %.4f accuracy %.4f\n",
-              static_cast<long long>(metrics.epoch), metrics.test_loss, metrics.test_accuracy);
-  std::fflush(stdout);
+  say("model_best.safetensors (epoch %lld) on the test images: loss %.4f accuracy %.4f\n",
+      static_cast<long long>(metrics.epoch), metrics.test_loss, metrics.test_accuracy);
   return failure_.empty();
 }
 
@@ -313,7 +337,7 @@ void TrainSession::save(const TrainerState& state) {
 }
 
 /// Saves as much of the training state as possible.
-bool TrainSession::stopped(std::string& results) {
+FitResult TrainSession::stopped() {
   bool ours = false, again = false;
   saving([&] {
     again = run_.restore(config_);
@@ -325,9 +349,9 @@ bool TrainSession::stopped(std::string& results) {
   if (ours) report_problem();
   const std::string go_on = concat("resume with: train --resume ", run_.path().string());
   require(failure_.empty(), failure_, ours ? "; " + go_on : "");
-  results = concat("stopped after step ", trainer_.step(), " of ", trainer_.total_steps(), "; ", go_on);
-  std::printf("%s\n", results.c_str());
-  return false;
+  const std::string text = concat("stopped after step ", trainer_.step(), " of ", trainer_.total_steps(), "; ", go_on);
+  say("%s\n", text.c_str());
+  return {.stopped = true, .text = text, .best = best_};
 }
 
 /// Writes the report. Returns the error text, or "": a failed report must not end a run.

@@ -3,9 +3,9 @@
 
 #include "data/image_dataset.h"
 #include "models/network.h"
-#include "tools/train_options.h"
 #include "training/batch_source.h"
 #include "training/evaluation.h"
+#include "training/fit.h"
 #include "training/run_folder.h"
 #include "training/tensorboard.h"
 #include "training/trainer.h"
@@ -23,23 +23,25 @@ const ImageDataset& images_of(const Dataset& dataset, Part part);
 /// training stops between two steps.
 class TrainSession {
  public:
-  /// Creates or reopens the run folder. `recorded`: options that a resumed run is compared with. Everything except
-  /// `recorded` must outlive the session.
-  TrainSession(const TrainOptions& options, Network& network, Trainer& trainer, const Dataset& dataset,
-               const nlohmann::ordered_json& recorded);
+  /// Creates or reopens the run folder. `recorded`: options as JSON text, kept with the run. Everything except `recorded`
+  /// must outlive the session.
+  TrainSession(const FitOptions& options, Network& network, Trainer& trainer, const Dataset& dataset,
+               const std::string& device, const std::string& recorded);
 
   /// True if all epochs have run, or --patience is exhausted, and the best weights have been tested.
   bool finished() const;
-  /// Trains. `evaluated` provides the images that epochs are evaluated on. Sets `results` to what the folder holds, or
-  /// how to resume. Returns false if stopped by a signal. Throws Error, with how to resume, if something was not saved.
-  bool run(BatchSource& evaluated, std::string& results);
+  /// Trains. `evaluated` provides the images that epochs are evaluated on. Throws Error, with how to resume, if something
+  /// was not saved.
+  FitResult run(BatchSource& evaluated);
   /// Profiles steps instead of training: writes profile.json.
   void profile_steps(BatchSource& feed);
 
  private:
   template <class F>
   void saving(F&& f);
-  bool goes_on() const;
+  bool stop_requested() const { return o_.should_stop && o_.should_stop(); }
+  bool goes_on() const { return failure_.empty() && !stop_requested(); }
+  void say(const char* format, ...) const __attribute__((format(printf, 2, 3)));
   bool train_epoch();
   bool evaluate_epoch(BatchSource& evaluated);
   void print_hint() const;
@@ -50,10 +52,10 @@ class TrainSession {
   void record_evaluation(Part part, std::int64_t epoch, Evaluation evaluation);
   bool note_epoch(const EpochMetrics& epoch);
   void save(const TrainerState& state);
-  bool stopped(std::string& results);
+  FitResult stopped();
   std::string report_problem();
 
-  const TrainOptions& o_;
+  const FitOptions& o_;
   Network& network_;
   Trainer& trainer_;
   const Dataset& dataset_;
