@@ -10,6 +10,7 @@ void Sequential::infer(const std::string& name, const Shape& input) {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     layers_[i]->infer(name.empty() ? names_[i] : name + "." + names_[i], shape);
     shape = layers_[i]->output_shape(shape);
+    require(fits_memory(shape), layers_[i]->name(), ": its output ", shape, " is larger than any memory");
   }
   kept_.resize(layers_.size(), false);
   fused_.assign(layers_.size(), false);

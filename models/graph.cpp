@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <mutex>
 
 namespace minception {
@@ -21,7 +22,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kDeepest = 32;  // nested containers; a file must not exhaust the stack
+// Limits for files, whose numbers and names may be anything.
+constexpr int kDeepest = 32;  // nested containers
+constexpr std::int64_t kLargestSetting = 1'000'000;
 
 struct Registry {
   std::mutex mutex;
@@ -160,14 +163,32 @@ const Json& list(const Json& object, const char* key, const std::string& where) 
   return value;
 }
 
+/// Names are printed: they must not contain control characters.
+std::string name_in(const Json& object, const std::string& where) {
+  std::string name = text(object, "name", where);
+  const bool printable = std::all_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+  require(printable && !name.empty() && name.size() <= 100, where,
+          ": a 'name' must have 1 to 100 characters, none of them a control character");
+  return name;
+}
+
 Settings::Value setting(const Json& json, const std::string& name) {
+  const auto integer = [&](const Json& value) {
+    const bool in_range = value.is_number_unsigned() ? value.get<std::uint64_t>() <= std::uint64_t{kLargestSetting}
+                                                     : value.get<std::int64_t>() >= -kLargestSetting;
+    require(in_range, "the setting '", name, "' is ", value.dump(), ": larger than ", kLargestSetting);
+    return value.get<std::int64_t>();
+  };
   if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number_integer()) return integer(json);
   if (json.is_number_float()) return json.get<double>();
   if (json.is_string()) return json.get<std::string>();
   const bool extent = json.is_array() && json.size() == 2 && json[0].is_number_integer() && json[1].is_number_integer();
   require(extent, "the setting '", name, "' must be a number, a string, true, false or [height, width]");
-  return Extent2d(json[0].get<std::int64_t>(), json[1].get<std::int64_t>());
+  return Extent2d(integer(json[0]), integer(json[1]));
 }
 
 class Reader {
@@ -186,7 +207,7 @@ class Reader {
 
  private:
   std::pair<std::string, std::unique_ptr<Layer>> read(const Json& json, const std::string& where, int depth) const {
-    std::string name = text(json, "name", where);
+    std::string name = name_in(json, where);
     const std::string path = concat(where, ", layer ", name);
     const std::string type = text(json, "type", path);
     if (type == "Sequential") return {std::move(name), layers(json, path, depth + 1)};
@@ -278,6 +299,7 @@ void register_layer(const LayerType& type) {
 }
 
 std::string to_graph(const Model& model) {
+  require(model.body != nullptr, model.config.name, " has no body: add layers that end in logits");
   Json json = {{"layers", layers_of(*model.body, "")}};
   if (!model.stages.empty()) {
     json["stages"] = Json::array();
@@ -286,6 +308,7 @@ std::string to_graph(const Model& model) {
     }
   }
   for (const Head& head : model.auxiliary) {
+    require(head.layers != nullptr, "the head ", head.name, " has no layers: add layers that end in logits");
     json["auxiliary"].push_back({{"name", head.name},
                                  {"after", head.after},
                                  {"loss_weight", head.loss_weight},
@@ -307,12 +330,12 @@ Model model_from_graph(const ModelConfig& config) {
   model.body = reader.layers(json, where);
   if (json.contains("stages")) {
     for (const Json& stage : list(json, "stages", where)) {
-      model.stages.push_back({text(stage, "name", where), index(stage, "begin", where), index(stage, "end", where)});
+      model.stages.push_back({name_in(stage, where), index(stage, "begin", where), index(stage, "end", where)});
     }
   }
   if (json.contains("auxiliary")) {
     for (const Json& head : list(json, "auxiliary", where)) {
-      const std::string name = text(head, "name", where);
+      const std::string name = name_in(head, where);
       model.auxiliary.push_back({name, index(head, "after", where), reader.layers(head, concat(where, ", ", name)),
                                  number(head, "loss_weight", where)});
     }

@@ -142,7 +142,13 @@ void read_model(const Metadata& metadata, const std::string& file, ModelConfig& 
   config.name = metadata.text(model, kModel, "name");
   std::string known;
   bool found = model.contains("layers");
-  if (found) config.graph = model.dump();
+  if (found) {
+    config.graph = model.dump();
+    const bool is_printable =
+        std::all_of(config.name.begin(), config.name.end(), [](char c) { return c >= ' ' || c < 0; });
+    metadata.check(is_printable && config.name.size() <= 100, kModel,
+                   "has a 'name' with control characters or of more than 100 characters");
+  }
   for (const std::string& name : model_names()) {
     known += (known.empty() ? "" : ", ") + name;
     found = found || name == config.name;

@@ -202,6 +202,13 @@ TEST_CASE("a graph that is not valid is an error in one line") {
   std::string deep = R"({"layers":[]})";
   for (int i = 0; i < 40; ++i) deep = R"({"layers":[{"name":"x","type":"Sequential",)" + deep.substr(1) + "]}";
   CHECK_THAT(refusal(deep), Catch::Contains("more than 32 nested layers"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"a\nb","type":"ReLU"}]})"), Catch::Contains("control character"));
+  CHECK_THAT(refusal(R"({"layers":[{"name":"","type":"ReLU"}]})"), Catch::Contains("1 to 100 characters"));
+  for (const char* number : {"1000001", "-1000001", "18446744073709551615"}) {
+    CHECK_THAT(refusal(concat(R"({"layers":[{"name":"a","type":"Linear","out_features":)", number, "}]}")),
+               Catch::Contains(concat("'out_features' is ", number)));
+  }
+  CHECK_THROWS_WITH(to_graph(Model()), Catch::Contains("has no body"));
   CHECK(refusal(R"({"layers":[]})").empty());  // the Network rejects it
 }
 
