@@ -3,6 +3,8 @@
 #include "models/graph.h"
 #include "tests/tools/runs.h"
 
+#include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include "tests/catch.h"
 
@@ -117,6 +119,58 @@ TEST_CASE("a run with the option names of version 0.1.0 resumes with bitwise ide
   CHECK(typed.err.find("train: --deviation is now called --std\n") != std::string::npos);
   CHECK(text_of(folder / "typed/model.safetensors") == text_of(folder / "whole/model.safetensors"));
   CHECK(run(folder.path(), "train --help").out.find("--clip-norm") == std::string::npos);
+}
+
+namespace {
+
+/// Writes a safetensors file with the header of an earlier version. The fixture holds no values: weights get small ones
+/// of either sign, variances and scales 1, the optimizer's state 0.
+void write_earlier(const fs::path& path, const fs::path& header_file) {
+  const std::string header = text_of(header_file);
+  const auto json = nlohmann::json::parse(header);
+  std::string data;
+  for (const auto& [name, tensor] : json.items()) {
+    if (name == "__metadata__") continue;
+    const std::size_t begin = tensor.at("data_offsets")[0], end = tensor.at("data_offsets")[1];
+    data.resize(std::max(data.size(), end));
+    const bool one = name.ends_with("running_var") || name.ends_with("bn.weight");
+    for (std::size_t i = 0; i < (end - begin) / sizeof(float); ++i) {
+      const double small = static_cast<double>(static_cast<std::int64_t>(i * 7919 % 201) - 100) * 1e-3;
+      const auto value = static_cast<float>(name.starts_with("optimizer.") ? 0.0 : one ? 1.0 : small);
+      std::memcpy(data.data() + begin + i * sizeof(float), &value, sizeof(float));
+    }
+  }
+  const std::uint64_t bytes = header.size();
+  write(path, std::string(reinterpret_cast<const char*>(&bytes), sizeof bytes) + header + data);
+}
+
+}  // namespace
+
+TEST_CASE("a run of version 0.1.0 evaluates and predicts and resumes") {
+  // Files of version 0.1.0, and what it printed for these values.
+  const TemporaryFolder folder;
+  make_data(folder.path());
+  const fs::path fixture = FIXTURE_FOLDER, run_folder = folder / "run";
+  fs::create_directories(run_folder / "checkpoints");
+  for (const char* name : {"config.json", "metrics.jsonl"}) fs::copy(fixture / name, run_folder / name);
+  write_earlier(run_folder / "model.safetensors", fixture / "model.json");
+  write_earlier(run_folder / "checkpoints/step-000000006.safetensors", fixture / "checkpoint.json");
+  const Outcome evaluated = run(folder.path(), "evaluate --weights run/model.safetensors --data-dir data --json");
+  INFO(evaluated.err);
+  REQUIRE(evaluated.code == 0);
+  const auto found = nlohmann::json::parse(evaluated.out);
+  CHECK(found["loss"].get<double>() == Approx(2.307015506).epsilon(1e-4));
+  CHECK(found["top1"].get<double>() == Approx(4.0 / 44.0));
+  write(folder / "one.pgm", "P5 28 28 255\n" + std::string(28 * 28, 'x'));
+  CHECK(run(folder.path(), "predict --weights run/model.safetensors one.pgm").code == 0);
+
+  const Outcome resumed = run(folder.path(), "train --resume run --epochs 2");
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  const Metrics metrics = read_metrics(run_folder / "metrics.jsonl");
+  REQUIRE(metrics.epochs.size() == 2);
+  CHECK(metrics.epochs[1].learning_rate == Approx(0.005));
+  CHECK(metrics.epochs[1].train_loss == Approx(2.5504576).epsilon(0.02));
 }
 
 TEST_CASE("the first Ctrl-C ends the step and saves and the second ends the process") {
