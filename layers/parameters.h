@@ -1,6 +1,7 @@
 #pragma once
 /// Named parameters of a network and their offsets in flat buffers.
 
+#include "core/error.h"
 #include "core/shape.h"
 #include "kernels/operations.h"
 
@@ -54,7 +55,12 @@ class ParameterTable {
   ParameterId add(Parameter parameter) { return add_block({std::move(parameter)}); }
 
   std::span<const Parameter> all() const { return parameters_; }
-  const Parameter& operator[](ParameterId id) const { return parameters_[id]; }
+  /// Throws Error for an id that `add` did not return.
+  const Parameter& operator[](ParameterId id) const {
+    require(id < parameters_.size(), "parameter ", id, " of ", parameters_.size(), ": a layer must register its ",
+            "parameters (register_parameters) before it uses them");
+    return parameters_[id];
+  }
   /// Freezes all parameters whose name begins with `prefix`; a frozen BatchNorm keeps its running statistics. Returns
   /// false if there are none.
   bool freeze(std::string_view prefix);

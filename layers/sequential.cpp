@@ -46,7 +46,9 @@ Tensor Sequential::forward_layer(Plan& plan, std::size_t& index, const Tensor& x
   if (norm != nullptr) ++index;
   if (is_fused(index + 1)) ++index;
   const Tensor y = index + 1 == layers_.size() ? destination : Tensor{};
-  return norm != nullptr ? norm->forward_folded(plan, *conv, x, y) : layers_[first]->forward(plan, x, y);
+  const Tensor value = norm != nullptr ? norm->forward_folded(plan, *conv, x, y) : layers_[first]->forward(plan, x, y);
+  require(value.defined(), layers_[first]->name(), ": forward returned no tensor");
+  return value;
 }
 
 Tensor Sequential::forward(Plan& plan, const Tensor& x, const Tensor& destination) {

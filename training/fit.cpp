@@ -107,9 +107,36 @@ void load_initial(Network& network, const Dataset& dataset, const FitOptions& o)
               names.c_str());
 }
 
+/// Values that the rest relies on. Other parts check theirs.
+void check(const FitOptions& o) {
+  require(!o.out.empty(), "fit needs a folder for the run: set FitOptions::out, for instance to \"runs/first\"");
+  const std::pair<const char*, std::int64_t> counts[] = {
+      {"epochs", o.epochs},           {"batch_size", o.batch_size}, {"accumulate", o.accumulate},
+      {"num_workers", o.num_workers}, {"log_every", o.log_every},   {"keep_checkpoints", o.keep_checkpoints}};
+  for (const auto& [name, value] : counts) require(value >= 1, name, " = ", value, ": must be at least 1");
+  const double momentum = momentum_of(o.optimizer);
+  const std::pair<const char*, double> numbers[] = {{"lr", learning_rate_of(o.optimizer)},
+                                                    {"weight_decay", weight_decay_of(o.optimizer)},
+                                                    {"momentum", momentum},
+                                                    {"max_norm", o.max_norm},
+                                                    {"warmup_epochs", o.schedule.warmup_epochs},
+                                                    {"step_size", o.schedule.step_size},
+                                                    {"eta_min", o.schedule.eta_min}};
+  for (const auto& [name, value] : numbers) {
+    require(std::isfinite(static_cast<float>(value)) && value >= 0.0, name, " = ", value,
+            ": must be a finite number, 0 or more");
+  }
+  require(momentum < 1.0, is_adam(o.optimizer) ? "beta1" : "momentum", " = ", momentum, ": must be below 1");
+  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "label_smoothing = ", o.label_smoothing,
+          ": must be in [0, 1)");
+  require(o.ema_decay >= 0.0 && o.ema_decay < 1.0, "ema_decay = ", o.ema_decay, ": must be in [0, 1)");
+  require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "compute = ", o.compute,
+          ": use f32, tf32 or bf16");
+}
+
 /// `releasable`: the data set, if its training pixels may be freed.
 FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o, Dataset* releasable) {
-  require(!o.out.empty(), "fit needs a folder for the run: set FitOptions::out, for instance to \"runs/first\"");
+  check(o);
   const DeviceChoice device = choose_device(o.device);
   RunFolder::check(o.out, o.resume      ? RunFolder::Open::resume
                           : o.overwrite ? RunFolder::Open::overwrite

@@ -4,6 +4,8 @@
 #include "tests/tools/programs.h"
 #include "tests/tools/runs.h"
 
+#include <cmath>
+
 using namespace minception;
 using namespace minception::testing;
 
@@ -122,6 +124,18 @@ TEST_CASE("fit refuses what it cannot train before it writes anything") {
   CHECK_THROWS_WITH(fit(other, data.load(), options(data / "run")), Catch::Contains("own has 3 classes"));
   Model colour("own", {Flatten(), Linear(10)}, {3, 28, 28}, 10);
   CHECK_THROWS_WITH(fit(colour, data.load(), options(data / "run")), Catch::Contains("takes images of [3,28,28]"));
+  const auto refused = [&](auto edit, const char* message) {
+    FitOptions edited = options(data / "run");
+    edit(edited);
+    CHECK_THROWS_WITH(fit(own_model(), data.load(), edited), Catch::Contains(message));
+  };
+  refused([](FitOptions& o) { o.accumulate = 0; }, "accumulate = 0: must be at least 1");
+  refused([](FitOptions& o) { o.batch_size = 0; }, "batch_size = 0");
+  refused([](FitOptions& o) { o.optimizer = Sgd{.lr = std::nan("")}; }, "lr = nan");
+  refused([](FitOptions& o) { o.optimizer = Sgd{.lr = -1.0}; }, "lr = -1");
+  refused([](FitOptions& o) { o.optimizer = Sgd{.momentum = 1.0}; }, "momentum = 1: must be below 1");
+  refused([](FitOptions& o) { o.label_smoothing = 1.0; }, "label_smoothing = 1");
+  refused([](FitOptions& o) { o.compute = "f16"; }, "compute = f16");
   FitOptions unknown = options(data / "run");
   unknown.device = "gpu";
   CHECK_THROWS_WITH(fit(own_model(), data.load(), unknown), Catch::Contains("unknown device 'gpu'"));
