@@ -134,6 +134,20 @@ void check(const FitOptions& o) {
           ": use f32, tf32 or bf16");
 }
 
+/// Throws Error for options that differ from those that the run was started with. The number of epochs may change unless
+/// the schedule depends on it.
+void check_same_options(const FitOptions& o, const Checkpoint& checkpoint, const std::string& recorded) {
+  const Json now = Json::parse(recorded), was = Json::parse(checkpoint.options);
+  const bool any_length = o.schedule.kind == ScheduleKind::constant || o.schedule.kind == ScheduleKind::step;
+  std::string differences;
+  for (const auto& [name, value] : now.items()) {
+    if (!was.contains(name) || was[name] == value || (name == "epochs" && any_length)) continue;
+    differences += concat(differences.empty() ? "" : ", ", name, " ", value.dump(), " (was ", was[name].dump(), ")");
+  }
+  require(differences.empty(), o.out.string(), ": the run was started with other options: ", differences,
+          "; use the same ones, or start a new run with FitOptions::init");
+}
+
 /// `releasable`: the data set, if its training pixels may be freed.
 FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o, Dataset* releasable) {
   check(o);
@@ -163,6 +177,8 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
 
   // The checksums in it need the pixels.
   const std::string recorded = o.recorded.empty() ? to_json(o, original, dataset) : o.recorded;
+
+  if (checkpoint != nullptr && o.recorded.empty()) check_same_options(o, *checkpoint, recorded);
 
   const std::unique_ptr<Backend> backend = make_device(device.name, o.threads, o.compute == "tf32", o.kernels);
   ModelConfig config = original.config;

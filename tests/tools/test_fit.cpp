@@ -79,6 +79,11 @@ TEST_CASE("a stopped fit resumes with the same bits and reports every step and e
   CHECK(!result.stopped);
   check_same_run(data / "whole", data / "parts");
   CHECK_THAT(fit(own_model(), data.load(), parts).text, Catch::Contains("nothing to do"));
+
+  parts.augmentation.flip = false;
+  parts.optimizer = Sgd{.lr = 0.5, .momentum = 0.9, .weight_decay = 1e-3};
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), parts),
+                    Catch::Contains("other options: lr 0.5 (was 0.02), flip false (was true); use the same ones"));
 }
 
 TEST_CASE("fit computes the same as train with the same options") {
