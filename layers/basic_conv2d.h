@@ -14,7 +14,7 @@ namespace minception {
 class BasicConv2d final : public Layer {
  public:
   struct Options {
-    std::int64_t in_channels = 0;  ///< 0: those of the input
+    std::int64_t in_channels = 0;  ///< 0: those of the input; another value must be equal to them
     std::int64_t out_channels = 0;
     Extent2d kernel = {1, 1};
     Extent2d stride = {1, 1};
@@ -24,6 +24,7 @@ class BasicConv2d final : public Layer {
 
     template <class Self, class F>
     static void each_setting(Self& self, F&& f) {
+      f("in_channels", self.in_channels, from_input);
       f("out_channels", self.out_channels);
       f("kernel", self.kernel);
       f("stride", self.stride);

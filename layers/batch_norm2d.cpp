@@ -2,7 +2,7 @@
 
 namespace minception {
 
-BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
+BatchNorm2d::BatchNorm2d(const Options& options) : options_(options), channels_(options.channels) {
   require(options.channels >= 0, "a BatchNorm of ", options.channels,
           " channels: give 1 or more, or 0 for those of its input");
   require(options.epsilon >= 0.0 && options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with epsilon ",
@@ -11,13 +11,13 @@ BatchNorm2d::BatchNorm2d(const Options& options) : options_(options) {
 
 void BatchNorm2d::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
-  if (options_.channels == 0) options_.channels = input.extent_or_1(1);
+  channels_ = input_size("channels", options_.channels, input);
 }
 
 void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
-  require(options_.channels > 0, name, ": channels is 0 and was not inferred from an input");
-  const Shape shape = {options_.channels};
+  require(channels_ > 0, name, ": channels is 0 and was not inferred from an input");
+  const Shape shape = {channels_};
   gamma_ = table.add({.name = name + ".weight", .shape = shape, .role = ParameterRole::norm_weight});
   beta_ = table.add({.name = name + ".bias", .shape = shape, .role = ParameterRole::norm_bias});
   running_mean_ = table.add({.name = name + ".running_mean", .shape = shape, .role = ParameterRole::running_mean});
@@ -25,8 +25,7 @@ void BatchNorm2d::register_parameters(ParameterTable& table, const std::string& 
 }
 
 Shape BatchNorm2d::output_shape(const Shape& input) const {
-  require(input.extent_or_1(1) == options_.channels, name(), ": expects ", options_.channels,
-          " channels but the input is ", input);
+  require(input.extent_or_1(1) == channels_, name(), ": expects ", channels_, " channels but the input is ", input);
   return input;
 }
 
@@ -35,8 +34,8 @@ Tensor BatchNorm2d::forward(Plan& plan, const Tensor& x, const Tensor& destinati
   const Tensor y = output(plan, x, destination);
   const BatchNormAttributes attributes = {options_.epsilon, options_.momentum, ends_in_relu()};
   if (plan.mode() == Mode::training && !frozen(plan)) {
-    mean_ = plan.saved(name() + ": mean", {options_.channels}, plan.master_dtype());
-    rstd_ = plan.saved(name() + ": rstd", {options_.channels}, plan.master_dtype());
+    mean_ = plan.saved(name() + ": mean", {channels_}, plan.master_dtype());
+    rstd_ = plan.saved(name() + ": rstd", {channels_}, plan.master_dtype());
     plan.add(name(), BatchNormForwardTraining{.attributes = attributes,
                                               .x = x,
                                               .gamma = plan.parameter(gamma_),

@@ -15,13 +15,14 @@ namespace minception {
 class BatchNorm2d final : public Layer {
  public:
   struct Options {
-    std::int64_t channels = 0;  ///< 0: those of the input
+    std::int64_t channels = 0;  ///< 0: those of the input; another value must be equal to them
     double epsilon = 1e-5;
     double momentum = 0.1;
     bool relu = false;
 
     template <class Self, class F>
     static void each_setting(Self& self, F&& f) {
+      f("channels", self.channels, from_input);
       f("epsilon", self.epsilon);
       f("momentum", self.momentum);
       f("relu", self.relu);
@@ -51,6 +52,7 @@ class BatchNorm2d final : public Layer {
   bool frozen(const Plan& plan) const { return !plan.trains(gamma_) && !plan.trains(beta_); }
 
   Options options_;
+  std::int64_t channels_ = 0;
   bool fused_relu_ = false;
   ParameterId gamma_ = 0;
   ParameterId beta_ = 0;

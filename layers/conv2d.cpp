@@ -2,7 +2,7 @@
 
 namespace minception {
 
-Conv2d::Conv2d(const Options& options) : options_(options) {
+Conv2d::Conv2d(const Options& options) : options_(options), in_channels_(options.in_channels) {
   const auto& [in, out, kernel, stride, padding, bias, relu] = options_;
   require(in >= 0 && out >= 1, "a convolution from ", in, " to ", out,
           " channels: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
@@ -20,7 +20,7 @@ Conv2d::Conv2d(std::int64_t out_channels, Extent2d kernel, Options options)
 
 void Conv2d::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
-  if (options_.in_channels == 0) options_.in_channels = input.extent_or_1(1);
+  in_channels_ = input_size("in_channels", options_.in_channels, input);
 }
 
 Parameter Conv2d::weight_parameter(const Options& options, const std::string& name) {
@@ -42,14 +42,17 @@ Parameter Conv2d::bias_parameter(const Options& options, const std::string& name
 
 void Conv2d::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
-  require(options_.in_channels > 0, name, ": in_channels is 0 and was not inferred from an input");
-  weight_ = table.add(weight_parameter(options_, name));
-  if (options_.bias) bias_ = table.add(bias_parameter(options_, name));
+  require(in_channels_ > 0, name, ": in_channels is 0 and was not inferred from an input");
+  Options resolved = options_;
+  resolved.in_channels = in_channels_;
+  weight_ = table.add(weight_parameter(resolved, name));
+  if (options_.bias) bias_ = table.add(bias_parameter(resolved, name));
 }
 
 Shape Conv2d::output_shape(const Shape& input) const {
-  const auto& [in_channels, out_channels, kernel, stride, padding, bias, relu] = options_;
-  require(input.extent_or_1(1) == in_channels, name(), ": expects ", in_channels, " channels but the input is ", input);
+  const auto& [given, out_channels, kernel, stride, padding, bias, relu] = options_;
+  require(input.extent_or_1(1) == in_channels_, name(), ": expects ", in_channels_, " channels but the input is ",
+          input);
   const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);
   const std::int64_t w = convolved_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w);
   require(h > 0 && w > 0, name(), ": a kernel of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",

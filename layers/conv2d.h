@@ -12,7 +12,7 @@ namespace minception {
 class Conv2d final : public Layer {
  public:
   struct Options {
-    std::int64_t in_channels = 0;  ///< 0: those of the input
+    std::int64_t in_channels = 0;  ///< 0: those of the input; another value must be equal to them
     std::int64_t out_channels = 0;
     Extent2d kernel = {1, 1};
     Extent2d stride = {1, 1};
@@ -22,6 +22,7 @@ class Conv2d final : public Layer {
 
     template <class Self, class F>
     static void each_setting(Self& self, F&& f) {
+      f("in_channels", self.in_channels, from_input);
       f("out_channels", self.out_channels);
       f("kernel", self.kernel);
       f("stride", self.stride);
@@ -52,7 +53,7 @@ class Conv2d final : public Layer {
 
   const Options& options() const { return options_; }
 
-  /// Descriptions of weight and bias, for layers that store several convolutions in one block.
+  /// Descriptions of weight and bias, for layers that store several convolutions in one block. `in_channels` is given.
   static Parameter weight_parameter(const Options& options, const std::string& name);
   static Parameter bias_parameter(const Options& options, const std::string& name);
 
@@ -60,6 +61,7 @@ class Conv2d final : public Layer {
   Conv2dAttributes attributes() const { return {options_.stride, options_.padding, ends_in_relu()}; }
 
   Options options_;
+  std::int64_t in_channels_ = 0;
   bool fused_relu_ = false;
   ParameterId weight_ = 0;
   ParameterId bias_ = 0;

@@ -76,7 +76,8 @@ Tensor rows(const Tensor& block, std::int64_t begin, std::int64_t count) {
 
 }  // namespace
 
-Inception::Inception(const Options& options) : options_(options), pool_(3, {.stride = 1, .padding = 1}) {
+Inception::Inception(const Options& options)
+    : options_(options), in_channels_(options.channels.in), pool_(3, {.stride = 1, .padding = 1}) {
   require(options.factor >= 1 && options.factor % 2 == 1, "an Inception block cannot be factorised by ", options.factor,
           ": the factor must be odd");
   const auto& [in, branch1, branch2_reduce, branch2, branch3_reduce, branch3, branch4] = options.channels;
@@ -128,8 +129,7 @@ std::array<std::int64_t, Inception::kMembers> Inception::member_channels() const
 
 void Inception::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
-  std::int64_t& in = options_.channels.in;
-  if (in == 0) in = input.extent_or_1(1);
+  in_channels_ = input_size("channels.in", options_.channels.in, input);
   Shape reduced = input;
   reduced[1] = options_.channels.branch2_reduce;
   branch2_.infer(name + ".branch2", reduced);
@@ -145,7 +145,7 @@ void Inception::register_parameters(ParameterTable& table, const std::string& na
   std::vector<Parameter> weights;
   std::vector<Parameter> biases;
   for (std::size_t j = 0; j < kMembers; ++j) {
-    const Conv2d::Options conv = {.in_channels = options_.channels.in, .out_channels = member_channels()[j]};
+    const Conv2d::Options conv = {.in_channels = in_channels_, .out_channels = member_channels()[j]};
     weights.push_back(Conv2d::weight_parameter(conv, name + kMemberNames[j] + ".conv"));
     biases.push_back(Conv2d::bias_parameter(conv, name + kMemberNames[j] + ".conv"));
   }
@@ -162,7 +162,7 @@ void Inception::register_parameters(ParameterTable& table, const std::string& na
 }
 
 Shape Inception::output_shape(const Shape& input) const {
-  require(input.rank() == 4 && input[1] == options_.channels.in, name(), ": expects ", options_.channels.in,
+  require(input.rank() == 4 && input[1] == in_channels_, name(), ": expects ", in_channels_,
           " channels but the input is ", input);
   return {input[0], options_.channels.out(), input[2], input[3]};
 }
@@ -172,7 +172,7 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
   const Tensor y = output(plan, x, destination);
   const InceptionChannels& channels = options_.channels;
   const auto members = member_channels();
-  const Shape weight_shape = {members[0] + members[1] + members[2], channels.in, 1, 1};
+  const Shape weight_shape = {members[0] + members[1] + members[2], in_channels_, 1, 1};
 
   outputs_[0] = y.channels(0, channels.branch1);
   for (std::size_t j = 1; j < kMembers; ++j) {
@@ -226,7 +226,7 @@ Tensor Inception::forward(Plan& plan, const Tensor& x, const Tensor& destination
 void Inception::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
   const InceptionChannels& channels = options_.channels;
   const auto members = member_channels();
-  const Shape weight_shape = {members[0] + members[1] + members[2], channels.in, 1, 1};
+  const Shape weight_shape = {members[0] + members[1] + members[2], in_channels_, 1, 1};
   const std::int64_t branch2_at = channels.branch1;
   const std::int64_t branch3_at = branch2_at + channels.branch2;
   const std::int64_t branch4_at = branch3_at + channels.branch3;

@@ -10,7 +10,7 @@ namespace minception {
 
 /// Channels of an Inception block: input, then outputs as in the columns of table 1 of Szegedy et al. 2015.
 struct InceptionChannels {
-  std::int64_t in = 0;              ///< 0: those of the input
+  std::int64_t in = 0;              ///< 0: those of the input; another value must be equal to them
   std::int64_t branch1 = 0;         ///< 1x1
   std::int64_t branch2_reduce = 0;  ///< 1x1 before the 3x3
   std::int64_t branch2 = 0;         ///< 3x3
@@ -55,6 +55,7 @@ class Inception final : public Layer {
 
     template <class Self, class F>
     static void each_setting(Self& self, F&& f) {
+      f("in", self.channels.in, from_input);
       f("branch1", self.channels.branch1);
       f("branch2_reduce", self.channels.branch2_reduce);
       f("branch2", self.channels.branch2);
@@ -86,6 +87,7 @@ class Inception final : public Layer {
   std::array<std::int64_t, kMembers> member_channels() const;
 
   Options options_;
+  std::int64_t in_channels_ = 0;
   std::array<std::optional<BatchNorm2d>, kMembers> bn_;
   Sequential branch2_;  // after the member, as branch3_
   Sequential branch3_;

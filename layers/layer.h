@@ -10,6 +10,9 @@
 
 namespace minception {
 
+/// "[N, 8, 30, 30]": the shape for a batch of any size, as messages show it.
+std::string batch_shape(const Shape& shape);
+
 /// A layer adds the steps of its passes to a Plan instead of running them, so that one implementation serves every
 /// backend and memory is placed before execution. `backward` is handwritten; it belongs to the last planned `forward`
 /// and uses the tensors that `forward` stored in the layer.
@@ -23,8 +26,8 @@ class Layer {
   Layer(Layer&&) = default;
   Layer& operator=(Layer&&) = default;
 
-  /// Gives the layer its full name, and sets sizes that follow from the shape of its input and were left out, such as
-  /// in_channels. Called before `register_parameters`, with one image. Throws Error if the layer cannot process it.
+  /// Gives the layer its full name, and sets sizes that follow from the shape of its input, such as in_channels
+  /// (`input_size`). Called before `register_parameters`, with one image. Throws Error if the layer cannot process it.
   virtual void infer(const std::string& name, const Shape& input) {
     name_ = name;
     (void)input;
@@ -56,6 +59,12 @@ class Layer {
   const std::string& name() const { return name_; }
 
  protected:
+  /// The channels of images or the features of (N, features): extent 1 of the input. Throws Error, naming the layer and
+  /// the option, if `given` is neither 0 nor that extent:
+  ///
+  ///   in_channels_ = input_size("in_channels", options_.in_channels, input);   // in infer
+  std::int64_t input_size(const char* option, std::int64_t given, const Shape& input) const;
+
   /// `destination` if defined, else a new activation of the layer's output shape.
   Tensor output(Plan& plan, const Tensor& x, const Tensor& destination) const {
     return destination.defined() ? destination : plan.activation(name_ + ": output", output_shape(x.shape));

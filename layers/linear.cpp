@@ -2,7 +2,7 @@
 
 namespace minception {
 
-Linear::Linear(const Options& options) : options_(options) {
+Linear::Linear(const Options& options) : options_(options), in_features_(options.in_features) {
   require(options.in_features >= 0 && options.out_features >= 1, "a fully connected layer from ", options.in_features,
           " to ", options.out_features,
           " features: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
@@ -10,16 +10,18 @@ Linear::Linear(const Options& options) : options_(options) {
 
 void Linear::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
-  if (options_.in_features == 0) options_.in_features = input.extent_or_1(1);
+  require(input.rank() == 2, name, ": Linear needs [N, features], but its input is ", batch_shape(input),
+          "; put Flatten() or GlobalAvgPool() before it");
+  in_features_ = input_size("in_features", options_.in_features, input);
 }
 
 void Linear::register_parameters(ParameterTable& table, const std::string& name) {
   Layer::register_parameters(table, name);
-  require(options_.in_features > 0, name, ": in_features is 0 and was not inferred from an input");
+  require(in_features_ > 0, name, ": in_features is 0 and was not inferred from an input");
   const Parameter weight = {.name = name + ".weight",
-                            .shape = {options_.out_features, options_.in_features},
+                            .shape = {options_.out_features, in_features_},
                             .role = ParameterRole::weight,
-                            .fan_in = options_.in_features,
+                            .fan_in = in_features_,
                             .fan_out = options_.out_features};
   weight_ = table.add(weight);
   if (options_.bias) {
@@ -32,8 +34,8 @@ void Linear::register_parameters(ParameterTable& table, const std::string& name)
 }
 
 Shape Linear::output_shape(const Shape& input) const {
-  require(input.rank() == 2 && input[1] == options_.in_features, name(), ": expects [N,", options_.in_features,
-          "] but the input is ", input);
+  require(input.rank() == 2 && input[1] == in_features_, name(), ": expects [N, ", in_features_, "], but the input is ",
+          batch_shape(input));
   return {input[0], options_.out_features};
 }
 

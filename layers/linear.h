@@ -11,12 +11,13 @@ namespace minception {
 class Linear final : public Layer {
  public:
   struct Options {
-    std::int64_t in_features = 0;  ///< 0: those of the input
+    std::int64_t in_features = 0;  ///< 0: those of the input; another value must be equal to them
     std::int64_t out_features = 0;
     bool bias = true;
 
     template <class Self, class F>
     static void each_setting(Self& self, F&& f) {
+      f("in_features", self.in_features, from_input);
       f("out_features", self.out_features);
       f("bias", self.bias);
     }
@@ -35,6 +36,7 @@ class Linear final : public Layer {
 
  private:
   Options options_;
+  std::int64_t in_features_ = 0;
   ParameterId weight_ = 0;
   ParameterId bias_ = 0;
   Tensor x_;

@@ -25,8 +25,9 @@ class Layer;
 ///   };
 ///
 /// Members may be bool, std::int64_t, double, std::string, Extent2d, or an enum with name_of(value) and
-/// parse_name(text, value). What follows from the input, such as the number
-/// of input channels, is not a setting (Layer::infer).
+/// parse_name(text, value). A size that follows from the input if it is 0 is listed as
+/// f("in_channels", self.in_channels, from_input): files hold it only if it was given, so that the same description
+/// serves inputs of other sizes.
 struct Settings {
   using Value = std::variant<bool, std::int64_t, double, std::string, Extent2d>;
   std::vector<std::pair<std::string, Value>> values;
@@ -40,12 +41,18 @@ struct Settings {
   }
 };
 
+/// Marks a size that follows from the input (Layer::input_size) if it is 0.
+struct FromInput {};
+inline constexpr FromInput from_input;
+
 template <class Options>
 Settings settings_of(const Options& options) {
   Settings settings;
-  Options::each_setting(options, [&](const char* name, const auto& value) {
-    if constexpr (std::is_enum_v<std::remove_cvref_t<decltype(value)>>) {
+  Options::each_setting(options, [&]<class T, class... Mark>(const char* name, const T& value, Mark...) {
+    if constexpr (std::is_enum_v<T>) {
       settings.values.emplace_back(name, std::string(name_of(value)));
+    } else if constexpr (sizeof...(Mark) > 0) {
+      if (value != 0) settings.values.emplace_back(name, value);
     } else {
       settings.values.emplace_back(name, value);
     }
@@ -59,7 +66,7 @@ template <class Options>
 Options options_from(const Settings& settings) {
   Options options;
   std::size_t used = 0;
-  Options::each_setting(options, [&](const char* name, auto& member) {
+  Options::each_setting(options, [&](const char* name, auto& member, auto...) {
     const Settings::Value* value = settings.find(name);
     if (value == nullptr) return;
     ++used;
@@ -80,7 +87,7 @@ Options options_from(const Settings& settings) {
   if (used == settings.values.size()) return options;
   for (const auto& [name, value] : settings.values) {
     bool known = false;
-    Options::each_setting(options, [&](const char* own, const auto&) { known = known || name == own; });
+    Options::each_setting(options, [&](const char* own, const auto&, auto...) { known = known || name == own; });
     require(known, "there is no setting '", name, "'");
   }
   return options;

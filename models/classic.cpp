@@ -23,8 +23,7 @@ class Chain {
     model_.stages.push_back({.name = std::move(name), .begin = model_.body->size(), .end = 0});
   }
   void conv(std::string name, std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-    add<Conv2d>(std::move(name), Conv2d::Options{.in_channels = shape_[1],
-                                                 .out_channels = out,
+    add<Conv2d>(std::move(name), Conv2d::Options{.out_channels = out,
                                                  .kernel = {kernel, kernel},
                                                  .stride = {stride, stride},
                                                  .padding = {padding, padding},
@@ -58,14 +57,11 @@ class Chain {
   template <class L, class... Args>
   void add(std::string name, Args&&... args) {
     auto layer = std::make_unique<L>(std::forward<Args>(args)...);
-    ParameterTable unused;
-    layer->register_parameters(unused, name);  // so that errors from output_shape name the layer
+    layer->infer(name, shape_);
     shape_ = layer->output_shape(shape_);
     model_.body->add(std::move(name), std::move(layer));
   }
-  void linear(std::string name, std::int64_t out) {
-    add<Linear>(std::move(name), Linear::Options{.in_features = shape_[1], .out_features = out});
-  }
+  void linear(std::string name, std::int64_t out) { add<Linear>(std::move(name), out); }
   void end_stage() {
     if (!model_.stages.empty()) model_.stages.back().end = model_.body->size();
   }

@@ -46,7 +46,7 @@ class Builder {
   }
   void conv(const char* name, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
     const Shape before = shape_;
-    add<BasicConv2d>(name, unit(shape_[1], out / options_.channel_divisor, kernel, stride));
+    add<BasicConv2d>(name, unit(out / options_.channel_divisor, kernel, stride));
     if (stride > 1) check_halved(name, before);
   }
   void max_pool(const char* name, std::int64_t kernel = 3) {
@@ -65,7 +65,7 @@ class Builder {
     for (const Block& block : blocks) {
       const bool first = &block == &blocks.front();
       InceptionChannels channels = divided(options_.residual && first ? blocks.back().channels : block.channels);
-      channels.in = shape_[1];
+      channels.in = 0;
       Inception::Options inception = {.channels = channels,
                                       .batch_norm = options_.batch_norm,
                                       .epsilon = options_.epsilon,
@@ -87,7 +87,7 @@ class Builder {
     begin_stage("head");
     const double p = model_.config.dropout.value_or(options_.dropout);
     if (options_.dropout > 0.0 && p > 0.0) add<Dropout>("dropout", p, model_.config.seed);
-    add<Linear>("fc", Linear::Options{.in_features = shape_[1], .out_features = model_.config.classes});
+    add<Linear>("fc", model_.config.classes);
   }
   Model finish() {
     end_stage();
@@ -98,8 +98,7 @@ class Builder {
   template <class L, class... Args>
   void add(const char* name, Args&&... args) {
     auto layer = std::make_unique<L>(std::forward<Args>(args)...);
-    ParameterTable unused;
-    layer->register_parameters(unused, name);  // so that errors from output_shape name the layer
+    layer->infer(name, shape_);
     shape_ = layer->output_shape(shape_);
     model_.body->add(name, std::move(layer));
   }
@@ -119,9 +118,8 @@ class Builder {
     }
     return channels;
   }
-  BasicConv2d::Options unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) const {
-    return {.in_channels = in,
-            .out_channels = out,
+  BasicConv2d::Options unit(std::int64_t out, std::int64_t kernel, std::int64_t stride) const {
+    return {.out_channels = out,
             .kernel = {kernel, kernel},
             .stride = {stride, stride},
             .padding = {kernel / 2, kernel / 2},
@@ -131,8 +129,7 @@ class Builder {
   void residual(const char* name, const Inception::Options& inception) {
     auto inner = std::make_unique<Sequential>();
     inner->add<Inception>("branches", inception);
-    inner->add<Conv2d>("projection",
-                       Conv2d::Options{.in_channels = inception.channels.out(), .out_channels = shape_[1]});
+    inner->add<Conv2d>("projection", Conv2d::Options{.out_channels = shape_[1]});
     add<Residual>(name, "residual", std::move(inner), options_.residual_scale, true);
   }
   void auxiliary(const char* name) {
@@ -143,16 +140,14 @@ class Builder {
     } else {
       head->add<AdaptiveAvgPool2d>("avgpool", Extent2d{4, 4});
     }
-    ParameterTable unused;
-    head->register_parameters(unused, name);
-    const Shape pooled = head->output_shape(shape_);
-    head->add<BasicConv2d>("conv", unit(shape_[1], 128, 1, 1));
+    head->add<BasicConv2d>("conv", unit(128, 1, 1));
     head->add<Flatten>("flatten");
-    head->add<Linear>("fc1", Linear::Options{.in_features = 128 * pooled[2] * pooled[3], .out_features = 1024});
+    head->add<Linear>("fc1", 1024);
     head->add<ReLU>("relu");
     const double p = model_.config.dropout.value_or(0.7);
     if (p > 0.0) head->add<Dropout>("dropout", p, model_.config.seed);
-    head->add<Linear>("fc2", Linear::Options{.in_features = 1024, .out_features = model_.config.classes});
+    head->add<Linear>("fc2", model_.config.classes);
+    head->infer(name, shape_);  // an image that is too small is an error here
     model_.auxiliary.push_back({name, model_.body->size() - 1, std::move(head), 0.3});
   }
   void end_stage() {

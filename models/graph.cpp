@@ -266,7 +266,7 @@ std::vector<double> numbers(const Json& object, const char* key, const std::stri
   return values;
 }
 
-/// Sets the outputs of the last layer that has any; false if there is none.
+/// Sets the outputs of the last layer that has any, and given channels of layers after it; false if there is none.
 bool set_outputs(Json& layers, std::int64_t before, std::int64_t classes, const std::string& where) {
   for (std::size_t i = layers.size(); i-- > 0;) {
     Json& layer = layers[i];
@@ -274,6 +274,7 @@ bool set_outputs(Json& layers, std::int64_t before, std::int64_t classes, const 
       if (set_outputs(layer["layers"], before, classes, where)) return true;
       continue;
     }
+    if (layer.contains("channels") && layer["channels"] == before) layer["channels"] = classes;
     for (const char* key : {"out_features", "out_channels"}) {
       if (!layer.contains(key)) continue;
       require(layer[key] == before, where, ": its last layer, ", layer.value("name", ""), ", has ", layer[key].dump(),

@@ -9,7 +9,8 @@
 ///    "auxiliary": [{"name": "aux1", "after": 5, "loss_weight": 0.3, "layers": [...]}],
 ///    "input_scale": [...], "input_shift": [...]}
 ///
-/// Sizes that follow from the input are not stored: the same text serves other image sizes.
+/// Sizes that follow from the input are stored only if they were given: without them, the same text serves other image
+/// sizes; with them, another input is an error.
 
 #include "layers/settings.h"
 #include "models/model.h"
@@ -41,7 +42,7 @@ template <class L>
 LayerType layer_type(const std::string& name) {
   LayerType type = {.name = name, .is = [](const Layer& layer) { return dynamic_cast<const L*>(&layer) != nullptr; }};
   if constexpr (requires(typename L::Options options) {
-                  L::Options::each_setting(options, [](const char*, auto&) {});
+                  L::Options::each_setting(options, [](const char*, auto&, auto...) {});
                 }) {
     type.settings = [](const Layer& layer) {
       return settings_of<typename L::Options>(dynamic_cast<const L&>(layer).options());

@@ -7,6 +7,7 @@
 #include "models/network.h"
 #include "models/registry.h"
 #include "tests/catch.h"
+#include "tests/core/temporary_folder.h"
 #include "tests/models/networks.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <string>
 
 using namespace minception;
+using namespace minception::testing;
 
 namespace {
 
@@ -99,6 +101,55 @@ TEST_CASE("a graph restores every layer with all its settings") {
   CHECK(text.find(R"({"name":"0","type":"Conv2d","out_channels":8,"kernel":[3,3],"stride":[2,2],"padding":[1,1])") !=
         std::string::npos);
   CHECK(text.find(R"("kind":"factorised","factor":3)") != std::string::npos);
+}
+
+TEST_CASE("a size that was given and contradicts the input is an error before and after clone") {
+  const auto backend = make_reference_backend();
+  struct Wrong {
+    Sequential layers;
+    const char* message;
+  };
+  const auto net = [](NamedLayer wrong) {
+    Sequential layers = {{"c1", Conv2d(8, 3)}};
+    layers.add(wrong.name, std::move(wrong.layer));
+    layers.add("pool", GlobalAvgPool()).add("fc", Linear(2));
+    return layers;
+  };
+  Wrong cases[] = {
+      {net({"c2", Conv2d(4, 3, {.in_channels = 16})}),
+       "c2: in_channels is 16, but the input [N, 8, 30, 30] has 8 channels"},
+      {net({"c2", BasicConv2d({.in_channels = 16, .out_channels = 4})}),
+       "c2.conv: in_channels is 16, but the input [N, 8, 30, 30] has 8 channels"},
+      {net({"bn", BatchNorm2d({.channels = 9})}), "bn: channels is 9, but the input [N, 8, 30, 30] has 8 channels"},
+      {net({"mixed", Inception({.channels = {7, 4, 4, 4, 4, 4, 4}})}),
+       "mixed: channels.in is 7, but the input [N, 8, 30, 30] has 8 channels"},
+      {net({"block", Residual({{"c", Conv2d(8, 1, {.in_channels = 3})}})}),
+       "block.residual.c: in_channels is 3, but the input [N, 8, 30, 30] has 8 channels"},
+      {{GlobalAvgPool(), {"fc", Linear({.in_features = 5, .out_features = 2})}},
+       "fc: in_features is 5, but the input [N, 3] has 3 features"},
+      {{{"fc", Linear(2)}},
+       "fc: Linear needs [N, features], but its input is [N, 3, 32, 32]; put Flatten() or GlobalAvgPool() before it"}};
+  for (Wrong& wrong : cases) {
+    Model model("own", std::move(wrong.layers), {3, 32, 32}, 2);
+    CHECK(message_of([&] { Network(clone(clone(model)), *backend, {.plan_only = true}); }) == wrong.message);
+    CHECK(message_of([&] { Network(std::move(model), *backend, {.plan_only = true}); }) == wrong.message);
+  }
+}
+
+TEST_CASE("a graph holds sizes that were given and not those that follow from the input") {
+  const auto backend = make_reference_backend();
+  const auto text = [&](Sequential layers) {
+    const Network network(Model("own", std::move(layers), {3, 8, 8}, 2), *backend, {.plan_only = true});
+    return to_graph(network.model());  // after the sizes were inferred
+  };
+  const std::string inferred = text({Conv2d(4, 3), BatchNorm2d(), Flatten(), Linear(2)});
+  for (const char* key : {"in_channels", "\"channels\"", "in_features"}) CHECK(inferred.find(key) == std::string::npos);
+  CHECK_NOTHROW(Network(model_from_graph({.name = "own", .input = {1, 20, 9}, .classes = 2, .graph = inferred}),
+                        *backend, {.plan_only = true}));
+  const std::string given = text({Conv2d(2, 3, {.in_channels = 3}), BatchNorm2d({.channels = 2}), GlobalAvgPool()});
+  CHECK(given.find(R"("in_channels":3,"out_channels":2)") != std::string::npos);
+  CHECK(given.find(R"("channels":2)") != std::string::npos);
+  CHECK(with_classes(given, 2, 5).find(R"("channels":5)") != std::string::npos);
 }
 
 TEST_CASE("a graph restores all models of the registry with the same operations") {

@@ -89,7 +89,10 @@ TEST_CASE("heads and stages and transforms that refer to missing parts are rejec
   CHECK_THAT(refusal([](Model& m) { m.input_scale = {1.0}; }), Catch::Contains("input transform"));
   CHECK_THAT(refusal([](Model& m) { m.config.input = {2, 12}; }), Catch::Contains("(channels, height, width)"));
   CHECK_THAT(refusal([](Model& m) { m.config.input = {2, 0, 10}; }), Catch::Contains("(channels, height, width)"));
-  CHECK_THAT(refusal([](Model& m) { m.config.input = {3, 12, 10}; }), Catch::Contains("expects 2 channels"));
+  CHECK_THAT(refusal([](Model& m) {
+               m.config.input = {3, 12, 10};
+             }),
+             Catch::Contains("conv1.conv: in_channels is 2, but the input [N, 3, 12, 10] has 3 channels"));
   CHECK_THAT(refusal([](Model&) {}, {.max_batch = 0}), Catch::Contains("at least 1 is needed"));
   CHECK_THAT(refusal([](Model&) {}, {.max_batch = std::int64_t{1} << 60}), Catch::Contains("larger than any memory"));
   CHECK_THAT(refusal([](Model&) {}, {.max_batch = 2, .scale = {}}), Catch::Contains(""));
