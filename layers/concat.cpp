@@ -19,8 +19,11 @@ Shape Concat::output_shape(const Shape& input) const {
   Shape shape = branches_.front()->output_shape(input);
   for (std::size_t j = 1; j < branches_.size(); ++j) {
     const Shape other = branches_[j]->output_shape(input);
-    require(other.extent_or_1(2) == shape.extent_or_1(2) && other.extent_or_1(3) == shape.extent_or_1(3), name(),
-            ": the branches yield ", shape, " and ", other, ": their heights and widths must match");
+    Shape alike = other;
+    alike[1] = shape.extent_or_1(1);
+    require(shape.rank() >= 2 && alike == shape, name(), ": the branches ", names_[0], " and ", names_[j], " yield ",
+            batch_shape(branches_.front()->output_shape(input)), " and ", batch_shape(other),
+            ": they may differ in the channels only");
     shape[1] += other[1];
   }
   return shape;

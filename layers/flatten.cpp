@@ -3,7 +3,7 @@
 namespace minception {
 
 Tensor Flatten::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
-  const Tensor y = output(plan, x, destination);
+  const Tensor y = dense_output(plan, x, destination);
   plan.add(name(), FlattenForward{.x = x, .y = y});
   return y;
 }

@@ -15,4 +15,10 @@ std::int64_t Layer::input_size(const char* option, std::int64_t given, const Sha
   return found;
 }
 
+Tensor Layer::dense_output(Plan& plan, const Tensor& x, const Tensor& destination) const {
+  require(!destination.defined() || destination.dense(), name_,
+          ": its output must be dense, so it cannot be the end of a branch of Concat; put it after the Concat");
+  return output(plan, x, destination);
+}
+
 }  // namespace minception

@@ -69,6 +69,8 @@ class Layer {
   Tensor output(Plan& plan, const Tensor& x, const Tensor& destination) const {
     return destination.defined() ? destination : plan.activation(name_ + ": output", output_shape(x.shape));
   }
+  /// The same for an output that cannot be a channel slice: throws Error, naming the layer, for a branch of Concat.
+  Tensor dense_output(Plan& plan, const Tensor& x, const Tensor& destination) const;
 
  private:
   std::string name_;

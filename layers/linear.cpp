@@ -41,7 +41,7 @@ Shape Linear::output_shape(const Shape& input) const {
 
 Tensor Linear::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   x_ = x;
-  const Tensor y = output(plan, x, destination);
+  const Tensor y = dense_output(plan, x, destination);
   plan.add(name(), LinearForward{.x = x,
                                  .w = plan.parameter(weight_),
                                  .bias = options_.bias ? plan.parameter(bias_) : Tensor{},

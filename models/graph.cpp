@@ -36,13 +36,26 @@ Registry& registry() {
   return all;
 }
 
+/// Names in files are printed: they must not contain control characters.
+bool is_name(const std::string& text) {
+  return !text.empty() && text.size() <= 100 && std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+}
+
 void add(const LayerType& type) {
+  require(is_name(type.name), "register_layer: the name '", is_name("x" + type.name) ? type.name : "?",
+          "' of a layer type must have 1 to 100 characters, none of them a control character");
+  const bool container = type.name == "Sequential" || type.name == "Residual" || type.name == "Concat";
   const std::lock_guard lock(registry().mutex);
   for (const LayerType& known : registry().types) {
-    if (known.name != type.name) continue;
-    require(known.make == type.make, "a layer type '", type.name, "' is already registered");
-    return;
+    if (known.name == type.name && known.make == type.make) return;
+    require(known.make != type.make, "register_layer: the type '", known.name, "' cannot also be named '", type.name,
+            "': files use one name for a type");
+    require(known.name != type.name, "a layer type '", type.name, "' is already registered");
   }
+  require(!container, "a layer type '", type.name, "' is already registered");
   registry().types.push_back(type);
 }
 
@@ -92,6 +105,8 @@ Json layers_of(const Sequential& sequential, const std::string& where);
 
 Json to_json(const std::string& name, const Layer& layer, const std::string& where) {
   const std::string path = where.empty() ? name : where + "." + name;
+  require(is_name(name), "the name of a layer in ", where.empty() ? "the network" : where,
+          " must have 1 to 100 characters, none of them a control character");
   Json json = {{"name", name}};
   if (const auto* sequential = dynamic_cast<const Sequential*>(&layer)) {
     json["type"] = "Sequential";
@@ -163,15 +178,9 @@ const Json& list(const Json& object, const char* key, const std::string& where) 
   return value;
 }
 
-/// Names are printed: they must not contain control characters.
 std::string name_in(const Json& object, const std::string& where) {
   std::string name = text(object, "name", where);
-  const bool printable = std::all_of(name.begin(), name.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
-  require(printable && !name.empty() && name.size() <= 100, where,
-          ": a 'name' must have 1 to 100 characters, none of them a control character");
+  require(is_name(name), where, ": a 'name' must have 1 to 100 characters, none of them a control character");
   return name;
 }
 
@@ -233,9 +242,7 @@ class Reader {
   }
 
   std::unique_ptr<Layer> make(const Json& json, const std::string& type_name, const std::string& path) const {
-    std::string known;
     for (const LayerType& type : known_types()) {
-      known += (known.empty() ? "" : ", ") + type.name;
       if (type.name != type_name) continue;
       Settings settings;
       for (const auto& [key, value] : json.items()) {
@@ -249,8 +256,8 @@ class Reader {
         fail(path, ": ", error.what());
       }
     }
-    fail(path, ": unknown type '", type_name, "'; known are ", known,
-         "; a program with layers of its own registers them (register_layer)");
+    fail(path, ": unknown type '", is_name(type_name) ? type_name : "?",
+         "'; use a program that registers it (register_layer), such as the one that trained the network");
   }
 
   std::uint64_t seed_;

@@ -17,6 +17,7 @@
 
 #include <memory>
 #include <string>
+#include <typeinfo>
 
 namespace minception {
 
@@ -33,14 +34,15 @@ std::string with_classes(const std::string& graph, std::int64_t before, std::int
 /// An independent copy of the model, made through its graph. Throws Error like to_graph.
 Model clone(const Model& model);
 
-/// Makes a type of layers known. Throws Error if the name is taken by another type. Thread-safe.
+/// Makes a type of layers known. Throws Error if the name is taken by another type, if the type has another name, and
+/// for a name that is empty, longer than 100 characters or contains control characters. Thread-safe.
 void register_layer(const LayerType& type);
 
 /// How files describe a layer of type L: it has a constructor from its Options and a function options(), and the Options
 /// list their members (Settings); or, without settings, a default constructor.
 template <class L>
 LayerType layer_type(const std::string& name) {
-  LayerType type = {.name = name, .is = [](const Layer& layer) { return dynamic_cast<const L*>(&layer) != nullptr; }};
+  LayerType type = {.name = name, .is = [](const Layer& layer) { return typeid(layer) == typeid(L); }};
   if constexpr (requires(typename L::Options options) {
                   L::Options::each_setting(options, [](const char*, auto&, auto...) {});
                 }) {

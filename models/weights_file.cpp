@@ -387,6 +387,11 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
   read_model(metadata, file, weights.config);
   read_preprocessing(metadata, weights);
   read_class_names(metadata, weights);
+  try {
+    if (!weights.config.graph.empty()) (void)model_from_graph(weights.config);  // its errors name the file here
+  } catch (const Error& error) {
+    fail(file, ": ", error.what());
+  }
   return weights;
 }
 

@@ -205,7 +205,13 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   options.init_weights = initial ? &*initial : nullptr;
   options.checkpoint = resumed.checkpoint ? &*resumed.checkpoint : nullptr;
   if (!o.profile) stop_between_steps();  // the first Ctrl-C finishes the step and saves
-  const FitResult result = fit(make_model(config), std::move(dataset), options);
+  Model model;
+  try {
+    model = make_model(config);
+  } catch (const Error& error) {
+    fail(resuming ? o.resume + ": " : "", error.what());
+  }
+  const FitResult result = fit(model, std::move(dataset), options);
   results = result.text;
   return !result.stopped;
 }

@@ -176,6 +176,11 @@ TEST_CASE("layers of an outside type need a registration and keep their settings
   CHECK_THROWS_WITH(to_graph(model), Catch::Contains("the layer 1 has a type without a name") &&
                                          Catch::Contains("register_layer<TheLayer>(\"TheLayer\")"));
   CHECK_THROWS_WITH(register_layer<Scaled>("Conv2d"), Catch::Contains("'Conv2d' is already registered"));
+  CHECK_THROWS_WITH(register_layer<Scaled>("Concat"), Catch::Contains("'Concat' is already registered"));
+  CHECK_THROWS_WITH(register_layer<Scaled>(""), Catch::Contains("must have 1 to 100 characters"));
+  CHECK_THROWS_WITH(register_layer<Scaled>("a\nb"), Catch::Contains("must have 1 to 100 characters"));
+  CHECK_THROWS_WITH(register_layer<ReLU>("Rectifier"),
+                    "register_layer: the type 'ReLU' cannot also be named 'Rectifier': files use one name for a type");
   CHECK(register_layer<Scaled>("Scaled"));
   CHECK(register_layer<Scaled>("Scaled"));
   const std::string text = to_graph(model);
@@ -239,7 +244,7 @@ TEST_CASE("a graph that is not valid is an error in one line") {
   CHECK_THAT(refusal(R"({"layers":[3]})"), Catch::Contains("net: lacks 'name'"));
   CHECK_THAT(refusal(R"({"layers":[{"name":"a"}]})"), Catch::Contains("net, layer a: lacks 'type'"));
   CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Conv"}]})"),
-             Catch::Contains("unknown type 'Conv'; known are Conv2d, "));
+             Catch::Contains("net, layer a: unknown type 'Conv'; use a program that registers it (register_layer)"));
   CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"ReLU","slope":1}]})"),
              Catch::Contains("this layer has no settings"));
   CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Linear","out":1}]})"), Catch::Contains("no setting 'out'"));

@@ -150,6 +150,25 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
              Catch::Contains("huge.weight of shape [140737488355328,4] is larger than any memory"));
 }
 
+TEST_CASE("branches of a Concat that cannot be concatenated are rejected") {
+  const auto refused = [](Concat branches, std::int64_t classes = 6) {
+    const auto backend = make_reference_backend();
+    Sequential layers;
+    layers.add("net", std::move(branches));
+    Model model("own", std::move(layers), {3, 8, 8}, classes);
+    return message_of([&] { Network(std::move(model), *backend, {.plan_only = true}); });
+  };
+  const auto features = [] { return Sequential({Flatten(), {"fc", Linear(3)}}); };
+  CHECK(
+      refused({{"left", features()}, {"right", features()}}) ==
+      "net.left.fc: its output must be dense, so it cannot be the end of a branch of Concat; put it after the Concat");
+  CHECK(refused({Flatten(), Flatten()}, 384) ==
+        "net.0: its output must be dense, so it cannot be the end of a branch of Concat; put it after the Concat");
+  CHECK(refused({{"a", GlobalAvgPool()}, {"b", AdaptiveAvgPool2d(1)}}) ==
+        "net: the branches a and b yield [N, 3] and [N, 3, 1, 1]: they may differ in the channels only");
+  CHECK(refused({GlobalAvgPool(), {"c", Sequential({Conv2d(3, 1), GlobalAvgPool()})}}) == "");
+}
+
 TEST_CASE("layers that are empty or used out of order are rejected") {
   const auto backend = make_reference_backend();
   ParameterTable table;

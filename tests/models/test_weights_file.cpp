@@ -197,6 +197,9 @@ TEST_CASE("invalid metadata is rejected with a message that names the problem") 
       {"model", R"({"name":"googlenet","input":[3,32,40]})", "lacks 'classes'"},
       {"model", R"({"name":"googlenet","input":[3,32,40],"classes":0})", "'classes' that is not a number"},
       {"model", R"({"name":"googlenet","input":[3,32,40],"classes":4})", "lists 3 names but the model has 4 classes"},
+      {"model", R"({"name":"own","input":[3,32,40],"classes":3,"layers":[{"name":"act1","type":"PReLU"}]})",
+       "own, layer act1: unknown type 'PReLU'; use a program that registers it (register_layer), such as the one that "
+       "trained the network"},
       {"preprocessing", "{", "'preprocessing' in its metadata is not JSON"},
       {"preprocessing", "[]", "lacks 'resize'"},
       {"preprocessing", R"({"resize":"nearest","scale":[1],"shift":[0]})",
