@@ -19,9 +19,9 @@ using Compute = std::conditional_t<std::is_same_v<std::remove_const_t<T>, double
 template <class T>
 class Elements {
  public:
-  /// Throws Error if the dtype of the tensor is not T.
+  /// Throws Error for an undefined tensor, such as an input gradient that is not needed, or if the dtype is not T.
   explicit Elements(const Tensor& tensor)
-      : data_(tensor.as<T>()),
+      : data_(memory_of(tensor)),
         size_(tensor.elements()),
         channels_(tensor.dense() ? size_ : tensor.c()),
         stride_(tensor.dense() ? size_ : tensor.pixel_stride) {}
@@ -32,6 +32,12 @@ class Elements {
   }
 
  private:
+  static T* memory_of(const Tensor& tensor) {
+    require(tensor.defined(), "Elements of an undefined tensor: is the operand missing, or dx not in `target`?");
+    require(tensor.data != nullptr, "Elements of a tensor ", tensor.shape, " without memory: it has some in run only");
+    return tensor.as<T>();
+  }
+
   T* data_;
   std::int64_t size_, channels_, stride_;
 };

@@ -16,14 +16,14 @@ void Concat::register_parameters(ParameterTable& table, const std::string& name)
 
 Shape Concat::output_shape(const Shape& input) const {
   require(!branches_.empty(), name(), ": a Concat without branches");
-  Shape shape = branches_.front()->output_shape(input);
+  const Shape first = checked_output_shape(*branches_.front(), input);
+  Shape shape = first;
   for (std::size_t j = 1; j < branches_.size(); ++j) {
-    const Shape other = branches_[j]->output_shape(input);
+    const Shape other = checked_output_shape(*branches_[j], input);
     Shape alike = other;
-    alike[1] = shape.extent_or_1(1);
-    require(shape.rank() >= 2 && alike == shape, name(), ": the branches ", names_[0], " and ", names_[j], " yield ",
-            batch_shape(branches_.front()->output_shape(input)), " and ", batch_shape(other),
-            ": they may differ in the channels only");
+    alike[1] = shape[1];
+    require(alike == shape, name(), ": the branches ", names_[0], " and ", names_[j], " yield ", batch_shape(first),
+            " and ", batch_shape(other), ": they may differ in the channels only");
     shape[1] += other[1];
   }
   return shape;
@@ -39,7 +39,7 @@ Tensor Concat::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
   std::int64_t channel = 0;
   for (const auto& branch : branches_) {
     const std::int64_t channels = branch->output_shape(x.shape)[1];
-    outputs_.push_back(branch->forward(plan, x, y.channels(channel, channels)));
+    outputs_.push_back(checked_forward(*branch, plan, x, y.channels(channel, channels)));
     channel += channels;
   }
   return y;
@@ -60,7 +60,7 @@ void Concat::backward(Plan& plan, const Tensor& dy, const GradTarget& target) {
     GradTarget part = target;
     part.accumulate = target.accumulate || j + 1 < branches_.size();
     if (j > 0) part.relu_output = {};  // the branch that completes the sum applies the mask
-    branches_[j]->backward(plan, slice, part);
+    checked_backward(*branches_[j], plan, slice, part);
   }
 }
 

@@ -1,17 +1,20 @@
 #include "layers/gradient_check.h"
 #include "core/random.h"
+#include "kernels/elements.h"
 #include "layers/control.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <map>
 
 namespace minception {
 namespace {
 
 constexpr double kStep = 1e-6;
 constexpr std::int64_t kNormalisedValues = 16;
+constexpr std::size_t kLargestGap = 1 << 16;
 
 class Fingerprint {
  public:
@@ -69,7 +72,8 @@ class LayerProblem {
     plan_ = std::make_unique<Plan>(*backend_, table_, Mode::training, DType::f64, input[0]);
     plan_->begin_phase(Phase::forward);
     x_ = plan_->activation("x", input);
-    y_ = layer_.forward(*plan_, x_);
+    checked_output_shape(layer_, input);
+    y_ = checked_forward(layer_, *plan_, x_);
     plan_->begin_phase(Phase::backward);
     dy_ = plan_->activation("dy", y_.shape);
     dx_ = plan_->activation("dx", x_.shape);
@@ -79,7 +83,9 @@ class LayerProblem {
                      .accumulate = request == Request::accumulate,
                      .relu_output = request == Request::mask ? relu_output_ : Tensor{}});
     for (const Tensor& tensor : {x_, y_, dy_, dx_, relu_output_}) plan_->keep(tensor);
-    plan_->place(false);
+    std::size_t gap = 0;
+    for (const Storage& storage : plan_->storages()) gap = std::max(gap, storage.bytes);
+    plan_->place(false, std::min(gap, kLargestGap));
 
     arena_ = backend_->allocate(plan_->memory().arena);
     parameters_.resize(static_cast<std::size_t>(table_.flat_parameters()));
@@ -124,6 +130,10 @@ class LayerProblem {
       return loss;
     };
     problem.decisions = [this] { return decisions_of(forward_); };
+    problem.not_finite = [this] {
+      return first_not_finite(plan_->steps(), forward_) +
+             "; memory that was not written holds nan: does forward write all of y, and read within its operands?";
+    };
 
     problem.loss();
     for (std::size_t i = 0; i < weights_of_loss_.size(); ++i) {
@@ -157,8 +167,12 @@ class LayerProblem {
     for (const Parameter& parameter : table_.all()) {
       if (parameter.trained()) {
         const bool weight = parameter.role == ParameterRole::weight && parameter.fan_in > 0;
-        fill(parameters_.data() + parameter.begin, parameter.shape.elements(),
-             weight ? 1.0 / std::sqrt(static_cast<double>(parameter.fan_in)) : 0.5);
+        double* values = parameters_.data() + parameter.begin;
+        fill(values, parameter.shape.elements(),
+             parameter.initial ? 0.1
+             : weight          ? 1.0 / std::sqrt(static_cast<double>(parameter.fan_in))
+                               : 0.5);
+        for (std::int64_t i = 0; i < parameter.shape.elements(); ++i) values[i] += parameter.initial.value_or(0.0);
         for (std::size_t i = 0; i < static_cast<std::size_t>(parameter.shape.elements()); ++i) {
           gradients_[static_cast<std::size_t>(parameter.begin) + i] = before(i);
         }
@@ -238,8 +252,47 @@ std::uint64_t decisions_of(const std::vector<Operation>& operations) {
   return fingerprint.value();
 }
 
-void add_batch_norm_hint(GradientCheck& check, const Plan& plan, std::int64_t batch) {
+std::string first_not_finite(std::span<const Step> steps, std::span<const Operation> operations) {
+  std::string found;
+  for (std::size_t i = 0; i < operations.size() && found.empty(); ++i) {
+    for_each_operand(operations[i], [&](std::string_view role, const Tensor& tensor, Access access) {
+      if (access == Access::read || !found.empty() || tensor.dtype != DType::f64 || tensor.data == nullptr) return;
+      const Elements<const double> values(tensor);
+      std::int64_t count = 0, first = 0;
+      for (std::int64_t element = values.size(); element-- > 0;) {
+        if (std::isfinite(values[element])) continue;
+        ++count;
+        first = element;
+      }
+      if (count == 0) return;
+      found = concat(steps[i].layer, " (", name_of(operations[i]), "): ", count, " of ", values.size(), " values of ",
+                     role, " are not finite, ", element_name(std::string(role), tensor.shape, first), " is ",
+                     digits(values[first]));
+    });
+  }
+  return found;
+}
+
+void add_batch_norm_hints(GradientCheck& check, const Plan& plan, std::int64_t batch) {
   if (check.ok()) return;
+  std::map<int, std::string> biased;  // layers with a bias, by the storage of their outputs
+  for (const Step& step : plan.steps()) {
+    if (const auto* conv = std::get_if<Conv2dForward>(&step.operation); conv != nullptr && conv->bias.defined()) {
+      biased[conv->y.storage] = step.layer;
+    }
+    if (const auto* linear = std::get_if<LinearForward>(&step.operation); linear != nullptr && linear->bias.defined()) {
+      biased[linear->y.storage] = step.layer;
+    }
+    const auto* norm = std::get_if<BatchNormForwardTraining>(&step.operation);
+    if (norm == nullptr || !biased.contains(norm->x.storage)) continue;
+    const std::string& layer = biased[norm->x.storage];
+    const auto inconclusive = [&](const TensorFindings& tensor) {
+      return tensor.name == layer + ".bias" && tensor.conclusive == 0;
+    };
+    if (std::none_of(check.tensors.begin(), check.tensors.end(), inconclusive)) continue;
+    check.problems.push_back(concat("hint: ", step.layer, " subtracts the mean, so the bias of ", layer,
+                                    " before it has no effect; leave it out (.bias = false)"));
+  }
   for (const Step& step : plan.steps()) {
     const auto* norm = std::get_if<BatchNormForwardTraining>(&step.operation);
     if (norm == nullptr) continue;
@@ -289,6 +342,14 @@ std::string GradientCheck::text() const {
 GradientCheck check_gradients(GradientProblem& problem, const GradientCheckOptions& options) {
   GradientCheck check;
   const double loss = problem.loss();
+  const auto where = [&] {
+    const std::string text = problem.not_finite();
+    return text.empty() ? text : ": " + text;
+  };
+  if (!std::isfinite(loss)) {  // all that follows would be NaN, too
+    check.problems.push_back(concat("the loss is ", digits(loss), where()));
+    return check;
+  }
   const std::uint64_t decisions = problem.decisions();
   const double noise = 10.0 * std::numeric_limits<double>::epsilon() * std::abs(loss) / kStep;
 
@@ -303,11 +364,19 @@ GradientCheck check_gradients(GradientProblem& problem, const GradientCheckOptio
       const double saved = tensor.values[at];
       tensor.values[at] = saved + kStep;
       const double above = problem.loss();
+      std::string not_finite = std::isfinite(above) ? "" : concat(digits(above), where());
       bool same = problem.decisions() == decisions;
       tensor.values[at] = saved - kStep;
       const double below = problem.loss();
+      if (not_finite.empty() && !std::isfinite(below)) not_finite = concat(digits(below), where());
       same = same && problem.decisions() == decisions;
       tensor.values[at] = saved;
+      if (!not_finite.empty()) {
+        check.problems.push_back(concat("if ", element_name(tensor.name, tensor.shape, static_cast<std::int64_t>(at)),
+                                        ", ", digits(saved), ", changes by ", digits(kStep), ", the loss is ",
+                                        not_finite));
+        return check;
+      }
       if (!same) {
         ++found.skipped;
         continue;
@@ -323,7 +392,7 @@ GradientCheck check_gradients(GradientProblem& problem, const GradientCheckOptio
         if (options.stop_early) return check;
       }
     }
-    if (found.conclusive < static_cast<int>(std::min<std::uint64_t>(4, count))) {
+    if (found.wrong.empty() && found.conclusive < static_cast<int>(std::min<std::uint64_t>(4, count))) {
       check.problems.push_back(concat(tensor.name, ": only ", found.conclusive, " of ", found.checked,
                                       " gradients are above the noise, too few to tell"));
     }
@@ -339,12 +408,13 @@ GradientCheck check_gradients(Layer& layer, const Shape& input, const GradientCh
   LayerProblem plain(layer, input, options, Request::overwrite);
   GradientProblem problem = plain.problem();
   GradientCheck check = check_gradients(problem, options);
-  add_batch_norm_hint(check, plain.plan(), input[0]);
-  if (options.stop_early && !check.ok()) return check;
+  add_batch_norm_hints(check, plain.plan(), input[0]);
+  if (check.tensors.empty() || (options.stop_early && !check.ok())) return check;
   for (const Request request : {Request::accumulate, Request::mask}) {
     LayerProblem requested(layer, input, options, request);
     const GradientProblem other = requested.problem();
-    for (std::size_t t = 0; t < problem.tensors.size(); ++t) {
+    for (std::size_t t = 0; t < check.tensors.size(); ++t) {
+      if (!check.tensors[t].wrong.empty()) continue;  // a wrong gradient disagrees here, too
       const std::string found = disagreement(problem.tensors[t], other.tensors[t], requested, request);
       if (!found.empty()) check.problems.push_back(found);
     }

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,8 @@ struct TensorFindings {
 
 struct GradientCheck {
   std::vector<TensorFindings> tensors;
-  /// Other findings, a line each: inconclusive tensors, too many skipped values, accumulation, masks.
+  /// Other findings, a line each: a loss that is not finite, inconclusive tensors, too many skipped values, accumulation,
+  /// masks. What follows from another finding is left out.
   std::vector<std::string> problems;
 
   int checked() const;
@@ -57,7 +59,9 @@ struct GradientCheck {
 
 /// Checks the gradients of a layer for its input and all its parameters, for an input of shape `input`, random values
 /// and the loss L = sum of r * y with random r. Then checks that backward accumulates and masks as told: GradTarget and
-/// BindOptions::accumulate. Registers and plans the layer anew.
+/// BindOptions::accumulate. Registers and plans the layer anew. Memory that is not written yet, and memory between the
+/// tensors, holds NaN, so that a value that forward does not write or reads out of bounds makes the loss NaN. Throws
+/// Error for the mistakes that containers find, too (layers/layer.h).
 GradientCheck check_gradients(Layer& layer, const Shape& input, const GradientCheckOptions& options = {});
 
 // ---- other losses ---------------------------------------------------------------------------------------------------
@@ -74,6 +78,8 @@ struct GradientProblem {
   std::function<double()> loss;              ///< runs the forward pass
   std::function<std::uint64_t()> decisions;  ///< fingerprint of the masks and argmaxes of the last forward pass
   std::vector<CheckedTensor> tensors;
+  /// Where the last forward pass became NaN or infinite, for the report; optional.
+  std::function<std::string()> not_finite = [] { return std::string(); };
 };
 
 GradientCheck check_gradients(GradientProblem& problem, const GradientCheckOptions& options = {});
@@ -82,8 +88,12 @@ GradientCheck check_gradients(GradientProblem& problem, const GradientCheckOptio
 /// their inputs. The operands must not share memory.
 std::uint64_t decisions_of(const std::vector<Operation>& operations);
 
-/// Adds a hint to a check that failed if a BatchNorm of the plan has fewer than 16 values per channel: it is then too
-/// ill-conditioned.
-void add_batch_norm_hint(GradientCheck& check, const Plan& plan, std::int64_t batch);
+/// The first of these steps with NaN or infinite outputs, as text; "" if there is none. `operations` are the steps, bound
+/// to host memory that they do not share.
+std::string first_not_finite(std::span<const Step> steps, std::span<const Operation> operations);
+
+/// Adds hints to a check that failed: for a BatchNorm with fewer than 16 values per channel, which is too
+/// ill-conditioned, and for an inconclusive bias directly before a BatchNorm, whose gradient is zero.
+void add_batch_norm_hints(GradientCheck& check, const Plan& plan, std::int64_t batch);
 
 }  // namespace minception

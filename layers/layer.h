@@ -76,4 +76,14 @@ class Layer {
   std::string name_;
 };
 
+// ---- for containers: the functions of a layer, with its mistakes as errors that name it -------------------------------
+
+/// output_shape. Throws Error unless the shape keeps the batch and has values.
+Shape checked_output_shape(const Layer& layer, const Shape& input);
+/// forward. Throws Error unless the layer returns a tensor of its output shape that its operations write, and
+/// `destination` if that is defined. A layer may also return x.
+Tensor checked_forward(Layer& layer, Plan& plan, const Tensor& x, const Tensor& destination = {});
+/// backward. Throws Error if no operation writes a requested input gradient.
+void checked_backward(Layer& layer, Plan& plan, const Tensor& dy, const GradTarget& target);
+
 }  // namespace minception

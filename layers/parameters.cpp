@@ -2,6 +2,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace minception {
 
@@ -14,15 +15,28 @@ bool fits_memory(const Shape& shape) {
   return true;
 }
 
+void ParameterTable::check(const Parameter& parameter) const {
+  const auto& [name, shape, role, fan_in, fan_out, initial, begin, scale, decays, updates] = parameter;
+  require(!name.empty(), "a parameter of shape ", shape, " has no name");
+  require(find(name) == nullptr, "two parameters are named ", name,
+          ": a layer registers it twice, or two layers have the same full name");
+  require(fits_memory(shape), "the parameter ", name, " of shape ", shape, " is larger than any memory");
+  require(shape.rank() > 0 && shape.elements() > 0, "the parameter ", name, " of shape ", shape, " has no values");
+  require(!initial || std::isfinite(*initial), "the parameter ", name, " has the initial value ", initial.value_or(0.0),
+          ": it must be finite");
+  const bool drawn = (role == ParameterRole::weight || role == ParameterRole::bias) && !initial;
+  const char* fan = fan_in < 1 ? "fan_in" : "fan_out";
+  require(!drawn || (fan_in >= 1 && fan_out >= 1), "the parameter ", name, " has ", fan, " ",
+          fan_in < 1 ? fan_in : fan_out, ": give fan_in and fan_out, from which initial values follow, or `initial`");
+}
+
 ParameterId ParameterTable::add_block(std::vector<Parameter> members) {
   constexpr std::int64_t kAlignment = 64 / sizeof(float);
   const ParameterId first = parameters_.size();
   for (Parameter& parameter : members) {
-    require(find(parameter.name) == nullptr, "two parameters are named ", parameter.name);
+    check(parameter);
     std::int64_t& end = parameter.trained() ? flat_parameters_ : flat_statistics_;
     parameter.begin = end;
-    require(fits_memory(parameter.shape), "the parameter ", parameter.name, " of shape ", parameter.shape,
-            " is larger than any memory");
     end += parameter.shape.elements();
     parameters_.push_back(std::move(parameter));
   }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ struct Parameter {
   ParameterRole role = ParameterRole::weight;
   std::int64_t fan_in = 0;   ///< inputs per output value (weights and biases)
   std::int64_t fan_out = 0;  ///< outputs per input value, stride ignored
+  /// Every element starts at this value; nullopt: as the role says and the initialization chooses.
+  std::optional<double> initial = std::nullopt;
 
   /// First element in the flat buffer of parameters, or of statistics if `trained()` is false.
   std::int64_t begin = 0;
@@ -50,7 +53,8 @@ bool fits_memory(const Shape& shape);
 class ParameterTable {
  public:
   /// Adds parameters that must be contiguous and sets their `begin`. Returns the id of the first; ids are consecutive.
-  /// Throws Error if a name is taken or a shape does not satisfy fits_memory.
+  /// Throws Error if a name is empty or taken, if a shape is empty or does not satisfy fits_memory, and for a weight or
+  /// bias with neither an initial value nor the fans from which the initialization takes its range.
   ParameterId add_block(std::vector<Parameter> members);
   ParameterId add(Parameter parameter) { return add_block({std::move(parameter)}); }
 
@@ -78,6 +82,8 @@ class ParameterTable {
   std::vector<ParameterGroup> groups(double weight_decay) const;
 
  private:
+  void check(const Parameter& parameter) const;
+
   std::vector<Parameter> parameters_;
   std::int64_t flat_parameters_ = 0;
   std::int64_t flat_statistics_ = 0;

@@ -79,10 +79,34 @@ void Plan::touch(int storage, int step) {
   block.last_step = std::max(block.last_step, step);
 }
 
+/// Gradients of parameters accumulate, and parameters are changed by the optimizer only.
+void Plan::check_lists(const Custom& op) const {
+  const auto check = [&](const std::vector<CustomOperand>& operands, bool reads, bool gradients) {
+    for (const auto& [role, tensor] : operands) {
+      if (tensor.storage < 0) continue;
+      const Storage& storage = storages_[static_cast<std::size_t>(tensor.storage)];
+      const bool is_gradient = !storage.in_arena && storage.region == Region::gradients;
+      require(!is_gradient || gradients, op.operation->name(), ": ", role,
+              " is the gradient of a parameter: list it in `gradients`");
+      require(is_gradient || !gradients, op.operation->name(), ": ", role,
+              " is in `gradients` but is not the gradient of a parameter (Plan::gradient)");
+      require(reads || storage.in_arena || storage.region != Region::parameters, op.operation->name(), ": ", role,
+              " is a parameter: list it in `inputs`");
+    }
+  };
+  check(op.inputs, true, false);
+  check(op.outputs, false, false);
+  check(op.updated, false, false);
+  check(op.gradients, false, true);
+}
+
 void Plan::add(const std::string& layer, Operation operation) {
   const int step = static_cast<int>(steps_.size());
   Requirements needs;
   try {
+    if (const auto* custom = std::get_if<Custom>(&operation); custom != nullptr && custom->operation != nullptr) {
+      check_lists(*custom);
+    }
     needs = backend_.plan(operation);
     // Weights change at every training step, so only inference keeps a prepacked copy.
     if (needs.prepacked > 0 && mode_ == Mode::inference) {
@@ -114,7 +138,7 @@ void Plan::add(const std::string& layer, Operation operation) {
 
 void Plan::keep(const Tensor& tensor) { kept_.push_back(tensor.storage); }
 
-void Plan::place(bool reuse) {
+void Plan::place(bool reuse, std::size_t gap) {
   const int last_step = static_cast<int>(steps_.size()) - 1;
   for (int storage : kept_) {
     touch(storage, 0);
@@ -125,7 +149,7 @@ void Plan::place(bool reuse) {
   memory_ = {};
   for (Storage& storage : storages_) {
     if (!storage.in_arena || storage.first_step < 0) continue;
-    blocks.push_back({.bytes = storage.bytes, .first = storage.first_step, .last = storage.last_step});
+    blocks.push_back({.bytes = storage.bytes + gap, .first = storage.first_step, .last = storage.last_step});
     owners.push_back(&storage);
     if (storage.scratch) {
       memory_.largest_workspace = std::max(memory_.largest_workspace, storage.bytes);

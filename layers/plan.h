@@ -129,7 +129,8 @@ class Plan {
   // ---- after planning -----------------------------------------------------------------------------------------------
 
   /// Assigns an offset to every storage. Without `reuse` no memory is shared, so all tensors can be read after a run.
-  void place(bool reuse = true);
+  /// `gap`: unused bytes after every storage, for checks.
+  void place(bool reuse = true, std::size_t gap = 0);
   const MemorySummary& memory() const { return memory_; }
   std::size_t prepacked_bytes() const { return prepacked_bytes_; }
   std::span<const Step> steps() const { return steps_; }
@@ -152,6 +153,7 @@ class Plan {
 
  private:
   Tensor view_of(int storage, const Shape& shape, DType dtype) const;
+  void check_lists(const Custom& op) const;
   void touch(int storage, int step);
 
   Backend& backend_;

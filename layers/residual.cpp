@@ -13,14 +13,14 @@ void Residual::register_parameters(ParameterTable& table, const std::string& nam
 }
 
 Shape Residual::output_shape(const Shape& input) const {
-  const Shape branch = inner_->output_shape(input);
+  const Shape branch = checked_output_shape(*inner_, input);
   require(branch == input, name(), ": the residual branch yields ", branch, " but the input is ", input,
           "; they must match");
   return input;
 }
 
 Tensor Residual::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
-  branch_ = inner_->forward(plan, x);
+  branch_ = checked_forward(*inner_, plan, x);
   const Tensor y = output(plan, x, destination);
   plan.add(name(), AddForward{.scale = scale_, .relu = relu_, .a = x, .b = branch_, .y = y});
   return y;
@@ -38,7 +38,7 @@ void Residual::backward(Plan& plan, const Tensor& dy, const GradTarget& target) 
                                .db = {.dx = dbranch, .relu_output = inner_->ends_in_relu() ? branch_ : Tensor{}}});
   GradTarget through = target;
   through.accumulate = true;
-  inner_->backward(plan, dbranch, through);
+  checked_backward(*inner_, plan, dbranch, through);
 }
 
 }  // namespace minception

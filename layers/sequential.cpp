@@ -2,15 +2,24 @@
 #include "layers/batch_norm2d.h"
 #include "layers/relu.h"
 
+#include <algorithm>
+
 namespace minception {
+
+void add_name(std::vector<std::string>& names, std::string name, const char* container) {
+  if (name.empty()) name = std::to_string(names.size());
+  const auto other = std::find(names.begin(), names.end(), name);
+  require(other == names.end(), "the layers ", other - names.begin(), " and ", names.size(), " of ", container,
+          " are both named '", name, "'; layers without a name are named by their position, from 0");
+  names.push_back(std::move(name));
+}
 
 void Sequential::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
   Shape shape = input;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     layers_[i]->infer(name.empty() ? names_[i] : name + "." + names_[i], shape);
-    shape = layers_[i]->output_shape(shape);
-    require(fits_memory(shape), layers_[i]->name(), ": its output ", shape, " is larger than any memory");
+    shape = checked_output_shape(*layers_[i], shape);
   }
   kept_.resize(layers_.size(), false);
   fused_.assign(layers_.size(), false);
@@ -34,7 +43,7 @@ void Sequential::register_parameters(ParameterTable& table, const std::string& n
 
 Shape Sequential::output_shape(const Shape& input) const {
   Shape shape = input;
-  for (const auto& layer : layers_) shape = layer->output_shape(shape);
+  for (const auto& layer : layers_) shape = checked_output_shape(*layer, shape);
   return shape;
 }
 
@@ -46,9 +55,7 @@ Tensor Sequential::forward_layer(Plan& plan, std::size_t& index, const Tensor& x
   if (norm != nullptr) ++index;
   if (is_fused(index + 1)) ++index;
   const Tensor y = index + 1 == layers_.size() ? destination : Tensor{};
-  const Tensor value = norm != nullptr ? norm->forward_folded(plan, *conv, x, y) : layers_[first]->forward(plan, x, y);
-  require(value.defined(), layers_[first]->name(), ": forward returned no tensor");
-  return value;
+  return norm != nullptr ? norm->forward_folded(plan, *conv, x, y) : checked_forward(*layers_[first], plan, x, y);
 }
 
 Tensor Sequential::forward(Plan& plan, const Tensor& x, const Tensor& destination) {
@@ -67,11 +74,11 @@ void Sequential::backward(Plan& plan, const Tensor& dy, const GradTarget& target
   Tensor gradient = dy;
   for (std::size_t i = layers_.size(); i-- > 0;) {
     if (is_fused(i)) continue;
-    if (i == 0) return layers_[0]->backward(plan, gradient, target);
+    if (i == 0) return checked_backward(*layers_[0], plan, gradient, target);
     const Tensor& x = inputs_[i];
     const GradTarget inner = {.dx = plan.activation(layers_[i]->name() + ": input gradient", x.shape),
                               .relu_output = ends_in_relu(i - 1) ? x : Tensor{}};
-    layers_[i]->backward(plan, gradient, inner);
+    checked_backward(*layers_[i], plan, gradient, inner);
     gradient = inner.dx;
   }
 }

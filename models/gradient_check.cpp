@@ -1,11 +1,16 @@
 #include "models/gradient_check.h"
 #include "core/random.h"
+#include "models/graph.h"
 
 #include <algorithm>
 
 namespace minception {
 
-GradientCheck check_gradients(Model model, const ModelGradientCheckOptions& options) {
+GradientCheck check_gradients(const Model& model, const ModelGradientCheckOptions& options) {
+  return check_gradients(clone(model), options);
+}
+
+GradientCheck check_gradients(Model&& model, const ModelGradientCheckOptions& options) {
   const auto backend = make_reference_backend();
   Network network(std::move(model), *backend,
                   {.max_batch = options.batch,
@@ -41,6 +46,9 @@ GradientCheck check_gradients(Network& network, const ModelGradientCheckOptions&
     return loss / static_cast<double>(batch);
   };
   problem.decisions = [&] { return decisions_of(network.operations(Mode::training, batch)); };
+  problem.not_finite = [&] {
+    return first_not_finite(network.plan(Mode::training).steps(), network.operations(Mode::training, batch));
+  };
   network.set_control(1, 0, 0.0f, 0.0f);
   network.train_step(batch, {.update = false});
 
@@ -59,7 +67,7 @@ GradientCheck check_gradients(Network& network, const ModelGradientCheckOptions&
         {parameter.name, parameter.shape, values, {gradient, gradient + parameter.shape.elements()}});
   }
   GradientCheck check = check_gradients(problem, {.coordinates = options.coordinates});
-  add_batch_norm_hint(check, network.plan(Mode::training), batch);
+  add_batch_norm_hints(check, network.plan(Mode::training), batch);
   return check;
 }
 

@@ -23,7 +23,9 @@ struct ModelGradientCheckOptions {
 
 /// Checks the gradient of the loss, auxiliary heads included, for the parameters of a model, with random images and
 /// labels. Throws Error for a name in `only` that is no trained parameter.
-GradientCheck check_gradients(Model model, const ModelGradientCheckOptions& options = {});
+GradientCheck check_gradients(Model&& model, const ModelGradientCheckOptions& options = {});
+/// The same for a copy of the model (models/graph.h), as `fit` makes one. Throws Error like `clone`.
+GradientCheck check_gradients(const Model& model, const ModelGradientCheckOptions& options = {});
 
 /// The same for a network with parameters and input of your own, on `reference` with
 /// NetworkOptions{.compute = DType::f64, .reuse_memory = false}. Frozen parameters are left out.

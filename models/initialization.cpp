@@ -29,6 +29,7 @@ Initialization parse_initialization(std::string_view name) {
 std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
   const auto count = static_cast<std::size_t>(parameter.shape.elements());
   const Random random{seed, name_hash(parameter.name)};
+  if (parameter.initial) return std::vector<double>(count, *parameter.initial);
   std::vector<double> values(count, 0.0);
   const auto fill_uniform = [&](double bound) {
     for (std::size_t i = 0; i < count; ++i) values[i] = bound * (2.0 * random.uniform(i) - 1.0);

@@ -24,7 +24,7 @@ std::string_view name_of(Initialization initialization);
 Initialization parse_initialization(std::string_view name);
 
 /// Values of one parameter in file order; they depend only on the seed, the parameter's name and the element index.
-/// BatchNorm: weight and running_var start at 1, bias and running_mean at 0.
+/// Parameter::initial comes first. BatchNorm: weight and running_var start at 1, bias and running_mean at 0.
 std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed);
 
 }  // namespace minception

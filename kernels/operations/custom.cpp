@@ -12,6 +12,7 @@ class CustomValidator : public Validator {
   void operator()(const Custom& op) const {
     for (const auto* operands : {&op.inputs, &op.outputs, &op.updated, &op.gradients}) {
       for (const auto& [role, tensor] : *operands) {
+        check(role != "dx" && role != "relu_output", role, " is in a list of operands: it belongs to `target`");
         present(tensor, role.c_str());
         check(&op[role] == &tensor, "two operands have the role ", role);
       }
@@ -40,7 +41,13 @@ const Tensor* Custom::find(std::string_view role) const {
 
 const Tensor& Custom::operator[](std::string_view role) const {
   const Tensor* tensor = find(role);
-  require(tensor != nullptr, "the operand ", role, " is missing");
+  if (tensor == nullptr) {
+    std::string roles;
+    each_operand(*this, [&](std::string_view other, const Tensor& operand, Access) {
+      if (operand.defined()) roles += concat(roles.empty() ? "" : ", ", other);
+    });
+    fail("no operand '", role, "'; it has ", roles.empty() ? "none" : roles);
+  }
   return *tensor;
 }
 

@@ -96,8 +96,14 @@ TEST_CASE("validate: errors of custom operations") {
   CHECK(rejected([](Custom& op) { op.operation = nullptr; }) == "custom: the operation is missing");
   CHECK(rejected([](Custom& op) { op.inputs[1].tensor = {}; }) == "swish_backward: the operand w is missing");
   CHECK(rejected([](Custom& op) { op.inputs[1].role = "x"; }) == "swish_backward: two operands have the role x");
-  CHECK(rejected([](Custom& op) { op.inputs.pop_back(); }) == "swish_backward: the operand dy is missing");
-  CHECK(rejected([](Custom& op) { op.target = {}; }) == "swish_backward: the operand dx is missing");
+  CHECK(rejected([&](Custom& op) {
+          op.outputs = {{"dx", x}};
+        }) == "swish_backward: dx is in a list of operands: it belongs to `target`");
+  CHECK_THROWS_WITH(Elements<const float>(Tensor()), Catch::Contains("Elements of an undefined tensor"));
+  CHECK_THROWS_WITH(GradElements<float>(GradTarget{}), Catch::Contains("dx not in `target`?"));
+  CHECK_THROWS_WITH(Elements<float>(Tensor(Shape{3}, DType::f32)), Catch::Contains("a tensor [3] without memory"));
+  CHECK(rejected([](Custom& op) { op.inputs.pop_back(); }) == "swish_backward: no operand 'dy'; it has x, w, dw, dx");
+  CHECK(rejected([](Custom& op) { op.target = {}; }) == "swish_backward: no operand 'dx'; it has x, w, dy, dw");
   CHECK(rejected([](Custom& op) {
           op.inputs[2].tensor = dense({2, 3, 4, 4});
         }) == "swish_backward: x is [2,3,4,5] but dy is [2,3,4,4]");

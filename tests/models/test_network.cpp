@@ -264,7 +264,7 @@ TEST_CASE("running a network without memory or input is an error", "[state]") {
 TEST_CASE("parameters with different weight decay or updates form separate groups", "[state]") {
   ParameterTable table;
   for (const char* name : {"a", "b", "c", "d"}) {
-    Parameter parameter = {.name = name, .shape = {5}};
+    Parameter parameter = {.name = name, .shape = {5}, .initial = 0.0};
     parameter.decays = std::string(name) != "b";
     parameter.updates = std::string(name) != "d";
     table.add(parameter);
