@@ -27,6 +27,11 @@ int main(int argc, char** argv) try {
           {.out = argv[2], .epochs = 10, .batch_size = 16, .optimizer = mn::Sgd{.lr = 0.05, .momentum = 0.9}});
   const mn::Prediction found = mn::Classifier(std::string(argv[2]) + "/model.safetensors").predict(argv[3]);
   std::printf("%s: %s, probability %.3f\n", argv[3], found.class_name.c_str(), found.probability());
+} catch (const mn::Error& error) {
+  std::fprintf(stderr, "custom_net: %s\n", error.what());
+  for (const std::string& line : error.details())
+    std::fprintf(stderr, "  %s\n", line.c_str());  // such as unreadable files
+  return 1;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "custom_net: %s\n", error.what());
   return 1;

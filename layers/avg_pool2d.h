@@ -11,8 +11,11 @@ class AvgPool2d final : public Layer {
  public:
   using Options = PoolSettings;
 
-  /// AvgPool2d(5, {.stride = 3}). Throws Error for a window or stride below 1 and for negative padding.
+  /// AvgPool2d(5, {.stride = 3}), AvgPool2d(5, 3) or AvgPool2d({.kernel = 5, .stride = 3}), like MaxPool2d.
   explicit AvgPool2d(Extent2d kernel, const PoolOptions& options = {}) : AvgPool2d(PoolSettings(kernel, options)) {}
+  AvgPool2d(Extent2d kernel, Extent2d stride, Extent2d padding = 0)
+      : AvgPool2d(kernel, PoolOptions{.stride = stride, .padding = padding}) {}
+  explicit AvgPool2d(const PoolWindow& window) : AvgPool2d(PoolSettings(window)) {}
   template <std::derived_from<Pool2dAttributes> Attributes>
   explicit AvgPool2d(const Attributes& windows) : windows_(windows) {
     check_windows(windows);

@@ -1,13 +1,24 @@
 #include "layers/batch_norm2d.h"
 
+#include <cmath>
+
 namespace minception {
 
 BatchNorm2d::BatchNorm2d(const Options& options) : options_(options), channels_(options.channels) {
   require(options.channels >= 0, "a BatchNorm of ", options.channels,
           " channels: give 1 or more, or 0 for those of its input");
-  require(options.epsilon >= 0.0 && options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with epsilon ",
-          options.epsilon, " and momentum ", options.momentum, ": epsilon must be at least 0, momentum in [0, 1]");
+  require(options.epsilon > 0.0 && std::isfinite(options.epsilon), "a BatchNorm with epsilon ", options.epsilon,
+          ": it must be a finite number above 0");
+  require(options.momentum >= 0.0 && options.momentum <= 1.0, "a BatchNorm with momentum ", options.momentum,
+          ": it must be in [0, 1]");
 }
+
+BatchNorm2d::BatchNorm2d(std::int64_t channels)
+    : BatchNorm2d([&] {
+        require(channels >= 1, "a BatchNorm of ", channels,
+                " channels: give 1 or more, or none for those of its input");
+        return Options{.channels = channels};
+      }()) {}
 
 void BatchNorm2d::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);

@@ -30,8 +30,10 @@ class BatchNorm2d final : public Layer {
   };
 
   BatchNorm2d() : BatchNorm2d(Options{}) {}
-  /// Throws Error for negative channels, a negative epsilon or a momentum outside [0, 1].
+  /// Throws Error for negative channels, an epsilon that is not above 0, or a momentum outside [0, 1].
   explicit BatchNorm2d(const Options& options);
+  /// BatchNorm2d(32). Throws Error for channels below 1.
+  explicit BatchNorm2d(std::int64_t channels);
   const Options& options() const { return options_; }
 
   void infer(const std::string& name, const Shape& input) override;

@@ -16,21 +16,18 @@ class Concat final : public Layer {
   Concat() = default;
   /// Branches without a name are named by their position: "0", "1", ...
   Concat(std::initializer_list<NamedLayer> branches) {
-    for (const NamedLayer& branch : branches) {
-      add(branch.name.empty() ? std::to_string(names_.size()) : branch.name, std::move(branch.layer));
-    }
+    for (const NamedLayer& branch : branches) add(branch.name, std::move(branch.layer));
   }
 
-  /// Appends a branch; its full name is "<name of this>.<name>".
+  Concat& add(NamedLayer branch) { return add(std::move(branch.name), std::move(branch.layer)); }
+  /// Appends a branch; its full name is "<name of this>.<name>". Throws Error if the name is taken.
   template <class L, class... Args>
   Concat& add(std::string name, Args&&... args) {
-    names_.push_back(std::move(name));
-    branches_.push_back(std::make_unique<L>(std::forward<Args>(args)...));
-    return *this;
+    return add(std::move(name), std::make_unique<L>(std::forward<Args>(args)...));
   }
   Concat& add(std::string name, std::unique_ptr<Layer> branch) {
     require(branch != nullptr, "the branch '", name, "' of a Concat is null");
-    names_.push_back(std::move(name));
+    add_name(names_, std::move(name), "a Concat");
     branches_.push_back(std::move(branch));
     return *this;
   }

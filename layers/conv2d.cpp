@@ -3,7 +3,7 @@
 namespace minception {
 
 Conv2d::Conv2d(const Options& options) : options_(options), in_channels_(options.in_channels) {
-  const auto& [in, out, kernel, stride, padding, bias, relu] = options_;
+  const auto& [by_name, in, out, kernel, stride, padding, bias, relu] = options_;
   require(in >= 0 && out >= 1, "a convolution from ", in, " to ", out,
           " channels: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
   require(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
@@ -13,8 +13,18 @@ Conv2d::Conv2d(const Options& options) : options_(options), in_channels_(options
 
 Conv2d::Conv2d(std::int64_t out_channels, Extent2d kernel, Options options)
     : Conv2d([&] {
+        require(options.out_channels == 0 && options.kernel == Extent2d(1),
+                "a convolution whose options have out_channels or kernel, which are arguments already; leave them out");
         options.out_channels = out_channels;
         options.kernel = kernel;
+        return options;
+      }()) {}
+
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Extent2d kernel, Options options)
+    : Conv2d(out_channels, kernel, [&] {
+        require(options.in_channels == 0 && in_channels >= 1, "a convolution from ", in_channels,
+                " channels: give in_channels once, at least 1");
+        options.in_channels = in_channels;
         return options;
       }()) {}
 
@@ -50,7 +60,7 @@ void Conv2d::register_parameters(ParameterTable& table, const std::string& name)
 }
 
 Shape Conv2d::output_shape(const Shape& input) const {
-  const auto& [given, out_channels, kernel, stride, padding, bias, relu] = options_;
+  const auto& [by_name, given, out_channels, kernel, stride, padding, bias, relu] = options_;
   require(input.extent_or_1(1) == in_channels_, name(), ": expects ", in_channels_, " channels but the input is ",
           input);
   const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);

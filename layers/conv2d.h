@@ -12,6 +12,7 @@ namespace minception {
 class Conv2d final : public Layer {
  public:
   struct Options {
+    ByName by_name = ByName();
     std::int64_t in_channels = 0;  ///< 0: those of the input; another value must be equal to them
     std::int64_t out_channels = 0;
     Extent2d kernel = {1, 1};
@@ -35,8 +36,15 @@ class Conv2d final : public Layer {
   /// Throws Error for channels, kernel or stride below 1 and for negative padding.
   explicit Conv2d(const Options& options);
   Conv2d(std::int64_t out_channels, Extent2d kernel) : Conv2d(out_channels, kernel, Options{}) {}
-  /// Conv2d(32, 3, {.padding = 1, .relu = true}): out_channels and kernel of the options are replaced.
+  /// Conv2d(32, 3, {.padding = 1, .relu = true}): out_channels and kernel. Throws Error if the options have them, too.
   Conv2d(std::int64_t out_channels, Extent2d kernel, Options options);
+  /// Conv2d(3, 32, 3): in_channels, out_channels and kernel, as in PyTorch.
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Extent2d kernel)
+      : Conv2d(in_channels, out_channels, kernel, Options{}) {}
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Extent2d kernel, Options options);
+  /// Conv2d(3, 32, 3, 1, 1): stride and padding, too.
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Extent2d kernel, Extent2d stride, Extent2d padding = 0)
+      : Conv2d(in_channels, out_channels, kernel, Options{.stride = stride, .padding = padding}) {}
 
   void infer(const std::string& name, const Shape& input) override;
   void register_parameters(ParameterTable& table, const std::string& name) override;

@@ -5,7 +5,7 @@
 namespace minception {
 
 Dropout::Dropout(double p, std::uint64_t seed) : attributes_{.p = p, .seed = seed} {
-  require(p >= 0.0 && p < 1.0, "a dropout rate of ", p, ": it must be in [0, 1)");
+  require(p >= 0.0 && p < 1.0, "a Dropout with p ", p, ": the rate must be in [0, 1)");
 }
 
 void Dropout::register_parameters(ParameterTable& table, const std::string& name) {

@@ -8,6 +8,22 @@ Linear::Linear(const Options& options) : options_(options), in_features_(options
           " features: the output needs at least 1, the input 1 or more, or 0 for those of the layer's input");
 }
 
+Linear::Linear(std::int64_t out_features, Options options)
+    : Linear([&] {
+        require(options.out_features == 0,
+                "a fully connected layer whose options have out_features, which is an argument already; leave it out");
+        options.out_features = out_features;
+        return options;
+      }()) {}
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, Options options)
+    : Linear(out_features, [&] {
+        require(options.in_features == 0 && in_features >= 1, "a fully connected layer from ", in_features,
+                " features: give in_features once, at least 1");
+        options.in_features = in_features;
+        return options;
+      }()) {}
+
 void Linear::infer(const std::string& name, const Shape& input) {
   Layer::infer(name, input);
   require(input.rank() == 2, name, ": Linear needs [N, features], but its input is ", batch_shape(input),

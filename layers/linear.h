@@ -2,6 +2,8 @@
 #include "layers/layer.h"
 #include "layers/settings.h"
 
+#include <concepts>
+
 namespace minception {
 
 /// Fully connected layer.
@@ -11,6 +13,7 @@ namespace minception {
 class Linear final : public Layer {
  public:
   struct Options {
+    ByName by_name = ByName();
     std::int64_t in_features = 0;  ///< 0: those of the input; another value must be equal to them
     std::int64_t out_features = 0;
     bool bias = true;
@@ -26,6 +29,16 @@ class Linear final : public Layer {
   /// Throws Error for fewer than 1 output feature.
   explicit Linear(const Options& options);
   explicit Linear(std::int64_t out_features) : Linear(Options{.out_features = out_features}) {}
+  /// Linear(10, {.bias = false}). Throws Error if the options have out_features, too.
+  Linear(std::int64_t out_features, Options options);
+  /// Linear(256, 10): in_features and out_features, as in PyTorch.
+  Linear(std::int64_t in_features, std::int64_t out_features) : Linear(in_features, out_features, Options{}) {}
+  Linear(std::int64_t in_features, std::int64_t out_features, Options options);
+  /// Linear(10, false) is not a number of features: write Linear(10, {.bias = false}).
+  template <std::same_as<bool> B>
+  Linear(std::int64_t, B) = delete;
+  template <std::same_as<bool> B>
+  Linear(std::int64_t, std::int64_t, B) = delete;
   const Options& options() const { return options_; }
 
   void infer(const std::string& name, const Shape& input) override;

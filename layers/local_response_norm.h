@@ -20,7 +20,8 @@ class LocalResponseNorm final : public Layer {
     }
   };
 
-  explicit LocalResponseNorm(const LocalResponseNormAttributes& attributes = {}) : attributes_{attributes} {}
+  /// Throws Error for a size below 1, for a negative alpha or beta, for a k that is not above 0, and for NaN.
+  explicit LocalResponseNorm(const LocalResponseNormAttributes& attributes = {});
   const Options& options() const { return attributes_; }
 
   Shape output_shape(const Shape& input) const override { return input; }

@@ -7,6 +7,8 @@ void check_windows(const Pool2dAttributes& windows) {
   require(kernel.h >= 1 && kernel.w >= 1 && stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0,
           "a pool with a window of ", kernel.h, "x", kernel.w, ", stride ", stride.h, "x", stride.w, ", padding ",
           padding.h, "x", padding.w, ": window and stride must be at least 1, padding at least 0");
+  require(2 * padding.h <= kernel.h && 2 * padding.w <= kernel.w, "a pool with a window of ", kernel.h, "x", kernel.w,
+          " and padding ", padding.h, "x", padding.w, ": the padding must be at most half of the window");
 }
 
 Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const std::string& layer) {

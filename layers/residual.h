@@ -1,6 +1,7 @@
 #pragma once
 #include "layers/sequential.h"
 
+#include <cmath>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,8 @@ class Residual final : public Layer {
   /// The full name of `inner` is "<name of this>.<inner_name>".
   Residual(std::string inner_name, std::unique_ptr<Layer> inner, double scale = 1.0, bool relu = false)
       : inner_name_(std::move(inner_name)), inner_(std::move(inner)), scale_(scale), relu_(relu) {
+    require(!inner_name_.empty(), "the layer of a residual connection has no name");
+    require(std::isfinite(scale), "a residual connection with scale ", scale, ": it must be a finite number");
     require(inner_ != nullptr, "the layer '", inner_name_, "' of a residual connection is null");
   }
 

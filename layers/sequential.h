@@ -24,6 +24,10 @@ struct NamedLayer {
   mutable std::unique_ptr<Layer> layer;
 };
 
+/// Appends a name, or the position if it is empty. Throws Error, naming both layers, if it is taken: parameters and random
+/// streams follow from names.
+void add_name(std::vector<std::string>& names, std::string name, const char* container);
+
 /// Runs layers one after the other. A ReLU after a Conv2d or BatchNorm2d becomes part of it (Layer::fuse_relu), and
 /// inference folds a BatchNorm2d into a bias-free Conv2d before it.
 ///   forward    x[0] = x,  x[i+1] = f_i(x[i]),  y = x[last]
@@ -36,11 +40,13 @@ class Sequential final : public Layer {
     for (const NamedLayer& layer : layers) add(layer.name, std::move(layer.layer));
   }
 
-  /// Appends a layer; its full name is "<name of this>.<name>".
+  /// Appends a layer: add(ReLU()), named by its position, or add({"act1", ReLU()}).
+  Sequential& add(NamedLayer layer) { return add(std::move(layer.name), std::move(layer.layer)); }
+  /// Appends a layer; its full name is "<name of this>.<name>". Throws Error if the name is taken.
   template <class L>
   Sequential& add(std::string name, std::unique_ptr<L> layer) {
     require(layer != nullptr, "the layer '", name, "' of a Sequential is null");
-    names_.push_back(name.empty() ? std::to_string(names_.size()) : std::move(name));
+    add_name(names_, std::move(name), "a Sequential");
     layers_.push_back(std::move(layer));
     return *this;
   }

@@ -41,6 +41,12 @@ struct Settings {
   }
 };
 
+/// First member of options that are given by name: {.kernel = 3}. Without it, {3, 5} could be options where it is meant
+/// to be an extent.
+struct ByName {
+  explicit ByName() = default;
+};
+
 /// Marks a size that follows from the input (Layer::input_size) if it is 0.
 struct FromInput {};
 inline constexpr FromInput from_input;

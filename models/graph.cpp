@@ -306,6 +306,16 @@ void register_layer(const LayerType& type) {
   add(type);
 }
 
+std::string type_name(const Layer& layer) {
+  if (dynamic_cast<const Sequential*>(&layer) != nullptr) return "Sequential";
+  if (dynamic_cast<const Residual*>(&layer) != nullptr) return "Residual";
+  if (dynamic_cast<const Concat*>(&layer) != nullptr) return "Concat";
+  for (const LayerType& type : known_types()) {
+    if (type.is(layer)) return type.name;
+  }
+  return "";
+}
+
 std::string to_graph(const Model& model) {
   require(model.body != nullptr, model.config.name, " has no body: add layers that end in logits");
   Json json = {{"layers", layers_of(*model.body, "")}};

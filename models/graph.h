@@ -38,6 +38,9 @@ Model clone(const Model& model);
 /// for a name that is empty, longer than 100 characters or contains control characters. Thread-safe.
 void register_layer(const LayerType& type);
 
+/// The name of the layer's type in files; "" if it has none.
+std::string type_name(const Layer& layer);
+
 /// How files describe a layer of type L: it has a constructor from its Options and a function options(), and the Options
 /// list their members (Settings); or, without settings, a default constructor.
 template <class L>

@@ -33,6 +33,7 @@ void check_parts(const Model& model) {
   const std::string& name = model.config.name;
   const Shape& input = model.config.input;
   const std::int64_t classes = model.config.classes;
+  require(!name.empty(), "a model has no name: give it one, which files and messages use");
   require(input.rank() == 3 && input.elements() > 0, "the input ", input, " of ", name,
           " must be (channels, height, width), each at least 1");
   require(classes >= 1, name, " has ", classes, " classes: at least 1 is needed");
@@ -40,6 +41,11 @@ void check_parts(const Model& model) {
   require(model.input_scale.size() == model.input_shift.size() &&
               (model.input_scale.empty() || static_cast<std::int64_t>(model.input_scale.size()) == input[0]),
           "the input transform of ", name, " must have a scale and a shift for each of ", input[0], " channels");
+  for (std::size_t c = 0; c < model.input_scale.size(); ++c) {
+    require(std::isfinite(model.input_scale[c]) && model.input_scale[c] != 0.0 && std::isfinite(model.input_shift[c]),
+            "the input transform of ", name, " has the scale ", model.input_scale[c], " and the shift ",
+            model.input_shift[c], " for channel ", c, ": they must be finite, the scale not 0");
+  }
   const std::size_t layers = model.body->size();
   for (const Stage& stage : model.stages) {
     require(stage.begin <= stage.end && stage.end <= layers, "the stage ", stage.name, " of ", name, " is layers ",
@@ -48,6 +54,13 @@ void check_parts(const Model& model) {
   }
   for (const Head& head : model.auxiliary) {
     require(!head.name.empty(), "a head of ", name, " has no name");
+    const auto named = [&](const Head& other) { return other.name == head.name; };
+    require(std::count_if(model.auxiliary.begin(), model.auxiliary.end(), named) == 1, "two heads of ", name,
+            " are named ", head.name);
+    for (std::size_t i = 0; i < layers; ++i) {
+      require(model.body->name_of(i) != head.name, "a head of ", name, " and layer ", i, " of its body are both named ",
+              head.name);
+    }
     require(head.after + 1 < layers, "the head ", head.name, " reads layer ", head.after, ": it must be one of the ",
             layers, " layers of the body other than the last");
     require(head.layers != nullptr && head.layers->size() > 0, "the head ", head.name,
@@ -274,7 +287,7 @@ void Network::write_plan(Plan& plan) {
       // The body layer runs last: it completes the gradient sum and applies the ReLU mask.
       if (body.ends_in_relu(i - 1)) target.relu_output = values[i];
     }
-    body[i].backward(plan, gradient, target);
+    checked_backward(body[i], plan, gradient, target);
     gradient = target.dx;
   }
 

@@ -1,4 +1,5 @@
 #include "models/summary.h"
+#include "models/graph.h"
 
 #include <algorithm>
 #include <cstdarg>
@@ -64,8 +65,15 @@ Row make_row(const Network& network, const std::string& layer, const Shape& outp
   return row;
 }
 
-std::string print(const Row& row, const char* indent) {
-  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent, static_cast<int>(16 - std::string(indent).size()),
+/// A name that is only the position of the layer is followed by its type: "3 MaxPool2d".
+std::string label(const Sequential& body, std::size_t index) {
+  const std::string& name = body.name_of(index);
+  const std::string type = name == std::to_string(index) ? type_name(body[index]) : "";
+  return type.empty() ? name : name + " " + type;
+}
+
+std::string print(const Row& row, const char* indent, int width) {
+  return format("%s%-*s %-20s %12s %10.1f %11.2f\n", indent, width - static_cast<int>(std::string(indent).size()),
                 row.name.c_str(), row.output.to_string().c_str(), grouped(row.parameters).c_str(),
                 static_cast<double>(row.multiply_accumulates) / 1e6, mib(row.activation_bytes));
 }
@@ -83,8 +91,12 @@ std::string layer_table(const Network& network) {
   const Model& model = network.model();
   const Shape& image = model.config.input;
   Shape shape = {network.options().max_batch, image[0], image[1], image[2]};
-  std::string table = format("%-16s %-20s %12s %10s %11s\n", "layer", "output", "parameters", "MMACs", "MiB");
-  table += format("%-16s %-20s\n", "input", shape.to_string().c_str());
+  int width = 16;
+  for (std::size_t i = 0; i < model.body->size(); ++i) {
+    width = std::max(width, 2 + static_cast<int>(label(*model.body, i).size()));
+  }
+  std::string table = format("%-*s %-20s %12s %10s %11s\n", width, "layer", "output", "parameters", "MMACs", "MiB");
+  table += format("%-*s %-20s\n", width, "input", shape.to_string().c_str());
   Row total;
   total.name = "total";
   for (const Stage& stage : model.stages) {
@@ -93,17 +105,18 @@ std::string layer_table(const Network& network) {
     std::string rows;
     for (std::size_t i = stage.begin; i < stage.end; ++i) {
       shape = (*model.body)[i].output_shape(shape);
-      const Row row = make_row(network, model.body->name_of(i), shape);
-      rows += print(row, "  ");
+      Row row = make_row(network, model.body->name_of(i), shape);
+      row.name = label(*model.body, i);
+      rows += print(row, "  ", width);
       add(sum, row);
     }
-    table += print(sum, "") + rows;
+    table += print(sum, "", width) + rows;
     add(total, sum);
   }
   for (const Head& head : model.auxiliary) {
-    table += print(make_row(network, head.name, {network.options().max_batch, model.config.classes}), "");
+    table += print(make_row(network, head.name, {network.options().max_batch, model.config.classes}), "", width);
   }
-  return table + print(total, "");
+  return table + print(total, "", width);
 }
 
 std::string memory_table(const Network& network) {

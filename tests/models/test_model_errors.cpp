@@ -79,7 +79,15 @@ TEST_CASE("heads and stages and transforms that refer to missing parts are rejec
   CHECK_THAT(refusal([](Model& m) {
                m.auxiliary.push_back({"aux1", 3, head(4), 0.3});
              }),
-             Catch::Contains("two parameters are named aux1.fc.weight"));
+             Catch::Contains("two heads of small are named aux1"));
+  CHECK(refusal([](Model& m) { m.auxiliary[0].name = "pool1"; }) ==
+        "a head of small and layer 1 of its body are both named pool1");
+  CHECK_THAT(refusal([](Model& m) { m.config.name = ""; }), Catch::StartsWith("a model has no name"));
+  CHECK_THAT(refusal([](Model& m) {
+               m.input_scale = {1.0, std::nan("")};
+               m.input_shift = {0.0, 0.0};
+             }),
+             Catch::Contains("has the scale nan and the shift 0 for channel 1"));
   for (const double weight : {-1.0, std::nan("")}) {
     CHECK_THAT(refusal([&](Model& m) { m.auxiliary[0].loss_weight = weight; }), Catch::Contains("loss weight"));
   }
@@ -122,7 +130,28 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
   CHECK_THAT(refused([] { Linear({.in_features = 4}); }), Catch::Contains("from 4 to 0 features"));
   CHECK_THAT(refused([] { BatchNorm2d({.channels = -1}); }), Catch::Contains("-1 channels"));
   CHECK_THAT(refused([] { BatchNorm2d({.channels = 2, .epsilon = -1.0}); }), Catch::Contains("epsilon -1"));
-  for (const double p : {-0.1, 1.0, std::nan("")}) CHECK_THAT(refused([&] { Dropout(p, 1); }), Catch::Contains("rate"));
+  const double nan = std::nan("");
+  for (const double epsilon : {0.0, nan, -1.0}) {
+    CHECK_THAT(refused([&] { BatchNorm2d({.epsilon = epsilon}); }), Catch::StartsWith("a BatchNorm with epsilon "));
+    CHECK_THAT(refused([&] { BasicConv2d({.out_channels = 2, .batch_norm = true, .epsilon = epsilon}); }),
+               Catch::StartsWith("a BatchNorm with epsilon "));
+  }
+  for (const double momentum : {-0.1, nan, 1.1}) {
+    CHECK_THAT(refused([&] { BatchNorm2d({.momentum = momentum}); }), Catch::StartsWith("a BatchNorm with momentum "));
+  }
+  CHECK_THAT(refused([] { BatchNorm2d(0); }), Catch::Contains("a BatchNorm of 0 channels"));
+  CHECK_THAT(refused([] { LocalResponseNorm({.size = 0}); }), Catch::Contains("with size 0"));
+  CHECK_THAT(refused([&] { LocalResponseNorm({.alpha = nan}); }), Catch::Contains("with alpha nan"));
+  CHECK_THAT(refused([] { LocalResponseNorm({.beta = -1.0}); }), Catch::Contains("with beta -1"));
+  CHECK_THAT(refused([] { LocalResponseNorm({.k = 0.0}); }), Catch::Contains("with k 0"));
+  CHECK_THAT(refused([&] { Residual({ReLU()}, nan); }), Catch::Contains("with scale nan"));
+  CHECK_THAT(refused([] { Residual("", std::make_unique<ReLU>()); }), Catch::Contains("has no name"));
+  CHECK_THAT(refused([] { MaxPool2d(2, 2, 2); }), Catch::Contains("at most half of the window"));
+  CHECK_THAT(refused([] { MaxPool2d(PoolWindow{}); }), Catch::Contains("window of 0x0"));
+  CHECK_THAT(refused([] { Conv2d(4, 3, {.out_channels = 5}); }), Catch::Contains("leave them out"));
+  CHECK_THAT(refused([] { Conv2d(0, 4, 3); }), Catch::Contains("from 0 channels"));
+  CHECK_THAT(refused([] { Linear(4, 2, {.in_features = 4}); }), Catch::Contains("give in_features once"));
+  for (const double p : {-0.1, 1.0, nan}) CHECK_THAT(refused([&] { Dropout(p, 1); }), Catch::Contains("rate"));
   const auto block = [&](const InceptionChannels& channels, InceptionKind kind = InceptionKind::paper) {
     return refused([&] { Inception({.channels = channels, .kind = kind}); });
   };
@@ -167,6 +196,51 @@ TEST_CASE("branches of a Concat that cannot be concatenated are rejected") {
   CHECK(refused({{"a", GlobalAvgPool()}, {"b", AdaptiveAvgPool2d(1)}}) ==
         "net: the branches a and b yield [N, 3] and [N, 3, 1, 1]: they may differ in the channels only");
   CHECK(refused({GlobalAvgPool(), {"c", Sequential({Conv2d(3, 1), GlobalAvgPool()})}}) == "");
+}
+
+TEST_CASE("two layers of one name are rejected") {
+  CHECK(message_of([] {
+          Sequential({{"drop", Dropout(0.5)}, ReLU(), {"drop", Dropout(0.5)}});
+        }) ==
+        "the layers 0 and 2 of a Sequential are both named 'drop'; layers without a name are named by their "
+        "position, from 0");
+  CHECK_THAT(message_of([] { Sequential({{"1", ReLU()}, ReLU()}); }), Catch::Contains("layers 0 and 1"));
+  CHECK_THAT(message_of([] { Concat().add({"a", ReLU()}).add({"a", ReLU()}); }), Catch::Contains("of a Concat"));
+}
+
+TEST_CASE("constructors take the arguments of PyTorch in its order") {
+  const Conv2d conv(3, 32, {3, 5}), padded(3, 32, 3, 2, 1), named(3, 32, 3, {.padding = 1, .bias = false});
+  CHECK((conv.options().in_channels == 3 && conv.options().out_channels == 32));
+  CHECK(conv.options().kernel == Extent2d(3, 5));
+  CHECK((padded.options().stride == Extent2d(2) && padded.options().padding == Extent2d(1)));
+  CHECK((named.options().in_channels == 3 && named.options().padding == Extent2d(1) && !named.options().bias));
+  const Conv2d brief(32, 3);
+  CHECK((brief.options().in_channels == 0 && brief.options().out_channels == 32));
+  const Linear linear(256, 10), without_bias(10, {.bias = false});
+  CHECK((linear.options().in_features == 256 && linear.options().out_features == 10));
+  CHECK((without_bias.options().in_features == 0 && without_bias.options().out_features == 10));
+  CHECK_FALSE(without_bias.options().bias);
+  CHECK(BatchNorm2d(32).options().channels == 32);
+  const MaxPool2d pool(3, 2, 1), by_name({.kernel = 3, .stride = 2, .padding = 1}), only_kernel({.kernel = {2, 3}});
+  for (const MaxPool2d* same : {&pool, &by_name}) {
+    CHECK((same->options().kernel == Extent2d(3) && same->options().stride == Extent2d(2)));
+    CHECK(same->options().padding == Extent2d(1));
+  }
+  CHECK(only_kernel.options().stride == Extent2d(2, 3));
+  CHECK(AvgPool2d(4, 2).options().stride == Extent2d(2));
+  CHECK(MaxPool2d(3, {2, 1}).options().stride == Extent2d(2, 1));
+  static_assert(!std::is_constructible_v<Linear, int, bool>);  // not a number of features
+  Sequential net;
+  net.add(Conv2d(3, 8, 3)).add({"act", ReLU()}).add(Flatten());
+  CHECK((net.name_of(0) == "0" && net.name_of(1) == "act" && net.name_of(2) == "2"));
+}
+
+TEST_CASE("the summary shows the types of layers without a name") {
+  const auto backend = make_reference_backend();
+  const Network network(Model("own", {Conv2d(4, 3), {"pool", GlobalAvgPool()}, Linear(2)}, {3, 8, 8}, 2), *backend,
+                        {.plan_only = true});
+  CHECK_THAT(layer_table(network),
+             Catch::Contains("\n  0 Conv2d ") && Catch::Contains("\n  pool  ") && Catch::Contains("\n  2 Linear "));
 }
 
 TEST_CASE("layers that are empty or used out of order are rejected") {
