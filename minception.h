@@ -20,4 +20,5 @@
 #include "models/classifier.h"
 #include "models/graph.h"
 #include "models/registry.h"
+#include "training/evaluation.h"
 #include "training/fit.h"
