@@ -22,4 +22,5 @@
 #include "models/gradient_check.h"
 #include "models/graph.h"
 #include "models/registry.h"
+#include "training/evaluation.h"
 #include "training/fit.h"

@@ -31,8 +31,8 @@ constexpr const char* kArchive = "cifar-10-binary.tar.gz";
 constexpr const char* kPythonBatch = "data_batch_1";          // only in the Python version
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 28;  // per file; the published files have 31 MB
 constexpr const char* kHowToGet =
-    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and pass it or its folder with "
-    "--data-dir (no Debian package has it)";
+    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html (no Debian package has it) and pass "
+    "it or its folder as ";
 constexpr const char* kRemedy = "; copy or download it again";
 
 struct Batch {
@@ -153,7 +153,7 @@ struct Parts {
 
 [[noreturn]] void fail_python(const std::string& name) {
   fail(name, ": this is the Python version of CIFAR-10, which is not supported; get ", kArchive,
-       " from https://www.cs.toronto.edu/~kriz/cifar.html and pass it with --data-dir");
+       " from https://www.cs.toronto.edu/~kriz/cifar.html and pass it as ", Field{"dir"});
 }
 
 void check_size(const std::string& name, std::uint64_t bytes) {
@@ -175,7 +175,7 @@ Dataset load_archive(const fs::path& path, const Selection& selection) {
   }
   if (parts.found_any()) return parts.dataset(archive.name());
   if (has_python) fail_python(archive.name());
-  fail(archive.name(), ": the archive contains no CIFAR-10 file", kHowToGet);
+  fail(archive.name(), ": the archive contains no CIFAR-10 file", kHowToGet, Field{"dir"});
 }
 
 bool is_file(const fs::path& path) {
@@ -205,7 +205,7 @@ std::optional<Dataset> load_folder(const fs::path& dir, const Selection& selecti
 Dataset load_cifar10(const fs::path& path, const Selection& selection) {
   if (is_file(path)) return load_archive(path, selection);
   std::error_code error;
-  require(fs::is_directory(path, error), path.string(), ": no such file or folder", kHowToGet);
+  require(fs::is_directory(path, error), path.string(), ": no such file or folder", kHowToGet, Field{"dir"});
   for (const fs::path& dir : {path, path / "cifar-10-batches-bin"}) {
     if (std::optional<Dataset> dataset = load_folder(dir, selection)) return std::move(*dataset);
   }
@@ -215,7 +215,7 @@ Dataset load_cifar10(const fs::path& path, const Selection& selection) {
   }
   const fs::path python_archive = path / "cifar-10-python.tar.gz";
   if (is_file(python_archive)) fail_python(python_archive.string());
-  fail(path.string(), ": contains neither the CIFAR-10 files nor ", kArchive, kHowToGet);
+  fail(path.string(), ": contains neither the CIFAR-10 files nor ", kArchive, kHowToGet, Field{"dir"});
 }
 
 }  // namespace minception

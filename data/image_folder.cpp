@@ -53,7 +53,7 @@ bool decode(const fs::path& folder, const std::vector<Place>& places, const Imag
     std::error_code error;
     require(fs::is_regular_file(*place.path, error), place.path->string(), ": is not a readable file",
             error ? ": " + error.message() : "");
-    DecodedImage one = load_image(*place.path, options.channels, options.size[0], options.size[1], options.image);
+    DecodedImage one = load_image(*place.path, options.channels, options.size.h, options.size.w, options.image);
     if (one.shape[0] == 3) coloured = true;
     one = with_channels(std::move(one), channels);
     std::copy(one.pixels.begin(), one.pixels.end(), place.pixels);
@@ -78,7 +78,7 @@ bool decode(const fs::path& folder, const std::vector<Place>& places, const Imag
 /// Fills the pixels and image shapes of all parts, in memory.
 void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
                  Problems& problems) {
-  const std::int64_t height = options.size[0], width = options.size[1];
+  const std::int64_t height = options.size.h, width = options.size.w;
   // Without a requested number of channels, decode as RGB and drop channels if all images are grey.
   const Shape image = {options.channels == 0 ? 3 : options.channels, height, width};
   std::size_t count = 0;
@@ -88,7 +88,7 @@ void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const I
   const std::size_t available = available_host_memory();
   require(fits && (available == 0 || static_cast<std::size_t>(needed) < available), folder.string(), ": ", count,
           " images of ", height, 'x', width, " in ", image[0], " channels do not fit in the free memory, ",
-          available >> 20, " MiB; use a smaller --folder-size or --cache");
+          available >> 20, " MiB; use a smaller ", Field{"ImageFolderOptions::size"}, ", or ", Field{"cache"});
   const auto bytes = static_cast<std::size_t>(image.elements());
   std::vector<Place> places;
   for (const Part& part : parts) {
@@ -109,8 +109,8 @@ void load_pixels(const fs::path& folder, const std::vector<Part>& parts, const I
 /// Key of everything that cached pixels depend on.
 std::string cache_key(const std::vector<Part>& parts, const ImageFolderOptions& options) {
   const ImageOptions& image = options.image;
-  std::string key =
-      concat(options.size, ' ', options.channels, ' ', to_string(image.resize), ' ', image.exif_orientation);
+  std::string key = concat(Shape{options.size.h, options.size.w}, ' ', options.channels, ' ', to_string(image.resize),
+                           ' ', image.exif_orientation);
   for (const std::uint8_t value : image.background) key += concat(' ', int{value});
   for (const Part& part : parts) {
     for (const ListedImage& listed : part.from) {
@@ -126,7 +126,7 @@ std::string cache_key(const std::vector<Part>& parts, const ImageFolderOptions& 
 /// Like load_pixels, but maps a cache file, which is created if missing.
 void map_pixels(const fs::path& folder, const std::vector<Part>& parts, const ImageFolderOptions& options,
                 Problems& problems) {
-  const std::int64_t height = options.size[0], width = options.size[1];
+  const std::int64_t height = options.size.h, width = options.size.w;
   std::int64_t count = 0;
   for (const Part& part : parts) count += std::ssize(part.from);
   PixelCache cache(options.cache, cache_key(parts, options));
@@ -211,15 +211,26 @@ ImageFolderSummary summarize_image_folder(const std::vector<fs::path>& folders, 
   return summary;
 }
 
+void check(const ImageFolderOptions& o) {
+  constexpr const char* kSize = "ImageFolderOptions::size";
+  require(o.size != Extent2d(0), Field{kSize}, ": images are resized; give a size, such as 96 or 96x64");
+  for (const std::int64_t side : {o.size.h, o.size.w}) {
+    require(side >= 1 && side <= 1'000'000, Setting{kSize, concat(o.size.h, 'x', o.size.w)}, ": must be 1 to 1000000");
+  }
+  const auto resize = static_cast<std::size_t>(o.image.resize);
+  require(resize < std::size(kResizeNames), Setting{"resize", resize}, ": is not a Resize");
+  require(o.channels == 0 || o.channels == 1 || o.channels == 3, Setting{"channels", o.channels},
+          ": use 1 (grey), 3 (RGB) or 0 (as in the files)");
+  require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, Setting{"test_fraction", o.test_fraction},
+          ": must be 0 or more and below 1");
+  require(o.threads >= 0, Setting{"ImageFolderOptions::threads", o.threads}, ": must be 0 or more");
+}
+
 Dataset load_image_folder(const std::vector<fs::path>& folders, const ImageFolderOptions& options,
                           const Selection& selection) {
   require(!folders.empty(), "no image folder was given");
   const fs::path& path = folders[0];
-  require(options.size.rank() == 2, path.string(), ": an image folder needs --folder-size, such as 96 or 96x64");
-  require(options.channels == 0 || options.channels == 1 || options.channels == 3, path.string(),
-          ": images cannot be loaded with ", options.channels, " channels; use 1 (grey) or 3 (RGB)");
-  require(options.test_fraction >= 0.0 && options.test_fraction < 1.0, path.string(), ": the test fraction is ",
-          options.test_fraction, ", which is not in [0, 1)");
+  check(options);
   Problems problems;
   const ImageListing listing = list_image_folder(folders, options, selection, problems);
   Dataset dataset{.name = "folder", .train = {}, .test = {}};

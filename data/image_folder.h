@@ -25,7 +25,7 @@
 namespace minception {
 
 struct ImageFolderOptions {
-  Shape size;          ///< (H, W) that each image is resized to by load_image
+  Extent2d size = 0;   ///< (H, W) that each image is resized to by load_image; one number for both; required
   ImageOptions image;  ///< how images are resized and oriented
   /// 1 (grey) or 3 (RGB); 0: grey if every file is grey, else RGB.
   std::int64_t channels = 0;
@@ -45,6 +45,9 @@ struct ImageFolderOptions {
   /// Called after each image, from one thread at a time.
   std::function<void(std::int64_t done, std::int64_t total)> progress;
 };
+
+/// Throws Error, naming the field, for invalid values. load_image_folder calls it.
+void check(const ImageFolderOptions& options);
 
 /// True if files and folders of this name are ignored: it begins with a dot, or operating systems, network storage or
 /// archives create it. Upper and lower case are equivalent.

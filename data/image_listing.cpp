@@ -186,8 +186,8 @@ std::vector<ClassFolder> take_validation(const std::string& source, std::vector<
   const bool any =
       std::any_of(result.begin(), result.end(), [](const ClassFolder& one) { return !one.images.empty(); });
   require(any, source,
-          ": each class has a single image for training, which leaves none for validation; add images, or use "
-          "--validation-fraction 0 to choose the best epoch by the test images");
+          ": each class has a single image for training, which leaves none for validation; add images, or use ",
+          Setting{"validation_fraction", 0}, " to choose the best epoch by the test images");
   return result;
 }
 
@@ -379,16 +379,17 @@ ImageListing list_image_folder(const std::vector<fs::path>& folders, const Image
   if (options.labels.empty()) {
     for (const fs::path& folder : folders) add_folder(folder, options, problems, parts);
   } else {
-    require(folders.size() == 1, "--labels needs exactly one folder; ", folders.size(), " are given");
+    require(folders.size() == 1, Field{"labels"}, " needs exactly one folder; ", folders.size(), " are given");
     add_table(folders[0], options, parts);
   }
+  check(selection);
   auto& [train, validation, test, train_source, validation_source, test_source] = parts;
   const bool validates = selection.hold_out > 0 || selection.validation_fraction > 0.0;
   require(!validates || validation_source.empty(), validation_source,
           ": already selects the validation images; leave out ",
-          selection.hold_out > 0 ? "--hold-out" : "--validation-fraction");
+          Field{selection.hold_out > 0 ? "hold_out" : "validation_fraction"});
   require(options.test_fraction == 0.0 || test_source.empty(), test_source,
-          ": already selects the test images; leave out --test-fraction");
+          ": already selects the test images; leave out ", Field{"test_fraction"});
   if (problems.empty()) {
     for (const auto& [classes, source] : {std::pair{&train, &train_source}, std::pair{&test, &test_source}}) {
       require(classes->size() != 1, *source, ": only one class, '", classes->empty() ? "" : (*classes)[0].name,
@@ -404,19 +405,19 @@ ImageListing list_image_folder(const std::vector<fs::path>& folders, const Image
   ImageListing listing;
   for (const ClassFolder& one : train.empty() ? test : train) listing.class_names.push_back(one.name);
   const auto limited_in_turn = [&](const std::vector<ClassFolder>& classes, bool wanted, std::int64_t limit,
-                                   const char* option) {
+                                   const char* field) {
     std::vector<ListedImage> images = wanted ? in_turn(classes) : std::vector<ListedImage>();
     if (wanted && problems.empty()) {
-      images.resize(static_cast<std::size_t>(limited(std::ssize(images), limit, option)));
+      images.resize(static_cast<std::size_t>(limited(std::ssize(images), limit, field)));
     }
     return images;
   };
-  listing.train = limited_in_turn(train, options.train, selection.train, selection.train_option);
-  listing.validation = limited_in_turn(validation, options.validation, 0, selection.test_option);
+  listing.train = limited_in_turn(train, options.train, selection.train, "Selection::train");
+  listing.validation = limited_in_turn(validation, options.validation, 0, "Selection::test");
   if (selection.test > 0 && std::ssize(listing.validation) > selection.test) {
     listing.validation.resize(static_cast<std::size_t>(selection.test));
   }
-  listing.test = limited_in_turn(test, options.test, selection.test, selection.test_option);
+  listing.test = limited_in_turn(test, options.test, selection.test, "Selection::test");
   return listing;
 }
 

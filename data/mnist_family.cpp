@@ -19,7 +19,8 @@ std::filesystem::path find(const MnistFamily& family, const std::filesystem::pat
     }
   }
   const std::string name = prefix + "-" + suffix;
-  fail(dir.string(), ": neither ", name, " nor ", name, ".gz exists; ", family.how_to_get);
+  fail(dir.string(), ": neither ", name, " nor ", name, ".gz exists; ", family.how_to_get, "; pass their folder as ",
+       Field{"dir"});
 }
 
 /// Files of a part and the number of images according to their headers.
@@ -57,7 +58,8 @@ ImageDataset load_part(const MnistFamily& family, const Part& files, std::int64_
 
 Dataset load_mnist_family(const MnistFamily& family, const std::filesystem::path& dir, const Selection& selection) {
   std::error_code error;
-  require(std::filesystem::is_directory(dir, error), dir.string(), ": no such folder; ", family.how_to_get);
+  require(std::filesystem::is_directory(dir, error), dir.string(), ": no such folder; ", family.how_to_get,
+          "; pass their folder as ", Field{"dir"});
   const Part train = find_part(family, dir, "train"), test = find_part(family, dir, "t10k");
   Dataset dataset{.name = family.name,
                   .train = load_part(family, train, leading_train(selection, train.count)),

@@ -13,7 +13,7 @@ namespace minception {
 struct MnistFamily {
   const char* name;
   std::array<const char*, 10> class_names;
-  const char* how_to_get;  ///< how to get the files; ends the error message about missing ones
+  const char* how_to_get;  ///< how to get the files, for the error message about missing ones
 };
 
 /// Reads the selected samples of the four IDX files in `dir`, each with or without ".gz", named

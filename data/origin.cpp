@@ -35,7 +35,7 @@ void record_origin(Dataset& dataset, const std::vector<std::filesystem::path>& f
   for (const std::filesystem::path& folder : folders) dataset.source += concat(":", folder.string());
   const auto& [r, g, b] = options.image.background;
   Json json = {{"data", dataset.source},
-               {"folder-size", concat(options.size[0], "x", options.size[1])},
+               {"folder-size", concat(options.size.h, "x", options.size.w)},
                {"labels", options.labels.string()},
                {"resize", to_string(options.image.resize)},
                {"ignore-orientation", !options.image.exif_orientation},

@@ -96,7 +96,7 @@ std::span<std::uint8_t> PixelCache::reserve(std::int64_t images, std::int64_t he
     ::close(file);
     if (!partial_.empty()) ::unlink(partial_.c_str());
     fail(folder_.string(), ": the cache needs ", (bytes >> 20) + 1, " MiB: ", system_message(error),
-         "; free space, or name another folder with --cache");
+         "; free space, or name another folder as ", Field{"cache"});
   }
   writing_ = std::make_unique<MappedFile>(file, bytes, true);
   return writing_->bytes().subspan(sizeof(Header));

@@ -31,19 +31,30 @@ void keep(ImageDataset& part, const std::vector<std::int64_t>& indices) {
 
 }  // namespace
 
-std::int64_t limited(std::int64_t count, std::int64_t limit, const char* option) {
-  require(limit >= 0, option, " ", limit, ": must be 0 or more");
-  require(limit <= count || count == 0, option, " ", limit, ": there are only ", count, " images");
+void check(const Selection& s) {
+  require(s.validation_fraction >= 0.0 && s.validation_fraction < 1.0,
+          Setting{"validation_fraction", s.validation_fraction}, ": must be 0 or more and below 1");
+  for (const auto& [name, value] : {std::pair{"hold_out", s.hold_out}, std::pair{"Selection::train", s.train},
+                                    std::pair{"Selection::test", s.test}}) {
+    require(value >= 0, Setting{name, value}, ": must be 0 or more");
+  }
+  require(s.validation_fraction == 0.0 || s.hold_out == 0, Field{"validation_fraction"}, " and ", Field{"hold_out"},
+          " cannot be combined: both set the number of validation images");
+}
+
+std::int64_t limited(std::int64_t count, std::int64_t limit, const char* field) {
+  require(limit <= count || count == 0, Setting{field, limit}, ": there are only ", count, " images");
   return limit > 0 ? std::min(limit, count) : count;
 }
 
 SelectedSamples select(const Selection& selection, std::int64_t train_count, std::int64_t test_count) {
+  check(selection);
   const std::int64_t n = train_count;
   std::int64_t held = selection.hold_out;
-  require(held == 0 || (held >= 1 && held < n), "--hold-out: cannot hold out ", held, " of ", n,
-          " training images; hold out 1 to ", n - 1);
+  require(held == 0 || held < n, Setting{"hold_out", held}, ": there are ", n, " training images; hold out 1 to ",
+          n - 1);
   if (held == 0 && selection.validation_fraction > 0.0) {
-    require(n >= 2, "--validation-fraction ", selection.validation_fraction, ": there are only ", n,
+    require(n >= 2, Setting{"validation_fraction", selection.validation_fraction}, ": there are only ", n,
             " training images");
     held = std::clamp<std::int64_t>(std::llround(selection.validation_fraction * static_cast<double>(n)), 1, n - 1);
   }
@@ -53,14 +64,14 @@ SelectedSamples select(const Selection& selection, std::int64_t train_count, std
     (goes ? selected.validation : selected.train).push_back(i);
   }
   for (std::int64_t i = 0; i < test_count; ++i) selected.test.push_back(i);
-  const auto keep_first = [](std::vector<std::int64_t>& indices, std::int64_t limit, const char* option) {
-    indices.resize(static_cast<std::size_t>(limited(std::ssize(indices), limit, option)));
+  const auto keep_first = [](std::vector<std::int64_t>& indices, std::int64_t limit, const char* field) {
+    indices.resize(static_cast<std::size_t>(limited(std::ssize(indices), limit, field)));
   };
-  keep_first(selected.train, selection.train, selection.train_option);
+  keep_first(selected.train, selection.train, "Selection::train");
   if (selection.test > 0 && std::ssize(selected.validation) > selection.test) {
     selected.validation.resize(static_cast<std::size_t>(selection.test));
   }
-  keep_first(selected.test, selection.test, selection.test_option);
+  keep_first(selected.test, selection.test, "Selection::test");
   return selected;
 }
 

@@ -20,9 +20,10 @@ struct Selection {
   double validation_fraction = 0.0;
   std::int64_t train = 0;  ///< limit on the remaining training images, keeping the first; 0: all
   std::int64_t test = 0;   ///< limit on test images and on validation images, keeping the first; 0: all
-  const char* train_option = "--limit-train";  ///< option names for error messages
-  const char* test_option = "--limit-test";
 };
+
+/// Throws Error, naming the field, for invalid values.
+void check(const Selection& selection);
 
 /// Indices of the selected samples in their part, ascending.
 struct SelectedSamples {
@@ -31,12 +32,12 @@ struct SelectedSamples {
   std::vector<std::int64_t> test;
 };
 
-/// Applies a selection to parts of these sizes. Throws Error, naming the option, if there are too few samples.
+/// Applies a selection to parts of these sizes. Throws Error like `check`, and if there are too few samples.
 SelectedSamples select(const Selection& selection, std::int64_t train_count, std::int64_t test_count);
 
-/// `limit`, or `count` if the limit is 0; at most `count`. Throws Error, naming the option, for a negative limit and
-/// for one larger than `count`, unless `count` is 0.
-std::int64_t limited(std::int64_t count, std::int64_t limit, const char* option);
+/// `limit`, or `count` if the limit is 0; at most `count`. Throws Error, naming the field, if it is larger than `count`,
+/// unless `count` is 0.
+std::int64_t limited(std::int64_t count, std::int64_t limit, const char* field);
 
 /// Number of leading samples of the training and of the test part that contain all selected samples.
 std::int64_t leading_train(const Selection& selection, std::int64_t count);

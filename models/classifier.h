@@ -35,6 +35,9 @@ class Classifier {
 
   const ModelConfig& config() const { return network_->model().config; }
   const std::vector<std::string>& class_names() const { return class_names_; }
+  const std::string& weights_file() const { return weights_file_; }
+  const Network& network() const { return *network_; }
+  Backend& backend() const { return backend_; }
 
   /// Converts an image to the channels and size of the training images, before the resize to the model's input.
   /// `predict` does this itself; call it early to save memory when holding many large images.

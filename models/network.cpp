@@ -318,10 +318,11 @@ void Network::write_update(Plan& plan) {
         ClipCoefficient{.max_norm = options_.max_norm, .groups = parameters_.groups(0.0), .g = g, .factor = factor});
   }
   const std::vector<ParameterGroup> groups = parameters_.groups(weight_decay_of(options_.optimizer));
-  if (const Adam* adam = std::get_if<Adam>(&options_.optimizer)) {
-    plan.add("optimizer", AdamStep{.beta2 = adam->beta2,
-                                   .epsilon = adam->eps,
-                                   .decoupled = adam->decoupled,
+  if (is_adam(options_.optimizer)) {
+    const Adam adam = adam_of(options_.optimizer);
+    plan.add("optimizer", AdamStep{.beta2 = adam.beta2,
+                                   .epsilon = adam.eps,
+                                   .decoupled = std::holds_alternative<AdamW>(options_.optimizer),
                                    .groups = groups,
                                    .step = step_tensor(plan),
                                    .schedule = schedule_tensor(plan),

@@ -366,11 +366,12 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
   Safetensors content = read_safetensors(path);
   const std::string file = path.string();
   const bool labelled = content.metadata.contains(kModel);
-  require(!labelled || described.model.empty() || described.if_needed, file,
-          ": already names its model; leave out --model");
+  require(!labelled || described.model.empty() || described.if_needed, file, ": already names its model; leave out ",
+          Field{"model"});
   require(labelled || !described.model.empty(), file,
           ": its metadata name no model, so it was not written by train; use the model.safetensors or a checkpoint of "
-          "a run, or name its model with --model");
+          "a run, or name its model as ",
+          Field{"model"});
   WeightsFile weights;
   weights.tensors = weights_among(std::move(content.tensors));
   try {

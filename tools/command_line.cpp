@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <optional>
@@ -232,8 +233,35 @@ std::size_t CommandLine::count(const std::string& name) const { return app_->cou
 
 std::string CommandLine::help() const { return app_->help(); }
 
+std::string CommandLine::option_of(const std::string& field) const {
+  // Options that are not called like their field.
+  constexpr std::pair<std::string_view, const char*> kNames[] = {{"dir", "--data-dir"},
+                                                                 {"ImageFolderOptions::size", "--folder-size"},
+                                                                 {"Selection::train", "--limit-train"},
+                                                                 {"Selection::train", "--limit"},
+                                                                 {"Selection::test", "--limit-test"},
+                                                                 {"Selection::test", "--limit"},
+                                                                 {"deviation", "--std"},
+                                                                 {"padding", "--crop-padding"},
+                                                                 {"ema_decay", "--ema"},
+                                                                 {"init_heads", "--reset-head"},
+                                                                 {"max_batch", "--batch-size"}};
+  const auto exists = [&](const std::string& name) { return app_->get_option_no_throw(name) != nullptr; };
+  for (const auto& [known, option] : kNames) {
+    if (field == known && exists(option)) return option;
+  }
+  std::string option = "--" + field;
+  std::replace(option.begin(), option.end(), '_', '-');
+  return exists(option) ? option : field;
+}
+
 int CommandLine::run(int argc, char** argv, const std::function<void()>& work, const std::string& results) {
   reserve_standard_streams();
+  if (argc > 0) invoked_as_ = std::filesystem::path(argv[0]).filename().string();
+  const auto text_of = [this](const Error& error) {
+    return with_fields(
+        error.message(), [this](const std::string& field) { return option_of(field); }, " ");
+  };
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // keeps the order of lines relative to stderr, also in files
   try {
     std::vector<std::string> words(argv + 1, argv + argc);
@@ -257,7 +285,7 @@ int CommandLine::run(int argc, char** argv, const std::function<void()>& work, c
     print_error(*app_, what + " (--help lists the options)");
     return kWrongCommandLine;
   } catch (const Error& error) {
-    print_error(*app_, error.what());
+    print_error(*app_, text_of(error));
     return kWrongCommandLine;
   }
   try {
@@ -266,7 +294,7 @@ int CommandLine::run(int argc, char** argv, const std::function<void()>& work, c
   } catch (const std::bad_alloc&) {
     print_error(*app_, "out of memory; use a smaller batch or image size");
   } catch (const Error& error) {
-    print_error(*app_, error.what(), error.details());
+    print_error(*app_, text_of(error), error.details());
   } catch (const std::exception& error) {
     print_error(*app_, error.what());
   }

@@ -83,6 +83,11 @@ class CommandLine {
   std::size_t count(const std::string& name) const;
   std::string help() const;
 
+  /// The option that sets a field of the library's options (Field), for messages; the field's name if there is none.
+  std::string option_of(const std::string& field) const;
+  /// How the program was called: "minception-train" for an installed `train`.
+  const std::string& invoked_as() const { return invoked_as_; }
+
   /// Parses the command line, then calls `work`. Any failure becomes one line on stderr, "name: message", and an exit
   /// code. Giving an option with a single text value twice is an error; for numbers the last one counts. `work` sets
   /// `results` to a text that says where the results are; it is printed if output to stdout is lost.
@@ -93,7 +98,7 @@ class CommandLine {
 
   std::unique_ptr<CLI::App> app_;
   std::map<std::string, std::string> earlier_names_;
-  std::string config_option_, config_file_;
+  std::string config_option_, config_file_, invoked_as_;
 };
 
 }  // namespace minception

@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 #include "data/registry.h"
-#include "models/finite.h"
 #include "models/registry.h"
 #include "models/weights_file.h"
 #include "tools/program.h"
@@ -152,7 +151,6 @@ Dataset load(const Options& o, const WeightsFile& weights) {
     if (!train) selection.train = 0;
     if (!test && !validation) selection.test = 0;
     if (o.limit > 0) {
-      selection.train_option = selection.test_option = "--limit";
       if (train) selection.train = o.limit;
       if (test || validation) selection.test = o.limit;
     }
@@ -177,26 +175,16 @@ Dataset load(const Options& o, const WeightsFile& weights) {
 }
 
 Result evaluate_part(const Options& o, Network& network, const std::string& split, const ImageDataset& images) {
-  const ResidentDataset resident = make_resident(network.backend(), images.image, images.pixels, images.labels);
-  ResidentBatchSource feed(resident);
-  feed.start(network, Mode::inference, {.batch_size = 1});
-  feed.next(1);
-  const std::string overflow = find_overflow(network, 1);
-  require(overflow.empty(), o.weights, ": these weights overflow, first in ", overflow);
-
   const auto start = std::chrono::steady_clock::now();
   Progress bar(split, images.size(), "images");
   Evaluation evaluation =
-      evaluate(network, feed, images.labels, {.most_mistakes = static_cast<std::size_t>(o.mistakes)},
+      evaluate(network, o.weights, images, {.most_mistakes = static_cast<std::size_t>(o.mistakes)},
                [&](const EvaluationProgress& progress) {
                  char note[64];
                  std::snprintf(note, sizeof note, "loss %.4f  accuracy %.4f", progress.loss, progress.top1);
                  bar.update(progress.done, note);
                  return true;
                });
-  require(evaluation.not_finite == 0, o.weights, ": ", evaluation.not_finite, " of ", evaluation.samples,
-          " images have logits that are not finite; the first is image ", evaluation.first_not_finite, " of the ",
-          split, " images: these weights overflow and give no prediction");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const auto samples = static_cast<double>(evaluation.samples);
   return {split, std::move(evaluation), samples / seconds};

@@ -14,7 +14,6 @@
 #include "training/run_folder.h"
 #include "training/session.h"
 
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -29,12 +28,11 @@ Optimizer optimizer_of(const TrainOptions& o) {
   if (o.optimizer == "sgd") {
     return Sgd{.lr = o.learning_rate, .momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay};
   }
-  return Adam{.lr = o.learning_rate,
-              .beta1 = o.beta1,
-              .beta2 = o.beta2,
-              .eps = o.eps,
-              .weight_decay = o.weight_decay,
-              .decoupled = o.optimizer == "adamw"};
+  const Adam adam = {
+      .lr = o.learning_rate, .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay};
+  if (o.optimizer == "adam") return adam;
+  return AdamW{
+      .lr = adam.lr, .beta1 = adam.beta1, .beta2 = adam.beta2, .eps = adam.eps, .weight_decay = adam.weight_decay};
 }
 
 /// Options for `fit`, without those that belong to a resumed run or to initial weights.
@@ -156,7 +154,9 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
     RunFolder::check(o.resume, RunFolder::Open::resume);
     resumed = find_resumed(command_line, o);
     check(o);
+    check(fit_options(o));
   } else {
+    check(fit_options(o));
     RunFolder::check(o.out, o.overwrite ? RunFolder::Open::overwrite : RunFolder::Open::fresh);
   }
   std::optional<WeightsFile> initial;
@@ -164,7 +164,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   const Shape size = parse_image_size(o.image_size);
 
   ImageFolderOptions folder = image_folder_options(o);
-  if (o.folder_size.empty()) folder.size = size;
+  if (o.folder_size.empty()) folder.size = {size[0], size[1]};
   folder.channels = initial ? initial->config.input[0] : resumed.channels;
   folder.cache = o.cache;
   folder.progress = loading_bar();
@@ -202,6 +202,7 @@ bool train(const CommandLine& command_line, TrainOptions o, std::string& results
   FitOptions options = fit_options(o);
   if (!resuming) options.device = asked;  // for the reason why auto chose cpu
   options.recorded = recorded.dump();
+  options.resume_command = concat(command_line.invoked_as(), " --resume ", options.out.string());
   options.init_weights = initial ? &*initial : nullptr;
   options.checkpoint = resumed.checkpoint ? &*resumed.checkpoint : nullptr;
   if (!o.profile) stop_between_steps();  // the first Ctrl-C finishes the step and saves

@@ -7,7 +7,6 @@
 #include "training/schedule.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <iterator>
 #include <limits>
@@ -168,17 +167,8 @@ const Group kGroups[] = {
     {"Output",
      {"log-every", "checkpoint-every", "keep-checkpoints", "tensorboard", "check-nan", "profile", "profile-steps"}}};
 
-/// Smallest --eps of Adam. A value that rounds to 0 in f32 gives 0 / 0 for weights that have had no gradient yet.
-constexpr double kSmallestEpsilon = 1e-30;
-
 void check_count(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
   require(value >= least && value <= most, option, " ", value, ": must be ", least, " to ", most);
-}
-
-/// Checks that a number is at least `least` and finite as a float.
-void check_number(const char* option, double value, double least) {
-  require(std::isfinite(static_cast<float>(value)) && value >= least, option, " ", value, ": must be a finite number, ",
-          least, " or more");
 }
 
 }  // namespace
@@ -304,19 +294,19 @@ void set_defaults(const CommandLine& command_line, TrainOptions& options) {
 void check(const TrainOptions& o) {
   // The parser clamps numbers that are too large to the largest value.
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - 1;
-  require(!o.out.empty() || !o.resume.empty(),
-          "--out is required: the folder of the run, for instance --out runs/first");
-  require(o.out.empty() || o.resume.empty(), "--out and --resume cannot be combined: a run resumes in its own folder");
-  require(o.resume.empty() || !o.overwrite, "--resume and --overwrite cannot be combined");
-  for (const auto& [option, fraction] :
-       {std::pair{"--validation-fraction", o.validation_fraction}, std::pair{"--test-fraction", o.test_fraction}}) {
-    require(fraction >= 0.0 && fraction < 1.0, option, " ", fraction, ": must be 0 or more and below 1");
-  }
-  require(o.validation_fraction == 0.0 || o.hold_out == 0,
-          "--validation-fraction and --hold-out cannot be combined: both set the number of validation images");
+  const bool resumes = !o.resume.empty();
+  require(!o.out.empty() || resumes, "--out is required: the folder of the run, for instance --out runs/first");
+  require(o.out.empty() || !resumes, "--out and --resume cannot be combined: a run resumes in its own folder");
+  require(!resumes || !o.overwrite, "--resume and --overwrite cannot be combined");
   check_count("--split-seed", o.split_seed, 0, kMost);
-  (void)image_folder_options(o);
-  // (not checked for a resumed run: its data set is known only later, and given options are then compared with its own)
+  check_count("--seed", o.seed, 0, kMost);
+  check_count("--reset-head", o.reset_head, 0, 1'000'000);
+  check(selection(o));
+  ImageFolderOptions folder = image_folder_options(o);
+  if (o.folder_size.empty()) folder.size = 1;  // it follows from the image size
+  check(folder);
+  // (not checked for a resumed run: its data set and optimizer are known only later, and given options are then compared
+  // with its own)
   const TrainOptions plain;
   const std::pair<const char*, bool> for_folders[] = {{"--folder-size", !o.folder_size.empty()},
                                                       {"--labels", !o.labels.empty()},
@@ -326,80 +316,16 @@ void check(const TrainOptions& o) {
                                                       {"--background", o.background != plain.background},
                                                       {"--ignore-orientation", o.ignore_orientation}};
   for (const auto& [option, is_set] : for_folders) {
-    require(!is_set || !o.resume.empty() || is_image_folder(o.data), option, " is for --data folder:PATH, not for ",
-            o.data);
+    require(!is_set || resumes || is_image_folder(o.data), option, " is for --data folder:PATH, not for ", o.data);
   }
-  check_count("--epochs", o.epochs, 1, 1'000'000);
-  check_count("--batch-size", o.batch_size, 1, 1'000'000);
-  check_count("--accumulate", o.accumulate, 1, 1'000'000);
-  check_number("--lr", o.learning_rate, 0.0);
   const bool adam = o.optimizer == "adam" || o.optimizer == "adamw";
   require(adam || o.optimizer == "sgd", "--optimizer ", o.optimizer, ": use sgd, adam or adamw");
-  // (with --resume the optimizer may come from the run; given options are compared with the run's later)
-  const bool resumes = !o.resume.empty();
   require(!adam || o.momentum == 0.0, "--momentum is for --optimizer sgd; with ", o.optimizer, " use --beta1");
   require(!adam || !o.nesterov, "--nesterov is for --optimizer sgd");
-  require(o.beta1 >= 0.0 && o.beta1 < 1.0, "--beta1 ", o.beta1, ": must be in [0, 1)");
-  require(o.beta2 >= 0.0 && o.beta2 < 1.0, "--beta2 ", o.beta2, ": must be in [0, 1)");
-  require(std::isfinite(o.eps) && o.eps >= kSmallestEpsilon, "--eps ", o.eps, ": must be a finite number, ",
-          kSmallestEpsilon, " or more");
   require(adam || resumes || (o.beta1 == plain.beta1 && o.beta2 == plain.beta2 && o.eps == plain.eps),
           "--beta1, --beta2 and --eps need --optimizer adam or adamw");
-  require(o.momentum >= 0.0 && o.momentum < 1.0, "--momentum ", o.momentum, ": must be in [0, 1)");
-  const double momentum = adam ? o.beta1 : o.momentum;
-  require(o.base_momentum == -1.0 || (o.base_momentum >= 0.0 && o.base_momentum <= momentum), "--base-momentum ",
-          o.base_momentum, ": must be between 0 and ", adam ? "--beta1" : "--momentum", ", ", momentum);
-  require(o.base_momentum == -1.0 || o.schedule == "one-cycle", "--base-momentum needs --schedule one-cycle");
-  require(!o.nesterov || o.momentum > 0.0, "--nesterov needs a --momentum above 0");
-  check_number("--weight-decay", o.weight_decay, 0.0);
-  check_number("--max-norm", o.max_norm, 0.0);
-  require(o.ema >= 0.0 && o.ema < 1.0, "--ema ", o.ema, ": must be in [0, 1)");
-  check_count("--reset-head", o.reset_head, 0, 1'000'000);
   require(o.reset_head == 0 || resumes || !o.init_file.empty(),
           "--reset-head needs --init with a file of trained weights");
-  for (const std::string& prefix : o.freeze) {
-    require(!prefix.empty(), "--freeze '': must be the start of a parameter name, for instance inception3a");
-  }
-  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "--label-smoothing ", o.label_smoothing,
-          ": must be in [0, 1)");
-  if (o.schedule != "paper") parse_schedule(o.schedule);
-  check_number("--warmup-epochs", o.warmup_epochs, 0.0);
-  require(o.pct_start > 0.0 && o.pct_start < 1.0, "--pct-start ", o.pct_start, ": must be between 0 and 1");
-  require(std::isfinite(o.step_size) && o.step_size > 0.0, "--step-size ", o.step_size, ": must be above 0");
-  require(o.gamma > 0.0 && o.gamma <= 1.0, "--gamma ", o.gamma, ": must be in (0, 1]");
-  check_number("--eta-min", o.eta_min, 0.0);
-  for (const double mean : o.mean) require(mean >= 0.0 && mean <= 1.0, "--mean ", mean, ": must be in [0, 1]");
-  for (const double deviation : o.std) {
-    require(deviation > 0.0 && std::isfinite(static_cast<float>(1.0 / deviation)), "--std ", deviation,
-            ": must be above 0");
-  }
-  check_count("--crop-padding", o.crop_padding, 0, 10'000);
-  require(o.scale > 0.0 && o.scale <= 1.0, "--scale ", o.scale, ": must be in (0, 1]");
-  require(o.ratio >= 1.0 && o.ratio <= 100.0, "--ratio ", o.ratio, ": must be 1 to 100");
-  require(o.crop_padding == 0 || (o.scale == 1.0 && o.ratio == 1.0),
-          "--crop-padding cannot be combined with --scale or --ratio");
-  for (const auto& [option, range] : {std::pair{"--brightness", o.brightness}, std::pair{"--contrast", o.contrast},
-                                      std::pair{"--saturation", o.saturation}}) {
-    require(range >= 0.0 && range <= 1.0, option, " ", range, ": must be 0 to 1");
-  }
-  require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "--compute ", o.compute,
-          ": use f32, tf32 or bf16");
-  require(o.compute != "tf32" || o.device == "cuda", "--compute tf32 needs --device cuda");
-  require(o.compute != "bf16" || o.device != "reference", "--compute bf16 needs --device cpu or cuda");
-  check_kernels(o.kernels, o.device);
-  require(o.threads >= 0, "--threads ", o.threads, ": must be 0 or more");
-  check_count("--seed", o.seed, 0, kMost);
-  check_count("--hold-out", o.hold_out, 0, 1'000'000'000);
-  check_count("--limit-train", o.limit_train, 0, kMost);
-  check_count("--limit-test", o.limit_test, 0, kMost);
-  check_count("--patience", o.patience, 0, 1'000'000);
-  check_count("--log-every", o.log_every, 1, 1'000'000);
-  require(!o.profile || o.resume.empty(),
-          "--profile and --resume cannot be combined: profile in a new folder with --out");
-  check_count("--profile-steps", o.profile_steps, 0, 1'000'000);
-  check_count("--num-workers", o.num_workers, 1, 1'000);
-  check_count("--checkpoint-every", o.checkpoint_every, 0, kMost);
-  check_count("--keep-checkpoints", o.keep_checkpoints, 1, 1'000'000);
 }
 
 ImageFolderOptions image_folder_options(const TrainOptions& o) {
@@ -410,7 +336,8 @@ ImageFolderOptions image_folder_options(const TrainOptions& o) {
       fail(option, ": ", error.what());
     }
   };
-  return {.size = o.folder_size.empty() ? Shape() : parse_image_size(o.folder_size),
+  const Shape size = o.folder_size.empty() ? Shape{0, 0} : parse_image_size(o.folder_size);
+  return {.size = {size[0], size[1]},
           .image = {.resize = parsed("--resize", o.resize, parse_resize),
                     .exif_orientation = !o.ignore_orientation,
                     .background = parsed("--background", o.background, parse_colour)},
@@ -439,12 +366,19 @@ void complete_from(const CommandLine& command_line, TrainOptions& options, const
   // Options that the run does not record keep their defaults, which turn newer features off.
   nlohmann::ordered_json recorded = to_json(TrainOptions());
   for (const auto& [name, value] : saved.items()) recorded[command_line.current_name("--" + name).substr(2)] = value;
+  // `fit` does not record images that it was given in memory.
+  const bool named = saved.contains("data");
+  require(
+      named || command_line.count("--data") > 0, source,
+      ": the run has no record of where its images came from; name them with --data and the options that load them, or "
+      "resume the run by the program that started it");
   const std::string schedule = recorded.value("schedule", "");
   const bool any_length = schedule == "constant" || schedule == "step" || schedule == "paper";
   std::string differences;
   bool others = false;  // any difference other than the number of epochs
   each_option(options, [&](const std::string& name, auto& member, Decides decides, const char*) {
     if (decides == Decides::nothing) return;
+    if (!named && !saved.contains(name) && command_line.count("--" + name) > 0) return;
     std::remove_reference_t<decltype(member)> was;
     try {
       recorded.at(name).get_to(was);
@@ -463,8 +397,8 @@ void complete_from(const CommandLine& command_line, TrainOptions& options, const
   if (differences.empty()) return;
   require(others || !source.ends_with(".safetensors"), source, ": the learning rates of --schedule ", schedule,
           " depend on the number of epochs: ", differences,
-          "; leave it out to resume the run, or start a new schedule from these weights: train --init ", source,
-          " --out FOLDER");
+          "; leave it out to resume the run, or start a new schedule from these weights: ", command_line.invoked_as(),
+          " --init ", source, " --out FOLDER");
   fail(source, ": the run was started with different options: ", differences,
        "; leave them out to resume it, or start a new run with --out");
 }

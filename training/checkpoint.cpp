@@ -20,23 +20,29 @@ LossMetrics metrics_from(const Json& json) { return {.loss = json.at("loss"), .c
 std::string to_json(const TrainerState& state) {
   Json on_device = Json::array();
   for (const LossMetrics& metrics : state.on_device) on_device.push_back(to_json(metrics));
-  return Json{{"epoch", state.epoch},     {"position", state.position},
-              {"step", state.step},       {"epoch_sums", to_json(state.epoch_sums)},
-              {"seconds", state.seconds}, {"line_position", state.line_position},
-              {"on_device", on_device},   {"plateau_steps", state.plateau_steps}}
+  return Json{{"epoch", state.epoch},
+              {"position", state.position},
+              {"step", state.step},
+              {"epoch_sums", to_json(state.epoch_sums)},
+              {"seconds", state.seconds},
+              {"line_position", state.line_position},
+              {"on_device", on_device},
+              {"plateau_steps", state.loss_watch.at_chance},
+              {"diverged_steps", state.loss_watch.diverged}}
       .dump();
 }
 
 TrainerState state_from(const std::string& text) {
   const Json json = Json::parse(text);
-  TrainerState state = {.epoch = json.at("epoch"),
-                        .position = json.at("position"),
-                        .step = json.at("step"),
-                        .epoch_sums = metrics_from(json.at("epoch_sums")),
-                        .seconds = json.at("seconds"),
-                        .line_position = json.at("line_position"),
-                        .on_device = {},
-                        .plateau_steps = json.at("plateau_steps")};
+  TrainerState state = {
+      .epoch = json.at("epoch"),
+      .position = json.at("position"),
+      .step = json.at("step"),
+      .epoch_sums = metrics_from(json.at("epoch_sums")),
+      .seconds = json.at("seconds"),
+      .line_position = json.at("line_position"),
+      .on_device = {},
+      .loss_watch = {.at_chance = json.at("plateau_steps"), .diverged = json.value("diverged_steps", std::int64_t{0})}};
   for (const Json& metrics : json.at("on_device")) state.on_device.push_back(metrics_from(metrics));
   return state;
 }

@@ -31,17 +31,17 @@ DeviceChoice choose_device(const std::string& device) {
 }
 
 void check_kernels(const std::string& kernels, const std::string& device) {
-  require(kernels == "ours" || kernels == "vendor", "--kernels ", kernels, ": use ours or vendor");
+  require(kernels == "ours" || kernels == "vendor", Setting{"kernels", kernels}, ": use ours or vendor");
   if (kernels == "ours") return;
   const std::string problem = why_no_vendor();
-  require(problem.empty(), "--kernels vendor: ", problem);
-  require(device == "cuda", "--kernels vendor needs --device cuda");
+  require(problem.empty(), Setting{"kernels", "vendor"}, ": ", problem);
+  require(device == "cuda", Setting{"kernels", "vendor"}, " needs ", Setting{"device", "cuda"});
 }
 
 std::unique_ptr<Backend> make_device(const std::string& device, int threads, bool tf32, const std::string& kernels) {
   check_kernels(kernels, device);
-  require(threads >= 0, "--threads ", threads, ": must be 0 or more");
-  require(threads == 0 || device == "cpu", "--threads is for --device cpu");
+  require(threads >= 0, Setting{"threads", threads}, ": must be 0 or more");
+  require(threads == 0 || device == "cpu", Field{"threads"}, " is for ", Setting{"device", "cpu"});
   if (device == "cpu") return make_cpu_backend(threads);
   if (kernels == "vendor") return make_vendor_backend({.tf32 = tf32});
   if (device == "cuda") return make_cuda_backend({.tf32 = tf32});

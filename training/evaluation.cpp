@@ -1,5 +1,7 @@
 #include "training/evaluation.h"
 #include "core/error.h"
+#include "models/finite.h"
+#include "models/graph.h"
 
 #include <algorithm>
 #include <cmath>
@@ -182,6 +184,47 @@ Evaluation evaluate(Network& network, BatchSource& feed, std::span<const std::in
   std::partial_sort(evaluation.mistakes.begin(), end_of_kept, evaluation.mistakes.end(), more_confident);
   evaluation.mistakes.resize(kept);
   return evaluation;
+}
+
+Evaluation evaluate(Network& network, const std::string& weights_file, const ImageDataset& images,
+                    const EvaluationOptions& options, const std::function<bool(const EvaluationProgress&)>& report) {
+  const ResidentDataset resident = make_resident(network.backend(), images.image, images.all_pixels(), images.labels);
+  ResidentBatchSource feed(resident);
+  feed.start(network, Mode::inference, {.batch_size = 1});
+  feed.next(1);
+  const std::string overflow = find_overflow(network, 1);
+  require(overflow.empty(), weights_file, ": these weights overflow, first in ", overflow);
+  Evaluation evaluation = evaluate(network, feed, images.labels, options, report);
+  require(evaluation.not_finite == 0, weights_file, ": ", evaluation.not_finite, " of ", evaluation.samples,
+          " images have logits that are not finite; the first is image ", evaluation.first_not_finite,
+          ": these weights overflow and give no prediction");
+  return evaluation;
+}
+
+Evaluation evaluate(const Classifier& classifier, const ImageDataset& images, const EvaluationOptions& options) {
+  const std::string& file = classifier.weights_file();
+  require(images.size() > 0, "no images to evaluate ", file, " on");
+  const std::int64_t channels = classifier.config().input[0];
+  require(images.image[0] == channels, file, ": its model takes images of ", channels, " channels, these have ",
+          images.image[0]);
+  check_class_names(file, classifier.class_names(), "the data set", images.class_names);
+  constexpr std::int64_t kBatch = 256;
+  const Network& trained = classifier.network();
+  Network network(clone(trained.model()), classifier.backend(),
+                  {.max_batch = std::min(options.batch_size == 0 ? kBatch : options.batch_size, images.size()),
+                   .training = false,
+                   .dataset_image = images.image,
+                   .scale = trained.options().scale,
+                   .shift = trained.options().shift});
+  network.load_state(trained.state());
+  return evaluate(network, file, images, {.most_mistakes = options.most_mistakes});
+}
+
+Evaluation evaluate(const Classifier& classifier, const Dataset& dataset, const EvaluationOptions& options) {
+  const ImageDataset& images = dataset.test.size() > 0         ? dataset.test
+                               : dataset.validation.size() > 0 ? dataset.validation
+                                                               : dataset.train;
+  return evaluate(classifier, images, options);
 }
 
 std::vector<ClassScores> class_scores(const Evaluation& evaluation) {

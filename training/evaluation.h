@@ -1,6 +1,8 @@
 #pragma once
 /// Evaluation of a network on a data set: loss, top-1, top-5, confusion matrix and most confident mistakes.
 
+#include "data/image_dataset.h"
+#include "models/classifier.h"
 #include "models/network.h"
 #include "training/batch_source.h"
 
@@ -52,6 +54,20 @@ struct EvaluationProgress {
 Evaluation evaluate(Network& network, BatchSource& feed, std::span<const std::int32_t> labels,
                     const EvaluationOptions& options = {},
                     const std::function<bool(const EvaluationProgress&)>& report = {});
+
+/// Evaluates weights from a file, which errors name, on all images. The network must be made for inference on images of
+/// this shape (NetworkOptions::dataset_image). Throws Error if the weights overflow, naming the layer (find_overflow), or
+/// if logits are not finite.
+Evaluation evaluate(Network& network, const std::string& weights_file, const ImageDataset& images,
+                    const EvaluationOptions& options = {},
+                    const std::function<bool(const EvaluationProgress&)>& report = {});
+
+/// Evaluates a classifier on all images, with the results of the tool `evaluate`. The images must be loaded as those of
+/// its training: same channels and size. Throws Error like the function above, without images, and if the classes are
+/// not those of the classifier.
+Evaluation evaluate(const Classifier& classifier, const ImageDataset& images, const EvaluationOptions& options = {});
+/// The same on the test images; without any, on the validation images; without those, on the training images.
+Evaluation evaluate(const Classifier& classifier, const Dataset& dataset, const EvaluationOptions& options = {});
 
 /// Scores of one class. Recall is NaN without samples of the class; precision is NaN if the class was never predicted.
 struct ClassScores {

@@ -4,6 +4,7 @@
 #include "models/summary.h"
 #include "training/batch_source.h"
 #include "training/environment.h"
+#include "training/resume.h"
 #include "training/run_folder.h"
 #include "training/session.h"
 #include "training/trainer.h"
@@ -37,12 +38,12 @@ NetworkOptions network_options(const FitOptions& o, const Dataset& dataset) {
   options.augmentation.seed = o.seed;
   const auto channels = static_cast<std::size_t>(dataset.image()[0]);
   for (const auto& [name, values] :
-       {std::pair{"--mean", &o.normalization.mean}, std::pair{"--std", &o.normalization.deviation}}) {
-    require(values->size() == 1 || values->size() == channels, name, ": ", values->size(),
+       {std::pair{"mean", &o.normalization.mean}, std::pair{"deviation", &o.normalization.deviation}}) {
+    require(values->size() == 1 || values->size() == channels, Field{name}, ": ", values->size(),
             " numbers; give one, or one per image channel: ", channels);
   }
-  require(o.augmentation.saturation == 0.0 || channels == 3, "--saturation needs colour images; these have ", channels,
-          channels == 1 ? " channel" : " channels");
+  require(o.augmentation.saturation == 0.0 || channels == 3, Field{"saturation"}, " needs colour images; these have ",
+          channels, channels == 1 ? " channel" : " channels");
   return options;
 }
 
@@ -53,21 +54,6 @@ std::string parts_text(const Dataset& dataset) {
     text += concat(dataset.test.size() > 0 ? ", " : " and ", dataset.validation.size(), " validation");
   }
   return dataset.test.size() > 0 ? concat(text, " and ", dataset.test.size(), " test") : text;
-}
-
-/// The newest readable checkpoint of a run; nullopt if it stopped before its first one.
-std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& run) {
-  const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run);
-  for (const std::filesystem::path& path : checkpoints) {
-    try {
-      return read_checkpoint(path);
-    } catch (const Error& error) {
-      std::fprintf(stderr, "warning: %s; using the checkpoint before it\n", error.what());
-    }
-  }
-  require(checkpoints.empty(), run.string(), ": none of its ", checkpoints.size(),
-          " checkpoints can be used; start a new run in another folder");
-  return std::nullopt;
 }
 
 /// The samples of a part, on the device or streamed from host memory by threads. Both give the same batches.
@@ -107,47 +93,6 @@ void load_initial(Network& network, const Dataset& dataset, const FitOptions& o)
               names.c_str());
 }
 
-/// Values that the rest relies on. Other parts check theirs.
-void check(const FitOptions& o) {
-  require(!o.out.empty(), "fit needs a folder for the run: set FitOptions::out, for instance to \"runs/first\"");
-  const std::pair<const char*, std::int64_t> counts[] = {
-      {"epochs", o.epochs},           {"batch_size", o.batch_size}, {"accumulate", o.accumulate},
-      {"num_workers", o.num_workers}, {"log_every", o.log_every},   {"keep_checkpoints", o.keep_checkpoints}};
-  for (const auto& [name, value] : counts) require(value >= 1, name, " = ", value, ": must be at least 1");
-  const double momentum = momentum_of(o.optimizer);
-  const std::pair<const char*, double> numbers[] = {{"lr", learning_rate_of(o.optimizer)},
-                                                    {"weight_decay", weight_decay_of(o.optimizer)},
-                                                    {"momentum", momentum},
-                                                    {"max_norm", o.max_norm},
-                                                    {"warmup_epochs", o.schedule.warmup_epochs},
-                                                    {"step_size", o.schedule.step_size},
-                                                    {"eta_min", o.schedule.eta_min}};
-  for (const auto& [name, value] : numbers) {
-    require(std::isfinite(static_cast<float>(value)) && value >= 0.0, name, " = ", value,
-            ": must be a finite number, 0 or more");
-  }
-  require(momentum < 1.0, is_adam(o.optimizer) ? "beta1" : "momentum", " = ", momentum, ": must be below 1");
-  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "label_smoothing = ", o.label_smoothing,
-          ": must be in [0, 1)");
-  require(o.ema_decay >= 0.0 && o.ema_decay < 1.0, "ema_decay = ", o.ema_decay, ": must be in [0, 1)");
-  require(o.compute == "f32" || o.compute == "tf32" || o.compute == "bf16", "compute = ", o.compute,
-          ": use f32, tf32 or bf16");
-}
-
-/// Throws Error for options that differ from those that the run was started with. The number of epochs may change unless
-/// the schedule depends on it.
-void check_same_options(const FitOptions& o, const Checkpoint& checkpoint, const std::string& recorded) {
-  const Json now = Json::parse(recorded), was = Json::parse(checkpoint.options);
-  const bool any_length = o.schedule.kind == ScheduleKind::constant || o.schedule.kind == ScheduleKind::step;
-  std::string differences;
-  for (const auto& [name, value] : now.items()) {
-    if (!was.contains(name) || was[name] == value || (name == "epochs" && any_length)) continue;
-    differences += concat(differences.empty() ? "" : ", ", name, " ", value.dump(), " (was ", was[name].dump(), ")");
-  }
-  require(differences.empty(), o.out.string(), ": the run was started with other options: ", differences,
-          "; use the same ones, or start a new run with FitOptions::init");
-}
-
 /// `releasable`: the data set, if its training pixels may be freed.
 FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o, Dataset* releasable) {
   check(o);
@@ -163,7 +108,7 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
   const ImageDataset& evaluated = images_of(dataset, part);
   require(dataset.train.size() > 0, dataset.name, ": no training images");
   require(evaluated.size() > 0, dataset.name, ": no images to evaluate on; hold out some training images, ",
-          "validation_fraction = 0.2");
+          Setting{"validation_fraction", 0.2});
   const Shape& image = dataset.image();
   const std::int64_t classes = dataset.classes();
   if (o.verbose) {
@@ -178,13 +123,14 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
   // The checksums in it need the pixels.
   const std::string recorded = o.recorded.empty() ? to_json(o, original, dataset) : o.recorded;
 
-  if (checkpoint != nullptr && o.recorded.empty()) check_same_options(o, *checkpoint, recorded);
+  if (o.resume && o.recorded.empty()) check_same_options(o, checkpoint, recorded);
 
   const std::unique_ptr<Backend> backend = make_device(device.name, o.threads, o.compute == "tf32", o.kernels);
   ModelConfig config = original.config;
   config.graph = to_graph(original);
   config.seed = o.seed;
   Model model = model_from_graph(config);
+  if (checkpoint != nullptr) check_same_network(o.out, *checkpoint, to_graph(model));
   model.warnings = original.warnings;
   for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   Network network(std::move(model), *backend, network_options(o, dataset));
@@ -239,23 +185,30 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
   if (checkpoint != nullptr) trainer.set_state(checkpoint->state);
   const TrainerState at = trainer.state();
   const std::string run = o.out.string();
-  require(!o.resume || at.epoch <= o.epochs || (at.epoch == o.epochs + 1 && at.position == 0), run, ": --epochs ",
-          o.epochs, ": the run is already in epoch ", at.epoch, "; resume it with at least that many");
-  const auto nothing_to_do = [&](const std::string& why) {
-    const std::string text = concat(run, why, "; nothing to do");
-    if (o.verbose) std::printf("%s\n", text.c_str());
-    return FitResult{.text = text};
+  require(!o.resume || at.epoch <= o.epochs || (at.epoch == o.epochs + 1 && at.position == 0), run, ": ",
+          Setting{"epochs", o.epochs}, ": the run is already in epoch ", at.epoch,
+          "; resume it with at least that many");
+  const auto nothing_to_do = [&](const std::string& why, bool early_stopped) {
+    FitResult result{.early_stopped = early_stopped, .text = concat(run, why, "; nothing to do")};
+    if (o.verbose) std::printf("%s\n", result.text.c_str());
+    const Metrics metrics = read_metrics(o.out / "metrics.jsonl");
+    if (const EpochMetrics* best = metrics.best_epoch()) result.best = *best;
+    if (const TestMetrics* test = metrics.last_test()) result.test = *test;
+    return result;
   };
   const bool to_test = part == Part::validation && dataset.test.size() > 0;
   const bool tested = !to_test || (o.resume && read_metrics(o.out / "metrics.jsonl").last_test() != nullptr);
-  if (o.resume && trainer.finished() && tested)
-    return nothing_to_do(concat(" has completed all ", o.epochs, " epochs"));
+  if (o.resume && trainer.finished() && tested) {
+    return nothing_to_do(concat(" has completed all ", o.epochs, " epochs"), false);
+  }
   if (o.resume && !trainer.finished() && o.verbose) {
     std::printf("resuming after step %lld of %lld\n", static_cast<long long>(trainer.step()),
                 static_cast<long long>(trainer.total_steps()));
   }
   TrainSession session(o, network, trainer, dataset, device.name, recorded);
-  if (o.resume && session.finished()) return nothing_to_do(concat(" stopped early by --patience ", o.patience));
+  if (o.resume && session.finished()) {
+    return nothing_to_do(concat(" stopped early after ", o.patience, " epochs without a better one"), true);
+  }
   if (o.profile) {
     session.profile_steps(*train_source);
     return {.text = concat(run, " holds profile.json")};
@@ -264,72 +217,6 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
 }
 
 }  // namespace
-
-Schedule EpochSchedule::in_steps(std::int64_t steps_per_epoch, const Optimizer& optimizer) const {
-  const auto steps = [&](double epochs) { return std::llround(epochs * static_cast<double>(steps_per_epoch)); };
-  return {.kind = kind,
-          .warmup_steps = steps(warmup_epochs),
-          .step_size = std::max<std::int64_t>(steps(step_size), 1),
-          .gamma = gamma,
-          .eta_min = eta_min,
-          .base_momentum = base_momentum < 0.0 ? momentum_of(optimizer) : base_momentum,
-          .pct_start = pct_start};
-}
-
-std::string to_json(const FitOptions& o, const Model& model, const Dataset& dataset) {
-  const Shape& input = model.config.input;
-  Json json = {{"model", model.config.name}, {"image-size", concat(input[1], "x", input[2])}};
-  if (!dataset.options.empty()) json.update(Json::parse(dataset.options));
-  const Sgd* sgd = std::get_if<Sgd>(&o.optimizer);
-  json.update({{"epochs", o.epochs},
-               {"batch-size", o.batch_size},
-               {"accumulate", o.accumulate},
-               {"optimizer", sgd != nullptr                          ? "sgd"
-                             : std::get<Adam>(o.optimizer).decoupled ? "adamw"
-                                                                     : "adam"},
-               {"lr", learning_rate_of(o.optimizer)},
-               {"weight-decay", weight_decay_of(o.optimizer)}});
-  if (sgd != nullptr) {
-    json.update({{"momentum", sgd->momentum}, {"nesterov", sgd->nesterov}});
-  } else {
-    const Adam& adam = std::get<Adam>(o.optimizer);
-    json.update({{"beta1", adam.beta1}, {"beta2", adam.beta2}, {"eps", adam.eps}});
-  }
-  json.update({{"schedule", std::string(name_of(o.schedule.kind))},
-               {"warmup-epochs", o.schedule.warmup_epochs},
-               {"step-size", o.schedule.step_size},
-               {"gamma", o.schedule.gamma},
-               {"eta-min", o.schedule.eta_min},
-               {"base-momentum", o.schedule.base_momentum},
-               {"pct-start", o.schedule.pct_start},
-               {"label-smoothing", o.label_smoothing},
-               {"max-norm", o.max_norm},
-               {"ema", o.ema_decay},
-               {"patience", o.patience},
-               {"no-shuffle", !o.shuffle},
-               {"balance-classes", o.balance_classes},
-               {"seed", o.seed},
-               {"mean", o.normalization.mean},
-               {"std", o.normalization.deviation},
-               {"initialization", std::string(name_of(o.initialization))},
-               {"freeze", o.freeze},
-               {"device", choose_device(o.device).name},
-               {"kernels", o.kernels},
-               {"compute", o.compute},
-               {"threads", o.threads},
-               {"log-every", o.log_every}});
-  const Augmentation& a = o.augmentation;
-  json.update({{"crop-padding", a.padding.h},
-               {"flip", a.flip},
-               {"scale", a.scale},
-               {"ratio", a.ratio},
-               {"brightness", a.brightness},
-               {"contrast", a.contrast},
-               {"saturation", a.saturation}});
-  json["data_checksum"] = {checksum(dataset.train), checksum(dataset.test)};
-  if (dataset.validation.size() > 0) json["data_checksum"].push_back(checksum(dataset.validation));
-  return json.dump();
-}
 
 FitResult fit(const Model& model, const Dataset& dataset, const FitOptions& options) {
   return fit(model, dataset, options, nullptr);

@@ -34,6 +34,7 @@ struct EpochSchedule {
   Schedule in_steps(std::int64_t steps_per_epoch, const Optimizer& optimizer) const;
 };
 
+/// Messages about these options name the field, as in "pct_start = 2: must be between 0 and 1".
 struct FitOptions {
   std::filesystem::path out = {};  ///< folder of the run (training/run_folder.h); required
   bool overwrite = false;          ///< replace the run in `out`
@@ -82,6 +83,8 @@ struct FitOptions {
 
   /// For programs with options of their own: JSON text kept with the run and its checkpoints instead of these options.
   std::string recorded = {};
+  /// How to resume, for the message of a stopped run; empty: by `fit` with `resume`.
+  std::string resume_command = {};
   /// The content of `init`, and the checkpoint to resume from, if they are already read.
   const WeightsFile* init_weights = nullptr;
   const Checkpoint* checkpoint = nullptr;
@@ -89,15 +92,21 @@ struct FitOptions {
 
 struct FitResult {
   bool stopped = false;                   ///< by `should_stop`; continue with `resume`
+  bool early_stopped = false;             ///< by `patience`
   std::string text;                       ///< what the run folder holds, or how to resume
   std::optional<EpochMetrics> best = {};  ///< epoch of model_best.safetensors
   std::optional<TestMetrics> test = {};   ///< its result on the test images, if validation images selected it
 };
 
+/// Throws Error, naming the field, for invalid options. `fit` calls it before anything else.
+void check(const FitOptions& options);
+
 /// Trains the model, which is not changed: the weights are in the run folder, as model.safetensors and
 /// model_best.safetensors. Epochs are evaluated on the validation images or, without any, on the test images.
 /// Throws Error for invalid options, a model or folder that cannot be used, layers that files cannot describe
-/// (models/graph.h), numbers that are not finite, and results that could not be saved.
+/// (models/graph.h), numbers that are not finite, and results that could not be saved; and, with `resume`, for a network
+/// or options that differ from those of the run. The number of epochs may differ unless the schedule depends on it.
+/// After an exception, also one from a callback, the folder has the report and the checkpoints so far.
 FitResult fit(const Model& model, const Dataset& dataset, const FitOptions& options);
 /// The same; frees the training pixels once the device has a copy.
 FitResult fit(const Model& model, Dataset&& dataset, const FitOptions& options);

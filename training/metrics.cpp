@@ -164,6 +164,14 @@ std::string to_json_line(const Notice& notice) {
   return one_line({{"event", "notice"}, {"epoch", notice.epoch}, {"step", notice.step}, {"text", notice.text}});
 }
 
+const EpochMetrics* Metrics::best_epoch() const {
+  const EpochMetrics* best = nullptr;
+  for (const EpochMetrics& epoch : epochs) {
+    if (best == nullptr || is_better(epoch, *best)) best = &epoch;
+  }
+  return best;
+}
+
 Metrics read_metrics(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   require(file.is_open(), path.string(), ": cannot be opened: is it the metrics.jsonl of a run folder?");

@@ -70,6 +70,7 @@ struct Notice {
   std::int64_t epoch = 0;
   std::int64_t step = 0;
   std::string text;
+  bool fatal = false;  ///< an Error with this text follows; not recorded
 };
 
 /// One JSON object without a line break; NaN and infinity become null.
@@ -90,6 +91,8 @@ struct Metrics {
   const TestMetrics* last_test() const {
     return !tests.empty() && !epochs.empty() && tests.back().step >= epochs.back().step ? &tests.back() : nullptr;
   }
+  /// The epoch of model_best.safetensors: the first of the best ones; nullptr without epochs.
+  const EpochMetrics* best_epoch() const;
   std::vector<Notice> notices;
 };
 

@@ -92,6 +92,17 @@ std::string content_of(int descriptor) {
   return text;
 }
 
+/// Whether a run has something to protect: weights, checkpoints or a complete epoch. A run that ended before, for
+/// instance because its learning rate was too high, starts from the beginning anyway.
+bool has_results(const fs::path& run) {
+  if (is_there(run / "model.safetensors") || !checkpoints_of(run).empty()) return true;
+  try {
+    return is_there(run / kMetrics) && !read_metrics(run / kMetrics).epochs.empty();
+  } catch (const Error&) {
+    return true;  // not a file of this library
+  }
+}
+
 void write_text(const fs::path& path, const std::string& text) {
   write_file_atomically(path, std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
@@ -121,7 +132,7 @@ void RunFolder::check(const fs::path& path, Open how) {
           "; choose another folder");
   for (const char* file : kFiles) {
     require(!fs::is_directory(path / file, error), (path / file).string(),
-            ": is a folder; remove it or choose another --out");
+            ": is a folder; remove it or choose another ", Field{"out"});
   }
   if (is_there(path / kLock)) {
     const int lock = try_lock(path / kLock);
@@ -132,11 +143,8 @@ void RunFolder::check(const fs::path& path, Open how) {
     require(is_there(path / "config.json"), path.string(), ": no run to resume: config.json is missing");
     return;
   }
-  // A run that ended before its first line has no data to protect.
-  const bool has_run = is_there(path / "model.safetensors") || !checkpoints_of(path).empty() ||
-                       (is_there(path / kMetrics) && fs::file_size(path / kMetrics, error) > 0);
-  require(how == Open::overwrite || !has_run, path.string(),
-          ": already contains a run; --resume it, choose another --out, or --overwrite to replace it");
+  require(how == Open::overwrite || !has_results(path), path.string(), ": already contains a run; use ",
+          Field{"resume"}, " to continue it, another ", Field{"out"}, ", or ", Field{"overwrite"}, " to replace it");
 }
 
 RunFolder::RunFolder(fs::path path, Open how) : path_(std::move(path)) {

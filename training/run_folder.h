@@ -28,7 +28,7 @@ namespace minception {
 class RunFolder {
  public:
   enum class Open : std::uint8_t {
-    fresh,      ///< refuses a folder that contains a run
+    fresh,      ///< refuses a folder that contains a run with weights, a checkpoint or a complete epoch
     overwrite,  ///< removes the files of the run in it
     resume,     ///< continues the run in it
   };

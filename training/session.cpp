@@ -121,15 +121,15 @@ FitResult TrainSession::run(BatchSource& evaluated) {
       if (stop_requested() || !train_epoch() || !evaluate_epoch(evaluated)) return stopped();
     }
     if (is_to_test() && !test_best()) return stopped();
-  } catch (const Error&) {
+  } catch (...) {
     report_problem();
     throw;
   }
   const std::string problem = report_problem();
-  require(problem.empty(), problem, "; the run is complete and saved; make its report with: report ",
-          run_.path().string());
-  if (!trainer_.finished()) {
-    say("no epoch was better than epoch %lld for %lld epochs (--patience): the run ends\n",
+  require(problem.empty(), problem, "; the run is complete and saved; the tool report makes its report");
+  const bool early_stopped = !trainer_.finished();
+  if (early_stopped) {
+    say("no epoch was better than epoch %lld for %lld epochs (patience): the run ends\n",
         static_cast<long long>(best_->epoch), static_cast<long long>(o_.patience));
   }
   std::string best;
@@ -143,7 +143,7 @@ FitResult TrainSession::run(BatchSource& evaluated) {
       concat(run_.path().string(), " holds model.safetensors, ", best, "checkpoints, metrics.jsonl and report.html");
   say("%s\n", text.c_str());
   print_hint();
-  return {.text = text, .best = best_, .test = tested_};
+  return {.early_stopped = early_stopped, .text = text, .best = best_, .test = tested_};
 }
 
 void TrainSession::profile_steps(BatchSource& feed) {
@@ -188,7 +188,7 @@ bool TrainSession::train_epoch() {
   hooks.notice = [&](const Notice& notice) {
     saving([&] { run_.append(to_json_line(notice)); });
     if (bar) bar->clear();
-    std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
+    if (!notice.fatal) std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
   };
   hooks.after_step = [&] {
     if (!goes_on()) return false;
@@ -265,7 +265,7 @@ void TrainSession::print_hint() const {
     return;
   std::printf(
       "hint: accuracy %.2f on the training images, but %.2f on the %s images: more pictures, or starting from trained "
-      "weights (--init), would help most; see docs/your-own-pictures.md, 'When it does not learn'\n",
+      "weights (init), would help most; see docs/your-own-pictures.md, 'When it does not learn'\n",
       best_->train_accuracy, best_->eval_accuracy, to_string(part_));
 }
 
@@ -347,7 +347,8 @@ FitResult TrainSession::stopped() {
   // A checkpoint that could not be written is retried only if the folder was missing and has been restored.
   if (ours && (again || (!unsaved_ && saved_step_ != trainer_.step()))) save(unsaved_.value_or(trainer_.state()));
   if (ours) report_problem();
-  const std::string go_on = concat("resume with: train --resume ", run_.path().string());
+  const std::string go_on =
+      o_.resume_command.empty() ? "resume by fit with resume = true" : concat("resume with: ", o_.resume_command);
   require(failure_.empty(), failure_, ours ? "; " + go_on : "");
   const std::string text = concat("stopped after step ", trainer_.step(), " of ", trainer_.total_steps(), "; ", go_on);
   say("%s\n", text.c_str());

@@ -28,7 +28,7 @@ class TrainSession {
   TrainSession(const FitOptions& options, Network& network, Trainer& trainer, const Dataset& dataset,
                const std::string& device, const std::string& recorded);
 
-  /// True if all epochs have run, or --patience is exhausted, and the best weights have been tested.
+  /// True if all epochs have run, or `patience` is exhausted, and the best weights have been tested.
   bool finished() const;
   /// Trains. `evaluated` provides the images that epochs are evaluated on. Throws Error, with how to resume, if something
   /// was not saved.

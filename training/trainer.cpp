@@ -24,7 +24,7 @@ Trainer::Trainer(Network& network, BatchSource& feed, const TrainerOptions& opti
       samples_(samples_per_epoch(network, options.balance == nullptr ? feed.size() : options.balance->size(),
                                  std::max<std::int64_t>(options.batch_size, 1))),
       watch_(network),
-      plateau_(network.model().config.classes, 0) {
+      loss_watch_(network.model().config, 0) {
   require(options.epochs >= 1, "training for ", options.epochs, " epochs: at least 1 is needed");
   require(options.steps >= 0, "training for ", options.steps, " steps: use 0 (whole epochs) or more");
   require(options.batch_size >= 1 && options.batch_size <= network.options().max_batch, "a batch size of ",
@@ -32,7 +32,7 @@ Trainer::Trainer(Network& network, BatchSource& feed, const TrainerOptions& opti
   require(options.accumulate >= 1, "gradients of ", options.accumulate, " passes per step: at least 1 is needed");
   require(options.steps_per_line >= 1, "a line every ", options.steps_per_line, " steps: at least 1 is needed");
   options.schedule.at(0, total_steps(), network.options().optimizer);  // validates the schedule
-  plateau_ = PlateauWatch(network.model().config.classes, total_steps());
+  loss_watch_ = LossWatch(network.model().config, total_steps());
   check_batch_norms();
 }
 
@@ -169,9 +169,9 @@ void Trainer::write_line(const TrainerHooks& hooks, double learning_rate, double
                             .auxiliary = auxiliary};
   const std::int64_t steps = (state_.position - state_.line_position + samples_per_step() - 1) / samples_per_step();
   state_.line_position = state_.position;
-  const std::optional<std::string> at_chance = plateau_.add(line.loss, steps);
+  const std::optional<std::string> problem = loss_watch_.add(line.loss, steps);
   if (hooks.line) hooks.line(line);
-  if (at_chance && hooks.notice) hooks.notice({.epoch = state_.epoch, .step = state_.step, .text = *at_chance});
+  if (problem && hooks.notice) hooks.notice({.epoch = state_.epoch, .step = state_.step, .text = *problem});
   if (hooks.progress) {
     const auto done = static_cast<double>(state_.position);
     hooks.progress({.epoch = state_.epoch,
@@ -221,7 +221,7 @@ void Trainer::explain_not_finite(const TrainerHooks& hooks) {
       const bool sums = std::exchange(step.accumulate, false);
       network_.reset_metrics();
       std::string where = watch_.find_not_finite(pass.size, step);
-      if (where.empty() && sums) where = "the gradients' sum over several passes (--accumulate)";
+      if (where.empty() && sums) where = "the gradients' sum over several passes (accumulate)";
       if (!where.empty()) fail_not_finite(hooks, batch, where);
     });
     checked_update(batch, hooks);
@@ -238,8 +238,8 @@ void Trainer::fail_not_finite(const TrainerHooks& hooks, const Batch& batch, con
   const std::string what =
       concat("step ", batch.step + 1, " (epoch ", batch.epoch, ", samples ", batch.position, " to ",
              batch.position + batch.size - 1, ") gave numbers that are not finite, first in ", where);
-  if (hooks.notice) hooks.notice({.epoch = batch.epoch, .step = batch.step + 1, .text = what});
-  fail(what, "; try a lower --lr or a warm-up");
+  if (hooks.notice) hooks.notice({.epoch = batch.epoch, .step = batch.step + 1, .text = what, .fatal = true});
+  fail(what, "; try a lower ", Field{"lr"}, " or a warm-up");
 }
 
 EpochMetrics Trainer::finish_epoch() {
@@ -253,14 +253,13 @@ EpochMetrics Trainer::finish_epoch() {
                                 .train_accuracy = state_.epoch_sums.correct / count,
                                 .examples_per_second = count / state_.seconds,
                                 .seconds = state_.seconds};
-  const std::int64_t plateau = plateau_.steps();
-  state_ = {.epoch = state_.epoch + 1, .step = state_.step, .plateau_steps = plateau};
+  state_ = {.epoch = state_.epoch + 1, .step = state_.step};
   return metrics;
 }
 
 TrainerState Trainer::state() const {
   TrainerState state = state_;
-  state.plateau_steps = plateau_.steps();
+  state.loss_watch = loss_watch_.state();
   state.on_device.clear();
   if (state_.position > state_.line_position) {
     state.seconds += seconds_since(line_start_);
@@ -279,7 +278,7 @@ void Trainer::set_state(const TrainerState& state) {
   require(state.step == steps, "step ", state.step, " does not match sample ", state.position, " of epoch ",
           state.epoch, ": with ", samples_, " samples and ", samples_per_step(), " per step it is step ", steps);
   state_ = state;
-  plateau_.set_steps(state.plateau_steps);
+  loss_watch_.set_state(state.loss_watch);
 }
 
 }  // namespace minception

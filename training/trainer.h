@@ -37,7 +37,7 @@ struct TrainerState {
   double seconds = 0.0;                ///< training time of this epoch
   std::int64_t line_position = 0;      ///< position in the epoch at the last line
   std::vector<LossMetrics> on_device;  ///< since the last line, per head
-  std::int64_t plateau_steps = 0;
+  LossWatch::State loss_watch;
 };
 
 /// Progress within an epoch.
@@ -116,7 +116,7 @@ class Trainer {
   std::int64_t samples_;  // per epoch
   TrainerState state_;
   NetworkWatch watch_;
-  PlateauWatch plateau_;
+  LossWatch loss_watch_;
   std::chrono::steady_clock::time_point line_start_;
   std::int64_t timed_from_ = 0;  // position at line_start_
   TrainerState remembered_;      // state at the last `watch_.remember()`

@@ -95,20 +95,33 @@ std::string NetworkWatch::find_not_finite(std::int64_t batch, const TrainStepOpt
   return found;
 }
 
-std::optional<std::string> PlateauWatch::add(double loss, std::int64_t steps) {
+std::optional<std::string> LossWatch::add(double loss, std::int64_t steps) {
   const double chance = std::log(static_cast<double>(classes_));
+  const auto [at_chance, diverged] = state_;
+  char number[32], reached[32];
+  std::snprintf(number, sizeof number, "%.3f", chance);
+  std::snprintf(reached, sizeof reached, "%.4g", loss);
+  if (loss > 2.0 * chance + 1.0) {
+    if (diverged >= divergence_) return std::nullopt;
+    state_.diverged += steps;
+    if (state_.diverged < divergence_) return std::nullopt;
+    return concat(
+        "the loss is ", reached, ", far above the ln(", classes_, ") = ", number,
+        " of chance level: the training diverges; try a lower learning rate, a warm-up, or clipped gradients");
+  }
+  if (diverged < divergence_) state_.diverged = 0;
   if (!(loss >= 0.99 * chance)) {
-    steps_ = 0;
+    state_.at_chance = 0;
     return std::nullopt;
   }
-  const bool said = steps_ >= patience_;
-  steps_ += steps;
-  if (said || steps_ < patience_) return std::nullopt;
-  char number[32];
-  std::snprintf(number, sizeof number, "%.3f", chance);
-  return concat("for ", steps_, " steps the loss has been ln(", classes_, ") = ", number,
-                " or more: this is chance level. A GoogLeNet without BatchNorm often starts like this; if it "
-                "stays, try another --seed, another --lr, --initialization kaiming-normal, or --model googlenet_bn");
+  state_.at_chance += steps;
+  if (at_chance >= patience_ || state_.at_chance < patience_) return std::nullopt;
+  const bool googlenet = model_.starts_with("googlenet");
+  return concat("for ", state_.at_chance, " steps the loss has been ln(", classes_, ") = ", number,
+                " or more: this is chance level. ",
+                googlenet ? "A GoogLeNet without BatchNorm often starts like this; if it stays" : "If it stays",
+                ", try another seed, another learning rate, or another initialization, such as kaiming-normal",
+                googlenet ? ", or the model googlenet_bn" : "");
 }
 
 }  // namespace minception

@@ -1,6 +1,6 @@
 #pragma once
-/// Checks during training: gradient norms, the origin of values that are not finite, and a loss plateau at chance
-/// level.
+/// Checks during training: gradient norms, the origin of values that are not finite, and a loss at chance
+/// level or far above it.
 
 #include "models/network.h"
 
@@ -50,22 +50,29 @@ class NetworkWatch {
 };
 
 /// Detects a loss that stays at or above ln(classes), the loss of a chance-level classifier: the typical failure of
-/// GoogLeNet without BatchNorm, and of a learning rate that is far too high or too low.
-class PlateauWatch {
+/// GoogLeNet without BatchNorm, and of a learning rate that is far too high or too low; and a loss far above it.
+class LossWatch {
  public:
-  /// The notice comes after clamp(total_steps / 2, 10, 200) steps at chance level.
-  PlateauWatch(std::int64_t classes, std::int64_t total_steps)
-      : classes_(classes), patience_(std::clamp<std::int64_t>(total_steps / 2, 10, 200)) {}
-  /// Adds the mean loss of `steps` further steps. Returns the notice, once per plateau.
+  LossWatch(const ModelConfig& model, std::int64_t total_steps) : model_(model.name), classes_(model.classes) {
+    patience_ = std::clamp<std::int64_t>(total_steps / 2, 10, 200);
+    divergence_ = std::clamp<std::int64_t>(total_steps / 10, 10, 100);
+  }
+  /// Adds the mean loss of `steps` further steps. Returns a notice: once per plateau of clamp(total_steps / 2, 10, 200)
+  /// steps, and once for clamp(total_steps / 10, 10, 100) steps above 2 ln(classes) + 1.
   std::optional<std::string> add(double loss, std::int64_t steps);
 
-  /// Steps at chance level so far, for checkpoints.
-  std::int64_t steps() const { return steps_; }
-  void set_steps(std::int64_t steps) { steps_ = steps; }
+  /// Steps so far, for checkpoints.
+  struct State {
+    std::int64_t at_chance = 0;
+    std::int64_t diverged = 0;  ///< kept once the notice was given
+  };
+  const State& state() const { return state_; }
+  void set_state(const State& state) { state_ = state; }
 
  private:
-  std::int64_t classes_, patience_;
-  std::int64_t steps_ = 0;
+  std::string model_;
+  std::int64_t classes_, patience_, divergence_;
+  State state_;
 };
 
 }  // namespace minception

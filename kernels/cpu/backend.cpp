@@ -51,7 +51,7 @@ Requirements CpuBackend::requirements(const Operation& operation) {
             "the cpu backend computes in f32 and bf16, not in f64; use the reference backend for f64");
     require(tensor.dtype != DType::bf16 || moves_values || cpu::OneDnn::multiplies_bf16(),
             "bf16 on the cpu needs AVX-512, and this processor has no AVX-512 (oneDNN finds ",
-            cpu::OneDnn::instruction_set(), "); use --compute f32");
+            cpu::OneDnn::instruction_set(), "); use ", Setting{"compute", "f32"});
   });
   return std::visit([this](const auto& op) { return needs(op); }, operation);
 }

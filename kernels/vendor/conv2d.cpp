@@ -34,7 +34,7 @@ Performance choose(bool search, const Get& get, const Find& find) {
       return proposal;
     }
   }
-  fail("cuDNN has no deterministic algorithm for this convolution; omit --kernels vendor");
+  fail("cuDNN has no deterministic algorithm for this convolution; omit ", Setting{"kernels", "vendor"});
 }
 
 }  // namespace

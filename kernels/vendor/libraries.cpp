@@ -16,7 +16,7 @@ void* open_library(const std::string& name) {
   if (library == nullptr) {
     const char* const why = dlerror();
     fail("the vendor backend needs ", name, ": ", why == nullptr ? "it could not be loaded" : why,
-         "; add its folder to LD_LIBRARY_PATH, or omit --kernels vendor");
+         "; add its folder to LD_LIBRARY_PATH");
   }
   return library;
 }

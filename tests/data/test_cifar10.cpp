@@ -43,8 +43,8 @@ std::string message_for(const std::filesystem::path& path) {
 }
 
 const std::string kWay =
-    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and pass it or its folder with "
-    "--data-dir (no Debian package has it)";
+    "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html (no Debian package has it) and pass "
+    "it or its folder as dir";
 const std::string kAgain = "; copy or download it again";
 
 }  // namespace
@@ -76,7 +76,7 @@ TEST_CASE("the Python version of CIFAR-10 is rejected unless the binary version 
   write_file(folder / "renamed", tar(".", files));
   const std::string says =
       ": this is the Python version of CIFAR-10, which is not supported; get cifar-10-binary.tar.gz from "
-      "https://www.cs.toronto.edu/~kriz/cifar.html and pass it with --data-dir";
+      "https://www.cs.toronto.edu/~kriz/cifar.html and pass it as dir";
   const std::string unpacked = (folder / "unpacked" / py).string(), packed = (folder / "packed" / archive).string();
   CHECK(message_for(folder / "unpacked") == unpacked + says);
   CHECK(message_for(folder / "unpacked" / py) == unpacked + says);

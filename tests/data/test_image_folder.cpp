@@ -81,6 +81,7 @@ TEST_CASE("load_image_folder interleaves the images of the classes") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const Dataset dataset = load_image_folder(folder.path(), {.size = {4, 5}});
+  CHECK(load_image_folder(folder.path(), {.size = 3}).image() == Shape{1, 3, 3});
   CHECK(dataset.train.image == Shape{1, 4, 5});
   CHECK(dataset.test.image == Shape{1, 4, 5});
   const std::vector<std::string> names = {"cat", "dog"};
@@ -109,7 +110,7 @@ TEST_CASE("load_dataset accepts both forms of image folder names") {
           concat("data set '", without, "': write folder:PATH, with the path of a folder of images"));
   }
   CHECK(message_of([&] { load_dataset(name); }) ==
-        folder.path().string() + ": an image folder needs --folder-size, such as 96 or 96x64");
+        "ImageFolderOptions::size: images are resized; give a size, such as 96 or 96x64");
 }
 
 TEST_CASE("system files and files next to the class folders are ignored") {
@@ -248,9 +249,9 @@ TEST_CASE("validation images come from the training images of each class or from
   CHECK(load({}).validation.pixels == Bytes{200, 200, 200});
   CHECK(load({}).train.size() == 50);
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.validation_fraction = 0.1}) ==
-        folder.path().string() + "/val: already selects the validation images; leave out --validation-fraction");
+        folder.path().string() + "/val: already selects the validation images; leave out validation_fraction");
   CHECK(message_for(folder.path(), {.size = {1, 1}}, {.hold_out = 3}) ==
-        folder.path().string() + "/val: already selects the validation images; leave out --hold-out");
+        folder.path().string() + "/val: already selects the validation images; leave out hold_out");
   fs::rename(folder / "val/one", folder / "val/two");
   CHECK_THAT(message_for(folder.path()), Catch::Contains("the class 'one' of ") && Catch::Contains(" is missing"));
   fs::create_directory(folder / "valid");
@@ -492,7 +493,7 @@ TEST_CASE("invalid image folders are rejected with the path and a remedy") {
        "/train/\xed\xa0\x80: the class name is not valid UTF-8; rename the folder"},
       {file("train/a\x1b[2J/image", grey_file(1)),
        "/train/a\x1b[2J: the class name is not valid UTF-8; rename the folder"},
-      {[](const fs::path&) {}, "/test: already selects the test images; leave out --test-fraction", 0.1},
+      {[](const fs::path&) {}, "/test: already selects the test images; leave out test_fraction", 0.1},
       {[&](const fs::path& in) {
          remove("train")(in), remove("test")(in), write(in / "a/1", grey_file(1)), write(in / "b/1", grey_file(1));
        },
@@ -542,16 +543,23 @@ TEST_CASE("invalid options and more pixels than memory are rejected") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const std::string name = folder.path().string();
-  CHECK_THAT(message_for(folder.path(), {}), Catch::Contains("needs --folder-size"));
-  CHECK(message_for(folder.path(), {.size = {2, 2}, .channels = 2}) ==
-        name + ": images cannot be loaded with 2 channels; use 1 (grey) or 3 (RGB)");
+  CHECK_THAT(message_for(folder.path(), {}), Catch::StartsWith("ImageFolderOptions::size: "));
+  CHECK(message_for(folder.path(), {.size = {2, 0}}) == "ImageFolderOptions::size = 2x0: must be 1 to 1000000");
+  CHECK(message_for(folder.path(), {.size = 2, .channels = 2}) ==
+        "channels = 2: use 1 (grey), 3 (RGB) or 0 (as in the files)");
+  CHECK(message_for(folder.path(), {.size = 2, .threads = -1}) ==
+        "ImageFolderOptions::threads = -1: must be 0 or more");
+  CHECK(message_for(folder.path(), {.size = 2, .image = {.resize = static_cast<Resize>(7)}}) ==
+        "resize = 7: is not a Resize");
   for (const double fraction : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
     CHECK(message_for(folder.path(), {.size = {2, 2}, .test_fraction = fraction}) ==
-          concat(name, ": the test fraction is ", fraction, ", which is not in [0, 1)"));
+          concat("test_fraction = ", fraction, ": must be 0 or more and below 1"));
+    CHECK(message_for(folder.path(), {.size = {2, 2}}, {.validation_fraction = fraction}) ==
+          concat("validation_fraction = ", fraction, ": must be 0 or more and below 1"));
   }
   CHECK_THAT(message_for(folder.path(), {.size = {1'000'000, 1'000'000}}),
              Catch::StartsWith(name + ": 7 images of 1000000x1000000 in 3 channels do not fit in the free memory, ") &&
-                 Catch::EndsWith("; use a smaller --folder-size or --cache"));
+                 Catch::EndsWith("; use a smaller ImageFolderOptions::size, or cache"));
 }
 
 TEST_CASE("image folders with corrupted bytes give a data set or a one-line error message") {

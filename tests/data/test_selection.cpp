@@ -7,6 +7,7 @@
 #include "tests/catch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 using namespace minception;
@@ -126,11 +127,19 @@ TEST_CASE("a selection equals the reduced whole data set") {
     const auto refusal = [&](const Selection& selection) {
       return message_of([&] { load_dataset(name, folder / place, options, selection); });
     };
-    CHECK(refusal({.train = 16}) == "--limit-train 16: there are only 15 images");
-    CHECK(refusal({.hold_out = 5, .train = 11}) == "--limit-train 11: there are only 10 images");
-    CHECK(refusal({.test = 4, .test_option = "--limit"}) == "--limit 4: there are only 3 images");
-    CHECK(refusal({.train = -1}) == "--limit-train -1: must be 0 or more");
-    CHECK(refusal({.hold_out = 15}) == "--hold-out: cannot hold out 15 of 15 training images; hold out 1 to 14");
+    CHECK(refusal({.train = 16}) == "Selection::train = 16: there are only 15 images");
+    CHECK(refusal({.hold_out = 5, .train = 11}) == "Selection::train = 11: there are only 10 images");
+    CHECK(refusal({.test = 4}) == "Selection::test = 4: there are only 3 images");
+    CHECK(refusal({.train = -1}) == "Selection::train = -1: must be 0 or more");
+    CHECK(refusal({.test = -1}) == "Selection::test = -1: must be 0 or more");
+    CHECK(refusal({.hold_out = -1}) == "hold_out = -1: must be 0 or more");
+    CHECK(refusal({.hold_out = 15}) == "hold_out = 15: there are 15 training images; hold out 1 to 14");
+    for (const double fraction : {20.0, -0.5, std::nan("")}) {
+      CHECK(refusal({.validation_fraction = fraction}) ==
+            concat("validation_fraction = ", fraction, ": must be 0 or more and below 1"));
+    }
+    CHECK_THAT(refusal({.hold_out = 2, .validation_fraction = 0.2}),
+               Catch::StartsWith("validation_fraction and hold_out cannot be combined"));
   }
 }
 

@@ -353,7 +353,7 @@ TEST_CASE("memory_table names the optimizer state") {
   const auto backend = make_reference_backend();
   const auto table = [&](const NetworkOptions& options) { return memory_table(small_network(*backend, options)); };
   CHECK_THAT(table({.max_batch = 2, .optimizer = Sgd{.momentum = 0.9}}), Catch::Contains("MiB  momentum\n"));
-  const std::string adam = table({.max_batch = 2, .optimizer = Adam{.decoupled = true}});
+  const std::string adam = table({.max_batch = 2, .optimizer = AdamW{}});
   CHECK_THAT(adam, Catch::Contains("MiB  Adam's two moments\n") && !Catch::Contains("momentum"));
   CHECK_THAT(table({.max_batch = 2}), Catch::Contains("optimizer         0.0 MiB\n"));
 }

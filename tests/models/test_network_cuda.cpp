@@ -239,7 +239,7 @@ TEST_CASE("cuda: replayed steps of several passes with Adam and clipping and ave
           "[network]") {
   const auto backend = make_cuda_backend();
   NetworkOptions options = {.max_batch = 3,
-                            .optimizer = Adam{.weight_decay = 0.01, .decoupled = true},
+                            .optimizer = AdamW{.weight_decay = 0.01},
                             .max_norm = 0.5,
                             .ema_decay = 0.8,
                             .freeze = {"conv", "inception3"},

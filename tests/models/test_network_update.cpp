@@ -64,7 +64,8 @@ State parameters_of(const Network& network) {
 TEST_CASE("Adam updates weights by its bias-corrected moments", "[update]") {
   for (const bool decoupled : {false, true}) {
     NetworkOptions options = in_double();
-    options.optimizer = Adam{.beta2 = 0.75, .eps = 1e-3, .weight_decay = 0.1, .decoupled = decoupled};
+    options.optimizer = Adam{.beta2 = 0.75, .eps = 1e-3, .weight_decay = 0.1};
+    if (decoupled) options.optimizer = AdamW{.beta2 = 0.75, .eps = 1e-3, .weight_decay = 0.1};
     Trained run(options);
     State m = combined(parameters_of(run.network), parameters_of(run.network), [](double, double) { return 0.0; });
     State v = m;

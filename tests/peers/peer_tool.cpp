@@ -108,8 +108,8 @@ void train(const std::vector<std::string>& words, const char* in, const char* ou
                             .optimizer = Sgd{.lr = lr, .momentum = momentum, .nesterov = cycles, .weight_decay = decay},
                             .max_norm = std::stod(words[11]),
                             .ema_decay = std::stod(words[12])};
-  if (!sgd)
-    options.optimizer = Adam{.lr = lr, .beta1 = momentum, .weight_decay = decay, .decoupled = words[10] == "adamw"};
+  if (words[10] == "adam") options.optimizer = Adam{.lr = lr, .beta1 = momentum, .weight_decay = decay};
+  if (words[10] == "adamw") options.optimizer = AdamW{.lr = lr, .beta1 = momentum, .weight_decay = decay};
   const Safetensors given = read_safetensors(in);
   const FileTensor& images = given.tensors.at("images");
   const Shape source = {images.shape[1], images.shape[2], images.shape[3]};

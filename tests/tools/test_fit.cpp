@@ -4,7 +4,11 @@
 #include "tests/tools/programs.h"
 #include "tests/tools/runs.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
+#include <stdexcept>
+#include <utility>
 
 using namespace minception;
 using namespace minception::testing;
@@ -78,12 +82,142 @@ TEST_CASE("a stopped fit resumes with the same bits and reports every step and e
   for (int times = 0; result.stopped && times < 20; ++times) result = fit(own_model(), data.load(), parts);
   CHECK(!result.stopped);
   check_same_run(data / "whole", data / "parts");
-  CHECK_THAT(fit(own_model(), data.load(), parts).text, Catch::Contains("nothing to do"));
+  const FitResult again = fit(own_model(), data.load(), parts);
+  CHECK_THAT(again.text, Catch::Contains("nothing to do"));
+  CHECK(!again.early_stopped);
+  CHECK(again.best->epoch == result.best->epoch);
+  CHECK(again.best->eval_accuracy == result.best->eval_accuracy);
 
   parts.augmentation.flip = false;
   parts.optimizer = Sgd{.lr = 0.5, .momentum = 0.9, .weight_decay = 1e-3};
   CHECK_THROWS_WITH(fit(own_model(), data.load(), parts),
-                    Catch::Contains("other options: lr 0.5 (was 0.02), flip false (was true); use the same ones"));
+                    Catch::Contains("other options: lr = 0.5 (was 0.02), flip = false (was true); use the same ones"));
+}
+
+TEST_CASE("fit refuses to resume with another network and names the first layer that differs") {
+  const Data data;
+  FitOptions o = options(data / "run");
+  o.epochs = 1;
+  fit(own_model(), data.load(), o);
+  o.resume = true;
+  o.epochs = 2;
+  const auto refused = [&](Sequential layers, const char* difference) {
+    CHECK_THROWS_WITH(fit(Model("own", std::move(layers), {1, 28, 28}, 10), data.load(), o),
+                      Catch::Contains(concat("first difference: ", difference, "; use the same one")));
+  };
+  const auto first = [] { return Conv2d(6, 3, {.stride = 2, .bias = false}); };
+  const auto norm = [] { return BatchNorm2d({.relu = true}); };
+  const auto third = [] { return Residual({Conv2d(6, 3, {.padding = 1}), GELU()}); };
+  refused({Conv2d(8, 3, {.stride = 2, .bias = false}), Flatten(), Linear(10)}, "0: out_channels 8 (was 6)");
+  refused({first(), norm(), Residual({Conv2d(6, 3, {.padding = 1}), ReLU()}), MaxPool2d(2), Flatten(), Dropout(0.3),
+           Linear(10)},
+          "2.residual.1: ReLU (was GELU)");
+  refused({first(), norm(), third(), MaxPool2d(2), Flatten(), Dropout(0.3), Linear(10), Flatten()},
+          "7: Flatten (was absent)");
+  refused({first(), norm(), third(), MaxPool2d(2), Flatten(), Linear(10)}, "5: Linear (was Dropout)");
+  CHECK_NOTHROW(fit(own_model(), data.load(), o));
+}
+
+TEST_CASE("fit resumes a run of train with the same options and names those that differ") {
+  const Data data;
+  const Outcome trained =
+      run(data.folder.path(),
+          "train --data-dir data --model googlenet_small --image-size 28 --device cpu --epochs 1 --batch-size 8 --lr "
+          "0.02 --momentum 0.9 --weight-decay 1e-3 --ema 0.9 --crop-padding 2 --flip --seed 5 --log-every 2 --out run");
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  const Model model = make_model({.name = "googlenet_small", .input = {1, 28, 28}, .seed = 5});
+  FitOptions o = options(data / "run");
+  o.resume = true;
+  const auto refused = [&](auto edit, const char* differences) {
+    FitOptions edited = o;
+    edit(edited);
+    CHECK_THROWS_WITH(fit(model, data.load(), edited),
+                      Catch::Contains(concat("other options: ", differences, "; use")));
+  };
+  refused([](FitOptions& e) { e.optimizer = Sgd{.lr = 0.02, .momentum = 0.5, .weight_decay = 1e-3}; },
+          "momentum = 0.5 (was 0.9)");
+  refused([](FitOptions& e) { e.ema_decay = 0.0; }, "ema_decay = 0.0 (was 0.9)");
+  refused([](FitOptions& e) { e.batch_size = 4; }, "batch_size = 4 (was 8)");
+  refused([](FitOptions& e) { e.accumulate = 2; }, "accumulate = 2 (was 1)");
+  const FitResult result = fit(model, data.load(), o);
+  CHECK(read_metrics(data / "run/metrics.jsonl").epochs.size() == 3);
+  CHECK(result.best->epoch >= 1);
+}
+
+TEST_CASE("train resumes a run of images in memory if their data set is named") {
+  const Data data;
+  Dataset in_memory = data.load();
+  in_memory.source = in_memory.folder = in_memory.options = "";
+  FitOptions o = options(data / "run");
+  o.epochs = 1;
+  fit(own_model(), in_memory, o);
+  const Outcome unnamed = run(data.folder.path(), "train --resume run --epochs 2");
+  CHECK(unnamed.code == 1);
+  CHECK_THAT(unnamed.err, Catch::Contains("no record of where its images came from; name them with --data"));
+  const Outcome named = run(data.folder.path(), "train --resume run --epochs 2 --data fashion-mnist --data-dir data");
+  INFO(named.err);
+  CHECK(named.code == 0);
+  CHECK(read_metrics(data / "run/metrics.jsonl").epochs.size() == 2);
+}
+
+TEST_CASE("fit reports when it ended by patience, also when it is resumed") {
+  const Data data;
+  FitOptions o = options(data / "run");
+  o.epochs = 6;
+  o.optimizer = Sgd{.lr = 0.0};
+  o.freeze = {"0", "1", "2"};
+  o.patience = 2;
+  const FitResult result = fit(own_model(), data.load(), o);
+  CHECK(result.early_stopped);
+  CHECK(!result.stopped);
+  CHECK(result.best->epoch == 1);
+  o.resume = true;
+  const FitResult again = fit(own_model(), data.load(), o);
+  CHECK(again.early_stopped);
+  CHECK(again.best->epoch == 1);
+}
+
+TEST_CASE("an exception from a callback leaves a report, and before a checkpoint the folder may be used again") {
+  const Data data;
+  FitOptions o = options(data / "run");
+  o.on_step = [](const StepMetrics&) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), o), "enough");
+  CHECK(fs::exists(data / "run/report.html"));
+  o.on_step = {};
+  o.on_epoch = [](const EpochMetrics&) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), o), "enough");
+  CHECK(read_metrics(data / "run/metrics.jsonl").epochs.size() == 1);
+  o.on_epoch = {};
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), o), Catch::Contains("already contains a run; use resume"));
+  o.resume = true;
+  CHECK(!fit(own_model(), data.load(), o).stopped);
+}
+
+TEST_CASE("evaluate of a classifier gives the evaluation of the run and of the tool") {
+  const Data data;
+  const FitResult result = fit(own_model(), data.load(), options(data / "run"));
+  const Classifier classifier(data / "run/model_best.safetensors", "cpu");
+  const Evaluation found = evaluate(classifier, data.load(), {.batch_size = 8});
+  CHECK(found.samples == data.load().test.size());
+  CHECK(found.loss == result.best->eval_loss);
+  CHECK(found.top1 == result.best->eval_accuracy);
+  CHECK(found.top5 == result.best->eval_top5);
+  const Outcome outcome =
+      run(data.folder.path(),
+          "evaluate --weights run/model_best.safetensors --data-dir data --device cpu --batch-size 8 --json");
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json["loss"] == found.loss);
+  CHECK(json["top1"] == found.top1);
+
+  Dataset parts = data.load();
+  std::swap(parts.test, parts.validation);
+  CHECK(evaluate(classifier, parts, {.batch_size = 8}).loss == found.loss);
+  parts.validation = {};
+  CHECK(evaluate(classifier, parts).samples == parts.train.size());
+  parts.train.class_names[3] = "Hat";
+  CHECK_THROWS_WITH(evaluate(classifier, parts), Catch::Contains("Hat"));
+  CHECK_THROWS_WITH(evaluate(classifier, parts.test), Catch::Contains("no images to evaluate"));
 }
 
 TEST_CASE("fit computes the same as train with the same options") {
@@ -134,11 +268,51 @@ TEST_CASE("fit refuses what it cannot train before it writes anything") {
     edit(edited);
     CHECK_THROWS_WITH(fit(own_model(), data.load(), edited), Catch::Contains(message));
   };
-  refused([](FitOptions& o) { o.accumulate = 0; }, "accumulate = 0: must be at least 1");
+  const double nan = std::nan("");
+  refused([](FitOptions& o) { o.epochs = 0; }, "epochs = 0: must be 1 to 1000000");
+  refused([](FitOptions& o) { o.accumulate = 0; }, "accumulate = 0: must be 1 to 1000000");
   refused([](FitOptions& o) { o.batch_size = 0; }, "batch_size = 0");
+  refused([](FitOptions& o) { o.patience = -1; }, "patience = -1: must be 0 to 1000000");
+  refused([](FitOptions& o) { o.checkpoint_every = -1; }, "checkpoint_every = -1");
+  refused([](FitOptions& o) { o.keep_checkpoints = 0; }, "keep_checkpoints = 0");
+  refused([](FitOptions& o) { o.log_every = 0; }, "log_every = 0");
+  refused([](FitOptions& o) { o.num_workers = 0; }, "num_workers = 0");
+  refused([](FitOptions& o) { o.threads = -1; }, "threads = -1");
+  refused([](FitOptions& o) { o.resume = o.overwrite = true; }, "resume and overwrite cannot be combined");
+  refused([](FitOptions& o) { o.resume = o.profile = true; }, "profile and resume cannot be combined");
+  refused([](FitOptions& o) { o.schedule.pct_start = 1.0; }, "pct_start = 1: must be between 0 and 1");
+  refused([&](FitOptions& o) { o.schedule.pct_start = nan; }, "pct_start = nan");
+  refused([](FitOptions& o) { o.schedule.step_size = 0.0; }, "step_size = 0: must be above 0");
+  refused([&](FitOptions& o) { o.schedule.gamma = nan; }, "gamma = nan");
+  refused([&](FitOptions& o) { o.schedule.eta_min = nan; }, "eta_min = nan");
+  refused([&](FitOptions& o) { o.schedule.warmup_epochs = nan; }, "warmup_epochs = nan");
+  refused([](FitOptions& o) { o.schedule.warmup_epochs = 1e30; }, "warmup_epochs = 1e+30: must be 0 to 1000000");
+  refused([](FitOptions& o) { o.schedule.kind = static_cast<ScheduleKind>(9); }, "schedule = 9: is not a ScheduleKind");
+  refused([](FitOptions& o) { o.initialization = static_cast<Initialization>(9); }, "initialization = 9");
+  refused([](FitOptions& o) { o.schedule = {.kind = ScheduleKind::one_cycle, .base_momentum = 0.95}; },
+          "base_momentum = 0.95: must be between 0 and momentum, 0.9");
+  refused([&](FitOptions& o) { o.schedule.base_momentum = nan; }, "base_momentum = nan");
+  refused([](FitOptions& o) { o.schedule.base_momentum = 0.5; }, "base_momentum needs schedule = one-cycle");
+  refused([](FitOptions& o) { o.normalization.deviation = {0.0}; }, "deviation = 0: must be a finite number above 0");
+  refused([&](FitOptions& o) { o.normalization.deviation = {nan}; }, "deviation = nan");
+  refused([&](FitOptions& o) { o.normalization.mean = {nan}; }, "mean = nan");
+  refused([](FitOptions& o) { o.normalization.mean = {0.1, 0.2}; }, "mean: 2 numbers; give one");
+  refused([&](FitOptions& o) { o.ema_decay = nan; }, "ema_decay = nan");
+  refused([&](FitOptions& o) { o.max_norm = nan; }, "max_norm = nan");
+  refused([&](FitOptions& o) { o.label_smoothing = nan; }, "label_smoothing = nan");
+  refused([](FitOptions& o) { o.augmentation.padding = -1; }, "padding = -1: must be 0 to 10000");
+  refused([](FitOptions& o) { o.augmentation = {.scale = 0.0}; }, "scale = 0");
+  refused([&](FitOptions& o) { o.augmentation = {.ratio = nan}; }, "ratio = nan");
+  refused([](FitOptions& o) { o.augmentation.scale = 0.5; }, "padding cannot be combined with scale or ratio");
+  refused([](FitOptions& o) { o.augmentation.contrast = 2.0; }, "contrast = 2: must be 0 to 1");
+  refused([](FitOptions& o) { o.freeze = {""}; }, "freeze = ''");
+  refused([](FitOptions& o) { o.optimizer = Sgd{.nesterov = true}; }, "nesterov needs a momentum above 0");
+  refused([](FitOptions& o) { o.optimizer = AdamW{.beta2 = 1.0}; }, "beta2 = 1: must be in [0, 1)");
+  refused([](FitOptions& o) { o.optimizer = Adam{.eps = 0.0}; }, "eps = 0");
+  refused([&](FitOptions& o) { o.optimizer = Adam{.beta1 = nan}; }, "beta1 = nan");
   refused([](FitOptions& o) { o.optimizer = Sgd{.lr = std::nan("")}; }, "lr = nan");
   refused([](FitOptions& o) { o.optimizer = Sgd{.lr = -1.0}; }, "lr = -1");
-  refused([](FitOptions& o) { o.optimizer = Sgd{.momentum = 1.0}; }, "momentum = 1: must be below 1");
+  refused([](FitOptions& o) { o.optimizer = Sgd{.momentum = 1.0}; }, "momentum = 1: must be in [0, 1)");
   refused([](FitOptions& o) { o.label_smoothing = 1.0; }, "label_smoothing = 1");
   refused([](FitOptions& o) { o.compute = "f16"; }, "compute = f16");
   FitOptions unknown = options(data / "run");

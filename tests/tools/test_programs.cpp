@@ -213,6 +213,12 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
   const std::vector<Refusal> refusals = {
       {"train", "--out is required"},
       {kTrain + "--out runs/x --no-such-option", "--no-such-option"},
+      {kTrain + "--out runs/plain", "use --resume to continue it, another --out, or --overwrite to replace it"},
+      {kTrain + "--out runs/x --ema nan", "--ema nan: must be in [0, 1)"},
+      {kTrain + "--out runs/x --std 0", "--std 0: must be a finite number above 0"},
+      {kTrain + "--out runs/x --crop-padding -1", "--crop-padding -1: must be 0 to 10000"},
+      {kTrain + "--out runs/x --compute tf32", "--compute tf32 needs --device cuda"},
+      {kTrain + "--out runs/x --warmup-epochs 1e30", "--warmup-epochs 1e+30: must be 0 to 1000000"},
       {kTrain + "--out runs/x --model googlenot", "unknown model 'googlenot'"},
       {kTrain + "--out runs/x --data mnist-of-mars", "mnist-of-mars"},
       {kTrain + "--out runs/x --device tpu", "unknown device 'tpu'"},
@@ -268,7 +274,7 @@ TEST_CASE("invalid input is reported in one line with a nonzero exit code and ch
       {kTrain + "--out runs/x --base-momentum 0", "needs --schedule one-cycle"},
       {kTrain + "--out ''", "--out"},
       {kTrain + "--out runs/x --limit-train 21", "there are only 20 images"},
-      {kTrain + "--out runs/x --hold-out 20", "--hold-out: cannot hold out 20 of 20 training images; hold out 1 to 19"},
+      {kTrain + "--out runs/x --hold-out 20", "--hold-out 20: there are 20 training images; hold out 1 to 19"},
       {kTrain + "--out runs/x --validation-fraction 1", "--validation-fraction 1: must be 0 or more and below 1"},
       {kTrain + "--out runs/x --validation-fraction 0.1 --hold-out 3",
        "--validation-fraction and --hold-out cannot be combined"},
@@ -371,12 +377,12 @@ TEST_CASE("train --patience ends a run whose accuracy does not improve") {
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK_THAT(outcome.out, Catch::Contains("epoch 3/10") && !Catch::Contains("epoch 4/10") &&
-                              Catch::Contains("no epoch was better than epoch 1 for 2 epochs (--patience)"));
+                              Catch::Contains("no epoch was better than epoch 1 for 2 epochs (patience)"));
   const Outcome resumed = run(folder.path(), "train --resume run");
   CHECK(resumed.code == 0);
-  CHECK_THAT(resumed.out, Catch::Contains("run stopped early by --patience 2; nothing to do"));
+  CHECK_THAT(resumed.out, Catch::Contains("run stopped early after 2 epochs without a better one; nothing to do"));
   const Outcome patient = run(folder.path(), still + "--epochs 3 --patience 3 --overwrite");
-  CHECK_THAT(patient.out, Catch::Contains("epoch 3/3") && !Catch::Contains("--patience"));
+  CHECK_THAT(patient.out, Catch::Contains("epoch 3/3") && !Catch::Contains("patience"));
 }
 
 TEST_CASE("train --help has groups and every tool prints its version") {

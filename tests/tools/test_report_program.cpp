@@ -51,7 +51,7 @@ TEST_CASE("report prints errors in one line and writes nothing") {
   const auto before = snapshot(folder.path());
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"report none", "report: none: no such folder; name the folder of a run\n"},
-      {"report empty", "report: empty: is not a run: it has no config.json; name a folder that train --out wrote\n"},
+      {"report empty", "report: empty: is not a run: it has no config.json; name the folder of a run\n"},
       {"report first/config.json", "report: first/config.json: is a file; name the folder of a run\n"},
       {"report damaged", "report: damaged/metrics.jsonl: line 1 is not JSON\n"},
       {"report first damaged --out both.html", "report: damaged/metrics.jsonl: line 1 is not JSON\n"},

@@ -450,5 +450,8 @@ TEST_CASE("a diverging run reports the step and layer and records them in the ru
   CHECK_THAT(outcome.err, Catch::Contains("gave numbers that are not finite, first in"));
   CHECK_THAT(outcome.err, Catch::Contains("try a lower --lr"));
   CHECK(read_metrics(folder / "wild/metrics.jsonl").notices.size() == 1);
+  CHECK(outcome.err.find("gave numbers") == outcome.err.rfind("gave numbers"));
   CHECK(fs::exists(folder / "wild/report.html"));
+  // The folder has no weights yet, so the next attempt may use it.
+  CHECK(run(folder.path(), "train " + kOptions + "--model googlenet --out wild").code == 0);
 }

@@ -169,6 +169,18 @@ TEST_CASE("a report shows the results of a run on one well-formed page without r
   CHECK(occurrences(page, "preserveAspectRatio=\"none\" role=\"img\" aria-label=\"") == 5);
 }
 
+TEST_CASE("a report names beta1 for Adam and AdamW") {
+  const TemporaryFolder folder;
+  const fs::path run = write_run(folder);
+  std::string config = kConfig;
+  config.replace(config.find("\"options\": {"), 12, "\"options\": {\"optimizer\": \"adamw\", ");
+  write_file(run / "config.json", config);
+  const std::string page = page_of(run);
+  CHECK(contains(page, "beta1 0.9 throughout."));
+  CHECK(!contains(page, "Momentum"));
+  CHECK(!contains(page, "command line"));
+}
+
 TEST_CASE("a report escapes the names of classes and layers") {
   const TemporaryFolder folder;
   const std::string page = page_of(write_run(folder));
@@ -341,7 +353,7 @@ TEST_CASE("report errors name the file") {
   CHECK(message_of([&] { page_of(run + "/config.json"); }) ==
         run + "/config.json: is a file; name the folder of a run");
   CHECK(message_of([&] { page_of(folder.path()); }) ==
-        folder.path().string() + ": is not a run: it has no config.json; name a folder that train --out wrote");
+        folder.path().string() + ": is not a run: it has no config.json; name the folder of a run");
   CHECK(message_of([] { report_html({}); }) == "a report needs a run folder");
 
   write_file(run + "/evaluation.json", "{");

@@ -27,7 +27,7 @@ const TrainerState kState = {.epoch = 2,
                              .seconds = 0.1,
                              .line_position = 16,
                              .on_device = {{0.1f, 3.0}, {2e30f, 0.0}},
-                             .plateau_steps = 40};
+                             .loss_watch = {.at_chance = 40, .diverged = 7}};
 
 Network make_network(Backend& backend, std::uint64_t seed) {
   Network network(small_googlenet(true, true), backend, {.max_batch = 2, .optimizer = Sgd{.momentum = 0.9}});
@@ -64,7 +64,8 @@ TEST_CASE("a checkpoint restores the state bit for bit") {
   REQUIRE(state.on_device.size() == 2);
   CHECK(state.on_device[0].loss == double{0.1f});
   CHECK(state.on_device[1].loss == double{2e30f});
-  CHECK(state.plateau_steps == kState.plateau_steps);
+  CHECK(state.loss_watch.at_chance == 40);
+  CHECK(state.loss_watch.diverged == 7);
 
   write_safetensors(folder / "weights", {network.state(), weights_metadata(network, {"a", "b", "c", "d"})});
   CHECK_THROWS_WITH(read_checkpoint(folder / "weights"), Catch::Contains("not a checkpoint"));
@@ -74,13 +75,18 @@ TEST_CASE("a checkpoint restores the state bit for bit") {
 
 TEST_CASE("an existing run is overwritten only with Open::overwrite") {
   const TemporaryFolder folder;
-  { RunFolder run(folder.path(), Open::fresh); }  // ended before its first line: may be replaced
+  {  // ended before its first epoch and checkpoint: may be replaced
+    RunFolder run(folder.path(), Open::fresh);
+    run.append(to_json_line(StepMetrics{.epoch = 1, .step = 1}));
+    run.append(to_json_line(Notice{.epoch = 1, .step = 2, .text = "not finite"}));
+  }
   {
     RunFolder run(folder.path(), Open::fresh);
     run.write("config.json", "first");
     run.append(to_json_line(EpochMetrics{.epoch = 1}));
   }
-  CHECK_THROWS_WITH(RunFolder(folder.path(), Open::fresh), Catch::Contains("--overwrite"));
+  CHECK_THROWS_WITH(RunFolder(folder.path(), Open::fresh),
+                    Catch::Contains("use resume to continue it, another out, or overwrite"));
   CHECK(read_file(folder / "config.json") == "first");
   fs::create_directory(folder / "tensorboard");
   write_file(folder / "tensorboard/events.out.tfevents.1", "x");
@@ -94,6 +100,11 @@ TEST_CASE("an existing run is overwritten only with Open::overwrite") {
   CHECK(read_file(folder / "metrics.jsonl").empty());
   CHECK(read_file(folder / "notes.txt") == "mine");
   CHECK(fs::is_empty(folder / "tensorboard"));
+  for (const char* file : {"model.safetensors", "checkpoints/step-000000003.safetensors"}) {
+    write_file(folder / file, "x");
+    CHECK_THROWS_WITH(RunFolder(folder.path(), Open::fresh), Catch::Contains("already contains a run"));
+    fs::remove(folder / file);
+  }
   CHECK(checkpoints_of(folder.path()).empty());
   CHECK_THROWS_WITH(RunFolder(folder / "config.json", Open::fresh), Catch::Contains("is a file"));
   CHECK_THROWS_WITH(RunFolder(folder / "nothing", Open::resume), Catch::Contains("no run to resume"));

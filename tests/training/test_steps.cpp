@@ -98,7 +98,7 @@ TEST_CASE("a step of several passes may end with a short pass") {
 TEST_CASE("training with all options resumes from a checkpoint after any step with the same bits") {
   const TemporaryFolder folder;
   NetworkOptions options = for_samples(3);
-  options.optimizer = Adam{.lr = 0.02, .weight_decay = 0.05, .decoupled = true};
+  options.optimizer = AdamW{.lr = 0.02, .weight_decay = 0.05};
   options.max_norm = 0.5;
   options.ema_decay = 0.8;
   options.freeze = {"conv1"};

@@ -245,22 +245,25 @@ TEST_CASE("values that are not finite are located by step and layer and earlier 
 }
 
 TEST_CASE("a loss at chance level gives one notice per plateau") {
-  PlateauWatch watch(10, 1000);
+  const ModelConfig googlenet{.name = "googlenet", .classes = 10}, own{.name = "own", .classes = 10};
+  LossWatch watch(googlenet, 1000);
   const double chance = std::log(10.0);
   for (int i = 0; i < 19; ++i) CHECK(!watch.add(chance * (i % 2 == 0 ? 1.005 : 0.995), 10));
   const auto said = watch.add(chance, 10);
   REQUIRE(said);
-  CHECK_THAT(*said, Catch::Contains("for 200 steps the loss has been ln(10) = 2.303 or more"));
+  CHECK_THAT(*said, Catch::Contains("for 200 steps the loss has been ln(10) = 2.303 or more") &&
+                        Catch::Contains("A GoogLeNet without BatchNorm"));
   for (int i = 0; i < 50; ++i) CHECK(!watch.add(chance, 10));
   CHECK(!watch.add(0.9 * chance, 10));
-  CHECK(watch.steps() == 0);
+  CHECK(watch.state().at_chance == 0);
   CHECK(!watch.add(std::nan(""), 10));
-  for (int i = 0; i < 19; ++i) CHECK(!watch.add((1.0 + i) * chance, 10));
+  for (int i = 0; i < 19; ++i) CHECK(!watch.add((1.0 + 0.05 * i) * chance, 10));
   CHECK(watch.add(chance, 10));
-  PlateauWatch of_a_short_training(10, 60);
+  LossWatch of_a_short_training(own, 60);
   CHECK(!of_a_short_training.add(chance, 20));
-  CHECK_THAT(of_a_short_training.add(chance, 10).value_or(""), Catch::Contains("for 30 steps"));
-  PlateauWatch of_the_shortest(10, 12);
+  CHECK_THAT(of_a_short_training.add(chance, 10).value_or(""),
+             Catch::Contains("for 30 steps") && !Catch::Contains("GoogLeNet") && !Catch::Contains("googlenet"));
+  LossWatch of_the_shortest(own, 12);
   CHECK(!of_the_shortest.add(chance, 9));
   CHECK(of_the_shortest.add(chance, 1));
 
@@ -281,6 +284,24 @@ TEST_CASE("a loss at chance level gives one notice per plateau") {
   REQUIRE(notices.size() == 1);
   CHECK(notices[0].step >= 150);  // half of the training
   CHECK(notices[0].step <= 152);
+}
+
+TEST_CASE("a loss far above chance level gives one notice per run") {
+  const ModelConfig model{.name = "own", .classes = 10};
+  LossWatch watch(model, 500);
+  const double far = 2.0 * std::log(10.0) + 1.01;
+  for (int i = 0; i < 4; ++i) CHECK(!watch.add(far, 10));
+  CHECK(!watch.add(0.5, 10));  // recovered
+  for (int i = 0; i < 4; ++i) CHECK(!watch.add(1e6, 10));
+  LossWatch resumed(model, 500);
+  resumed.set_state(watch.state());
+  for (LossWatch* one : {&watch, &resumed}) {
+    CHECK_THAT(
+        one->add(123.44, 10).value_or(""),
+        Catch::Contains("the loss is 123.4, far above the ln(10) = 2.303 of chance level: the training diverges"));
+    CHECK(!one->add(0.5, 10));
+    for (int i = 0; i < 50; ++i) CHECK(!one->add(far, 10));
+  }
 }
 
 TEST_CASE("training with a step limit and its schedule end within an epoch") {

@@ -39,7 +39,7 @@ std::string_view prefix_of(std::string_view key) {
 
 std::string group_of(std::string_view key) {
   if (const std::string_view prefix = prefix_of(key); !prefix.empty()) {
-    return prefix == "options" ? "Options of the command line" : std::string(prefix);
+    return prefix == "options" ? "Options" : std::string(prefix);
   }
   for (const Group& group : known_groups()) {
     if (std::find(group.keys.begin(), group.keys.end(), key) != group.keys.end()) return std::string(group.name);

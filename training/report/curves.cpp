@@ -94,11 +94,12 @@ std::string schedule_of(const Run& run) {
   rate.curves.push_back(learning_rate(run, "rate", "c3"));
   const Curve momentum = step_curve(run, "momentum", "c4", false, [](const auto& line) { return line.momentum; });
   const bool still = !momentum.y.empty() && constant(momentum.y);
-  if (still) rate.note = "Momentum " + decimal(momentum.y.front(), 4) + " throughout.";
+  const std::string optimizer = run.text("options.optimizer");
+  const std::string name = optimizer.starts_with("adam") ? "beta1" : "Momentum";
+  if (still) rate.note = name + " " + decimal(momentum.y.front(), 4) + " throughout.";
   std::string html = to_html(rate);
   if (!still) {
-    html +=
-        to_html({.title = "Momentum", .range = Range::fitted, .curves = {momentum}, .references = {}, .height = 150});
+    html += to_html({.title = name, .range = Range::fitted, .curves = {momentum}, .references = {}, .height = 150});
   }
   return html;
 }

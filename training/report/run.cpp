@@ -122,7 +122,7 @@ Run read_run(const fs::path& folder) {
   const fs::path config = folder / "config.json", metrics = folder / "metrics.jsonl",
                  evaluation = folder / "evaluation.json";
   require(fs::exists(config, error), folder.string(),
-          ": is not a run: it has no config.json; name a folder that train --out wrote");
+          ": is not a run: it has no config.json; name the folder of a run");
   Run run{.name = name_of(folder), .date = {}, .config = {}, .metrics = {}, .evaluation = {}};
   flatten("", read_config(config), run.config);
   const bool has_metrics = fs::exists(metrics, error);
