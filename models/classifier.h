@@ -35,6 +35,8 @@ class Classifier {
 
   const ModelConfig& config() const { return network_->model().config; }
   const std::vector<std::string>& class_names() const { return class_names_; }
+  /// For inspection. After `predict`, its input is the last batch of images.
+  Network& network() { return *network_; }
 
   /// Converts an image to the channels and size of the training images, before the resize to the model's input.
   /// `predict` does this itself; call it early to save memory when holding many large images.

@@ -134,6 +134,15 @@ table.list{border-collapse:collapse;font-size:14px}
 .mistakes span{font-weight:400;color:var(--muted)}
 .mistakes a{overflow-wrap:anywhere}
 .mistakes i{font-style:normal;color:var(--s1)}
+.explained h3{font-size:15px;margin:18px 0 8px}
+.explained>img{max-width:100%;image-rendering:pixelated}
+.maps{display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start}
+.maps img{display:block;width:256px;max-width:100%;border-radius:8px;background:#0b0c0e;image-rendering:pixelated}
+.maps figcaption{font-size:13px;padding-top:4px;color:var(--muted)}
+.maps b{color:var(--ink)}
+.likely{min-width:260px;flex:0 1 340px}
+.likely td:last-child{width:50%}
+.likely span{display:block;height:12px;min-width:1px;background:var(--s0);border-radius:2px}
 details{margin-top:16px}
 summary{cursor:pointer;color:var(--link)}
 details[open]>summary{margin-bottom:10px}
