@@ -15,7 +15,7 @@ using Colour = std::array<double, 3>;
 constexpr double kHeat = 0.62;  // weight of the heat over the image
 
 /// From black over violet and orange to pale yellow, with rising lightness, so that it also reads in grey.
-Colour heat(double value) {
+Colour heat_colour(double value) {
   constexpr Colour kStops[] = {{4, 2, 18}, {76, 18, 120}, {178, 52, 118}, {248, 132, 92}, {252, 248, 186}};
   const double position = std::clamp(value, 0.0, 1.0) * (std::size(kStops) - 1);
   const auto i = std::min(static_cast<std::size_t>(position), std::size(kStops) - 2);
@@ -100,9 +100,18 @@ DecodedImage heat_map(const DecodedImage& image, std::span<const float> map, std
       const double share = largest > 0.0f ? std::clamp(value / static_cast<double>(largest), 0.0, 1.0) : 0.0;
       std::uint8_t* pixel = &result.pixels[static_cast<std::size_t>(y * columns + x) * 3];
       const double light = (0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2]) / 255.0;
-      const Colour colour = heat(share);
+      const Colour colour = heat_colour(share);
       for (std::size_t c = 0; c < 3; ++c) pixel[c] = to_byte(kHeat * colour[c] + (1.0 - kHeat) * 255.0 * light);
     }
+  }
+  return result;
+}
+
+DecodedImage heat(std::span<const float> map, std::int64_t height, std::int64_t width, float largest) {
+  DecodedImage result{{3, height, width}, {}};
+  for (const float value : map) {
+    const Colour colour = heat_colour(largest > 0.0f ? static_cast<double>(value) / static_cast<double>(largest) : 0.0);
+    for (const double part : colour) result.pixels.push_back(to_byte(part));
   }
   return result;
 }
@@ -126,7 +135,7 @@ DecodedImage tiles(const Maps& maps, std::int64_t most) {
       for (std::int64_t x = 0; x < maps.width; ++x) {
         const double value = map[static_cast<std::size_t>(y * maps.width + x)];
         grid.set(static_cast<std::int64_t>(tile), y, x,
-                 heat(range > 0.0 ? (value - static_cast<double>(*low)) / range : 0.0));
+                 heat_colour(range > 0.0 ? (value - static_cast<double>(*low)) / range : 0.0));
       }
     }
   }

@@ -16,6 +16,9 @@ namespace minception::report {
 DecodedImage heat_map(const DecodedImage& image, std::span<const float> map, std::int64_t height, std::int64_t width,
                       float largest, std::int64_t side = 256);
 
+/// The heat alone, a pixel per position, for a page that lays it over an image.
+DecodedImage heat(std::span<const float> map, std::int64_t height, std::int64_t width, float largest);
+
 /// The image, enlarged by a whole factor to about `side` pixels if it is smaller.
 DecodedImage enlarged(const DecodedImage& image, std::int64_t side = 256);
 

@@ -129,6 +129,10 @@ table.list{border-collapse:collapse;font-size:14px}
 .mistakes img,.blank{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#0b0c0e}
 .blank{background:var(--grid);color:var(--muted);font-size:12px;display:grid;place-items:center}
 .pixels{image-rendering:pixelated}
+.looked{position:relative}
+.mistakes .map{display:none;position:absolute;inset:0;width:100%;height:100%;object-fit:contain;opacity:.62}
+.looked:hover .map,.looks:has(:checked)+.mistakes .map{display:block}
+.looks{display:block;margin:0 0 12px;cursor:pointer}
 .mistakes figcaption{padding:6px 9px 8px;font-size:13px;line-height:1.35}
 .mistakes b,.mistakes span{display:block;font-weight:600;overflow-wrap:anywhere}
 .mistakes span{font-weight:400;color:var(--muted)}
