@@ -129,7 +129,7 @@ void Explainer::find_layer(const std::string& layer) {
   }
 }
 
-std::vector<Explanation> Explainer::run(std::int64_t batch) {
+std::vector<Explanation> Explainer::run(std::int64_t batch, bool class_maps) {
   const std::int64_t classes = network_.model().config.classes;
   std::vector<float> features, before_pooling, layer;
   Shape pooled, chosen;
@@ -142,7 +142,7 @@ std::vector<Explanation> Explainer::run(std::int64_t batch) {
       chosen = {output.c(), output.h(), output.w()};
       layer = read(backend, output);
     }
-    if (step == pooling_) {
+    if (step == pooling_ && class_maps) {
       const Tensor x = operand(operation, "x");
       pooled = {x.c(), x.h(), x.w()};
       before_pooling = read(backend, x);
@@ -157,7 +157,7 @@ std::vector<Explanation> Explainer::run(std::int64_t batch) {
   for (std::int64_t n = 0; n < batch; ++n) {
     Explanation one{.features = sample_of(features, n, batch), .classes = {}};
     if (layer_step_ >= 0) one.layer = {chosen[0], chosen[1], chosen[2], sample_of(layer, n, batch)};
-    if (has_class_maps()) {
+    if (has_class_maps() && class_maps) {
       one.classes = {pooled[0], pooled[1], pooled[2], sample_of(before_pooling, n, batch)};
       if (!weights_.empty()) {
         const Maps f = std::move(one.classes);

@@ -44,8 +44,8 @@ class Explainer {
 
   bool has_class_maps() const { return pooling_ >= 0; }
   /// Of the samples of the network's inference input (Network::set_input or set_indices). Runs inference up to the
-  /// logits; metrics do not change.
-  std::vector<Explanation> run(std::int64_t batch);
+  /// logits; metrics do not change. `class_maps`: false saves the time for these.
+  std::vector<Explanation> run(std::int64_t batch, bool class_maps = true);
 
  private:
   void find_last_layers();

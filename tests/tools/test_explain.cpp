@@ -64,12 +64,51 @@ TEST_CASE("explain measures maps by occlusion for networks without an average at
   CHECK(count(page, "maps of 12x12") == 1);
 }
 
+TEST_CASE("explain shows mistakes and the nearest training images") {
+  const Workplace place({.name = "googlenet_small", .input = {3, 32, 32}, .classes = 2});
+  std::uint32_t state = 1;
+  for (const char* name : {"cat", "dog & co"}) {
+    for (const char* part : {"train", "test"}) {
+      const fs::path below = place.folder / "pics" / part / name;
+      fs::create_directories(below);
+      for (int i = 0; i < 6; ++i) {
+        std::string pixels;
+        for (int j = 0; j < 20 * 20 * 3; ++j) {
+          state = state * 1664525u + 1013904223u;
+          pixels += static_cast<char>(state >> 24);
+        }
+        write(below / (std::to_string(i) + ".ppm"), "P6 20 20 255\n" + pixels);
+      }
+    }
+  }
+  // The picture is one of the training images, which is found again.
+  const Outcome nearest =
+      place.run("explain --weights model.safetensors pics/train/cat/3.ppm --neighbours 4 --data folder:pics");
+  CHECK(nearest.err.empty());
+  CHECK(nearest.code == 0);
+  const std::string page = text_of(place.folder / "explain.html");
+  CHECK(count(page, "<b>cat</b><span>1.000 ") == 1);
+  CHECK(count(page, "/train/cat/3.ppm</span>") == 1);
+  CHECK(count(page, "<b>cat</b><span>") + count(page, "<b>dog &amp; co</b><span>") == 4);
+
+  // A network with random weights prefers one class: all images of the other one are mistakes.
+  CHECK(
+      place.run("explain --weights model.safetensors --mistakes 5 --classes 1 --data folder:pics --out m.html").code ==
+      0);
+  const std::string mistakes = text_of(place.folder / "m.html");
+  CHECK(count(mistakes, " taken for ") == 5);
+  CHECK(count(mistakes, "alt=\"map of cat\"") == 5);
+  CHECK(count(mistakes, "alt=\"map of dog &amp; co\"") == 5);  // the true class, too
+}
+
 TEST_CASE("explain refuses invalid input in one line and writes nothing") {
   const Workplace place({.name = "googlenet_small", .input = {3, 32, 32}, .classes = 2});
   const auto before = snapshot(place.folder.path());
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"explain --weights model.safetensors one.pgm --class cow",
        "explain: --class 'cow': the classes are cat, dog & co\n"},
+      {"explain --weights model.safetensors", "explain: nothing to explain: name image files, or give --mistakes N\n"},
+      {"explain --weights model.safetensors --mistakes 3 --data folder:none", "explain: none: "},
       {"explain --weights model.safetensors none.png", "explain: none.png: "},
       {"explain --weights model.safetensors one.pgm --out none/a.html", "explain: none/a.html: "}};
   for (const auto& [command, message] : wrong) {
