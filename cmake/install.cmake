@@ -7,7 +7,7 @@
 #   lib/cmake/minception/              minception::core ... minception::training, and minception::minception for all
 #   lib/pkgconfig/minception.pc        the same for other build systems
 #   bin/minception-<program>           tools and studies, prefixed because their own names are too general
-#   share/doc/minception/              license, changelog and documents
+#   share/doc/minception/              license, changelog, documents and examples
 #
 # The installation is relocatable. It runs on processors like the build machine's, unless built with
 # -DMINCEPTION_NATIVE=OFF.
@@ -27,10 +27,10 @@ set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h 
 # library has its own dependencies, and no public header includes those of others.
 set(FIND_DEPENDENCIES)
 set(PKG_CONFIG_LIBS -lminception)
-set(PKG_CONFIG_LIBS_PRIVATE)
-set(PKG_CONFIG_REQUIRES_PRIVATE)
+set(PKG_CONFIG_REQUIRES)
 if(NOT BUILD_SHARED_LIBS)
   set(PKG_CONFIG_LIBS)
+  set(third_party_libs)
   foreach(floor ${FLOORS})
     list(PREPEND PKG_CONFIG_LIBS -lminception_${floor})  # a library comes before those that it calls
     minception_third_party(libraries minception_${floor})
@@ -38,22 +38,21 @@ if(NOT BUILD_SHARED_LIBS)
       list(APPEND FIND_DEPENDENCIES "find_dependency(${FIND_${library}})")
       foreach(item ${PKG_CONFIG_${library}})
         if(item MATCHES "^-")
-          list(APPEND PKG_CONFIG_LIBS_PRIVATE ${item})
+          list(APPEND third_party_libs ${item})
         else()
-          list(APPEND PKG_CONFIG_REQUIRES_PRIVATE ${item})
+          list(APPEND PKG_CONFIG_REQUIRES ${item})
         endif()
       endforeach()
     endforeach()
   endforeach()
-  list(APPEND PKG_CONFIG_LIBS_PRIVATE -lstdc++ -lm)
   list(REMOVE_DUPLICATES FIND_DEPENDENCIES)
-  list(REMOVE_DUPLICATES PKG_CONFIG_LIBS_PRIVATE)
-  list(REMOVE_DUPLICATES PKG_CONFIG_REQUIRES_PRIVATE)
+  list(REMOVE_DUPLICATES third_party_libs)
+  list(REMOVE_DUPLICATES PKG_CONFIG_REQUIRES)
+  list(APPEND PKG_CONFIG_LIBS ${third_party_libs} -lstdc++ -lm)
 endif()
 list(JOIN FIND_DEPENDENCIES "\n" FIND_DEPENDENCIES)
 list(JOIN PKG_CONFIG_LIBS " " PKG_CONFIG_LIBS)
-list(JOIN PKG_CONFIG_LIBS_PRIVATE " " PKG_CONFIG_LIBS_PRIVATE)
-list(JOIN PKG_CONFIG_REQUIRES_PRIVATE " " PKG_CONFIG_REQUIRES_PRIVATE)
+list(JOIN PKG_CONFIG_REQUIRES " " PKG_CONFIG_REQUIRES)
 file(RELATIVE_PATH PREFIX_FROM_PKG_CONFIG /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 
 # ---- headers and libraries -------------------------------------------------------------------------------------------
@@ -120,7 +119,13 @@ if(TARGET minception_program)
 endif()
 
 # ---- documents -------------------------------------------------------------------------------------------------------
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
-        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT library
-        FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "report.png")
+file(RELATIVE_PATH HEADERS_FROM_DOCUMENTS /prefix/${CMAKE_INSTALL_DOCDIR} /prefix/${CMAKE_INSTALL_INCLUDEDIR}/minception)
+install(CODE "
+  set(SOURCE [[${PROJECT_SOURCE_DIR}]])
+  set(STAGE [[${PROJECT_BINARY_DIR}/installed_documents]])
+  set(INSTALLED_HEADERS [[${PROJECT_BINARY_DIR}/installed_headers]])
+  set(HEADERS [[${HEADERS_FROM_DOCUMENTS}]])
+  set(PROGRAMS [[${programs}]])
+  include([[${CMAKE_CURRENT_LIST_DIR}/installed_documents.cmake]])"
+        COMPONENT library)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/installed_documents/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)

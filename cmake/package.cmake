@@ -4,7 +4,7 @@
 # Packages depend on the suite's oneDNN, so the version ends in the suite: 0.2.0~deb12 for Debian 12.
 set(CPACK_PACKAGE_NAME minception)
 set(CPACK_PACKAGE_VENDOR Minception)
-set(CPACK_PACKAGE_CONTACT "Minception <minception@localhost>")
+set(CPACK_PACKAGE_CONTACT "Minception <minception@localhost>" CACHE STRING "Maintainer of the package: NAME <ADDRESS>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)

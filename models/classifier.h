@@ -38,6 +38,8 @@ class Classifier {
   const std::string& weights_file() const { return weights_file_; }
   const Network& network() const { return *network_; }
   Backend& backend() const { return backend_; }
+  /// For inspection. After `predict`, its input is the last batch of images.
+  Network& network() { return *network_; }
 
   /// Converts an image to the channels and size of the training images, before the resize to the model's input.
   /// `predict` does this itself; call it early to save memory when holding many large images.

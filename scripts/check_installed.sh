@@ -29,13 +29,14 @@ minception-evaluate --help >/dev/null
 
 say "Compiling the C example"
 install_packages gcc libc6-dev pkg-config
+examples=/usr/share/doc/minception/examples
 # shellcheck disable=SC2046
-cc -std=c11 -Wall -Wextra -Werror -pedantic examples/classify.c $(pkg-config --cflags --libs minception) -o "$folder/classify"
+cc -std=c11 -Wall -Wextra -Werror -pedantic $examples/classify.c $(pkg-config --cflags --libs minception) -o "$folder/classify"
 "$folder/classify" "$folder/run/model.safetensors" "$folder/data/black/0.pgm" "$folder/data/white/0.pgm"
 
 say "Compiling the C++ examples"
 install_packages g++ cmake make
-quietly cmake -S examples -B "$folder/examples" -DCMAKE_BUILD_TYPE=Release
+quietly cmake -S $examples -B "$folder/examples" -DCMAKE_BUILD_TYPE=Release
 quietly cmake --build "$folder/examples"
 "$folder/examples/single_operation"
 

@@ -1,13 +1,12 @@
 /// Evaluates a trained model on a data set: loss, accuracies and confusion matrix.
 
 #include "core/error.h"
-#include "data/registry.h"
 #include "models/registry.h"
 #include "models/weights_file.h"
 #include "tools/program.h"
+#include "tools/run_data.h"
 #include "training/evaluation.h"
 #include "training/progress.h"
-#include "training/run_folder.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,15 +26,10 @@ namespace {
 struct Options {
   std::string weights;
   DescribedWeights described;
-  std::string data;  ///< empty: the data set of the run
-  std::string data_dir, labels;
-  double test_fraction = 0.0;
-  std::int64_t split_seed = 1;
-  Selection selection;
+  RunData data;
   std::string split;  ///< empty: test, else validation, else all images
   std::int64_t batch_size = 256;
   DeviceOptions device;
-  std::int64_t limit = 0;
   std::int64_t mistakes = 10;
   bool json = false;
 };
@@ -46,14 +40,7 @@ void declare(CommandLine& command_line, Options& o) {
                   "model.safetensors, model_best.safetensors or a checkpoint of a run, or with --model a state dict")
       .required();
   o.described.declare(command_line);
-  command_line.add_option("--data", o.data,
-                          "data set: fashion-mnist, mnist, cifar10, or folder:PATH with one sub-folder of images per "
-                          "class (default: the data and split of the run that made the weights, else fashion-mnist)");
-  command_line.add_option("--data-dir", o.data_dir,
-                          "folder or archive of the data set (default: where its package installs it): docs/data.md");
-  command_line.add_option("--labels", o.labels, "folder: same as for train").default_text("");
-  command_line.add_option("--test-fraction", o.test_fraction, "folder: same as for train");
-  command_line.add_option("--split-seed", o.split_seed, "folder: same as for train");
+  o.data.declare(command_line);
   command_line
       .add_option("--split", o.split,
                   "test, validation or train (default: test and a summary of validation; all images if a folder has no "
@@ -61,7 +48,6 @@ void declare(CommandLine& command_line, Options& o) {
       .default_text("");
   command_line.add_option("--batch-size", o.batch_size, "images per batch");
   o.device.declare(command_line);
-  command_line.add_option("--limit", o.limit, "use the first N images (0: all)");
   command_line.add_option("--mistakes", o.mistakes, "folder: number of most confident mistakes to list");
   command_line.add_flag("--json", o.json, "print one JSON document instead of text");
 }
@@ -92,7 +78,8 @@ nlohmann::ordered_json to_json(const Options& o, const std::string& model, const
   const auto summary = [](const Evaluation& e) {
     return nlohmann::ordered_json{{"samples", e.samples}, {"loss", e.loss}, {"top1", e.top1}, {"top5", e.top5}};
   };
-  nlohmann::ordered_json json = {{"weights", o.weights}, {"model", model}, {"data", o.data}, {"split", result.split}};
+  nlohmann::ordered_json json = {
+      {"weights", o.weights}, {"model", model}, {"data", o.data.data}, {"split", result.split}};
   if (validation) json["validation"] = summary(validation->evaluation);
   json.update(summary(evaluation));
   json["classes"] = std::move(classes);
@@ -101,76 +88,13 @@ nlohmann::ordered_json to_json(const Options& o, const std::string& model, const
   return json;
 }
 
-bool same_data(const Options& o, const std::string& data, const std::string& data_dir) {
-  if (o.data == data) return o.data_dir.empty() || o.data_dir == data_dir;
-  if (!is_image_folder(o.data) || !is_image_folder(data)) return false;
-  std::error_code error;
-  const std::vector<fs::path> ours = image_folder_paths(o.data, o.data_dir),
-                              theirs = image_folder_paths(data, data_dir);
-  return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
-                    [&](const fs::path& a, const fs::path& b) { return fs::equivalent(a, b, error); });
-}
-
-/// Uses the data set and parts of the run, from config.json next to the weights or one folder up, unless --data names
-/// another data set. Without config.json the default is Fashion-MNIST.
-void take_data_of_run(Options& o, bool fraction_given) {
-  const fs::path folder = fs::path(o.weights).parent_path();
-  std::error_code error;
-  for (const fs::path& run : {folder, folder / ".."}) {  // weights, checkpoints
-    const fs::path path = run / "config.json";
-    if (!fs::exists(path, error)) continue;
-    const auto config = nlohmann::json::parse(read_text(path), nullptr, false);
-    const bool named = !o.data.empty();
-    try {
-      const std::string data = config.at("data").get<std::string>(), data_dir = config.value("data_dir", "");
-      if (named && !same_data(o, data, data_dir)) return;
-      const nlohmann::json& options = config.at("options");
-      const Selection selection = {.hold_out = options.at("hold-out").get<std::int64_t>(),
-                                   .validation_fraction = options.value("validation-fraction", 0.0),
-                                   .train = options.at("limit-train").get<std::int64_t>(),
-                                   .test = options.at("limit-test").get<std::int64_t>()};
-      const auto test_fraction = options.value("test-fraction", 0.0);
-      o.split_seed = options.value("split-seed", std::int64_t{1});
-      if (!named) o.data = data;
-      if (o.data_dir.empty()) o.data_dir = data_dir;
-      if (!fraction_given) o.test_fraction = test_fraction;
-      if (o.labels.empty()) o.labels = options.value("labels", "");
-      o.selection = selection;
-    } catch (const nlohmann::json::exception&) {
-      require(named, path.string(), ": has no record of the data set of the run; name one with --data");
-    }
-    return;
-  }
-  if (o.data.empty()) o.data = "fashion-mnist";
-}
-
 /// Loads the part of --split; by default test and validation, or all images if both are empty.
 Dataset load(const Options& o, const WeightsFile& weights) {
-  const auto load_parts = [&](bool train, bool validation, bool test) {
-    Selection selection = o.selection;
-    if (!train) selection.train = 0;
-    if (!test && !validation) selection.test = 0;
-    if (o.limit > 0) {
-      if (train) selection.train = o.limit;
-      if (test || validation) selection.test = o.limit;
-    }
-    // Images of a folder are loaded with the options that the model was trained with.
-    return load_dataset(o.data, o.data_dir,
-                        {.size = {weights.image[1], weights.image[2]},
-                         .image = weights.image_options,
-                         .channels = weights.image[0],
-                         .test_fraction = o.test_fraction,
-                         .split_seed = static_cast<std::uint64_t>(o.split_seed),
-                         .labels = o.labels,
-                         .train = train,
-                         .validation = validation,
-                         .test = test,
-                         .progress = loading_bar()},
-                        selection);
-  };
-  if (!o.split.empty()) return load_parts(o.split == "train", o.split == "validation", o.split == "test");
-  Dataset dataset = load_parts(false, true, true);
-  if (dataset.test.size() == 0 && dataset.validation.size() == 0) dataset = load_parts(true, false, false);
+  if (!o.split.empty()) {
+    return o.data.load(weights, o.split == "train", o.split == "validation", o.split == "test");
+  }
+  Dataset dataset = o.data.load(weights, false, true, true);
+  if (dataset.test.size() == 0 && dataset.validation.size() == 0) dataset = o.data.load(weights, true, false, false);
   return dataset;
 }
 
@@ -212,16 +136,10 @@ void print_mistakes(const Evaluation& evaluation, const ImageDataset& images,
 }
 
 void run(Options o, bool fraction_given) {
-  take_data_of_run(o, fraction_given);
+  o.data.take_from_run(o.weights, fraction_given);
   require(o.split.empty() || o.split == "test" || o.split == "validation" || o.split == "train", "--split '", o.split,
           "': use test, validation or train");
   require(o.batch_size >= 1 && o.batch_size <= 1'000'000, "--batch-size ", o.batch_size, ": must be 1 to 1,000,000");
-  require(o.test_fraction >= 0.0 && o.test_fraction < 1.0, "--test-fraction ", o.test_fraction,
-          ": must be 0 or more and below 1");
-  require(o.split_seed >= 0, "--split-seed ", o.split_seed, ": must be 0 or more");
-  require(is_image_folder(o.data) || o.test_fraction == 0.0, "--test-fraction is for --data folder:PATH, not for ",
-          o.data);
-  require(o.limit >= 0, "--limit ", o.limit, ": must be 0 or more");
   require(o.mistakes >= 0 && o.mistakes <= 10'000, "--mistakes ", o.mistakes, ": must be 0 to 10,000");
   const std::unique_ptr<Backend> backend = o.device.make();
   WeightsFile weights = read_weights_file(o.weights, o.described.description());
@@ -233,12 +151,12 @@ void run(Options o, bool fraction_given) {
   const ImageDataset& images = split == "test"         ? dataset.test
                                : split == "validation" ? dataset.validation
                                                        : dataset.train;
-  require(images.size() > 0, "--split ", split, ": ", o.data, " has no ", split, " images");
+  require(images.size() > 0, "--split ", split, ": ", o.data.data, " has no ", split, " images");
   // Weights without class names take those of the data set if their number matches.
   if (!o.described.model.empty() && weights.class_names.size() == images.class_names.size()) {
     weights.class_names = images.class_names;
   }
-  check_class_names(o.weights, weights.class_names, o.data, images.class_names);
+  check_class_names(o.weights, weights.class_names, o.data.data, images.class_names);
 
   Network network(make_model(weights.config), *backend,
                   {.max_batch = std::min(o.batch_size, std::max(images.size(), dataset.validation.size())),
@@ -259,7 +177,7 @@ void run(Options o, bool fraction_given) {
     return;
   }
   std::printf("%s: %s on %s images of %s\n", o.weights.c_str(), weights.config.name.c_str(),
-              split == "all" ? "all" : ("the " + split).c_str(), o.data.c_str());
+              split == "all" ? "all" : ("the " + split).c_str(), o.data.data.c_str());
   if (validation) {
     const Evaluation& e = validation->evaluation;
     std::printf("validation: %lld images, loss %.4f  accuracy %.2f %%\n", static_cast<long long>(e.samples), e.loss,

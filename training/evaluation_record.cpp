@@ -1,6 +1,8 @@
 #include "training/evaluation_record.h"
 #include "core/error.h"
 #include "data/image_file.h"
+#include "models/explanation.h"
+#include "training/report/picture.h"
 
 #include <nlohmann/json.hpp>
 
@@ -97,6 +99,15 @@ void read_confusion(const Reader& reader, const Json& rows, Evaluation& evaluati
   reader.check(samples == evaluation.samples, "'confusion' counts ", samples, " of ", evaluation.samples, " samples");
 }
 
+/// Appends the picture under `key`, if there is one.
+void read_png(const Reader& reader, const Json& mistake, const char* key,
+              std::vector<std::vector<std::uint8_t>>& pictures) {
+  if (!mistake.contains(key)) return;
+  std::optional<std::vector<std::uint8_t>> png = from_base64(reader.text(mistake.at(key), key));
+  reader.check(png.has_value(), "the '", key, "' of a mistake is not Base64");
+  pictures.push_back(std::move(*png));
+}
+
 void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord& record) {
   const std::int64_t classes = record.evaluation.classes;
   for (const Json& entry : mistakes) {
@@ -109,15 +120,15 @@ void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord&
          .predicted = static_cast<std::int32_t>(predicted),
          .probability = reader.number(reader.member(entry, "probability"), "probability")});
     if (entry.contains("file")) record.mistake_files.push_back(reader.text(entry.at("file"), "file"));
-    if (!entry.contains("image")) continue;
-    std::optional<std::vector<std::uint8_t>> image = from_base64(reader.text(entry.at("image"), "image"));
-    reader.check(image.has_value(), "the 'image' of a mistake is not Base64");
-    record.mistake_images.push_back(std::move(*image));
+    read_png(reader, entry, "image", record.mistake_images);
+    read_png(reader, entry, "map", record.mistake_maps);
   }
   reader.check(record.mistake_images.empty() || record.mistake_images.size() == mistakes.size(),
                "some mistakes have an 'image' and some have none");
   reader.check(record.mistake_files.empty() || record.mistake_files.size() == mistakes.size(),
                "some mistakes have a 'file' and some have none");
+  reader.check(record.mistake_maps.empty() || record.mistake_maps.size() == mistakes.size(),
+               "some mistakes have a 'map' and some have none");
 }
 
 }  // namespace
@@ -160,6 +171,39 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
   return record;
 }
 
+void add_mistake_maps(EvaluationRecord& record, Network& network, const ImageDataset& dataset) {
+  const std::vector<Mistake>& mistakes = record.evaluation.mistakes;
+  if (!has_png() || mistakes.empty()) return;
+  Explainer explainer(network);
+  if (!explainer.has_class_maps()) return;
+  const auto bytes = static_cast<std::size_t>(dataset.image.elements());
+  std::vector<std::vector<std::uint8_t>> maps;
+  const auto batch = static_cast<std::size_t>(network.options().max_batch);
+  for (std::size_t begin = 0; begin < mistakes.size(); begin += batch) {
+    const auto part = std::span(mistakes).subspan(begin, std::min(batch, mistakes.size() - begin));
+    std::vector<std::uint8_t> pixels;
+    std::vector<std::int32_t> indices;
+    for (const Mistake& mistake : part) {
+      const auto image = dataset.all_pixels().subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes);
+      pixels.insert(pixels.end(), image.begin(), image.end());
+      indices.push_back(static_cast<std::int32_t>(indices.size()));
+    }
+    const ResidentDataset resident =
+        make_resident(network.backend(), dataset.image, pixels, std::vector<std::int32_t>(part.size(), 0));
+    network.set_dataset(Mode::inference, resident);
+    network.set_indices(indices);
+    const std::vector<Explanation> explanations = explainer.run(static_cast<std::int64_t>(part.size()));
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const Maps& classes = explanations[i].classes;
+      const std::span<const float> map = classes[part[i].predicted];
+      const DecodedImage heat =
+          report::heat(map, classes.height, classes.width, *std::max_element(map.begin(), map.end()));
+      maps.push_back(encode_png(heat.shape, heat.pixels));
+    }
+  }
+  record.mistake_maps = std::move(maps);
+}
+
 std::string to_json(const EvaluationRecord& record) {
   const Evaluation& evaluation = record.evaluation;
   const auto classes = static_cast<std::size_t>(evaluation.classes);
@@ -177,6 +221,7 @@ std::string to_json(const EvaluationRecord& record) {
                         {"probability", mistake.probability}});
     if (!record.mistake_images.empty()) mistakes.back()["image"] = base64(record.mistake_images[i]);
     if (!record.mistake_files.empty()) mistakes.back()["file"] = record.mistake_files[i];
+    if (!record.mistake_maps.empty()) mistakes.back()["map"] = base64(record.mistake_maps[i]);
   }
   const Json json = {{"data", record.data},
                      {"epoch", record.epoch},

@@ -216,11 +216,11 @@ Evaluation TrainSession::evaluate_part(Network& network, BatchSource& feed, Part
 
 /// Replaces evaluation.json.
 void TrainSession::record_evaluation(Part part, std::int64_t epoch, Evaluation evaluation) {
-  saving([&] {
-    run_.write("evaluation.json",
-               to_json(make_evaluation_record(concat(dataset_.name, ", ", to_string(part)), epoch, trainer_.step(),
-                                              std::move(evaluation), images_of(dataset_, part))));
-  });
+  const ImageDataset& images = images_of(dataset_, part);
+  EvaluationRecord record = make_evaluation_record(concat(dataset_.name, ", ", to_string(part)), epoch, trainer_.step(),
+                                                   std::move(evaluation), images);
+  add_mistake_maps(record, network_, images);
+  saving([&] { run_.write("evaluation.json", to_json(record)); });
 }
 
 bool TrainSession::evaluate_epoch(BatchSource& evaluated) {

@@ -2,8 +2,15 @@
 
 #include "core/error.h"
 #include "data/image_file.h"
+#include "layers/avg_pool2d.h"
+#include "layers/conv2d.h"
+#include "layers/flatten.h"
+#include "layers/linear.h"
+#include "models/network.h"
+#include "models/weights.h"
 #include "tests/core/temporary_folder.h"
 #include "training/evaluation_record.h"
+#include "training/report/picture.h"
 
 #include "tests/catch.h"
 
@@ -61,6 +68,7 @@ TEST_CASE("an evaluation record round-trips through its file") {
   for (const bool images : {true, false}) {
     EvaluationRecord record = some_record();
     if (!images) record.mistake_images.clear();
+    if (images) record.mistake_maps = {{1, 2, 3}, {4}};
     const TemporaryFolder folder;
     write_file(folder / "evaluation.json", to_json(record));
     const EvaluationRecord read = read_evaluation_record(folder / "evaluation.json");
@@ -69,6 +77,7 @@ TEST_CASE("an evaluation record round-trips through its file") {
     CHECK(read.step == 42);
     CHECK(read.class_names == record.class_names);
     CHECK(read.mistake_images == record.mistake_images);
+    CHECK(read.mistake_maps == record.mistake_maps);
     CHECK(std::isnan(read.evaluation.loss));
     CHECK(read.evaluation.confusion == record.evaluation.confusion);
     REQUIRE(read.evaluation.mistakes.size() == 2);
@@ -98,6 +107,43 @@ TEST_CASE("make_evaluation_record stores the evaluation and the images of its mi
   dataset.class_names.push_back("c");
   CHECK_THAT(message_of([&] { make_evaluation_record("", 0, 0, evaluation, dataset); }),
              Catch::Contains("2 classes does not match a data set of 3"));
+}
+
+TEST_CASE("add_mistake_maps draws the map of the predicted class, also in several batches") {
+  if (!has_png()) return;
+  // Class 0 is the brightness, class 1 the darkness of the pixel at each position; both are averaged.
+  Sequential body = {{"classes", Conv2d(2, 1)}, {"pool", GlobalAvgPool()}};
+  const auto backend = make_backend("reference");
+  Network network(Model("light", std::move(body), {1, 2, 3}, 2), *backend,
+                  {.max_batch = 2, .training = false, .dataset_image = Shape{1, 2, 3}});
+  network.load_state({{"classes.weight", to_file_tensor(std::vector<double>{1.0, -1.0}, {2, 1, 1, 1}, DType::f32)},
+                      {"classes.bias", to_file_tensor(std::vector<double>{0.0, 1.0}, Shape{2}, DType::f32)}});
+  ImageDataset dataset{.image = {1, 2, 3}, .pixels = {}, .labels = {0, 1, 1}, .class_names = {"a", "b"}};
+  dataset.pixels = {0, 0, 0, 0, 255, 0, 255, 255, 255, 255, 0, 255, 0, 255, 0, 0, 0, 255};
+  EvaluationRecord record{.class_names = dataset.class_names,
+                          .evaluation = {.samples = 3,
+                                         .classes = 2,
+                                         .confusion = {0, 1, 2, 0},
+                                         .mistakes = {{0, 1, 0, 0.9}, {2, 1, 0, 0.8}, {1, 0, 1, 0.7}}},
+                          .mistake_images = {}};
+  network.reset_metrics();
+  add_mistake_maps(record, network, dataset);
+  CHECK(network.metrics().loss == 0.0);
+  REQUIRE(record.mistake_maps.size() == 3);
+  const auto expected = [](std::vector<float> map) {
+    const DecodedImage heat = report::heat(map, 2, 3, 1.0f);
+    return encode_png(heat.shape, heat.pixels);
+  };
+  CHECK(record.mistake_maps[0] == expected({0, 0, 0, 0, 1, 0}));
+  CHECK(record.mistake_maps[1] == expected({0, 1, 0, 0, 0, 1}));
+  CHECK(record.mistake_maps[2] == expected({0, 0, 0, 0, 1, 0}));
+
+  Sequential flat = {Flatten(), Linear(2)};
+  Network without(Model("flat", std::move(flat), {1, 2, 3}, 2), *backend,
+                  {.max_batch = 2, .training = false, .dataset_image = Shape{1, 2, 3}});
+  record.mistake_maps.clear();
+  add_mistake_maps(record, without, dataset);
+  CHECK(record.mistake_maps.empty());
 }
 
 TEST_CASE("a damaged record is rejected with a one-line error") {

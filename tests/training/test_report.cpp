@@ -36,7 +36,7 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
 
 /// First markup error: an unclosed element, mismatched closing tags, or a misplaced "<" or quote. "" if there is none.
 std::string markup_error(const std::string& html) {
-  const std::vector<std::string> empty_elements = {"meta", "img", "br", "!doctype"};
+  const std::vector<std::string> empty_elements = {"meta", "input", "img", "br", "!doctype"};
   std::vector<std::string> open;
   for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at)) {
     const bool closing = html[at + 1] == '/';
@@ -225,6 +225,15 @@ TEST_CASE("a report shows the mistakes with their images") {
   CHECK(occurrences(linked, "<a href=\"file:///photos/2.png\"") == 1);
   CHECK(read_evaluation_record(run / "evaluation.json").mistake_files == record.mistake_files);
   record.mistake_files.clear();
+  CHECK(occurrences(with, "class=\"looks\"") == 0);
+  record.mistake_maps = {{1, 2, 3}, {4, 5, 6}};
+  write_file(run / "evaluation.json", to_json(record));
+  const std::string with_maps = page_of(run);
+  check_page(with_maps);
+  CHECK(occurrences(with_maps, "<img class=\"map\" alt=\"map of ") == 2);
+  CHECK(occurrences(with_maps, "src=\"data:image/png;base64,AQID\"") == 1);
+  CHECK(occurrences(with_maps, "class=\"looks\"") == 1);
+  record.mistake_maps.clear();
   record.mistake_images.clear();
   write_file(run / "evaluation.json", to_json(record));
   const std::string without = page_of(run);

@@ -228,6 +228,10 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
       const std::vector<std::uint8_t>& png = record.mistake_images[shown];
       image = "<img" + std::string(is_small(png) ? " class=\"pixels\"" : "") + " alt=\"" + index + "\" title=\"" +
               index + "\" src=\"data:image/png;base64," + base64(png) + "\">";
+      if (shown < record.mistake_maps.size()) {
+        image = "<div class=\"looked\">" + image + "<img class=\"map\" alt=\"map of " + predicted +
+                "\" src=\"data:image/png;base64," + base64(record.mistake_maps[shown]) + "\"></div>";
+      }
     }
     cards +=
         "<figure>" + image + "<figcaption><b>" + label + "</b><span><i>" + predicted + "</i> " +
@@ -239,9 +243,12 @@ std::string mistakes(const EvaluationRecord& record, std::size_t most_bytes) {
   return "<p class=\"lead\">The " +
          (shown == 1 ? "most confident mistake"
                      : grouped(static_cast<std::int64_t>(shown)) + " most confident mistakes") +
-         ". Each caption gives the true class and below it the predicted class with its probability.</p>\n<div "
-         "class=\"mistakes\">\n" +
-         cards + "</div>\n";
+         ". Each caption gives the true class and below it the predicted class with its probability.</p>\n" +
+         (record.mistake_maps.empty()
+              ? ""
+              : "<label class=\"looks\"><input type=\"checkbox\"> Show what speaks for the predicted class (also "
+                "under the pointer)</label>\n") +
+         "<div class=\"mistakes\">\n" + cards + "</div>\n";
 }
 
 }  // namespace minception::report

@@ -129,11 +129,24 @@ table.list{border-collapse:collapse;font-size:14px}
 .mistakes img,.blank{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#0b0c0e}
 .blank{background:var(--grid);color:var(--muted);font-size:12px;display:grid;place-items:center}
 .pixels{image-rendering:pixelated}
+.looked{position:relative}
+.mistakes .map{display:none;position:absolute;inset:0;width:100%;height:100%;object-fit:contain;opacity:.62}
+.looked:hover .map,.looks:has(:checked)+.mistakes .map{display:block}
+.looks{display:block;margin:0 0 12px;cursor:pointer}
 .mistakes figcaption{padding:6px 9px 8px;font-size:13px;line-height:1.35}
 .mistakes b,.mistakes span{display:block;font-weight:600;overflow-wrap:anywhere}
 .mistakes span{font-weight:400;color:var(--muted)}
 .mistakes a{overflow-wrap:anywhere}
 .mistakes i{font-style:normal;color:var(--s1)}
+.explained h3{font-size:15px;margin:18px 0 8px}
+.explained>img{max-width:100%;image-rendering:pixelated}
+.maps{display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start}
+.maps img{display:block;width:256px;max-width:100%;border-radius:8px;background:#0b0c0e;image-rendering:pixelated}
+.maps figcaption{font-size:13px;padding-top:4px;color:var(--muted)}
+.maps b{color:var(--ink)}
+.likely{min-width:260px;flex:0 1 340px}
+.likely td:last-child{width:50%}
+.likely span{display:block;height:12px;min-width:1px;background:var(--s0);border-radius:2px}
 details{margin-top:16px}
 summary{cursor:pointer;color:var(--link)}
 details[open]>summary{margin-bottom:10px}
