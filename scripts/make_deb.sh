@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-install_packages "${build_packages[@]}" dpkg-dev file
+install_packages "${build_packages[@]}" "${onnx_packages[@]}" dpkg-dev file
 check_tools
 say "Building"
 quietly cmake -S . -B build/deb -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_SKIP_RPATH=ON \
