@@ -20,7 +20,8 @@ if(TARGET minception_simt AND NOT BUILD_SHARED_LIBS)
 endif()
 # Headers used only inside one folder.
 set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/origin.h data/tar.h
-    exchange/graph_writer.h exchange/onnx_messages.h exchange/plan_values.h exchange/plan_weights.h
+    exchange/graph_importer.h exchange/graph_writer.h exchange/layer_tree.h exchange/onnx_messages.h exchange/onnx_reader.h
+    exchange/plan_values.h exchange/plan_weights.h
     kernels/operations/validator.h)
 
 # ---- dependencies of consumers ---------------------------------------------------------------------------------------

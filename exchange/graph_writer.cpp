@@ -18,6 +18,17 @@ void set_type(onnx::ValueInfoProto& value, const std::string& name, onnx::Tensor
 
 }  // namespace
 
+FileTensor averaging_matrix(std::int64_t in, std::int64_t out, bool transposed) {
+  std::vector<double> matrix(static_cast<std::size_t>(in * out));
+  for (std::int64_t p = 0; p < out; ++p) {
+    const std::int64_t begin = p * in / out, end = ((p + 1) * in + out - 1) / out;
+    for (std::int64_t i = begin; i < end; ++i) {
+      matrix[static_cast<std::size_t>(transposed ? i * out + p : p * in + i)] = 1.0 / static_cast<double>(end - begin);
+    }
+  }
+  return to_file_tensor(matrix, transposed ? Shape{in, out} : Shape{out, in}, DType::f32);
+}
+
 std::string GraphWriter::unique(const std::string& name) {
   std::string candidate = name;
   for (int number = 2; !names_.insert(candidate).second; ++number) candidate = concat(name, "_", number);

@@ -17,14 +17,14 @@ using Integers = std::vector<std::int64_t>;
 /// Adds the nodes of the steps of an inference plan, one step after the other.
 class Converter {
  public:
-  Converter(const Network& network, const OnnxExportOptions& options, onnx::GraphProto& graph)
+  Converter(const Network& network, const std::map<std::string, FileTensor>& state, const OnnxExportOptions& options,
+            onnx::GraphProto& graph)
       : network_(network),
         options_(options),
         plan_(network.plan(Mode::inference)),
-        state_(network.averaged_state()),
         graph_(graph),
         values_(plan_, graph_),
-        weights_(plan_, network.parameters(), state_, graph_) {}
+        weights_(plan_, network.parameters(), state, graph_) {}
 
   void convert() {
     const ModelConfig& config = network_.model().config;
@@ -222,21 +222,12 @@ class Converter {
       value = graph_.node("AveragePool", layer_, {value}, {{"kernel_shape", windows}, {"strides", windows}});
     } else {
       // Windows of different sizes: y = rows * x * columns, where each entry is 1 / (extent of the window) or 0.
-      value = graph_.node("MatMul", layer_ + ".horizontal", {value, averaging(layer_ + ".columns", in.w, out.w, true)});
-      value = graph_.node("MatMul", layer_, {averaging(layer_ + ".rows", in.h, out.h, false), value});
+      value = graph_.node("MatMul", layer_ + ".horizontal",
+                          {value, graph_.initializer(layer_ + ".columns", averaging_matrix(in.w, out.w, true))});
+      value = graph_.node("MatMul", layer_,
+                          {graph_.initializer(layer_ + ".rows", averaging_matrix(in.h, out.h, false)), value});
     }
     values_.write(op.y, value);
-  }
-  std::string averaging(const std::string& name, std::int64_t in, std::int64_t out, bool transposed) {
-    std::vector<float> matrix(static_cast<std::size_t>(in * out));
-    for (std::int64_t p = 0; p < out; ++p) {
-      const std::int64_t begin = p * in / out, end = ((p + 1) * in + out - 1) / out;
-      for (std::int64_t i = begin; i < end; ++i) {
-        matrix[static_cast<std::size_t>(transposed ? i * out + p : p * in + i)] =
-            1.0f / static_cast<float>(end - begin);
-      }
-    }
-    return graph_.constant(name, transposed ? Shape{in, out} : Shape{out, in}, matrix);
   }
   void add(const GlobalAvgPoolForward& op) {
     const bool flat = op.y.shape.rank() == 2;
@@ -293,7 +284,6 @@ class Converter {
   const Network& network_;
   const OnnxExportOptions& options_;
   const Plan& plan_;
-  const std::map<std::string, FileTensor> state_;
   GraphWriter graph_;
   PlanValues values_;
   PlanWeights weights_;
@@ -303,8 +293,8 @@ class Converter {
 
 }  // namespace
 
-onnx::ModelProto to_onnx(const Network& network, const std::vector<std::string>& class_names,
-                         const OnnxExportOptions& options) {
+onnx::ModelProto to_onnx(const Network& network, const std::map<std::string, FileTensor>& state,
+                         const std::vector<std::string>& class_names, const OnnxExportOptions& options) {
   onnx::ModelProto model;
   model.set_ir_version(8);
   model.set_producer_name("Minception");
@@ -315,7 +305,7 @@ onnx::ModelProto to_onnx(const Network& network, const std::vector<std::string>&
     entry.set_key(kOnnxMetadataPrefix + key);
     entry.set_value(value);
   }
-  Converter(network, options, *model.mutable_graph()).convert();
+  Converter(network, state, options, *model.mutable_graph()).convert();
   return model;
 }
 
@@ -323,7 +313,7 @@ bool has_onnx() { return true; }
 
 void export_onnx(const Network& network, const std::vector<std::string>& class_names, const std::filesystem::path& path,
                  const OnnxExportOptions& options) {
-  const onnx::ModelProto model = to_onnx(network, class_names, options);
+  const onnx::ModelProto model = to_onnx(network, network.averaged_state(), class_names, options);
   require(model.ByteSizeLong() <= std::numeric_limits<std::int32_t>::max(), path.string(), ": the network has ",
           model.ByteSizeLong() >> 20, " MiB, but an ONNX file holds 2 GiB at most");
   const std::string bytes = model.SerializeAsString();

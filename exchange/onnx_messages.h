@@ -6,6 +6,7 @@
 
 #include <minception_onnx.pb.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,12 @@ inline constexpr const char* kOnnxImage = "image";
 inline constexpr const char* kOnnxLogits = "logits";
 inline constexpr const char* kOnnxProbabilities = "probabilities";
 
-/// What export_onnx writes.
-onnx::ModelProto to_onnx(const Network& network, const std::vector<std::string>& class_names,
-                         const OnnxExportOptions& options);
+/// The matrix (out, in) that averages `in` values over the windows of AdaptiveAvgPool2d, which may differ in size; or its
+/// transpose.
+FileTensor averaging_matrix(std::int64_t in, std::int64_t out, bool transposed);
+
+/// What export_onnx writes. `state`: the values of all parameters that inference uses.
+onnx::ModelProto to_onnx(const Network& network, const std::map<std::string, FileTensor>& state,
+                         const std::vector<std::string>& class_names, const OnnxExportOptions& options);
 
 }  // namespace minception

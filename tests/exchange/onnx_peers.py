@@ -61,7 +61,10 @@ def images(shape, seed, pixels):
 
 
 def run_tool(*words):
-    return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(str(word) for word in words)}: exit {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def refusal(*words):

@@ -124,7 +124,7 @@ TEST_CASE("export_onnx needs the size of images for preprocessing") {
 
 TEST_CASE("export_onnx writes layers of one's own that consist of built-in operations") {
   Made made({{"skip", SkippedGelu()}, {"pool", GlobalAvgPool()}, {"fc", Linear(3)}});
-  CHECK(nodes(to_onnx(made.network, kClasses, {})) ==
+  CHECK(nodes(to_onnx(made.network, made.network.averaged_state(), kClasses, {})) ==
         std::vector<std::string>{"Div skip.div(input, skip.sqrt2) -> skip.div", "Erf skip.erf(skip.div) -> skip.erf",
                                  "Add skip.add(skip.erf, skip.one) -> skip.add",
                                  "Mul skip.mul(input, skip.add) -> skip.mul", "Mul skip(skip.mul, skip.half) -> skip",
@@ -138,7 +138,7 @@ TEST_CASE("export_onnx joins the branches of nested Concat layers in their order
   Made made({{"parts", Concat{{"first", Conv2d(1, 1)}, {"second", std::move(inner)}}},
              {"pool", GlobalAvgPool()},
              {"fc", Linear(3)}});
-  const std::vector<std::string> names = nodes(to_onnx(made.network, kClasses, {}));
+  const std::vector<std::string> names = nodes(to_onnx(made.network, made.network.averaged_state(), kClasses, {}));
   REQUIRE(names.size() == 8);
   CHECK(names[4] == "Concat parts(parts.first, parts.second.left.relu, parts.second.right) -> parts");
 }
