@@ -1,6 +1,8 @@
 #include "exchange/onnx_reader.h"
 #include "models/weights.h"
 
+#include <google/protobuf/io/coded_stream.h>
+
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -74,6 +76,60 @@ std::vector<std::byte> bytes_of(const TensorProto& tensor, DType dtype) {
   return bytes;
 }
 
+// ---- memory ------------------------------------------------------------------------------------------------------------
+
+enum class Part : std::uint8_t { model, graph, node, attribute };
+
+/// The part that a field holds, besides tensors. Field numbers of onnx.proto.
+std::optional<Part> part_in(Part part, std::uint32_t field) {
+  if (part == Part::model && field == onnx::ModelProto::kGraphFieldNumber) return Part::graph;
+  if (part == Part::graph && field == onnx::GraphProto::kNodeFieldNumber) return Part::node;
+  if (part == Part::node && field == onnx::NodeProto::kAttributeFieldNumber) return Part::attribute;
+  return std::nullopt;
+}
+
+bool holds_tensor(Part part, std::uint32_t field) {
+  return (part == Part::graph && field == onnx::GraphProto::kInitializerFieldNumber) ||
+         (part == Part::attribute && field == onnx::AttributeProto::kTFieldNumber);
+}
+
+/// Roughly the memory of everything but the values of tensors: an empty message takes two bytes in a file, but a hundred times
+/// as many in memory. Stops at bytes that are no message, which the parser reports.
+std::int64_t structure_bytes(google::protobuf::io::CodedInputStream& stream, Part part) {
+  constexpr std::int64_t kPerField = 64;
+  std::int64_t bytes = 0;
+  while (const std::uint32_t tag = stream.ReadTag()) {
+    int length = 0;
+    std::uint64_t number = 0;
+    switch (tag & 7) {
+      case 0:
+        if (!stream.ReadVarint64(&number)) return bytes;
+        break;
+      case 1:
+      case 5:
+        if (!stream.Skip((tag & 7) == 1 ? 8 : 4)) return bytes;
+        break;
+      case 2: {
+        if (!stream.ReadVarintSizeAsInt(&length)) return bytes;
+        bytes += kPerField;
+        if (const std::optional<Part> inner = part_in(part, tag >> 3)) {
+          const auto limit = stream.PushLimit(length);
+          bytes += structure_bytes(stream, *inner);
+          if (!stream.Skip(stream.BytesUntilLimit())) return bytes;
+          stream.PopLimit(limit);
+        } else {
+          if (!holds_tensor(part, tag >> 3)) bytes += length;
+          if (!stream.Skip(length)) return bytes;
+        }
+        break;
+      }
+      default:
+        return bytes;
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string printable_name(const std::string& name) {
@@ -92,10 +148,17 @@ onnx::ModelProto read_onnx(const std::filesystem::path& path) {
           error ? ": " + error.message() : "");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   require(!error && size <= std::numeric_limits<std::int32_t>::max(), file, ": is larger than 2 GiB");
+  std::string bytes(static_cast<std::size_t>(size), '\0');
   std::ifstream stream(path, std::ios::binary);
-  require(stream.good(), file, ": cannot be opened: ", system_message());
+  require(stream.read(bytes.data(), static_cast<std::streamsize>(size)).good(), file,
+          ": cannot be read: ", system_message());
+  constexpr std::int64_t kMostStructure = std::int64_t{64} << 20;
+  google::protobuf::io::CodedInputStream scan(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                              static_cast<int>(size));
+  require(structure_bytes(scan, Part::model) <= kMostStructure, file,
+          ": has more nodes and names than any network; only tensors may be large");
   onnx::ModelProto model;
-  const bool parsed = model.ParseFromIstream(&stream);
+  const bool parsed = model.ParseFromArray(bytes.data(), static_cast<int>(size));
   require(parsed && size > 0, file, ": is not an ONNX file, or it is incomplete");
   require(model.has_graph() && model.graph().node_size() > 0, file, ": has no ONNX graph");
   return model;

@@ -237,6 +237,17 @@ TEST_CASE("import_onnx refuses a graph that is deep or large") {
   CHECK(changed([](onnx::ModelProto& m) {
           while (m.graph().node_size() <= 20'000) m.mutable_graph()->add_node();
         }) == "has 20001 nodes; at most 20000 are supported");
+  // Empty messages, which take two bytes each in the file, and nested ones.
+  const std::string two_million = [] {
+    std::string nodes;
+    for (int i = 0; i < 2'000'000; ++i) nodes += std::string("\x0a\x00", 2);
+    const std::size_t size = nodes.size();
+    std::string length;
+    for (std::size_t rest = size; rest > 0; rest >>= 7)
+      length += static_cast<char>((rest & 127) | (rest > 127 ? 128 : 0));
+    return "\x3a" + length + nodes;
+  }();
+  CHECK(import_bytes(two_million) == "has more nodes and names than any network; only tensors may be large");
 }
 
 TEST_CASE("import_onnx survives random changes of a file") {
