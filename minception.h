@@ -5,6 +5,8 @@
 #include "core/error.h"
 #include "data/image_folder.h"
 #include "data/registry.h"
+#include "exchange/onnx_export.h"
+#include "exchange/onnx_import.h"
 #include "kernels/backend.h"
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"

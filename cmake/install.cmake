@@ -14,12 +14,14 @@
 include(CMakePackageConfigHelpers)
 
 set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/minception)
-set(FLOORS core kernels layers data models training c_api)
+set(FLOORS core kernels layers data models training exchange c_api)
 if(TARGET minception_simt AND NOT BUILD_SHARED_LIBS)
   list(INSERT FLOORS 1 simt)
 endif()
 # Headers used only inside one folder.
 set(PRIVATE_HEADERS data/byte_stream.h data/image_formats.h data/mnist_family.h data/origin.h data/tar.h
+    exchange/graph_importer.h exchange/graph_writer.h exchange/layer_tree.h exchange/onnx_messages.h exchange/onnx_reader.h
+    exchange/plan_values.h exchange/plan_weights.h
     kernels/operations/validator.h)
 
 # ---- dependencies of consumers ---------------------------------------------------------------------------------------

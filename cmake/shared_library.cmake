@@ -3,7 +3,7 @@
 # The floors stay static libraries, so that a call upwards still fails to link. Consumers link minception::minception, or
 # under another name minception::core ... minception::training.
 
-set(SHARED_FLOORS core kernels layers data models training c_api)
+set(SHARED_FLOORS core kernels layers data models training exchange c_api)
 if(TARGET minception_simt)  # nvcc: only the launch of kernels
   list(APPEND SHARED_FLOORS simt)
 endif()
@@ -45,13 +45,13 @@ target_compile_features(minception PUBLIC cxx_std_20)
 # The targets after the archives add the libraries of others; all code of the floors is linked by then.
 list(JOIN archives "," whole)
 target_link_libraries(minception PRIVATE "-Wl,--whole-archive,${whole},--no-whole-archive" minception_training
-                                         minception_c_api minception_build_flags)
+                                         minception_exchange minception_c_api minception_build_flags)
 target_link_options(minception PRIVATE LINKER:--version-script=${EXPORTS})
 set_target_properties(minception PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${SHARED_VERSION} LINKER_LANGUAGE CXX
                                             LINK_DEPENDS "${EXPORTS};${archives}" INSTALL_RPATH ""
                                             LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
 
-foreach(floor core kernels layers data models training c_api)
+foreach(floor core kernels layers data models training exchange c_api)
   add_library(minception_shared_${floor} INTERFACE)
   add_library(minception::${floor} ALIAS minception_shared_${floor})
   target_link_libraries(minception_shared_${floor} INTERFACE minception)

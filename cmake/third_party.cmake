@@ -16,6 +16,7 @@ minception_package(JPEG::JPEG "JPEG" libjpeg)
 minception_package(TIFF::TIFF "TIFF" libtiff-4)
 minception_package(GIF::GIF "GIF" -lgif)
 minception_package(WebP::WebP "WebP" libwebpdemux libwebp)
+minception_package(protobuf::libprotobuf-lite "Protobuf" protobuf-lite)
 minception_package(CUDA::cudart_static "CUDAToolkit" "-L${CUDAToolkit_LIBRARY_DIR}" -lcudart_static -ldl -lrt)
 minception_package(Boost::context "Boost 1.71 COMPONENTS context" -lboost_context)
 

@@ -362,6 +362,19 @@ std::map<std::string, std::string> weights_metadata(const Network& network,
   }
 }
 
+void read_weights_metadata(const std::map<std::string, std::string>& entries, const std::string& file,
+                           WeightsFile& weights) {
+  const Metadata metadata(file, entries);
+  read_model(metadata, file, weights.config);
+  read_preprocessing(metadata, weights);
+  read_class_names(metadata, weights);
+  try {
+    if (!weights.config.graph.empty()) (void)model_from_graph(weights.config);  // its errors name the file here
+  } catch (const Error& error) {
+    fail(file, ": ", error.message());
+  }
+}
+
 WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDescription& described) {
   Safetensors content = read_safetensors(path);
   const std::string file = path.string();
@@ -384,15 +397,7 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
     describe(weights, described, file);
     return weights;
   }
-  const Metadata metadata(file, content.metadata);
-  read_model(metadata, file, weights.config);
-  read_preprocessing(metadata, weights);
-  read_class_names(metadata, weights);
-  try {
-    if (!weights.config.graph.empty()) (void)model_from_graph(weights.config);  // its errors name the file here
-  } catch (const Error& error) {
-    fail(file, ": ", error.what());
-  }
+  read_weights_metadata(content.metadata, file, weights);
   return weights;
 }
 

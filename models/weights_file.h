@@ -47,6 +47,11 @@ struct WeightsFile {
   std::map<std::string, FileTensor> tensors;
 };
 
+/// Sets everything but the tensors from entries that `weights_metadata` made. Throws Error, naming `file`, if one is missing
+/// or invalid.
+void read_weights_metadata(const std::map<std::string, std::string>& entries, const std::string& file,
+                           WeightsFile& weights);
+
 /// (pixel - mean) / deviation for pixels in [0, 1]; one value for all channels or one per channel.
 struct Normalization {
   std::vector<double> mean = {0.0}, deviation = {1.0};

@@ -40,9 +40,9 @@ pack() {
   [ $# -gt 0 ] || set -- 90
   local architectures name library data files package
   architectures=$(printf '%s-real;' "$@")
-  # Only what these programs need: oneDNN and image libraries may be missing on the GPU machine.
+  # Only what these programs need: oneDNN, protobuf and image libraries may be missing on the GPU machine.
   cmake_args=(-DCMAKE_BUILD_TYPE=Release -DMINCEPTION_CUDA=NVCC "-DCMAKE_CUDA_ARCHITECTURES=${architectures%;}"
-    -DMINCEPTION_NATIVE=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
+    -DMINCEPTION_NATIVE=OFF -DMINCEPTION_ONNX=OFF "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
   say "Building for compute capability $*"
   for package in dnnl PNG JPEG TIFF GIF WebP; do cmake_args+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON"); done
   quietly cmake -S . -B build/gpu -G Ninja "${cmake_args[@]}" || die "CMake could not configure (see the lines above)"

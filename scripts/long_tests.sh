@@ -3,6 +3,7 @@
 #
 #   scripts/long_tests.sh [STAGE]...     default: all stages
 #       shared       the shared library: exported symbols, C API, examples that use an installation
+#       onnx         comparisons with ONNX Runtime and OpenVINO
 #       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
@@ -48,6 +49,13 @@ stage() {
       build shared
       OMP_WAIT_POLICY=passive ctest --test-dir build/shared --parallel "$(nproc)" --output-on-failure --no-tests=error 2>&1 |
         follow ctest build/shared/ctest.log
+      ;;
+    onnx)
+      install_packages "${onnx_packages[@]}" python3-venv python3-numpy python3-torch python3-torchvision
+      scripts/onnx_environment.sh || return 1
+      CMAKE_ARGS=(-DMINCEPTION_ONNX=ON "-DMINCEPTION_ONNX_PYTHON=$root/build/onnx_peers/bin/python3")
+      build cpu
+      run_ctest build/cpu --label-regex '^onnx$'
       ;;
     deb)
       for suite in bookworm trixie; do scripts/check_deb.sh "$suite" || return 1; done
@@ -107,7 +115,7 @@ stage() {
   esac
 }
 
-stages=(shared deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
+stages=(shared onnx deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config

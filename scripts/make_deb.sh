@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-install_packages "${build_packages[@]}" dpkg-dev file
+install_packages "${build_packages[@]}" "${onnx_packages[@]}" dpkg-dev file
 check_tools
 contact=()
 [ -z "${DEBEMAIL:-}" ] || contact=("-DCPACK_PACKAGE_CONTACT=${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>")

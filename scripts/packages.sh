@@ -3,6 +3,7 @@
 # Configuring with Debian's oneDNN needs OpenCL headers, which its package only recommends.
 build_packages=(g++ cmake ninja-build libcli11-dev libdnnl-dev libgif-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev
   nlohmann-json3-dev ocl-icd-opencl-dev zlib1g-dev)
+onnx_packages=(libonnx-dev libprotobuf-dev protobuf-compiler)  # optional: Ubuntu may lack them
 
 least_gcc=11 least_cmake=3.22
 compiler_mib=900  # memory of the compiler for the largest source, with a reserve

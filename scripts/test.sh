@@ -16,6 +16,7 @@ cd "$root"
 say "Installing, building and testing: usually $usual_time"
 check_disk "$build_mib"
 install_packages "${build_packages[@]}" catch2 pkg-config python3 python3-venv
+install_optional "ONNX files are not supported" "${onnx_packages[@]}"
 install_optional "the steps that need it are skipped" ccache dataset-fashion-mnist doxygen libbenchmark-dev python3-numpy \
   python3-torch python3-torchvision python3-pil shellcheck
 
@@ -61,7 +62,7 @@ run_tests() {
 }
 
 build cpu
-run_tests cpu "$@"
+run_tests cpu --label-exclude '^onnx$' "$@"  # scripts/long_tests.sh onnx
 
 # Only the kernels, their executor and networks on top of them differ from the CPU build.
 build emulated minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests \
