@@ -81,6 +81,8 @@ nb::object make_array(std::vector<std::byte> memory, const Shape& shape, const s
 
 std::optional<Array> as_array(nb::handle value) {
   Array array;
+  nb::object detached;  // PyTorch exports no tensor that requires gradients
+  if (is_torch(value) && nb::hasattr(value, "detach")) value = detached = value.attr("detach")();
   if (!nb::try_cast(value, array)) return std::nullopt;
   return array;
 }
@@ -89,8 +91,7 @@ Array array_from(nb::handle value, const std::string& what) {
   std::optional<Array> array = as_array(value);
   if (!array) {
     raise_wrong_type(what,
-                     "a NumPy array, a PyTorch tensor on the CPU that needs no gradient (x.detach()), or another "
-                     "object with DLPack or the buffer protocol",
+                     "a NumPy array, a PyTorch tensor on the CPU, or another object with DLPack or the buffer protocol",
                      value);
   }
   return *array;
@@ -118,8 +119,9 @@ std::optional<DType> dtype_of(const Array& array) {
 }
 
 std::string dtype_name(const Array& array) {
-  static constexpr const char* kNames[] = {"int", "uint", "float", "", "bfloat", "complex", "bool"};
+  static constexpr const char* kNames[] = {"int", "uint", "float", "", "bfloat", "complex"};
   const nb::dlpack::dtype dtype = array.dtype();
+  if (dtype.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Bool)) return "bool";
   return dtype.code < std::size(kNames) ? concat(kNames[dtype.code], int{dtype.bits}) : "an unknown type";
 }
 

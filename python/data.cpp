@@ -110,16 +110,17 @@ ImageDataset part_from(nb::handle images, nb::handle labels, const std::vector<s
   const std::vector<std::byte> bytes = row_major(pixels);
   const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
   part.pixels.assign(begin, begin + bytes.size());
-  const Array numbers = array_from(nb::module_::import_("numpy").attr("asarray")(labels), what + "labels");
-  const std::optional<DType> dtype = dtype_of(numbers);
-  if (dtype != DType::i32 && dtype != DType::i64 && dtype != DType::u8) {
-    raise_type_error(concat(what, "labels must be int64, int32 or uint8, not ", dtype_name(numbers)));
+  const nb::object numbers = nb::module_::import_("numpy").attr("asarray")(labels);
+  if (const std::string kind = nb::cast<std::string>(numbers.attr("dtype").attr("kind")); kind != "i" && kind != "u") {
+    raise_type_error(
+        concat(what, "labels must be integers, not ", nb::cast<std::string>(numbers.attr("dtype").attr("name"))));
   }
-  require(numbers.ndim() == 1 && numbers.shape(0) == pixels.shape(0), what, "labels have the shape ", shape_of(numbers),
-          " for ", pixels.shape(0), " images");
-  for (const double label : values_as<double>(numbers)) {
-    require(label >= 0 && label < static_cast<double>(classes.size()), what, "the label ", label, " is not one of ",
-            classes.size(), " classes, 0 to ", static_cast<std::int64_t>(classes.size()) - 1);
+  const Array integers = array_from(numbers.attr("astype")("int64", nb::arg("order") = "C"), what + "labels");
+  require(integers.ndim() == 1 && integers.shape(0) == pixels.shape(0), what, "labels have the shape ",
+          shape_of(integers), " for ", pixels.shape(0), " images");
+  for (const std::int64_t label : std::span(static_cast<const std::int64_t*>(integers.data()), integers.size())) {
+    require(label >= 0 && label < static_cast<std::int64_t>(classes.size()), what, "the label ", label,
+            " is not one of ", classes.size(), " classes, 0 to ", classes.size() - 1);
     part.labels.push_back(static_cast<std::int32_t>(label));
   }
   part.class_names = classes;
@@ -198,7 +199,7 @@ void add_data(nb::module_& module) {
   nb::class_<Dataset>(module, "Dataset",
                       "Labelled images of one size, as bytes, in parts for training, validation and test.\n"
                       "Made by load_image_folder, load_dataset or Dataset.from_arrays.")
-      .def_static("from_arrays", &from_arrays, nb::arg("images"), nb::arg("labels"), nb::arg("classes"),
+      .def_static("from_arrays", &from_arrays, nb::arg("images").none(), nb::arg("labels").none(), nb::arg("classes"),
                   nb::arg("test") = nb::none(), nb::arg("validation") = nb::none(), nb::arg("name") = "arrays",
                   nb::sig("def from_arrays(images: numpy.ndarray, labels: Sequence[int] | numpy.ndarray, classes: "
                           "Sequence[str], test: tuple | None = None, validation: tuple | None = None, name: str = "

@@ -71,15 +71,15 @@ class Described final : public Description {
 
   std::string representation(std::size_t) const override {
     Options<L> options = options_, defaults;
+    if constexpr (kIsPool<Options<L>>) defaults.stride = options.kernel;
     std::vector<std::string> default_texts;
     kEachSetting(defaults, [&](const char*, auto& member) { default_texts.push_back(text(member)); });
     std::string arguments;
     kEachSetting(options, [&, i = std::size_t{0}](const char* name, auto& member) mutable {
       const bool required = i < required_;
       const std::string value = text(member);
-      if (!required && value == default_texts[i++]) return;
+      if (value == default_texts[i++] && !required) return;
       arguments += (arguments.empty() ? "" : ", ") + (required ? "" : std::string(name) + "=") + value;
-      if (required) ++i;
     });
     return std::string(type_) + "(" + arguments + ")";
   }
@@ -206,7 +206,7 @@ void add_container(nb::module_& module, const char* name, const char* argument, 
           [=](Contained<Container>* self, nb::handle layers) {
             new (self) Contained<Container>(name, layers_from(layers, std::string(name) + "(): " + argument));
           },
-          nb::arg(argument), nb::sig(text.c_str()))
+          nb::arg(argument).none(), nb::sig(text.c_str()))
       .def("__len__", &Contained<Container>::size)
       .def("__getitem__", &Contained<Container>::at, nb::sig("def __getitem__(self, index: int) -> Layer"));
 }
@@ -273,7 +273,8 @@ void add_layers(nb::module_& module) {
                                              "y = x + scale * branch(x), with a ReLU at the end if `relu`. `branch`, a "
                                              "layer or a list of layers, keeps the shape.\n"
                                              "The parameters of the branch are named \"residual....\".")
-      .def(nb::init<nb::handle, double, bool>(), nb::arg("branch"), nb::arg("scale") = 1.0, nb::arg("relu") = false,
+      .def(nb::init<nb::handle, double, bool>(), nb::arg("branch").none(), nb::arg("scale") = 1.0,
+           nb::arg("relu") = false,
            nb::sig("def __init__(self, branch: Layer | Sequence[Layer | tuple[str, Layer]], scale: float = 1.0, relu: "
                    "bool = "
                    "False) -> None"));

@@ -213,7 +213,7 @@ void add_model(nb::module_& module) {
       "Sizes that follow from the input are not given. The network ends in logits (N, classes). Built-in models come "
       "from\n"
       "make_model, trained ones from Model.load. Without weights, a model has the initial values for seed 1.")
-      .def("__init__", &construct, nb::arg("name"), nb::arg("net"), nb::arg("input"), nb::arg("classes"),
+      .def("__init__", &construct, nb::arg("name"), nb::arg("net"), nb::arg("input").none(), nb::arg("classes"),
            nb::sig("def __init__(self, name: str, net: Layer, input: tuple[int, int, int], classes: int) -> None"))
       .def_static(
           "load", [](const std::filesystem::path& path) { return std::make_shared<TrainedModel>(path); },
@@ -248,7 +248,7 @@ void add_model(nb::module_& module) {
           "state_dict(). Raises Error, naming the tensors, unless names and shapes match; auxiliary classifiers may "
           "be\n"
           "absent, and prefixes such as \"module.\" are removed. The values are copied.")
-      .def("logits", &logits_of, nb::arg("x"), nb::arg("device") = "auto",
+      .def("logits", &logits_of, nb::arg("x").none(), nb::arg("device") = "auto",
            nb::sig("def logits(self, x: Any, device: str = 'auto') -> Any"),
            "Logits, float32 (N, classes), of network inputs: float arrays (C, H, W) or (N, C, H, W), normalised as in\n"
            "training. The result is a NumPy array, or a PyTorch tensor for a tensor. The result is not copied; the "

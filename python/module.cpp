@@ -14,8 +14,9 @@ namespace {
 
 /// minception.Error: `str(error)` is the message of one line, `error.details` lists several problems, a line each.
 void add_error(nb::module_& module) {
+  const std::string name = nb::cast<std::string>(module.attr("__name__")) + ".Error";
   const nb::object type = nb::steal(PyErr_NewExceptionWithDoc(
-      "minception.Error",
+      name.c_str(),
       "An error of the library: str(error) is one line with the problem, the value and the remedy.\n"
       "If there are several problems, `details` has one line for each.",
       PyExc_RuntimeError, nullptr));

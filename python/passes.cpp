@@ -268,7 +268,7 @@ GradientCheck check_model(const TrainedModel& model, std::int64_t batch, int coo
 
 void add_passes(nb::module_& module) {
   module.def(
-      "forward", &forward, nb::arg("layer"), nb::arg("x"), nb::arg("parameters") = nb::none(), nb::kw_only(),
+      "forward", &forward, nb::arg("layer"), nb::arg("x").none(), nb::arg("parameters") = nb::none(), nb::kw_only(),
       nb::arg("training") = true, nb::arg("device") = nb::none(),
       nb::sig("def forward(layer: Layer, x: Any, parameters: dict[str, Any] | None = None, *, training: bool = True, "
               "device: str | None = None) -> Any"),
@@ -280,8 +280,8 @@ void add_passes(nb::module_& module) {
       "Q)\n"
       "and channels-last memory, and is not copied: a NumPy array, or a PyTorch tensor if x is one.");
   module.def(
-      "backward", &backward, nb::arg("layer"), nb::arg("x"), nb::arg("dy"), nb::arg("parameters") = nb::none(),
-      nb::kw_only(), nb::arg("device") = nb::none(),
+      "backward", &backward, nb::arg("layer"), nb::arg("x").none(), nb::arg("dy").none(),
+      nb::arg("parameters") = nb::none(), nb::kw_only(), nb::arg("device") = nb::none(),
       nb::sig("def backward(layer: Layer, x: Any, dy: Any, parameters: dict[str, Any] | None = None, *, device: str | "
               "None = None) -> tuple[Any, dict[str, Any]]"),
       "(dx, gradients): the gradient of x, and those of the parameters by name, for the gradient dy of the output of\n"

@@ -10,5 +10,6 @@ docs/python.md is the guide.
 from . import _minception
 from ._minception import *  # noqa: F403
 
+Error.__module__ = "minception"  # noqa: F405: tracebacks show the public name
 __version__ = _minception.__version__
 __all__ = [name for name in dir(_minception) if not name.startswith("_")]
