@@ -3,6 +3,7 @@
 #
 #   scripts/long_tests.sh [STAGE]...     default: all stages
 #       shared       the shared library: exported symbols, C API, examples that use an installation
+#       python       the Python module: pip install, its tests and the example notebook, the wheel (scripts/make_wheel.sh)
 #       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
@@ -48,6 +49,15 @@ stage() {
       build shared
       OMP_WAIT_POLICY=passive ctest --test-dir build/shared --parallel "$(nproc)" --output-on-failure --no-tests=error 2>&1 |
         follow ctest build/shared/ctest.log
+      ;;
+    python)
+      . scripts/python.sh
+      install_packages "${python_packages[@]}"
+      make_python_env
+      say "pip install ."
+      quietly python_pip install --no-build-isolation --no-deps . || die "pip could not install the module (see the lines above)"
+      OMP_WAIT_POLICY=passive "$python_env/bin/python" -m pytest --quiet || return 1
+      scripts/make_wheel.sh
       ;;
     deb)
       for suite in bookworm trixie; do scripts/check_deb.sh "$suite" || return 1; done
@@ -107,7 +117,7 @@ stage() {
   esac
 }
 
-stages=(shared deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
+stages=(shared python deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config
