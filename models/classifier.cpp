@@ -9,7 +9,6 @@
 #include <cstring>
 
 namespace minception {
-namespace {
 
 Prediction make_prediction(std::span<const double> logits, const std::vector<std::string>& class_names) {
   Prediction prediction;
@@ -24,8 +23,6 @@ Prediction make_prediction(std::span<const double> logits, const std::vector<std
   for (double& value : prediction.probabilities) value /= sum;
   return prediction;
 }
-
-}  // namespace
 
 Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch,
                        const WeightsDescription& described)

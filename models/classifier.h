@@ -24,6 +24,9 @@ struct Prediction {
   double probability() const { return probabilities[class_index]; }  ///< of that class
 };
 
+/// The prediction of these logits, one per class.
+Prediction make_prediction(std::span<const double> logits, const std::vector<std::string>& class_names);
+
 class Classifier {
  public:
   /// Loads the model that the weights file names and predicts in batches of up to `max_batch`. `described`: see

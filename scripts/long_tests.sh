@@ -4,6 +4,7 @@
 #   scripts/long_tests.sh [STAGE]...     default: all stages
 #       shared       the shared library: exported symbols, C API, examples that use an installation
 #       onnx         comparisons with ONNX Runtime and OpenVINO
+#       python       the Python module: pip install, its tests and the example notebook, the wheel (scripts/make_wheel.sh)
 #       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
@@ -56,6 +57,15 @@ stage() {
       CMAKE_ARGS=(-DMINCEPTION_ONNX=ON "-DMINCEPTION_ONNX_PYTHON=$root/build/onnx_peers/bin/python3")
       build cpu
       run_ctest build/cpu --label-regex '^onnx$'
+      ;;
+    python)
+      . scripts/python.sh
+      install_packages "${python_packages[@]}"
+      make_python_env
+      say "pip install ."
+      quietly python_pip install --no-build-isolation --no-deps . || die "pip could not install the module (see the lines above)"
+      OMP_WAIT_POLICY=passive "$python_env/bin/python" -m pytest --quiet || return 1
+      scripts/make_wheel.sh
       ;;
     deb)
       for suite in bookworm trixie; do scripts/check_deb.sh "$suite" || return 1; done
@@ -115,7 +125,7 @@ stage() {
   esac
 }
 
-stages=(shared onnx deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
+stages=(shared onnx python deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config

@@ -314,6 +314,7 @@ bool TrainSession::test_best() {
                                .test_top5 = evaluation.top5};
   record_evaluation(Part::test, metrics.epoch, std::move(evaluation));
   saving([&] { run_.append(to_json_line(metrics)); });
+  tested_ = metrics;
   say("model_best.safetensors (epoch %lld) on the test images: loss %.4f accuracy %.4f\n",
       static_cast<long long>(metrics.epoch), metrics.test_loss, metrics.test_accuracy);
   return failure_.empty();
