@@ -293,9 +293,11 @@ PythonFitResult run_fit(TrainedModel& model, const Dataset& dataset, FitOptions 
                  " classes"));
   }
   try {
-    const nb::gil_scoped_release release;
-    static_cast<FitResult&>(result) = minception::fit(model.model(), dataset, options);
-    take_weights(model, options.out, result.stopped);
+    {
+      const nb::gil_scoped_release release;
+      static_cast<FitResult&>(result) = minception::fit(model.model(), dataset, options);
+    }
+    take_weights(model, options.out, result.stopped);  // with the GIL: other threads may read the model
   } catch (...) {
     std::error_code ignored;
     if (temporary) std::filesystem::remove(options.out.parent_path(), ignored);  // unless it holds something
