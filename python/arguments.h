@@ -48,8 +48,8 @@ MINCEPTION_ARGUMENT(double, "float");
 MINCEPTION_ARGUMENT(std::string, "str");
 MINCEPTION_ARGUMENT(Extent2d, "int | tuple[int, int]");
 MINCEPTION_ARGUMENT(std::filesystem::path, "str | os.PathLike");
-MINCEPTION_ARGUMENT(std::vector<std::string>, "Sequence[str]");
-MINCEPTION_ARGUMENT(std::vector<double>, "float | Sequence[float]");
+MINCEPTION_ARGUMENT(std::vector<std::string>, "collections.abc.Sequence[str]");
+MINCEPTION_ARGUMENT(std::vector<double>, "float | collections.abc.Sequence[float]");
 #undef MINCEPTION_ARGUMENT
 
 /// Enums with name_of(value) and parse_name(text, value) are strings.

@@ -194,7 +194,7 @@ void add_classifier(nb::module_& module) {
           },
           nb::for_getter(nb::sig("def input_size(self) -> tuple[int, int, int]")), "(C, H, W) of the network's input.")
       .def("predict", &predict, nb::arg("x").none(),
-           nb::sig("def predict(self, x: Any) -> Prediction | list[Prediction]"),
+           nb::sig("def predict(self, x: typing.Any) -> Prediction | list[Prediction]"),
            "A Prediction for one image, or a list of them for a list or a batch. An image is\n"
            "- a path, the bytes of an image file, or a PIL image;\n"
            "- an array of uint8, (H, W), (H, W, 1) or (H, W, 3), or a batch (N, H, W, 1 or 3), of any size: grey or "
@@ -208,7 +208,7 @@ void add_classifier(nb::module_& module) {
            "strides, channels-last memory included. They are copied once, into the network's memory; other float "
            "dtypes\n"
            "are converted to float32.")
-      .def("logits", &logits, nb::arg("x").none(), nb::sig("def logits(self, x: Any) -> Any"),
+      .def("logits", &logits, nb::arg("x").none(), nb::sig("def logits(self, x: typing.Any) -> typing.Any"),
            "The logits, float32 (N, classes), of what `predict` accepts, with N = 1 for a single image: a NumPy array, "
            "or a\n"
            "PyTorch tensor, without a copy, if `x` has tensors.")

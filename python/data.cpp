@@ -199,13 +199,15 @@ void add_data(nb::module_& module) {
   nb::class_<Dataset>(module, "Dataset",
                       "Labelled images of one size, as bytes, in parts for training, validation and test.\n"
                       "Made by load_image_folder, load_dataset or Dataset.from_arrays.")
-      .def_static("from_arrays", &from_arrays, nb::arg("images").none(), nb::arg("labels").none(), nb::arg("classes"),
-                  nb::arg("test") = nb::none(), nb::arg("validation") = nb::none(), nb::arg("name") = "arrays",
-                  nb::sig("def from_arrays(images: numpy.ndarray, labels: Sequence[int] | numpy.ndarray, classes: "
-                          "Sequence[str], test: tuple | None = None, validation: tuple | None = None, name: str = "
-                          "'arrays') -> Dataset"),
-                  "images: uint8 (N, H, W) or (N, H, W, 1 or 3); labels: N integers, indices into `classes`.\n"
-                  "`test` and `validation` are pairs (images, labels). The images are copied once.")
+      .def_static(
+          "from_arrays", &from_arrays, nb::arg("images").none(), nb::arg("labels").none(), nb::arg("classes"),
+          nb::arg("test") = nb::none(), nb::arg("validation") = nb::none(), nb::arg("name") = "arrays",
+          nb::sig(
+              "def from_arrays(images: numpy.ndarray, labels: collections.abc.Sequence[int] | numpy.ndarray, classes: "
+              "collections.abc.Sequence[str], test: tuple | None = None, validation: tuple | None = None, name: str = "
+              "'arrays') -> Dataset"),
+          "images: uint8 (N, H, W) or (N, H, W, 1 or 3); labels: N integers, indices into `classes`.\n"
+          "`test` and `validation` are pairs (images, labels). The images are copied once.")
       .def_ro("name", &Dataset::name)
       .def_prop_ro(
           "classes", [](const Dataset& self) { return self.train.class_names; }, "Names of the classes.")
@@ -231,7 +233,8 @@ void add_data(nb::module_& module) {
       "or from where its Debian package installs it. `validation_fraction` of the training images become validation\n"
       "images; `limit_train` and `limit_test` keep the first images (0: all).");
   add_loader(
-      module, "load_image_folder", {{"folder", "str | os.PathLike | Sequence[str | os.PathLike]", ""}}, kFolder,
+      module, "load_image_folder", {{"folder", "str | os.PathLike | collections.abc.Sequence[str | os.PathLike]", ""}},
+      kFolder,
       [](const Arguments& arguments, const LoadOptions& options) {
         arguments.require_given("folder");
         const nb::handle value = arguments["folder"];

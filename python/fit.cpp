@@ -293,9 +293,11 @@ PythonFitResult run_fit(TrainedModel& model, const Dataset& dataset, FitOptions 
                  " classes"));
   }
   try {
-    const nb::gil_scoped_release release;
-    static_cast<FitResult&>(result) = minception::fit(model.model(), dataset, options);
-    take_weights(model, options.out, result.stopped);
+    {
+      const nb::gil_scoped_release release;
+      static_cast<FitResult&>(result) = minception::fit(model.model(), dataset, options);
+    }
+    take_weights(model, options.out, result.stopped);  // with the GIL: other threads may read the model
   } catch (...) {
     std::error_code ignored;
     if (temporary) std::filesystem::remove(options.out.parent_path(), ignored);  // unless it holds something
@@ -401,9 +403,9 @@ void add_fit(nb::module_& module) {
   FitOptions defaults;
   std::vector<FormalParameter> parameters = {{"model", "Model", ""}, {"data", "Dataset", ""}};
   for (const FormalParameter& parameter : parameters_of(defaults, kFit)) parameters.push_back(parameter);
-  parameters.push_back({"on_step", "Callable[[StepMetrics], Any] | None", "None"});
-  parameters.push_back({"on_epoch", "Callable[[EpochMetrics], Any] | None", "None"});
-  parameters.push_back({"should_stop", "Callable[[], bool] | None", "None"});
+  parameters.push_back({"on_step", "collections.abc.Callable[[StepMetrics], typing.Any] | None", "None"});
+  parameters.push_back({"on_epoch", "collections.abc.Callable[[EpochMetrics], typing.Any] | None", "None"});
+  parameters.push_back({"should_stop", "collections.abc.Callable[[], bool] | None", "None"});
   const std::vector<std::string> names = names_of(parameters);
   const std::string text = signature("fit", "", parameters, 2, "FitResult");
   module.def(

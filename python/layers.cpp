@@ -199,7 +199,7 @@ class Contained final : public Description {
 template <class Container>
 void add_container(nb::module_& module, const char* name, const char* argument, const char* doc) {
   const std::string text = std::string("def __init__(self, ") + argument +
-                           ": Sequence[Layer | tuple[str, Layer]] | dict[str, Layer]) -> None";
+                           ": collections.abc.Sequence[Layer | tuple[str, Layer]] | dict[str, Layer]) -> None";
   nb::class_<Contained<Container>, Description>(module, name, doc)
       .def(
           "__init__",
@@ -275,7 +275,8 @@ void add_layers(nb::module_& module) {
                                              "The parameters of the branch are named \"residual....\".")
       .def(nb::init<nb::handle, double, bool>(), nb::arg("branch").none(), nb::arg("scale") = 1.0,
            nb::arg("relu") = false,
-           nb::sig("def __init__(self, branch: Layer | Sequence[Layer | tuple[str, Layer]], scale: float = 1.0, relu: "
+           nb::sig("def __init__(self, branch: Layer | collections.abc.Sequence[Layer | tuple[str, Layer]], scale: "
+                   "float = 1.0, relu: "
                    "bool = "
                    "False) -> None"));
 }

@@ -238,18 +238,18 @@ void add_model(nb::module_& module) {
       .def(
           "state_dict", [](const TrainedModel& self, bool torch) { return state_to_python(self.state(), torch); },
           nb::kw_only(), nb::arg("torch") = false,
-          nb::sig("def state_dict(self, *, torch: bool = False) -> dict[str, Any]"),
+          nb::sig("def state_dict(self, *, torch: bool = False) -> dict[str, typing.Any]"),
           "Parameters and running statistics by PyTorch's names and in its shapes, as float32 NumPy arrays or, with\n"
           "`torch`, as tensors. Copies: later training does not change them.")
       .def(
           "load_state_dict", [](TrainedModel& self, const nb::dict& state) { self.set_state(state_from(state)); },
-          nb::arg("state"), nb::sig("def load_state_dict(self, state: dict[str, Any]) -> None"),
+          nb::arg("state"), nb::sig("def load_state_dict(self, state: dict[str, typing.Any]) -> None"),
           "Sets all parameters and running statistics from arrays of any framework, also from a PyTorch module's\n"
           "state_dict(). Raises Error, naming the tensors, unless names and shapes match; auxiliary classifiers may "
           "be\n"
           "absent, and prefixes such as \"module.\" are removed. The values are copied.")
       .def("logits", &logits_of, nb::arg("x").none(), nb::arg("device") = "auto",
-           nb::sig("def logits(self, x: Any, device: str = 'auto') -> Any"),
+           nb::sig("def logits(self, x: typing.Any, device: str = 'auto') -> typing.Any"),
            "Logits, float32 (N, classes), of network inputs: float arrays (C, H, W) or (N, C, H, W), normalised as in\n"
            "training. The result is a NumPy array, or a PyTorch tensor for a tensor. The result is not copied; the "
            "input is\n"

@@ -270,8 +270,9 @@ void add_passes(nb::module_& module) {
   module.def(
       "forward", &forward, nb::arg("layer"), nb::arg("x").none(), nb::arg("parameters") = nb::none(), nb::kw_only(),
       nb::arg("training") = true, nb::arg("device") = nb::none(),
-      nb::sig("def forward(layer: Layer, x: Any, parameters: dict[str, Any] | None = None, *, training: bool = True, "
-              "device: str | None = None) -> Any"),
+      nb::sig("def forward(layer: Layer, x: typing.Any, parameters: dict[str, typing.Any] | None = None, *, training: "
+              "bool = True, "
+              "device: str | None = None) -> typing.Any"),
       "y = layer(x) for x (N, C, H, W) or (N, C): float32, computed on cpu, or float64, on reference.\n"
       "parameters: arrays by the layer's names, \"weight\" or \"0.weight\" (initial_parameters has them all); None:\n"
       "initial values. training: batch norms use batch statistics, and dropout is active.\n"
@@ -282,15 +283,17 @@ void add_passes(nb::module_& module) {
   module.def(
       "backward", &backward, nb::arg("layer"), nb::arg("x").none(), nb::arg("dy").none(),
       nb::arg("parameters") = nb::none(), nb::kw_only(), nb::arg("device") = nb::none(),
-      nb::sig("def backward(layer: Layer, x: Any, dy: Any, parameters: dict[str, Any] | None = None, *, device: str | "
-              "None = None) -> tuple[Any, dict[str, Any]]"),
+      nb::sig("def backward(layer: Layer, x: typing.Any, dy: typing.Any, parameters: dict[str, typing.Any] | None = "
+              "None, *, device: str | "
+              "None = None) -> tuple[typing.Any, dict[str, typing.Any]]"),
       "(dx, gradients): the gradient of x, and those of the parameters by name, for the gradient dy of the output of\n"
       "forward(layer, x, parameters), which is computed again. Arrays and copies as in forward; dy is also copied if\n"
       "the layer ends in a ReLU.");
   module.def(
       "initial_parameters", &initial_parameters, nb::arg("layer"), nb::arg("input"), nb::kw_only(), nb::arg("seed") = 1,
-      nb::sig("def initial_parameters(layer: Layer, input: Sequence[int], *, seed: int = 1) -> dict[str, "
-              "numpy.ndarray]"),
+      nb::sig(
+          "def initial_parameters(layer: Layer, input: collections.abc.Sequence[int], *, seed: int = 1) -> dict[str, "
+          "numpy.ndarray]"),
       "Initial parameters and running statistics, float64 by name, of a layer for inputs of shape (N, C, H, W).");
 
   nb::class_<GradientCheck>(module, "GradientCheck", "Result of check_gradients; true if all gradients agree.")
@@ -299,11 +302,12 @@ void add_passes(nb::module_& module) {
       .def_prop_ro("checked", &GradientCheck::checked, "Number of compared values.")
       .def("__bool__", &GradientCheck::ok)
       .def("__repr__", &GradientCheck::text);
-  module.def(
-      "check_gradients", &check_layer, nb::arg("layer"), nb::arg("input"), nb::kw_only(), nb::arg("coordinates") = 24,
-      nb::sig("def check_gradients(layer: Layer, input: Sequence[int], *, coordinates: int = 24) -> GradientCheck"),
-      "Compares the gradients of a layer for its input, of shape (N, C, H, W), and its parameters with central\n"
-      "differences in double precision, `coordinates` values per tensor.");
+  module.def("check_gradients", &check_layer, nb::arg("layer"), nb::arg("input"), nb::kw_only(),
+             nb::arg("coordinates") = 24,
+             nb::sig("def check_gradients(layer: Layer, input: collections.abc.Sequence[int], *, coordinates: int = "
+                     "24) -> GradientCheck"),
+             "Compares the gradients of a layer for its input, of shape (N, C, H, W), and its parameters with central\n"
+             "differences in double precision, `coordinates` values per tensor.");
   module.def("check_gradients", &check_model, nb::arg("model"), nb::kw_only(), nb::arg("batch") = 8,
              nb::arg("coordinates") = 16, "The same for the loss of a model with random images and labels.");
 }

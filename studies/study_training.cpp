@@ -121,7 +121,8 @@ void fail_unfinished(const std::string& problem, std::size_t done, const std::st
 }
 
 Dataset load_dataset(const StudyOptions& o) {
-  Dataset dataset = load_dataset(o.data, o.data_dir, {.size = parse_image_size(o.image_size), .test = o.hold_out == 0},
+  const Shape size = parse_image_size(o.image_size);
+  Dataset dataset = load_dataset(o.data, o.data_dir, {.size = {size[0], size[1]}, .test = o.hold_out == 0},
                                  {.hold_out = o.hold_out, .train = o.limit_train, .test = o.limit_test});
   if (o.hold_out > 0) dataset.test = std::move(dataset.validation);
   return dataset;

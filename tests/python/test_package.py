@@ -1,6 +1,7 @@
 """The package: version, stubs, and other libraries in one process."""
 
 import ast
+import builtins
 import pathlib
 import subprocess
 import sys
@@ -60,3 +61,16 @@ print("both", len([line for line in open("/proc/self/maps") if "omp" in line and
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout == "both True\n", done.stderr
+
+
+def test_names_in_the_stubs_are_defined():
+    tree = ast.parse((FOLDER / "_minception.pyi").read_text())
+    known = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            known |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            known.add(node.name)
+        elif isinstance(node, ast.AnnAssign):
+            known.add(node.target.id)
+    assert {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - known == set()
