@@ -65,5 +65,6 @@ NB_MODULE(_minception, module) {
   add_model(module);
   add_passes(module);
   add_classifier(module);
+  add_metrics(module);
   add_fit(module);
 }

@@ -9,6 +9,7 @@ void add_layers(nanobind::module_& module);
 void add_data(nanobind::module_& module);
 void add_model(nanobind::module_& module);
 void add_passes(nanobind::module_& module);
+void add_metrics(nanobind::module_& module);
 void add_fit(nanobind::module_& module);
 void add_classifier(nanobind::module_& module);
 

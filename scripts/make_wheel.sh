@@ -45,5 +45,11 @@ CHECK
 # PyTorch has an OpenMP runtime of its own.
 say "Testing it next to PyTorch"
 python_pip install --quiet --force-reinstall --no-deps "$root/${wheels[0]}"
+"$python_env/bin/python" - <<'CHECK'
+import minception
+import torch
+runtimes = {line.split()[-1] for line in open("/proc/self/maps") if "/libgomp" in line or "/libomp" in line}
+assert len(runtimes) == 2, f"two OpenMP runtimes are to be tested, not {runtimes}"
+CHECK
 OMP_WAIT_POLICY=passive "$python_env/bin/python" -m pytest --quiet "$root/tests/python/test_package.py" "$root/tests/python/test_classifier.py"
 ls -lh "$root/${wheels[0]}"

@@ -150,3 +150,17 @@ def test_errors_of_the_library_are_one_line(classifier, tmp_path):
         classifier.predict(b"not an image")
     with pytest.raises(minception.Error, match="unknown device|auto"):
         minception.Classifier(tmp_path / "missing.safetensors", device="tpu")
+
+
+def test_empty_batches_give_empty_results(classifier, trained):
+    assert classifier.predict(np.zeros((0, 28, 28, 1), np.uint8)) == []
+    assert classifier.predict(np.zeros((0, 1, 28, 28), np.float32)) == []
+    assert classifier.logits([]).shape == (0, 10)
+    assert trained.logits(torch.zeros(0, 1, 28, 28)).shape == (0, 10)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2, 2, 2, 2)])
+def test_arrays_that_are_no_images(classifier, shape):
+    for dtype in (np.uint8, np.float32):
+        with pytest.raises(minception.Error, match=r"of shape \["):
+            classifier.predict(np.zeros(shape, dtype))
