@@ -47,7 +47,7 @@ file(COPY ${CMAKE_CURRENT_LIST_DIR}/../../examples DESTINATION ${FOLDER}/project
 set(packages -Ddnnl_DIR=${ONEDNN})
 if(SHARED)
   set(packages)
-  foreach(package dnnl OpenMP ZLIB PNG JPEG TIFF GIF WebP nlohmann_json Threads)
+  foreach(package dnnl OpenMP ZLIB PNG JPEG TIFF GIF WebP Protobuf nlohmann_json Threads)
     list(APPEND packages -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
   endforeach()
 endif()
