@@ -58,7 +58,7 @@ def time_ours(model, size, channels, classes, batch, threads):
                         "--image-size", size, "--channels", str(channels), "--classes", str(classes), "--batch", str(batch),
                         "--threads", str(threads), "--seconds", str(SECONDS), "--repetitions", "1", "--json", file.name],
                        check=True, capture_output=True)
-        return json.load(file)["images_per_s"]["median"]
+        return json.loads(pathlib.Path(file.name).read_text())["images_per_s"]["median"]
 
 
 def random_weights(folder):

@@ -5,7 +5,7 @@
 #include <cctype>
 #include <functional>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 constexpr int kMostNodes = 20'000;
@@ -331,4 +331,4 @@ bool GraphImporter::read_once(const std::string& name) const {
   return found != readers_.end() && found->second == 1;
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

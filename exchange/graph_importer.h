@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace minception {
+namespace minception::exchange {
 
 /// y[channel] = x[channel] * scale + shift
 struct InputChannel {
@@ -148,4 +148,4 @@ class GraphImporter {
   int output_ = GraphLayer::kInput;
 };
 
-}  // namespace minception
+}  // namespace minception::exchange

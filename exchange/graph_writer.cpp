@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 /// (N, ...) with the extents of `rest`.
@@ -122,4 +122,4 @@ void GraphWriter::output(const std::string& value, const std::string& name, std:
   set_type(*graph_.add_output(), own, onnx::TensorProto::FLOAT, Shape{classes});
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

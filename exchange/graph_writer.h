@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace minception {
+namespace minception::exchange {
 
 class GraphWriter {
  public:
@@ -47,4 +47,4 @@ class GraphWriter {
   std::set<std::string> names_, initializers_;
 };
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 /// (A, B) to (B, A).
@@ -261,4 +261,4 @@ void GraphImporter::softmax(const NodeReader& node) {
   set(node, {.kind = Kind::layer, .layer = input});  // a weights file has logits
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

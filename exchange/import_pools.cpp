@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 constexpr std::int64_t kLargestWindow = 1'000'000;
@@ -156,4 +156,4 @@ bool GraphImporter::adaptive_pool(const NodeReader& node) {
   return true;
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

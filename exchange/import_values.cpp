@@ -12,7 +12,7 @@
 #include <cstring>
 #include <numbers>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 float first_of(const FileTensor& tensor) {
@@ -390,4 +390,4 @@ void GraphImporter::resize(const NodeReader& node) {
   set(node, std::move(x));
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -10,7 +10,7 @@
 #include <span>
 #include <utility>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 constexpr int kDeepest = 30;           // nested joins; models/graph.cpp reads 32 levels
@@ -229,4 +229,4 @@ LayerTree layer_tree(std::vector<GraphLayer>& graph, int output) {
   return tree;
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

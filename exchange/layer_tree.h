@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace minception {
+namespace minception::exchange {
 
 enum class Join : std::uint8_t { none, concat, add };
 
@@ -40,4 +40,4 @@ struct LayerTree {
 /// without a shortcut.
 LayerTree layer_tree(std::vector<GraphLayer>& graph, int output);
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -10,6 +10,9 @@
 #include <numbers>
 
 namespace minception {
+
+using namespace exchange;
+
 namespace {
 
 using Integers = std::vector<std::int64_t>;
@@ -293,8 +296,8 @@ class Converter {
 
 }  // namespace
 
-onnx::ModelProto to_onnx(const Network& network, const std::map<std::string, FileTensor>& state,
-                         const std::vector<std::string>& class_names, const OnnxExportOptions& options) {
+onnx::ModelProto exchange::to_onnx(const Network& network, const std::map<std::string, FileTensor>& state,
+                                   const std::vector<std::string>& class_names, const OnnxExportOptions& options) {
   onnx::ModelProto model;
   model.set_ir_version(8);
   model.set_producer_name("Minception");

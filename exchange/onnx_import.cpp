@@ -13,6 +13,9 @@
 #include <vector>
 
 namespace minception {
+
+using namespace exchange;
+
 namespace {
 
 std::map<std::string, std::string> our_metadata(const onnx::ModelProto& model) {

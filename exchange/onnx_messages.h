@@ -14,6 +14,9 @@ namespace minception {
 
 struct OnnxExportOptions;
 
+/// The internals of this folder; libminception.so does not export them (cmake/exports.cmake).
+namespace exchange {
+
 /// Prefix of our entries in the metadata of a file.
 inline constexpr const char* kOnnxMetadataPrefix = "minception.";
 /// Names of inputs and outputs.
@@ -30,4 +33,5 @@ FileTensor averaging_matrix(std::int64_t in, std::int64_t out, bool transposed);
 onnx::ModelProto to_onnx(const Network& network, const std::map<std::string, FileTensor>& state,
                          const std::vector<std::string>& class_names, const OnnxExportOptions& options);
 
+}  // namespace exchange
 }  // namespace minception

@@ -9,7 +9,7 @@
 #include <optional>
 #include <system_error>
 
-namespace minception {
+namespace minception::exchange {
 namespace {
 
 using onnx::TensorProto;
@@ -267,4 +267,4 @@ std::vector<std::int64_t> NodeReader::integers(const char* attribute) const {
   return {found->ints().begin(), found->ints().end()};
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace minception {
+namespace minception::exchange {
 
 /// Parses a file. Throws Error, naming it, if it cannot be read, is no ONNX file, or has no graph.
 onnx::ModelProto read_onnx(const std::filesystem::path& path);
@@ -68,4 +68,4 @@ class NodeReader {
   std::string where_;
 };
 
-}  // namespace minception
+}  // namespace minception::exchange

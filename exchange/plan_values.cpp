@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace minception {
+namespace minception::exchange {
 
 PlanValues::Slice PlanValues::slice_of(const Tensor& tensor, const std::string& value) {
   Slice slice{.value = value};
@@ -42,4 +42,4 @@ std::string PlanValues::read(const Tensor& tensor, const std::string& layer) {
   return value;
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

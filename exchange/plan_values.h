@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace minception {
+namespace minception::exchange {
 
 class PlanValues {
  public:
@@ -35,4 +35,4 @@ class PlanValues {
   std::map<int, std::vector<Slice>> written_;  // by storage, ordered by channel
 };
 
-}  // namespace minception
+}  // namespace minception::exchange

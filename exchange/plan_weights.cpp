@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace minception {
+namespace minception::exchange {
 
 PlanWeights::Place PlanWeights::place(const Tensor& tensor, std::int64_t row) const {
   const Storage& storage = plan_.storages()[static_cast<std::size_t>(tensor.storage)];
@@ -53,4 +53,4 @@ PlanWeights::Folded PlanWeights::folded(const FoldBatchNorm& op) const {
           graph_.initializer(name, to_file_tensor(bias, {weight.shape[0]}, DType::f32))};
 }
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-namespace minception {
+namespace minception::exchange {
 
 class PlanWeights {
  public:
@@ -52,4 +52,4 @@ class PlanWeights {
   std::map<Place, const FoldBatchNorm*> folds_;
 };
 
-}  // namespace minception
+}  // namespace minception::exchange

@@ -63,9 +63,7 @@ Dataset load(const std::string& name, const std::filesystem::path& folder, const
                                       .threads = o.threads};
   const Selection selection = {.validation_fraction = o.validation_fraction,
                                .train = o.limit_train,
-                               .test = o.limit_test,
-                               .train_option = "limit_train",
-                               .test_option = "limit_test"};
+                               .test = o.limit_test};
   const nb::gil_scoped_release release;
   return load_dataset(name, folder, options, selection);
 }

@@ -17,15 +17,6 @@
 #include <exception>
 
 namespace minception::python {
-namespace {
-
-/// Adam with decoupled weight decay.
-struct AdamW : Adam {
-  AdamW() { decoupled = true; }
-};
-
-}  // namespace
-
 template <>
 struct Argument<ScheduleKind> {
   static constexpr const char* kType = "str";
@@ -60,7 +51,7 @@ struct Argument<Optimizer> {
   static constexpr const char* kType = "SGD | Adam | AdamW";
   static Optimizer from(nb::handle value, const std::string& what) {
     if (nb::isinstance<Sgd>(value)) return nb::cast<Sgd>(value);
-    if (nb::isinstance<AdamW>(value)) return static_cast<Adam>(nb::cast<AdamW>(value));
+    if (nb::isinstance<AdamW>(value)) return nb::cast<AdamW>(value);
     if (nb::isinstance<Adam>(value)) return nb::cast<Adam>(value);
     raise_wrong_type(what, "SGD(...), Adam(...) or AdamW(...)", value);
   }
@@ -97,7 +88,7 @@ constexpr auto kSgd = [](auto& o, auto&& f) {
   f("nesterov", o.nesterov);
   f("weight_decay", o.weight_decay);
 };
-constexpr auto kAdamW = [](auto& o, auto&& f) {
+constexpr auto kAdam = [](auto& o, auto&& f) {
   f("lr", o.lr);
   f("beta1", o.beta1);
   f("beta2", o.beta2);
@@ -342,14 +333,8 @@ void add_result(nb::module_& module) {
 void add_fit(nb::module_& module) {
   add_result(module);
   add_options<Sgd>(module, "SGD", 1, kSgd, "Stochastic gradient descent.");
-  add_options<Adam>(
-      module, "Adam", 1,
-      [](auto& o, auto&& f) {
-        kAdamW(o, f);
-        f("decoupled", o.decoupled);
-      },
-      "Adam; `decoupled`: weight decay as in AdamW.");
-  add_options<AdamW>(module, "AdamW", 1, kAdamW, "Adam with decoupled weight decay.");
+  add_options<Adam>(module, "Adam", 1, kAdam, "Adam. Weight decay is an L2 penalty, added to the gradients.");
+  add_options<AdamW>(module, "AdamW", 1, kAdam, "Adam with decoupled weight decay, which is applied to the weights.");
   add_options<EpochSchedule>(module, "Schedule", 1, kSchedule,
                              "Learning rate over the epochs. kind: constant, step, cosine or one_cycle.");
   add_options<Augmentation>(

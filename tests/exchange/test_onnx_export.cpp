@@ -20,6 +20,7 @@
 #include <vector>
 
 using namespace minception;
+using namespace minception::exchange;
 using minception::testing::TemporaryFolder;
 
 namespace {
@@ -61,8 +62,21 @@ class FirstChannel final : public Layer {
   void backward(Plan&, const Tensor&, const GradTarget&) override {}
 };
 
+/// y = [gelu(x), relu(x)], written from the last channel to the first.
+class Backwards final : public Layer {
+ public:
+  Shape output_shape(const Shape& input) const override { return {input[0], 2 * input[1], input[2], input[3]}; }
+  Tensor forward(Plan& plan, const Tensor& x, const Tensor& destination = {}) override {
+    const Tensor y = output(plan, x, destination);
+    plan.add(name() + ".relu", ReluForward{.x = x, .y = y.channels(x.c(), x.c())});
+    plan.add(name() + ".gelu", GeluForward{.x = x, .y = y.channels(0, x.c())});
+    return y;
+  }
+  void backward(Plan&, const Tensor&, const GradTarget&) override {}
+};
+
 const bool registered = register_layer<Activation<Square>>("Square") && register_layer<SkippedGelu>("SkippedGelu") &&
-                        register_layer<FirstChannel>("FirstChannel");
+                        register_layer<FirstChannel>("FirstChannel") && register_layer<Backwards>("Backwards");
 
 struct Made {
   std::unique_ptr<Backend> backend = make_backend("reference");
@@ -131,6 +145,13 @@ TEST_CASE("export_onnx writes layers of one's own that consist of built-in opera
                                  "Add skip_2(input, skip) -> skip_2", "GlobalAveragePool pool(skip_2) -> pool",
                                  "Flatten pool.flatten(pool) -> pool.flatten",
                                  "Gemm fc(pool.flatten, fc.weight, fc.bias) -> logits"});
+}
+
+TEST_CASE("export_onnx joins parts by channel, not in the order in which they are written") {
+  Made made({{"parts", Backwards()}, {"pool", GlobalAvgPool()}, {"fc", Linear(3)}});
+  const std::vector<std::string> names = nodes(to_onnx(made.network, made.network.averaged_state(), kClasses, {}));
+  REQUIRE(names.size() == 10);
+  CHECK(names[6] == "Concat parts(parts.gelu, parts.relu) -> parts");
 }
 
 TEST_CASE("export_onnx joins the branches of nested Concat layers in their order") {

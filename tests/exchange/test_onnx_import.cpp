@@ -26,6 +26,7 @@
 #include <vector>
 
 using namespace minception;
+using namespace minception::exchange;
 using minception::testing::TemporaryFolder;
 
 namespace {

@@ -399,7 +399,7 @@ TEST_CASE("train --help has groups and every tool prints its version") {
   // Only help and version have no heading.
   const std::string rest = help.substr(help.find("Options:"), help.find("Run:") - help.find("Options:"));
   CHECK(std::count(rest.begin(), rest.end(), '\n') == 5);
-  for (const char* program : {"train", "evaluate", "predict", "report", "summarize"}) {
+  for (const char* program : {"train", "evaluate", "predict", "report", "summarize", "export", "import"}) {
     CHECK_THAT(run(folder.path(), std::string(program) + " --version").out,
                Catch::StartsWith(std::string(program) + " of Minception ") && Catch::Contains("."));
   }

@@ -298,6 +298,8 @@ TEST_CASE("repeated options are rejected for text values and use the last value 
       {"evaluate --weights a --data mnist --data mnist", "evaluate: --data is given 2 times"},
       {"evaluate --weights a --weights b", "evaluate: --weights is given 2 times"},
       {"export_images --out a --out b", "export_images: --out is given 2 times"},
+      {"export --weights w --onnx a --onnx b", "export: --onnx is given 2 times"},
+      {"import --onnx a --out a --out b", "import: --out is given 2 times"},
       {"report a --out b --out c", "--out"},
       {"summarize --model nin --model nin", "summarize: --model is given 2 times"}};
   for (const char* study : {"compare_models", "compare_variants", "minimum_size", "transfer"}) {
