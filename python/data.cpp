@@ -61,9 +61,8 @@ Dataset load(const std::string& name, const std::filesystem::path& folder, const
                                       .labels = o.labels,
                                       .cache = o.cache,
                                       .threads = o.threads};
-  const Selection selection = {.validation_fraction = o.validation_fraction,
-                               .train = o.limit_train,
-                               .test = o.limit_test};
+  const Selection selection = {
+      .validation_fraction = o.validation_fraction, .train = o.limit_train, .test = o.limit_test};
   const nb::gil_scoped_release release;
   return load_dataset(name, folder, options, selection);
 }

@@ -12,6 +12,14 @@ namespace nb = nanobind;
 namespace minception::python {
 namespace {
 
+/// The argument that sets a field of the library's options.
+std::string argument_of(const std::string& field) {
+  if (field == "Selection::train") return "limit_train";
+  if (field == "Selection::test") return "limit_test";
+  if (field == "dir") return "folder";
+  return field.substr(field.rfind(':') + 1);
+}
+
 /// minception.Error: `str(error)` is the message of one line, `error.details` lists several problems, a line each.
 void add_error(nb::module_& module) {
   const std::string name = nb::cast<std::string>(module.attr("__name__")) + ".Error";
@@ -28,7 +36,7 @@ void add_error(nb::module_& module) {
           std::rethrow_exception(thrown);
         } catch (const Error& error) {
           const nb::handle raised(static_cast<PyObject*>(error_type));
-          const nb::object value = raised(error.what());
+          const nb::object value = raised(with_fields(error.message(), argument_of, " = "));
           value.attr("details") = nb::cast(error.details());
           PyErr_SetObject(raised.ptr(), value.ptr());
         }

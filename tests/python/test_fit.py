@@ -41,7 +41,7 @@ def test_results_are_reproducible_and_options_arrive():
 
 def test_options_are_objects_with_attributes():
     assert repr(SGD(0.1, momentum=0.9)) == "SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.0)"
-    assert Adam().decoupled is False and AdamW(weight_decay=0.01).weight_decay == 0.01
+    assert Adam().weight_decay == 0.0 and AdamW().weight_decay == 0.01
     assert Schedule("one-cycle", pct_start=0.25).pct_start == 0.25
     assert Augmentation(padding=4).padding == 4 and Normalization([0.1, 0.2, 0.3], 1).mean == (0.1, 0.2, 0.3)
 
