@@ -89,6 +89,12 @@ std::vector<LayerType> known_types() {
 
 // ---- writing -----------------------------------------------------------------------------------------------------
 
+/// Texts among settings are printed, too.
+void check_text(const std::string& setting, const std::string& text) {
+  require(text.empty() || is_name(text), "the setting '", setting,
+          "' must have at most 100 characters, none of them a control character");
+}
+
 Json to_json(const Settings::Value& value) {
   if (const auto* extent = std::get_if<Extent2d>(&value)) return {extent->h, extent->w};
   return std::visit(
@@ -131,7 +137,10 @@ Json to_json(const std::string& name, const Layer& layer, const std::string& whe
   for (const LayerType& type : known_types()) {
     if (!type.is(layer)) continue;
     json["type"] = type.name;
-    for (const auto& [setting, value] : type.settings(layer).values) json[setting] = to_json(value);
+    for (const auto& [setting, value] : type.settings(layer).values) {
+      if (const auto* text = std::get_if<std::string>(&value)) check_text(setting, *text);
+      json[setting] = to_json(value);
+    }
     return json;
   }
   fail("the layer ", path,
@@ -194,7 +203,11 @@ Settings::Value setting(const Json& json, const std::string& name) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return integer(json);
   if (json.is_number_float()) return json.get<double>();
-  if (json.is_string()) return json.get<std::string>();
+  if (json.is_string()) {
+    const auto text = json.get<std::string>();
+    check_text(name, text);
+    return text;
+  }
   const bool extent = json.is_array() && json.size() == 2 && json[0].is_number_integer() && json[1].is_number_integer();
   require(extent, "the setting '", name, "' must be a number, a string, true, false or [height, width]");
   return Extent2d(integer(json[0]), integer(json[1]));
@@ -244,11 +257,11 @@ class Reader {
   std::unique_ptr<Layer> make(const Json& json, const std::string& type_name, const std::string& path) const {
     for (const LayerType& type : known_types()) {
       if (type.name != type_name) continue;
-      Settings settings;
-      for (const auto& [key, value] : json.items()) {
-        if (key != "name" && key != "type") settings.values.emplace_back(key, setting(value, key));
-      }
       try {
+        Settings settings;
+        for (const auto& [key, value] : json.items()) {
+          if (key != "name" && key != "type") settings.values.emplace_back(key, setting(value, key));
+        }
         // The seed is the training's, not the layer's.
         if (type_name == "Dropout") return std::make_unique<Dropout>(options_from<Dropout::Options>(settings).p, seed_);
         return type.make(settings);

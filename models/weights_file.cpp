@@ -383,7 +383,7 @@ WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDe
           Field{"model"});
   require(labelled || !described.model.empty(), file,
           ": its metadata name no model, so it was not written by train; use the model.safetensors or a checkpoint of "
-          "a run, or name its model as ",
+          "a run, or name its model with ",
           Field{"model"});
   WeightsFile weights;
   weights.tensors = weights_among(std::move(content.tensors));

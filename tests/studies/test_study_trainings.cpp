@@ -251,7 +251,7 @@ TEST_CASE("training studies report invalid command lines in one line and write n
       {epochs + "--schedule sometimes", "--schedule"},
       {epochs + "--tests 0", "--tests"},
       {epochs + "--device tpu --threads 0", "unknown device 'tpu'"},
-      {epochs + "--hold-out 44", "--hold-out: "},
+      {epochs + "--hold-out 44", "--hold-out 44: there are 44 training images"},
       {epochs + "--limit-train 45", "--limit-train 45"},
       {epochs + "--data-dir nowhere", "nowhere"},
       {epochs + "--image-size 17x17x17", "not an image size"},

@@ -176,7 +176,7 @@ TEST_CASE("a result that cannot be saved does not affect the others and the mess
     CHECK(lines_of(line) == 1);
     CHECK_THAT(line, Catch::StartsWith("train: run/" + file + ": "));
     const bool is_report = file == "report.html";
-    CHECK_THAT(line, Catch::Contains(is_report ? "the run is complete and saved; make its report with: report run"
+    CHECK_THAT(line, Catch::Contains(is_report ? "the run is complete and saved; the tool report makes its report"
                                                : "resume with: train --resume run"));
     for (const char* other : {"evaluation.json", "model.safetensors", "report.html", "metrics.jsonl"}) {
       // (report.html needs evaluation.json, which is a folder here)
