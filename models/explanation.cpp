@@ -37,13 +37,15 @@ Tensor operand(const Operation& operation, std::string_view name) {
   return found;
 }
 
-/// True if the operation averages each channel of x over all pixels, each with the same weight.
+/// True if the operation averages each channel of x over all pixels, more than one, each with the same weight.
 bool averages_all(const Operation& operation) {
+  const Tensor x = operand(operation, "x");
+  if (x.h() * x.w() == 1) return false;
   if (std::holds_alternative<GlobalAvgPoolForward>(operation)) return true;
   if (const auto* pool = std::get_if<AdaptiveAvgPool2dForward>(&operation)) return pool->y.h() * pool->y.w() == 1;
   const auto* pool = std::get_if<AvgPool2dForward>(&operation);
   return pool != nullptr && pool->y.h() * pool->y.w() == 1 && pool->attributes.padding == Extent2d(0) &&
-         pool->attributes.kernel.h == pool->x.h() && pool->attributes.kernel.w == pool->x.w();
+         pool->attributes.kernel.h == x.h() && pool->attributes.kernel.w == x.w();
 }
 
 bool belongs_to(const std::string& step, const std::string& layer) {

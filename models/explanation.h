@@ -7,7 +7,8 @@
 ///
 ///   logit[c] = bias[c] + mean over (p, q) of map[c,p,q]      map[c,p,q] = sum over k of w[c,k] * f[k,p,q]
 ///
-/// where f is the input of the pooling. So the map of a class states exactly what each position adds to its logit.
+/// where f is the input of the pooling. So the map of a class states exactly what each position adds to its logit. Images
+/// so small that f has one position have no such maps.
 
 #include "models/network.h"
 

@@ -137,6 +137,9 @@ TEST_CASE("explainer: no class activation maps without an average over the whole
                          {"flatten", Flatten()},
                          {"fc", Linear(4)}}));
   CHECK_FALSE(Explainer(padded.network).has_class_maps());
+  // A map of one position says nothing about places.
+  Ready single(model_of({{"conv", Conv2d(6, {9, 7})}, {"pool", GlobalAvgPool()}, {"fc", Linear(4)}}));
+  CHECK_FALSE(Explainer(single.network).has_class_maps());
   const Explanation one = Explainer(flat.network).run(1).front();
   CHECK(one.features.size() == 6 * 9 * 7);
   CHECK(one.classes.count == 0);

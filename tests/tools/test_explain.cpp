@@ -38,7 +38,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("explain draws the picture, a map per class, activations and filters, and requests nothing") {
-  const Workplace place({.name = "googlenet_small", .input = {3, 32, 32}, .classes = 2});
+  const Workplace place({.name = "googlenet_small", .input = {3, 64, 64}, .classes = 2});
   const Outcome made = place.run("explain --weights model.safetensors one.pgm two.ppm --layer inception3a");
   CHECK(made.err.empty());
   CHECK(made.out == "explain.html\n");

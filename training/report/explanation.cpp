@@ -86,9 +86,9 @@ std::string explanation_html(const ExplanationPage& page) {
   body += page.exact
               ? "Bright places speak for the class: averaged over the picture, a map and the bias of its class are "
                 "exactly its logit (class activation maps). "
-              : "This network does not average its last feature maps, so these maps are measured: a patch of the "
-                "picture is replaced by its mean colour, and a place is bright where this lowers the logit of the "
-                "class most. ";
+              : "This network does not average feature maps of several positions at its end, so these maps are "
+                "measured: a patch of the picture is replaced by its mean colour, and a place is bright where this "
+                "lowers the logit of the class most. ";
   body += "The maps of a picture share one scale.</p>\n";
   for (const ExplainedPicture& picture : page.pictures) body += explained(page, picture);
   if (page.filters.shape.rank() == 4) {
