@@ -25,9 +25,10 @@ struct OnnxExportOptions {
   bool softmax = false;
 };
 
-/// Writes the network as inference runs it, without auxiliary heads: opset 17, N is free. Nodes are named after layers and initializers after parameters ("inception3a.branch1.conv.weight"); the file's
-/// metadata are those of weights files (weights_metadata), with the prefix "minception.". Throws Error, naming layer and
-/// operation, for an operation that ONNX lacks, and if the file cannot be written.
+/// Writes the network as inference runs it, without auxiliary heads: opset 17, N is free. Nodes are named after layers
+/// and initializers after parameters ("inception3a.branch1.conv.weight"). The file's metadata are those of weights files
+/// (weights_metadata), with the prefix "minception.". Throws Error, naming layer and operation, for an operation that
+/// ONNX lacks, and if the file cannot be written.
 void export_onnx(const Network& network, const std::vector<std::string>& class_names, const std::filesystem::path& path,
                  const OnnxExportOptions& options = {});
 
