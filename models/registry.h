@@ -9,8 +9,8 @@
 
 namespace minception {
 
-/// Builds the model of `config.graph` or, if that is empty, the one named `config.name`. Throws Error, listing the names, for an unknown name; throws Error, naming the
-/// layer, if the input size leaves a layer without output.
+/// Builds the model of `config.graph` or, if that is empty, the one named `config.name`. Throws Error, listing the names,
+/// for an unknown name, and, naming the layer, if the input size leaves a layer without output.
 Model make_model(const ModelConfig& config);
 
 /// The model's default input and classes, for use without a data set. Throws Error, listing the names, for an unknown
