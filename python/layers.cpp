@@ -34,9 +34,13 @@ struct OptionsOf<L> {
 template <class L>
 using Options = typename OptionsOf<L>::type;
 
+/// Sizes that follow from the input are no arguments.
 constexpr auto kEachSetting = [](auto& options, auto&& f) {
   using O = std::remove_cvref_t<decltype(options)>;
-  if constexpr (requires { O::each_setting(options, f); }) O::each_setting(options, f);
+  const auto plain = [&]<class T, class... Mark>(const char* name, T& member, Mark...) {
+    if constexpr (sizeof...(Mark) == 0) f(name, member);
+  };
+  if constexpr (requires { O::each_setting(options, plain); }) O::each_setting(options, plain);
 };
 
 /// A pool's stride is that of its window unless given, as in PyTorch.
