@@ -164,7 +164,7 @@ TEST_CASE("invalid metadata is rejected with a message that names the problem") 
   CHECK(complaint(kGood).empty());
   CHECK(complaint(Metadata{{"format", "pt"}}) ==
         "its metadata name no model, so it was not written by train; use the model.safetensors or a checkpoint of a "
-        "run, or name its model as model");
+        "run, or name its model with model");
   CHECK(complaint(Metadata{}) == complaint(Metadata{{"format", "pt"}}));
   for (const char* entry : {"preprocessing", "class_names"}) {
     Metadata metadata = kGood;
