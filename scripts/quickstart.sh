@@ -54,7 +54,7 @@ else
   bin=build/cpu/bin device=()
   preset=programs
 fi
-build "$preset" train summarize export_images predict report
+build "$preset" train evaluate explain export export_images import predict report summarize
 
 say "Training googlenet_bn on 60,000 images at 32x32, 2 epochs"
 "$bin/train" --recipe quickstart --data-dir "$data" --out "$out" "${device[@]}" "${overwrite[@]}"
