@@ -60,7 +60,7 @@ stage() {
       ;;
     python)
       . scripts/python.sh
-      install_packages "${python_packages[@]}"
+      install_packages "${build_packages[@]}" "${python_packages[@]}"
       make_python_env
       say "pip install ."
       quietly python_pip install --no-build-isolation --no-deps . || die "pip could not install the module (see the lines above)"
