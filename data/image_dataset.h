@@ -23,6 +23,12 @@ struct ImageDataset {
 
   std::span<const std::uint8_t> all_pixels() const { return cached.file == nullptr ? pixels : cached.pixels; }
 
+  /// The pixels of one image, (H, W, C).
+  std::span<const std::uint8_t> pixels_of(std::int64_t index) const {
+    const auto bytes = static_cast<std::size_t>(image.elements());
+    return all_pixels().subspan(static_cast<std::size_t>(index) * bytes, bytes);
+  }
+
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 

@@ -16,9 +16,9 @@ namespace minception {
 
 std::int32_t MemorySource::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
   require(0 <= index && index < size(), "sample ", index, " does not exist: the data set has ", size());
-  const auto bytes = static_cast<std::size_t>(image().elements());
-  require(pixels.size() == bytes, "an image of ", image(), " does not fit into ", pixels.size(), " bytes");
-  std::memcpy(pixels.data(), dataset_.all_pixels().data() + static_cast<std::size_t>(index) * bytes, bytes);
+  const std::span<const std::uint8_t> stored = dataset_.pixels_of(index);
+  require(pixels.size() == stored.size(), "an image of ", image(), " does not fit into ", pixels.size(), " bytes");
+  std::memcpy(pixels.data(), stored.data(), stored.size());
   return dataset_.labels[static_cast<std::size_t>(index)];
 }
 

@@ -10,9 +10,8 @@ namespace minception {
 namespace {
 
 void append(ImageDataset& to, const ImageDataset& from, std::int64_t index, std::int32_t label) {
-  const auto bytes = static_cast<std::ptrdiff_t>(from.image.elements());
-  const auto begin = from.all_pixels().begin() + index * bytes;
-  to.pixels.insert(to.pixels.end(), begin, begin + bytes);
+  const std::span<const std::uint8_t> pixels = from.pixels_of(index);
+  to.pixels.insert(to.pixels.end(), pixels.begin(), pixels.end());
   to.labels.push_back(label);
   if (!from.files.empty()) to.files.push_back(from.files[static_cast<std::size_t>(index)]);
 }

@@ -348,7 +348,7 @@ void GraphImporter::pad(const NodeReader& node) {
   set(node, {.kind = Kind::padded, .layer = input, .padding = around, .padding_value = filling});
 }
 
-/// Of images of bytes to the input of the network.
+/// Resize of u8 images to the size of the network's input.
 void GraphImporter::resize(const NodeReader& node) {
   node.only({"mode", "coordinate_transformation_mode", "axes", "cubic_coeff_a", "exclude_outside",
              "extrapolation_value", "nearest_mode", "antialias", "keep_aspect_ratio_policy"});

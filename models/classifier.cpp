@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 namespace minception {
 
@@ -22,6 +23,15 @@ Prediction make_prediction(std::span<const double> logits, const std::vector<std
   for (double value : prediction.probabilities) sum += value;
   for (double& value : prediction.probabilities) value /= sum;
   return prediction;
+}
+
+std::vector<std::size_t> Prediction::ranked(std::size_t most) const {
+  std::vector<std::size_t> classes(probabilities.size());
+  std::iota(classes.begin(), classes.end(), std::size_t{0});
+  std::stable_sort(classes.begin(), classes.end(),
+                   [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
+  classes.resize(std::min(most, classes.size()));
+  return classes;
 }
 
 Classifier::Classifier(const std::filesystem::path& weights, Backend& backend, std::int64_t max_batch,

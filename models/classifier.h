@@ -22,6 +22,8 @@ struct Prediction {
   std::string class_name;
 
   double probability() const { return probabilities[class_index]; }  ///< of that class
+  /// Up to `most` class indices, most probable first; ties in the order of the classes.
+  std::vector<std::size_t> ranked(std::size_t most) const;
 };
 
 /// The prediction of these logits, one per class.

@@ -30,7 +30,7 @@ struct Maps {
   }
 };
 
-/// Of one sample.
+/// The explanation of one sample.
 struct Explanation {
   std::vector<float> features;  ///< input of the last linear layer; without one, the logits
   Maps classes;                 ///< class activation maps, one per class; empty if the network does not end as above
@@ -44,8 +44,8 @@ class Explainer {
   explicit Explainer(Network& network, const std::string& layer = {});
 
   bool has_class_maps() const { return pooling_ >= 0; }
-  /// Of the samples of the network's inference input (Network::set_input or set_indices). Runs inference up to the
-  /// logits; metrics do not change. `class_maps`: false saves the time for these.
+  /// Explains the samples of the inference input (Network::set_input or set_indices). Runs inference up to the logits;
+  /// metrics do not change. `class_maps`: false saves the time for these.
   std::vector<Explanation> run(std::int64_t batch, bool class_maps = true);
 
  private:

@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <numeric>
 
 namespace minception::python {
 namespace {
@@ -81,14 +80,10 @@ nb::object array_of(const std::vector<double>& values) {
 }
 
 /// Up to `count` pairs (class, probability), most probable first.
-std::vector<std::pair<std::string, double>> top(const std::vector<double>& probabilities,
-                                                const std::vector<std::string>& names, std::size_t count) {
-  std::vector<std::size_t> order(probabilities.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return probabilities[a] > probabilities[b]; });
-  order.resize(std::min(count, order.size()));
+std::vector<std::pair<std::string, double>> top(const Prediction& prediction, const std::vector<std::string>& names,
+                                                std::size_t count) {
   std::vector<std::pair<std::string, double>> pairs;
-  for (const std::size_t i : order) pairs.emplace_back(names[i], probabilities[i]);
+  for (const std::size_t i : prediction.ranked(count)) pairs.emplace_back(names[i], prediction.probabilities[i]);
   return pairs;
 }
 
@@ -151,8 +146,7 @@ void add_classifier(nb::module_& module) {
           "logits", [](const PythonPrediction& self) { return array_of(self.logits); },
           nb::for_getter(nb::sig("def logits(self) -> numpy.ndarray")), "float64 (classes).")
       .def(
-          "top",
-          [](const PythonPrediction& self, std::size_t count) { return top(self.probabilities, self.names, count); },
+          "top", [](const PythonPrediction& self, std::size_t count) { return top(self, self.names, count); },
           nb::arg("count") = 5, "Up to `count` pairs (class name, probability), most probable first.")
       .def("__repr__", [](const PythonPrediction& self) {
         return "Prediction(" + repr_of(nb::cast(self.class_name)) +

@@ -62,12 +62,7 @@ void declare(CommandLine& command_line, Options& o) {
 /// The classes to draw: the likeliest, then the true one and that of --class.
 std::vector<std::size_t> classes_to_show(const Options& o, const Prediction& prediction, const std::string& label,
                                          const std::vector<std::string>& names) {
-  std::vector<std::size_t> order(names.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return prediction.probabilities[a] > prediction.probabilities[b];
-  });
-  order.resize(std::min(order.size(), static_cast<std::size_t>(o.classes)));
+  std::vector<std::size_t> order = prediction.ranked(static_cast<std::size_t>(o.classes));
   for (const std::string& name : {label, o.class_name}) {
     const auto index = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
     if (index < names.size() && std::find(order.begin(), order.end(), index) == order.end()) order.push_back(index);
@@ -105,8 +100,7 @@ Network network_for(const WeightsFile& weights, const std::string& file, Backend
 }
 
 DecodedImage image_of(const ImageDataset& dataset, std::int64_t index) {
-  const auto bytes = static_cast<std::size_t>(dataset.image.elements());
-  const auto pixels = dataset.all_pixels().subspan(static_cast<std::size_t>(index) * bytes, bytes);
+  const std::span<const std::uint8_t> pixels = dataset.pixels_of(index);
   return {dataset.image, {pixels.begin(), pixels.end()}};
 }
 
@@ -131,11 +125,9 @@ void add_mistakes(const Options& o, const WeightsFile& weights, Backend& backend
   require(images.size() > 0, "--mistakes: ", o.data.data, " has neither test nor validation images");
   check_class_names(o.weights, weights.class_names, o.data.data, images.class_names);
   Network network = network_for(weights, o.weights, backend, images.image);
-  const ResidentDataset resident = make_resident(backend, images.image, images.all_pixels(), images.labels);
-  ResidentBatchSource source(resident);
   Progress bar("evaluating", images.size(), "images");
   const Evaluation evaluation =
-      evaluate(network, source, images.labels, {.most_mistakes = static_cast<std::size_t>(o.mistakes)},
+      evaluate(network, o.weights, images, {.most_mistakes = static_cast<std::size_t>(o.mistakes)},
                [&](const EvaluationProgress& progress) {
                  bar.update(progress.done);
                  return true;

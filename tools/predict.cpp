@@ -15,7 +15,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <span>
 #include <string_view>
 
@@ -60,16 +59,6 @@ nlohmann::ordered_json to_json(const std::string& file, const Prediction& predic
           {"probability", prediction.probabilities[prediction.class_index]},
           {"probabilities", std::move(probabilities)},
           {"logits", prediction.logits}};
-}
-
-/// Class indices of a prediction, most probable first.
-std::vector<std::size_t> ranked(const Prediction& prediction) {
-  std::vector<std::size_t> classes(prediction.probabilities.size());
-  std::iota(classes.begin(), classes.end(), std::size_t{0});
-  std::stable_sort(classes.begin(), classes.end(), [&](std::size_t a, std::size_t b) {
-    return prediction.probabilities[a] > prediction.probabilities[b];
-  });
-  return classes;
 }
 
 void append_images_below(const fs::path& folder, std::vector<std::string>& files) {
@@ -151,14 +140,13 @@ class Printer {
     return result + "\"";
   }
   void print_text(const std::string& file, const Prediction& prediction) const {
-    const std::vector<std::size_t> classes = ranked(prediction);
-    const std::size_t top = std::min(static_cast<std::size_t>(options_.top), class_names_.size());
+    const std::vector<std::size_t> classes = prediction.ranked(static_cast<std::size_t>(options_.top));
     std::printf("%-*s", static_cast<int>(widest_file_), printable(file).c_str());
-    for (std::size_t rank = 0; rank < top; ++rank) {
+    for (std::size_t rank = 0; rank < classes.size(); ++rank) {
       const std::size_t c = classes[rank];
       // The last name is not padded, to avoid trailing spaces.
       std::printf("  %5.1f %% %-*s", 100.0 * prediction.probabilities[c],
-                  rank + 1 < top ? static_cast<int>(widest_name_) : 0, class_names_[c].c_str());
+                  rank + 1 < classes.size() ? static_cast<int>(widest_name_) : 0, class_names_[c].c_str());
     }
     std::printf("\n");
   }

@@ -162,11 +162,8 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
         std::filesystem::absolute(dataset.files[static_cast<std::size_t>(mistake.index)]).lexically_normal().string());
   }
   if (!has_png()) return record;
-  const auto bytes = static_cast<std::size_t>(dataset.image.elements());
   for (const Mistake& mistake : record.evaluation.mistakes) {
-    const std::span<const std::uint8_t> pixels = dataset.all_pixels();
-    record.mistake_images.push_back(
-        encode_png(dataset.image, pixels.subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes)));
+    record.mistake_images.push_back(encode_png(dataset.image, dataset.pixels_of(mistake.index)));
   }
   return record;
 }
@@ -176,7 +173,6 @@ void add_mistake_maps(EvaluationRecord& record, Network& network, const ImageDat
   if (!has_png() || mistakes.empty()) return;
   Explainer explainer(network);
   if (!explainer.has_class_maps()) return;
-  const auto bytes = static_cast<std::size_t>(dataset.image.elements());
   std::vector<std::vector<std::uint8_t>> maps;
   const auto batch = static_cast<std::size_t>(network.options().max_batch);
   for (std::size_t begin = 0; begin < mistakes.size(); begin += batch) {
@@ -184,7 +180,7 @@ void add_mistake_maps(EvaluationRecord& record, Network& network, const ImageDat
     std::vector<std::uint8_t> pixels;
     std::vector<std::int32_t> indices;
     for (const Mistake& mistake : part) {
-      const auto image = dataset.all_pixels().subspan(static_cast<std::size_t>(mistake.index) * bytes, bytes);
+      const std::span<const std::uint8_t> image = dataset.pixels_of(mistake.index);
       pixels.insert(pixels.end(), image.begin(), image.end());
       indices.push_back(static_cast<std::int32_t>(indices.size()));
     }

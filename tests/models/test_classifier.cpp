@@ -188,3 +188,11 @@ TEST_CASE("a classifier rejects invalid weights files with an error that names t
   CHECK_THAT(message_of([&] { Classifier(other.path(), *other.backend); }),
              Catch::StartsWith(other.path().string() + ": the tensor fc.bias of googlenet is missing"));
 }
+
+TEST_CASE("predictions rank the most probable classes first, ties in the order of the classes") {
+  Prediction prediction;
+  prediction.probabilities = {0.1, 0.3, 0.2, 0.3, 0.1};
+  CHECK(prediction.ranked(5) == std::vector<std::size_t>{1, 3, 2, 0, 4});
+  CHECK(prediction.ranked(9).size() == 5);
+  CHECK(prediction.ranked(2) == std::vector<std::size_t>{1, 3});
+}

@@ -22,13 +22,9 @@ std::string figure(const DecodedImage& image, const std::string& alt, const std:
 
 /// The probabilities of the likeliest classes as bars.
 std::string bars(const ExplainedPicture& picture, const std::vector<std::string>& class_names) {
-  std::vector<std::size_t> order(class_names.size());
-  for (std::size_t c = 0; c < order.size(); ++c) order[c] = c;
   const std::vector<double>& p = picture.prediction.probabilities;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
-  order.resize(std::min<std::size_t>(order.size(), 5));
   std::string html = "<table class=\"list likely\"><tbody>\n";
-  for (const std::size_t c : order) {
+  for (const std::size_t c : picture.prediction.ranked(5)) {
     html += "<tr><th scope=\"row\">" + escaped(class_names[c]) + "</th><td class=\"n\">" + percent(p[c], 1) +
             "</td><td><span style=\"width:" + coordinate(100.0 * p[c]) + "%\"></span></td></tr>\n";
   }
