@@ -51,6 +51,7 @@ class Checker final : public Observer {
   void copy_landed(Thread& thread, const PendingCopy& copy) override;
   void atomic(Thread& thread, const void* data, unsigned bytes, const Position& where) override;
   void fence(Thread& thread) override;
+  void accesses(Thread& thread, Access access, const void* data, unsigned bytes, const void* code) override;
   void stopping() override;
   bool postpones_interrupt() override { return Busy::postpones_interrupt(); }
   void allocated(const void* data, std::size_t bytes) override;
@@ -95,6 +96,9 @@ class Checker final : public Observer {
     return result;
   }
 
+  Site& site_of(const PendingCopy& copy) {
+    return copy.code != nullptr ? sites_.of_code(copy.code) : sites_.of(copy.where);
+  }
   void locate(const std::vector<Range>& ranges, const Event& event);
   void count_requests();
   void catch_up();
@@ -242,6 +246,13 @@ void Checker::fence(Thread& thread) {
   order_.fence(thread);
 }
 
+void Checker::accesses(Thread& thread, Access access, const void* data, unsigned bytes, const void* code) {
+  const Busy busy;
+  switch_to(thread);
+  see(access, address_of(data), bytes, sites_.of_code(code));
+  if (access == Access::atomic && in_device(address_of(data))) order_.atomic(thread, data);
+}
+
 /// Disables checking: treats all addresses as the thread's own stack.
 void Checker::stopping() {
   Busy::for_good();
@@ -251,7 +262,7 @@ void Checker::stopping() {
 void Checker::copy_issued(Thread& thread, const PendingCopy& copy) {
   const Busy busy;
   switch_to(thread);
-  Site& site = sites_.of(copy.where);
+  Site& site = site_of(copy);
   if (copy.valid) {
     if (!in_device(address_of(copy.from))) {
       stop_block([&] {
@@ -276,7 +287,7 @@ void Checker::copy_landed(Thread& thread, const PendingCopy& copy) {
   if (!checks_) return;
   switch_to(thread);
   const std::size_t offset = address_of(copy.to) - shared_;
-  const Record landed = record(sites_.of(copy.where));
+  const Record landed = record(site_of(copy));
   shared_shadow_->for_cells(shared_shadow_->chunk(offset), offset, copy.bytes,
                             [&](Cell& cell, Sharers*, std::size_t) { cell.write = landed; });
 }

@@ -15,8 +15,6 @@
 
 namespace minception::simt {
 
-enum class Access : std::uint8_t { read, write, atomic };
-
 /// The running thread and its stack. Accesses to its own stack are not checked.
 struct Running {
   const Thread* thread = nullptr;

@@ -1,6 +1,7 @@
 #include "simt/checker_sites.h"
 #include "core/error.h"
 #include "simt/checker_shadow.h"
+#include "simt/observer.h"
 
 #include <link.h>
 #include <stdio.h>
@@ -98,6 +99,7 @@ bool is_function(std::string_view demangled, std::string_view kernel) {
 }
 
 std::string find_position(const Site& site, std::string_view kernel) {
+  if (site.code != nullptr) return position_of_code(site.code);
   if (site.return_address == 0) return short_path(concat(site.where.file_name(), ':', site.where.line()));
   const std::uintptr_t address = site.return_address - 1 - load_offset();
   const std::string unknown = concat("0x", std::hex, address);

@@ -15,6 +15,7 @@ namespace minception::simt {
 struct Site {
   unsigned number = 0;
   std::uintptr_t return_address = 0;  ///< of the instrumented access; 0: use `where`
+  const void* code = nullptr;         ///< instruction of PTX
   Position where;
   Requests global_requests, shared_requests;
   mutable std::string text;  ///< cached text of the position
@@ -36,6 +37,12 @@ class Sites {
     }
   }
   Site& of(const Position& where);
+  /// The site of an instruction of PTX.
+  Site& of_code(const void* code) {
+    Site& site = of(reinterpret_cast<std::uintptr_t>(code));
+    site.code = code;
+    return site;
+  }
   const Site& operator[](unsigned number) const { return sites_[number]; }
 
  private:

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "simt/observer.h"
+#include "simt/ptx/execution.h"
 #include "simt/worker.h"
 
 #include <pthread.h>
@@ -184,12 +185,15 @@ void Device::count(const Grid& grid, double seconds) {
   found->collectives += grid.collectives;
   found->mma += grid.mma;
   found->mma_flops += grid.mma_flops;
+  found->instructions += grid.instructions;
   found->seconds += seconds;
   if (observer != nullptr) observer->launch_ends(*found);
 }
 
 Settings from_environment() {
   Settings result;
+  if (ptx::is_default()) result.execution = Execution::ptx;
+  if (const char* trace = std::getenv("MINCEPTION_SIMT_TRACE")) result.trace = trace;
   const char* text = std::getenv("MINCEPTION_SIMT");
   if (text == nullptr) return result;
   std::string_view rest = text;
@@ -211,6 +215,12 @@ Settings from_environment() {
       result.copies = value == "lazy" ? CopyLanding::lazy : CopyLanding::eager;
     } else if (name == "check" && (value == "on" || value == "off")) {
       result.check = value == "on";
+    } else if (name == "run" && (value == "host" || value == "ptx" || value == "compare")) {
+      result.execution = value == "host" ? Execution::host : value == "ptx" ? Execution::ptx : Execution::compare;
+    } else if (name == "ptx" && !value.empty()) {
+      result.ptx_folder = value;
+    } else if (name == "report" && !value.empty()) {
+      result.report = value;
     } else if (name == "seed") {
       result.seed = static_cast<std::uint64_t>(number());
     } else if (name == "threads") {
@@ -222,7 +232,7 @@ Settings from_environment() {
     } else {
       fail("MINCEPTION_SIMT: '", item,
            "' is not one of order=forward|reverse|random, seed=N, copies=lazy|eager, check=on|off, "
-           "threads=N, watchdog=SECONDS, memory=BYTES");
+           "threads=N, watchdog=SECONDS, memory=BYTES, run=host|ptx|compare, ptx=FOLDER, report=FILE");
     }
   }
   return result;
@@ -239,8 +249,9 @@ std::vector<KernelCounters> counters() { return device().counters(); }
 void reset_counters() { device().reset_counters(); }
 bool checker_built() { return observer != nullptr; }
 
-void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes, void (*body)(const void*),
-             const void* argument, std::size_t argument_bytes) {
+namespace {
+
+void check_extents(std::string_view kernel, const Extent3& grid, const Extent3& block, std::size_t shared_bytes) {
   require(current == nullptr, "the kernel ", kernel, " cannot be launched from a kernel");
   require(block.count() >= 1 && block.count() <= kMostThreads && block.z <= 64, "the kernel ", kernel,
           " is launched with blocks of ", block.x, " x ", block.y, " x ", block.z, " threads; the limit is ",
@@ -250,15 +261,47 @@ void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t s
           " blocks; the limit is 2147483647 x 65535 x 65535");
   require(shared_bytes <= kMostShared, "the kernel ", kernel, " needs ", shared_bytes,
           " bytes of shared memory; the limit is ", kMostShared);
-  Grid work;
+}
+
+void set_extents(Grid& work, std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
   work.kernel = kernel;
   work.grid = grid;
   work.block = block;
   work.shared_bytes = shared_bytes;
-  work.body = body;
-  work.argument = argument;
-  work.argument_bytes = argument_bytes;
+}
+
+}  // namespace
+
+void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
+  check_extents(kernel, grid, block, shared_bytes);
+  Grid work;
+  set_extents(work, kernel, grid, block, shared_bytes);
+  work.ptx = &launch;
   device().execute(work);
+}
+
+void execute(const KernelCall& call, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
+  check_extents(call.name, grid, block, shared_bytes);
+  const auto host = [&] {
+    Grid work;
+    set_extents(work, call.name, grid, block, shared_bytes);
+    work.body = call.body;
+    work.argument = call.body_argument;
+    work.argument_bytes = call.body_argument_bytes;
+    device().execute(work);
+  };
+  const auto from_ptx = [&] {
+    execute(ptx::make_launch(ptx::find_program(call), call.name, grid, block, shared_bytes, call.arguments), call.name,
+            grid, block, shared_bytes);
+  };
+  switch (settings().execution) {
+    case Execution::host:
+      return host();
+    case Execution::ptx:
+      return from_ptx();
+    case Execution::compare:
+      return ptx::compare(call.name, host, from_ptx);
+  }
 }
 
 void barrier(const Position& where) { current->block->worker->barrier(where); }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,15 +34,22 @@ enum class Order : std::uint8_t { forward, reverse, random };
 /// When a `cp.async` completes: as late as the program allows, or immediately. Results must not depend on it.
 enum class CopyLanding : std::uint8_t { lazy, eager };
 
+/// What is executed: the host compiler's code, nvcc's PTX (simt/ptx), or both from the same memory, compared.
+enum class Execution : std::uint8_t { host, ptx, compare };
+
 /// Read at every launch. The environment variable MINCEPTION_SIMT sets the initial values, for example
 /// MINCEPTION_SIMT=order=random,seed=7,copies=eager,threads=1,watchdog=10
 struct Settings {
   Order order = Order::forward;
   std::uint64_t seed = 0;  ///< of the random order
   CopyLanding copies = CopyLanding::lazy;
+  Execution execution = Execution::host;  ///< a build with MINCEPTION_CUDA=PTX begins with ptx
+  std::string ptx_folder;                 ///< with the PTX files; empty: those of the build
   int os_threads = 0;              ///< 0: one per core
   bool check = true;               ///< in checker builds; false: checks only bounds and alignment
   double watchdog_seconds = 60.0;  ///< a block without progress for this long is ended; 0: never
+  std::string trace;               ///< thread whose PTX instructions are printed: KERNEL,BLOCK,THREAD (simt/ptx/trace.h)
+  std::string report;              ///< file that the comparison is appended to at exit; empty: none
   std::size_t device_memory = 0;   ///< capacity of cudaMalloc in bytes; 0: available host memory
 };
 Settings& settings();
@@ -56,6 +64,7 @@ struct KernelCounters {
   std::uint64_t collectives = 0;  ///< per warp: shuffles, ldmatrix, mma tiles
   std::uint64_t mma = 0;          ///< mma.sync instructions, per warp
   std::uint64_t mma_flops = 0;    ///< 2 * M * N * K of each of them
+  std::uint64_t instructions = 0; ///< PTX instructions of all threads; 0 if the host compiler's code ran
   double seconds = 0.0;           ///< emulation time; does not predict GPU time
 
   std::uint64_t global_read_bytes = 0, global_write_bytes = 0;          ///< by all threads
@@ -90,6 +99,7 @@ struct PendingCopy {
   bool valid = true;
   unsigned group = 0;  ///< commits of this thread before the copy
   Position where;
+  const void* code = nullptr;  ///< instruction of PTX, instead of `where`
 };
 
 /// A thread of the emulated GPU. The fields that a barrier uses fit in one cache line.
@@ -182,10 +192,28 @@ template <class Words>
 /// Counts mma.sync instructions of the running warp.
 void count_mma(unsigned instructions, unsigned flops_each);
 
-/// Runs body(argument) once for every thread of the grid and waits for all. Kernels may read the `argument_bytes` bytes
-/// of the argument.
-void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes, void (*body)(const void*),
-             const void* argument, std::size_t argument_bytes);
+/// Names a kernel for typeid: the type's name contains the kernel's.
+template <auto kernel>
+struct KernelTag {};
+
+struct KernelArgument {
+  const void* data = nullptr;
+  std::size_t bytes = 0;
+  std::size_t alignment = 0;
+};
+
+/// A kernel with its arguments, for either execution.
+struct KernelCall {
+  std::string_view name;
+  void (*body)(const void*) = nullptr;  ///< the host compiler's code of one thread
+  const void* body_argument = nullptr;
+  std::size_t body_argument_bytes = 0;  ///< kernels may read these bytes
+  const char* tag = nullptr;            ///< typeid(KernelTag<kernel>).name(), which finds the PTX
+  std::span<const KernelArgument> arguments;
+};
+
+/// Executes the call once for every thread of the grid and waits for all.
+void execute(const KernelCall& call, Extent3 grid, Extent3 block, std::size_t shared_bytes);
 
 /// "file.cu:12:7"
 std::string to_string(const Position& where);

@@ -7,12 +7,14 @@
 #include "simt/types.h"
 #include "simt/warp.h"
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 
 #define __global__
 #define __device__
@@ -125,14 +127,23 @@ T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T>
 
 namespace minception::simt {
 
-/// Runs `body` once per thread of the grid: immediately, or at graph launch if the stream is capturing.
-template <class Body>
-void launch_body(std::string_view kernel, dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
-                 Body body) {
+/// Runs the kernel: immediately, or at graph launch if the stream is capturing.
+template <auto kernel, class... Parameters>
+void launch_emulated(std::string_view name, dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+                     Parameters... arguments) {
   submit(stream, [=] {
-    execute(
-        kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
-        [](const void* the_body) { (*static_cast<const Body*>(the_body))(); }, &body, sizeof(body));
+    const auto body = [=] { kernel(arguments...); };
+    using Body = decltype(body);
+    const std::array<KernelArgument, sizeof...(Parameters)> list{
+        KernelArgument{&arguments, sizeof(Parameters), alignof(Parameters)}...};
+    KernelCall call;
+    call.name = name;
+    call.body = [](const void* the_body) { (*static_cast<const Body*>(the_body))(); };
+    call.body_argument = &body;
+    call.body_argument_bytes = sizeof(body);
+    call.tag = typeid(KernelTag<kernel>).name();
+    call.arguments = list;
+    execute(call, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes);
   });
 }
 

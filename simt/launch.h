@@ -44,7 +44,7 @@ void launch_converted(void (*)(Parameters...), dim3 grid, dim3 block, std::size_
   kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
   check(cudaGetLastError(), kernel_name<kernel>());
 #else
-  launch_body(kernel_name<kernel>(), grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
+  launch_emulated<kernel, Parameters...>(kernel_name<kernel>(), grid, block, shared_bytes, stream, arguments...);
 #endif
 }
 

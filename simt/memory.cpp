@@ -72,6 +72,12 @@ class Memory {
     return offset + bytes <= place + size;
   }
 
+  std::vector<DeviceRange> allocations() {
+    const std::lock_guard lock(mutex_);
+    std::vector<DeviceRange> ranges;
+    for (const auto& [offset, bytes] : live_) ranges.push_back({begin_ + offset, bytes});
+    return ranges;
+  }
   const char* begin() const { return begin_; }
   const char* end() const { return begin_ + reserved_; }
   std::size_t total() const { return total_; }
@@ -98,6 +104,7 @@ Memory& memory() {
 
 void* device_allocate(std::size_t bytes) { return memory().allocate(bytes); }
 bool device_free(void* data) { return memory().free(data); }
+std::vector<DeviceRange> device_allocations() { return memory().allocations(); }
 std::size_t device_memory_total() { return memory().total(); }
 std::size_t device_memory_free() { return memory().free_bytes(); }
 const char* device_memory_begin() { return memory().begin(); }

@@ -2,6 +2,7 @@
 /// Memory of the emulated device: one reserved address range with a gap around every allocation.
 
 #include <cstddef>
+#include <vector>
 
 namespace minception::simt {
 
@@ -9,6 +10,13 @@ namespace minception::simt {
 void* device_allocate(std::size_t bytes);
 /// False if `data` is not a live allocation.
 bool device_free(void* data);
+
+struct DeviceRange {
+  const char* begin = nullptr;
+  std::size_t bytes = 0;
+};
+/// Live allocations in ascending order.
+std::vector<DeviceRange> device_allocations();
 
 std::size_t device_memory_total();
 std::size_t device_memory_free();

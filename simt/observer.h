@@ -3,7 +3,12 @@
 
 #include "simt/executor.h"
 
+#include <cstdint>
+#include <string>
+
 namespace minception::simt {
+
+enum class Access : std::uint8_t { read, write, atomic };
 
 class Observer {
  public:
@@ -26,6 +31,8 @@ class Observer {
   virtual void copy_landed(Thread& thread, const PendingCopy& copy) = 0;
   virtual void atomic(Thread& thread, const void* data, unsigned bytes, const Position& where) = 0;
   virtual void fence(Thread& thread) = 0;
+  /// An access by an instruction of PTX, which `code` identifies.
+  virtual void accesses(Thread& thread, Access access, const void* data, unsigned bytes, const void* code) = 0;
   /// Ends checking in this block: an error message is being built.
   virtual void stopping() = 0;
   /// Called when the watchdog interrupts the block. True postpones: the observer then calls `interrupt_block` later.
@@ -36,6 +43,10 @@ class Observer {
 
 /// Null in a build without the checker.
 extern constinit Observer* observer;
+
+/// Describes an instruction of PTX (Observer::accesses) for reports: "kernels/cuda/adam.cu:31, adam.ptx:120".
+using PositionOfCode = std::string (*)(const void* code);
+extern constinit PositionOfCode position_of_code;
 
 struct Stack {
   const void* bottom = nullptr;

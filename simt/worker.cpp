@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "simt/observer.h"
+#include "simt/ptx/engine.h"
 
 #include <algorithm>
 #include <bit>
@@ -23,6 +24,7 @@ namespace minception::simt {
 
 constinit thread_local Thread* current = nullptr;
 constinit Observer* observer = nullptr;
+constinit PositionOfCode position_of_code = nullptr;
 
 namespace {
 
@@ -46,6 +48,8 @@ std::string in_words(const Index3& index) { return concat('(', index.x, ',', ind
 Worker::Worker() : shared_memory_(static_cast<std::byte*>(std::aligned_alloc(128, kSharedMemory)), &std::free) {
   shared_ = shared_memory_.get();
 }
+
+Worker::~Worker() = default;
 
 std::string to_string(const Position& where) {
   std::string_view file = where.file_name();
@@ -419,10 +423,11 @@ void Worker::begin_block(std::size_t number) {
   variables_.clear();
   static_shared_ = 0;
   shared_used_ = grid_->shared_bytes;
-  if (grid_->shared_bytes > 0) std::memset(shared_, 0xff, grid_->shared_bytes);
+  const bool declares_shared = grid_->ptx == nullptr;  // the engine declares its own
+  if (grid_->shared_bytes > 0 && declares_shared) std::memset(shared_, 0xff, grid_->shared_bytes);
   if (observer != nullptr) {
     observer->block_begins(block_, shared_, kSharedMemory);
-    if (grid_->shared_bytes > 0) observer->shared_declared(shared_, grid_->shared_bytes, "");
+    if (grid_->shared_bytes > 0 && declares_shared) observer->shared_declared(shared_, grid_->shared_bytes, "");
   }
   new_round();
 }
@@ -431,6 +436,20 @@ void Worker::run_block() {
   Seat& seat = free_seat();
   seat.first = next();
   switch_to(seat);
+}
+
+namespace {
+/// Ends a block of PTX, whose error the grid has.
+struct BlockEnded {};
+}  // namespace
+
+void Worker::run_ptx_block() {
+  current = threads_.data();
+  try {
+    engine_->run(block_, threads_, progress);
+  } catch (const BlockEnded&) {
+  }
+  current = nullptr;
 }
 
 void Worker::run(Grid& grid) {
@@ -444,17 +463,33 @@ void Worker::run(Grid& grid) {
     pthread_attr_destroy(&attributes);
   }
   barriers_ = collectives_ = mma = mma_flops = 0;
+  if (grid.ptx != nullptr) {
+    if (engine_ == nullptr) engine_ = std::make_unique<ptx::Engine>();
+    engine_->begin(*grid.ptx, grid.settings, grid.number, shared_, grid.shared_bytes);
+  }
   busy.store(true);
   const std::size_t blocks = grid.grid.count();
   for (;;) {
     const std::size_t block = grid.next_block.fetch_add(1, std::memory_order_relaxed);
     if (block >= blocks || grid.failed.load(std::memory_order_relaxed)) break;
     begin_block(block);
-    run_block();
+    if (grid.ptx != nullptr) {
+      run_ptx_block();
+    } else {
+      run_block();
+    }
     if (observer != nullptr && !grid.failed.load()) observer->block_ends(block_);
     progress.store(progress.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   busy.store(false);
+  if (grid.ptx != nullptr) {
+    const ptx::Counts& counts = engine_->counts();
+    grid.instructions += counts.instructions;
+    barriers_ = counts.barriers;
+    collectives_ = counts.collectives;
+    mma = counts.mma;
+    mma_flops = counts.mma_flops;
+  }
   grid.barriers += barriers_;
   grid.collectives += collectives_;
   grid.mma += mma;
@@ -484,16 +519,19 @@ void Worker::stop_with(std::string message, bool names_thread) {
     std::string().swap(message);
     leave_with_error(std::move(line));
   }
+  if (grid_->ptx != nullptr) throw BlockEnded{};
   switch_to(main_);
   std::abort();  // unreachable
 }
 
 Stack Worker::stack_of(const Thread& thread) {
+  if (thread.fiber == nullptr) return {};  // executed from PTX
   const Fiber& fiber = *static_cast<const Seat*>(thread.fiber)->fiber;
   return {fiber.bottom(), fiber.bytes()};
 }
 
 void Worker::interrupt() {
+  if (grid_ != nullptr && grid_->ptx != nullptr) return engine_->interrupt();
   if (current == nullptr || grid_ == nullptr) return;
   if (observer != nullptr && observer->postpones_interrupt()) return;
   stop([&] {

@@ -23,6 +23,11 @@ inline constexpr unsigned kMostThreads = 1024;
 /// Bytes per block that every GPU of compute capability 8.0 or higher supports; some support more.
 inline constexpr std::size_t kMostShared = 99 * 1024;
 
+namespace ptx {
+struct Launch;
+class Engine;
+}  // namespace ptx
+
 /// A running grid.
 struct Grid {
   std::string_view kernel;
@@ -32,12 +37,13 @@ struct Grid {
   void (*body)(const void*) = nullptr;
   const void* argument = nullptr;
   std::size_t argument_bytes = 0;
+  const ptx::Launch* ptx = nullptr;  ///< instead of `body`
   Settings settings;
   std::uint64_t number = 0;  ///< of the launch, since reset_counters
 
   std::atomic<std::size_t> next_block = 0;
   std::atomic<bool> failed = false;
-  std::atomic<std::uint64_t> barriers = 0, collectives = 0, mma = 0, mma_flops = 0;
+  std::atomic<std::uint64_t> barriers = 0, collectives = 0, mma = 0, mma_flops = 0, instructions = 0;
   std::mutex mutex;
   std::string error;  ///< the first error
 
@@ -51,6 +57,7 @@ struct Grid {
 class Worker {
  public:
   Worker();
+  ~Worker();
 
   /// Runs blocks until none is left or one fails.
   void run(Grid& grid);
@@ -92,6 +99,7 @@ class Worker {
 
   void begin_block(std::size_t number);
   void run_block();
+  void run_ptx_block();
   void shape_block(const Extent3& dim);
   void new_round();
   Thread* next();
@@ -142,6 +150,8 @@ class Worker {
   std::size_t shared_used_ = 0;
   std::size_t static_shared_ = 0;
   std::vector<SharedVariable> variables_;
+
+  std::unique_ptr<ptx::Engine> engine_;
 
   std::string thrown_;  ///< message of an exception in a kernel
   std::uint64_t barriers_ = 0, collectives_ = 0;
