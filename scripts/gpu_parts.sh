@@ -37,7 +37,15 @@ write_file() {
   unwritten=$1
 }
 
-one_line() { tr -d '"\\`|' | tr '\n\t' '  ' | sed 's/  */ /g; s/^ //; s/ $//'; }
+# one_line: copies standard input as one line that can be put into JSON strings and tables.
+one_line() { tr '\n\t' '  ' | tr -d '"\\`|[:cntrl:]' | sed 's/  */ /g; s/^ //; s/ $//'; }
+
+# whole_json FILE: fails if FILE holds no JSON, as after a kill; without Python it is not known.
+whole_json() {
+  [ -s "$1" ] || return 1
+  "$python" -c '' 2>/dev/null || return 0
+  "$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" 2>/dev/null
+}
 
 # ---- the machine ----------------------------------------------------------------------------------------------------
 
@@ -171,7 +179,7 @@ part() {
   words=$(grep -E "$telling" "$logs/$name.log" | tail -n 3 || true)
   if [ -z "$words" ] && [ "$status" -ne 0 ]; then words=$(grep -v '^ *$' "$logs/$name.log" | tail -n 1 || true); fi
   [ "$status" -eq 0 ] || tail -n 20 "$logs/$name.log"
-  [ ! -s "$logs/$name.json" ] || detail=$(cat "$logs/$name.json")
+  ! whole_json "$logs/$name.json" || detail=$(cat "$logs/$name.json")
   record "$name" "$(outcome "$status" $((SECONDS - begin)) "$limit")" $((SECONDS - begin)) "$words" "$detail"
 }
 

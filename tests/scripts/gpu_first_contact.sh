@@ -53,6 +53,7 @@ SH
   stand_in python3 <<'SH'
 case "$*" in
   *"import torch"*) exit 1 ;;
+  *json.load*) [[ $(cat "${@: -1}") == *'}' ]] ;;
   *compare_pytorch*) echo "minception 100 images/s" ;;
 esac
 SH
@@ -109,6 +110,13 @@ does minception_cuda_network_tests <<<'kill -KILL $$'
 check tests 1
 expect "killed" "$page" '*tests/networks?? was killed (signal 9: out of host memory?)*'
 
+does kernel_speed <<<'printf "\e[31m\"red\"\e[0m|x" ; echo "{}" >"${@: -1}"; exit 3'
+check kernels 1
+expect "results of a part" "$(cat benchmarks/results/gpu-kernels.json)" '*exit code 3*"summary": "?31mred?0mx", "detail": {}}*'
+does kernel_speed <<<'echo "{\"results\": [" >"${@: -1}"; exit 3'
+check kernels 1
+expect "half a JSON" "$(cat benchmarks/results/gpu-kernels.json)" '*exit code 3*"detail": null}*'
+
 fresh
 real_timeout=$(readlink "$stand_ins/timeout")
 rm "$stand_ins/timeout"
@@ -163,7 +171,7 @@ for damage in 'half an archive' ''; do
 done
 
 # An end in the middle of a part leaves a true summary: SIGINT and SIGTERM are handled, SIGKILL cannot be.
-for signal in INT TERM KILL; do
+for signal in INT TERM HUP KILL; do
   fresh
   does minception_cuda_network_tests <<<"echo \$\$ >$folder/running; exec sleep 60"
   rm -f "$folder/running"
