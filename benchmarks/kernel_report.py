@@ -37,8 +37,8 @@ LIMITS = {
     "12.0": Limits(48, 24, 100, 99),
 }
 # The same for all of them. Granularities are those of cuda_occupancy.h of the CUDA toolkit.
-REGISTERS = 65536           # of a multiprocessor, a quarter for each of its four schedulers
-SCHEDULERS = 4              # a block's warps are distributed over them
+REGISTERS = 65536           # of a multiprocessor
+SCHEDULERS = 4              # each has a quarter of the registers
 REGISTERS_PER_WARP = 256    # allocation granularity
 SHARED_GRANULARITY = 128    # bytes
 
@@ -54,9 +54,6 @@ def blocks_per_sm(limits, registers, shared, threads):
         return 0
     warp_registers = round_up(registers * 32, REGISTERS_PER_WARP)
     resident_warps = REGISTERS // SCHEDULERS // warp_registers * SCHEDULERS if registers else limits.warps
-    # All warps of a block need registers at once, so they count in multiples of the schedulers.
-    if round_up(warps, SCHEDULERS) * warp_registers > REGISTERS:
-        return 0
     return min(limits.blocks, limits.warps // warps, resident_warps // warps,
                limits.shared * 1024 // round_up(shared + SHARED_RESERVED, SHARED_GRANULARITY))
 

@@ -27,7 +27,8 @@ int main(int argc, char** argv) {
     properties.reservedSharedMemPerBlock = 1024;
     properties.numSms = 100;
     for (const int registers : {16, 24, 33, 40, 48, 56, 64, 65, 80, 96, 104, 128, 151, 168, 174, 200, 255}) {
-      for (const int shared : {0, 1, 1024, 8191, 16384, 33792, 49152, 50000, 65536, 99328, 101376, 166912}) {
+      for (const int shared :
+           {0, 1, 1024, 8191, 16384, 32329, 32563, 33109, 33792, 49152, 50000, 65536, 99328, 101376, 166912}) {
         for (const int threads : {32, 64, 96, 128, 160, 256, 384, 512, 768, 1024}) {
           cudaOccFuncAttributes attributes;
           attributes.maxThreadsPerBlock = 1024;
