@@ -114,7 +114,7 @@ stage_start() {
         ;;
       *"newer driver"*) why+=", or pack with an older CUDA toolkit" ;;
     esac
-    give_up "the programs do not run on this GPU: ${why:-see $logs/ptx.log}"
+    give_up "the programs cannot use a GPU here: ${why:-see $logs/ptx.log}"
   fi
   if grep -q '"outputs"' "$logs/ptx.log"; then
     mkdir -p "$golden" || true

@@ -149,8 +149,8 @@ expect "nvidia-smi fails" "$page" '*nvidia-smi failed: Failed to initialize NVML
 fresh
 does minception_ptx_record <<<'echo "minception_ptx_record: no GPU is available: CUDA driver version is insufficient (the driver supports CUDA 12.4, and this build needs 13.0); install a newer driver"; exit 1'
 check all 1
-expect "old driver" "$page" '*# GPU check: 0 passed, 1 failed*Stopped: the programs do not run on this GPU: *install a newer driver, or pack with an older CUDA toolkit.*start/ptx*## Not run yet*tests memcheck*'
-expect "error" "$output" '*gpu_check.sh: the programs do not run on this GPU: *'
+expect "old driver" "$page" '*# GPU check: 0 passed, 1 failed*Stopped: the programs cannot use a GPU here: *install a newer driver, or pack with an older CUDA toolkit.*start/ptx*## Not run yet*tests memcheck*'
+expect "error" "$output" '*gpu_check.sh: the programs cannot use a GPU here: *'
 stand_in nvidia-smi <<<'[ "$1" = -L ] && echo "GPU 0: NVIDIA Other" || echo 8.6'
 does minception_ptx_record <<<'echo "the GPU NVIDIA Other (compute capability 8.6, driver 13.0) is not supported by this build, which was made for 9.0: configure it"; exit 1'
 check tests 1
