@@ -35,7 +35,8 @@ class ToolMissing(Exception):
 def tool(name):
     """The path of a tool of the CUDA toolkit."""
     toolkit = pathlib.Path(os.environ.get("CUDA_PATH", "/usr/local/cuda"))
-    for path in [ROOT / "build/cuda-tools/nvidia/cu13/bin" / name, toolkit / "bin" / name, shutil.which(name)]:
+    installed = sorted(ROOT.glob(f"build/cuda-tools/lib/python3*/site-packages/nvidia/*/bin/{name}"))
+    for path in [*installed, toolkit / "bin" / name, shutil.which(name)]:
         if path and os.access(path, os.X_OK):
             return str(path)
     raise ToolMissing(f"{name} was not found: run scripts/cuda_tools.sh, or put the CUDA toolkit's on the PATH")

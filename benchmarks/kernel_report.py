@@ -10,6 +10,7 @@ KERNEL selects the kernels whose names contain it. Exit code 77: the tools or th
 import argparse
 import dataclasses
 import pathlib
+import re
 import sys
 
 import kernel_code
@@ -58,10 +59,17 @@ def blocks_per_sm(limits, registers, shared, threads):
                limits.shared * 1024 // round_up(shared + SHARED_RESERVED, SHARED_GRANULARITY))
 
 
+def by_number(architecture):
+    """Sort key: "90", "90a", "100"."""
+    return int(re.match(r"\d+", architecture)[0]), architecture
+
+
 def capabilities(architecture):
-    """The compute capabilities whose GPUs run code for an architecture: the same major, the same or a later minor."""
-    major, minor = int(architecture[:-1]), int(architecture[-1])
-    return [c for c in LIMITS if int(c.split(".")[0]) == major and int(c.split(".")[1]) >= minor]
+    """The compute capabilities whose GPUs run code for an architecture: the same major, the same or a later minor; code
+    for "90a" runs only on 9.0."""
+    major, minor = divmod(by_number(architecture)[0], 10)
+    return [c for c in LIMITS if int(c.split(".")[0]) == major and int(c.split(".")[1]) >= minor and
+            (not architecture.endswith("a") or c == f"{major}.{minor}")]
 
 
 def read_launches(text):
@@ -101,7 +109,7 @@ def row(cells):
 
 
 def write_table(lines, compiler):
-    architectures = sorted({line.architecture for line in lines}, key=int)
+    architectures = sorted({line.architecture for line in lines}, key=by_number)
     heads = ["# Registers, bytes of static and dynamic shared memory, threads per block, bytes of local memory",
              "# (stored/loaded), and resident blocks per multiprocessor of every CUDA kernel.",
              "# Made by benchmarks/kernel_report.py --update.",
@@ -126,7 +134,7 @@ def differences(expected, actual):
     """Sentences about the lines that differ."""
     key = lambda line: (line.architecture, line.kernel)
     old, new = {key(l): l for l in expected}, {key(l): l for l in actual}
-    for k in sorted(old.keys() | new.keys(), key=lambda k: (int(k[0]), k[1])):
+    for k in sorted(old.keys() | new.keys(), key=lambda k: (by_number(k[0]), k[1])):
         name = f"sm_{k[0]} {k[1]}"
         if k not in new:
             yield f"{name}: no longer compiled"
@@ -158,7 +166,7 @@ def compiled_kernels(folder, architectures):
     kernels = [(architecture, names[symbol], symbol, resources, path)
                for (architecture, symbol), (resources, path) in found.items()
                if architecture in architectures or not architectures]
-    kernels.sort(key=lambda kernel: (int(kernel[0]), kernel[1]))
+    kernels.sort(key=lambda kernel: (by_number(kernel[0]), kernel[1]))
     return kernels, kernel_code.compiler_of(objects[0]) if objects else "unknown"
 
 
@@ -184,7 +192,7 @@ def report(kernels, launches, top):
     code = Code()
     heads = [*Line.HEADS[-1:], *Line.HEADS[:-1], "loop", *kernel_code.KINDS]
     print("| " + " | ".join(heads) + " |\n| --- | --- " + "| ---: " * (len(heads) - 2) + "|")
-    for kernel in sorted(kernels, key=lambda k: (int(k[0]), -k[3].registers, k[1]))[:top]:
+    for kernel in sorted(kernels, key=lambda k: (by_number(k[0]), -k[3].registers, k[1]))[:top]:
         loop = kernel_code.main_loop(code.of(kernel))
         *cells, name = code.line(kernel, launches).cells()
         counts = kernel_code.count_kinds(loop).values()
@@ -206,7 +214,7 @@ def check(lines, compiler, architectures):
         print(f"no failure: the file was made by nvcc {recorded}, these kernels by nvcc {compiler}")
         return 0
     if found:
-        names = ','.join(sorted(common, key=int))
+        names = ','.join(sorted(common, key=by_number))
         print(f"If this is intended: benchmarks/kernel_report.py --update --architectures {names}")
     return 1 if found else 0
 

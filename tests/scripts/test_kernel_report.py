@@ -117,6 +117,9 @@ class Occupancy(unittest.TestCase):
         self.assertEqual(kernel_report.capabilities("80"), ["8.0", "8.6", "8.9"])
         self.assertEqual(kernel_report.capabilities("86"), ["8.6", "8.9"])
         self.assertEqual(kernel_report.capabilities("100"), ["10.0"])
+        self.assertEqual(kernel_report.capabilities("90a"), ["9.0"])
+        self.assertEqual(kernel_report.capabilities("80a"), ["8.0"])
+        self.assertEqual(sorted(["120", "90a", "90"], key=kernel_report.by_number), ["90", "90a", "120"])
 
 
 class Table(unittest.TestCase):
