@@ -8,7 +8,7 @@ import pathlib
 import statistics
 import sys
 
-STAGES = ["tests", "kernels", "train", "classic", "published"]
+STAGES = ["start", "tests", "memcheck", "racecheck", "kernels", "train", "classic", "published"]
 
 
 def row(*cells):

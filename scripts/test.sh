@@ -66,8 +66,8 @@ run_tests cpu --label-exclude '^onnx$' "$@"  # scripts/long_tests.sh onnx
 
 # Only the kernels, their executor and networks on top of them differ from the CPU build.
 build emulated minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests \
-  minception_cuda_tools_tests minception_simt_tests minception_dataset_program_tests kernel_counters kernel_speed \
-  step_speed executor_speed
+  minception_cuda_tools_tests minception_simt_tests minception_dataset_program_tests kernel_counters kernel_launches \
+  kernel_speed step_speed executor_speed
 run_tests emulated --label-regex '^cuda$' "$@"
 
 if nvcc=$(find_nvcc) && { release=$(cuda_version "$nvcc" --version) && at_least "$release" "$least_cuda"; }; then
@@ -77,6 +77,7 @@ if nvcc=$(find_nvcc) && { release=$(cuda_version "$nvcc" --version) && at_least 
   CMAKE_ARGS+=("-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=${MINCEPTION_TEST_ARCHITECTURES:-$architectures}"
     -DCMAKE_CUDA_FLAGS=-Xptxas=--warning-as-error)
   build cuda gpu_programs
+  quietly scripts/cuda_tools.sh || true  # without them the check of the kernels' registers is skipped
   run_tests cuda --label-regex '^gpu$' "$@"
 else
   say "nvcc from CUDA $least_cuda or later not found: the CUDA kernels are not compiled for GPUs"

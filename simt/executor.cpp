@@ -145,6 +145,7 @@ void Device::execute(Grid& grid) {
   const auto begin = std::chrono::steady_clock::now();
   grid.settings = settings();
   grid.number = launches_++;
+  if (!grid.settings.run) return count(grid, 0.0);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::size_t threads = static_cast<std::size_t>(grid.settings.os_threads > 0 ? grid.settings.os_threads : cores);
   if (observer != nullptr) threads = 1;  // reports must be deterministic
@@ -178,6 +179,7 @@ void Device::count(const Grid& grid, double seconds) {
     counters_.push_back({std::string(grid.kernel)});
     found = counters_.end() - 1;
   }
+  found->shapes.insert({grid.block.count(), grid.shared_bytes});
   ++found->launches;
   found->blocks += grid.grid.count();
   found->threads += grid.grid.count() * grid.block.count();
@@ -187,7 +189,7 @@ void Device::count(const Grid& grid, double seconds) {
   found->mma_flops += grid.mma_flops;
   found->instructions += grid.instructions;
   found->seconds += seconds;
-  if (observer != nullptr) observer->launch_ends(*found);
+  if (observer != nullptr && grid.settings.run) observer->launch_ends(*found);
 }
 
 Settings from_environment() {

@@ -7,8 +7,10 @@
 /// each until it reaches a barrier or warp collective, so kernels without barriers need no context switches. Shared
 /// memory is filled with 0xff bytes (NaN) when a block begins.
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <source_location>
 #include <span>
 #include <string>
@@ -51,12 +53,21 @@ struct Settings {
   std::string trace;               ///< thread whose PTX instructions are printed: KERNEL,BLOCK,THREAD (simt/ptx/trace.h)
   std::string report;              ///< file that the comparison is appended to at exit; empty: none
   std::size_t device_memory = 0;   ///< capacity of cudaMalloc in bytes; 0: available host memory
+  bool run = true;                 ///< false: launches are checked and counted, but no thread runs
 };
 Settings& settings();
+
+/// The launch arguments on which the blocks per multiprocessor depend.
+struct LaunchShape {
+  std::size_t block_threads = 0;
+  std::size_t dynamic_shared = 0;  ///< bytes
+  auto operator<=>(const LaunchShape&) const = default;
+};
 
 /// Counters of one kernel since `reset_counters`. Memory counters need a checker build (checker.h).
 struct KernelCounters {
   std::string kernel;
+  std::set<LaunchShape> shapes;
   std::uint64_t launches = 0;
   std::uint64_t blocks = 0;
   std::uint64_t threads = 0;

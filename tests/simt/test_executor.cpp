@@ -491,6 +491,24 @@ TEST_CASE("counters are kept per kernel in the order of first launch") {
   CHECK(simt::counters().empty());
 }
 
+TEST_CASE("launches that are not run are counted with their shapes") {
+  struct Restore {
+    ~Restore() { simt::settings().run = true; }
+  } restore;
+  simt::settings().run = false;
+  simt::reset_counters();
+  launch<counted>(10, 100, 0, nullptr, 3, 5);
+  launch<counted>(2, {16, 4}, 4096, nullptr, 3, 5);
+  launch<counted>(7, 64, 4096, nullptr, 3, 5);
+  const std::vector<simt::KernelCounters> counters = simt::counters();
+  REQUIRE(counters.size() == 1);
+  CHECK(counters[0].launches == 3);
+  CHECK(counters[0].blocks == 19);
+  CHECK(counters[0].barriers == 0);
+  CHECK(counters[0].shapes == std::set<simt::LaunchShape>{{100, 0}, {64, 4096}});
+  CHECK_THROWS_WITH(launch<counted>(1, 2048, 0, nullptr, 3, 5), Catch::Contains("the limit is 1024"));
+}
+
 // ---- settings from the environment; run by CMakeLists.txt with and without mistakes ---------------------------------
 
 TEST_CASE("the environment sets the settings", "[.environment]") {
