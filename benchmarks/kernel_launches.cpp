@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
       "the tests and by training steps. Kernels are not run.",
       "kernel_launches");
   return command_line.run(argc, argv, [&] {
-    simt::settings().run = false;
+    simt::settings().execution = simt::Execution::none;
     simt::settings().device_memory = std::size_t{64} << 30;  // address space only
     for (const DType dtype : {DType::f32, DType::bf16}) {
       launch_cases(dtype);

@@ -145,7 +145,7 @@ void Device::execute(Grid& grid) {
   const auto begin = std::chrono::steady_clock::now();
   grid.settings = settings();
   grid.number = launches_++;
-  if (!grid.settings.run) return count(grid, 0.0);
+  if (grid.settings.execution == Execution::none) return count(grid, 0.0);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::size_t threads = static_cast<std::size_t>(grid.settings.os_threads > 0 ? grid.settings.os_threads : cores);
   if (observer != nullptr) threads = 1;  // reports must be deterministic
@@ -189,7 +189,7 @@ void Device::count(const Grid& grid, double seconds) {
   found->mma_flops += grid.mma_flops;
   found->instructions += grid.instructions;
   found->seconds += seconds;
-  if (observer != nullptr && grid.settings.run) observer->launch_ends(*found);
+  if (observer != nullptr && grid.settings.execution != Execution::none) observer->launch_ends(*found);
 }
 
 Settings from_environment() {
@@ -298,6 +298,7 @@ void execute(const KernelCall& call, Extent3 grid, Extent3 block, std::size_t sh
   };
   switch (settings().execution) {
     case Execution::host:
+    case Execution::none:
       return host();
     case Execution::ptx:
       return from_ptx();

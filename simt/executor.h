@@ -36,8 +36,9 @@ enum class Order : std::uint8_t { forward, reverse, random };
 /// When a `cp.async` completes: as late as the program allows, or immediately. Results must not depend on it.
 enum class CopyLanding : std::uint8_t { lazy, eager };
 
-/// What is executed: the host compiler's code, nvcc's PTX (simt/ptx), or both from the same memory, compared.
-enum class Execution : std::uint8_t { host, ptx, compare };
+/// What is executed: the host compiler's code, nvcc's PTX (simt/ptx), or both from the same memory, compared. With
+/// `none`, launches are checked and counted, but no thread runs.
+enum class Execution : std::uint8_t { host, ptx, compare, none };
 
 /// Read at every launch. The environment variable MINCEPTION_SIMT sets the initial values, for example
 /// MINCEPTION_SIMT=order=random,seed=7,copies=eager,threads=1,watchdog=10
@@ -53,7 +54,6 @@ struct Settings {
   std::string trace;               ///< thread whose PTX instructions are printed: KERNEL,BLOCK,THREAD (simt/ptx/trace.h)
   std::string report;              ///< file that the comparison is appended to at exit; empty: none
   std::size_t device_memory = 0;   ///< capacity of cudaMalloc in bytes; 0: available host memory
-  bool run = true;                 ///< false: launches are checked and counted, but no thread runs
 };
 Settings& settings();
 
