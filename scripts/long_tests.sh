@@ -5,6 +5,7 @@
 #       shared       the shared library: exported symbols, C API, examples that use an installation
 #       onnx         comparisons with ONNX Runtime and OpenVINO
 #       python       the Python module: pip install, its tests and the example notebook, the wheel (scripts/make_wheel.sh)
+#       ptx          the CUDA kernels executed on the CPU from nvcc's PTX (needs nvcc)
 #       deb          Debian packages for bookworm and trixie, each installed in a minimal system (scripts/check_deb.sh)
 #       threads      every CPU test with 1 and with 3 OpenMP threads
 #       avx2         every CPU test with oneDNN limited to AVX2 (ONEDNN_MAX_CPU_ISA)
@@ -67,6 +68,13 @@ stage() {
       OMP_WAIT_POLICY=passive "$python_env/bin/python" -m pytest --quiet || return 1
       scripts/make_wheel.sh
       ;;
+    ptx)
+      . scripts/gpu.sh
+      nvcc=$(find_nvcc) || { say "Stage ptx is skipped: no nvcc"; return 0; }
+      CMAKE_ARGS=("-DMINCEPTION_NVCC=$nvcc")
+      build ptx minception_cuda_tests minception_cuda_network_tests minception_cuda_training_tests minception_ptx_tests
+      run_ctest build/ptx --label-regex '^cuda$' --exclude-regex '^(tools|benchmarks|scripts)/'
+      ;;
     deb)
       for suite in bookworm trixie; do scripts/check_deb.sh "$suite" || return 1; done
       ;;
@@ -125,7 +133,7 @@ stage() {
   esac
 }
 
-stages=(shared onnx python deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
+stages=(shared onnx python ptx deb threads avx2 portable aarch64 onednn3 kernels random kills sanitize odr)
 [ $# -gt 0 ] || set -- "${stages[@]}"
 for name in "$@"; do [[ " ${stages[*]} " == *" $name "* ]] || die "'$name' is not a stage; choose from: ${stages[*]}"; done
 install_packages "${build_packages[@]}" catch2 ccache dataset-fashion-mnist pkg-config

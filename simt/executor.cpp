@@ -274,7 +274,8 @@ void set_extents(Grid& work, std::string_view kernel, Extent3 grid, Extent3 bloc
 
 }  // namespace
 
-void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
+void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block,
+             std::size_t shared_bytes) {
   check_extents(kernel, grid, block, shared_bytes);
   Grid work;
   set_extents(work, kernel, grid, block, shared_bytes);

@@ -48,12 +48,12 @@ struct Settings {
   CopyLanding copies = CopyLanding::lazy;
   Execution execution = Execution::host;  ///< a build with MINCEPTION_CUDA=PTX begins with ptx
   std::string ptx_folder;                 ///< with the PTX files; empty: those of the build
-  int os_threads = 0;              ///< 0: one per core
-  bool check = true;               ///< in checker builds; false: checks only bounds and alignment
-  double watchdog_seconds = 60.0;  ///< a block without progress for this long is ended; 0: never
-  std::string trace;               ///< thread whose PTX instructions are printed: KERNEL,BLOCK,THREAD (simt/ptx/trace.h)
-  std::string report;              ///< file that the comparison is appended to at exit; empty: none
-  std::size_t device_memory = 0;   ///< capacity of cudaMalloc in bytes; 0: available host memory
+  int os_threads = 0;                     ///< 0: one per core
+  bool check = true;                      ///< in checker builds; false: checks only bounds and alignment
+  double watchdog_seconds = 60.0;         ///< a block without progress for this long is ended; 0: never
+  std::string trace;              ///< thread whose PTX instructions are printed: KERNEL,BLOCK,THREAD (simt/ptx/trace.h)
+  std::string report;             ///< file that the comparison is appended to at exit; empty: none
+  std::size_t device_memory = 0;  ///< capacity of cudaMalloc in bytes; 0: available host memory
 };
 Settings& settings();
 
@@ -71,12 +71,12 @@ struct KernelCounters {
   std::uint64_t launches = 0;
   std::uint64_t blocks = 0;
   std::uint64_t threads = 0;
-  std::uint64_t barriers = 0;     ///< per block: __syncthreads that all threads passed
-  std::uint64_t collectives = 0;  ///< per warp: shuffles, ldmatrix, mma tiles
-  std::uint64_t mma = 0;          ///< mma.sync instructions, per warp
-  std::uint64_t mma_flops = 0;    ///< 2 * M * N * K of each of them
-  std::uint64_t instructions = 0; ///< PTX instructions of all threads; 0 if the host compiler's code ran
-  double seconds = 0.0;           ///< emulation time; does not predict GPU time
+  std::uint64_t barriers = 0;      ///< per block: __syncthreads that all threads passed
+  std::uint64_t collectives = 0;   ///< per warp: shuffles, ldmatrix, mma tiles
+  std::uint64_t mma = 0;           ///< mma.sync instructions, per warp
+  std::uint64_t mma_flops = 0;     ///< 2 * M * N * K of each of them
+  std::uint64_t instructions = 0;  ///< PTX instructions of all threads; 0 if the host compiler's code ran
+  double seconds = 0.0;            ///< emulation time; does not predict GPU time
 
   std::uint64_t global_read_bytes = 0, global_write_bytes = 0;          ///< by all threads
   std::uint64_t global_requests = 0;                                    ///< warp-wide accesses

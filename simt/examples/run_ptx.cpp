@@ -102,8 +102,9 @@ unsigned extent(const char* text) {
 
 int main(int count, char** words) {
   if (count < 3) {
-    std::fprintf(stderr, "usage: run_ptx FILE.ptx KERNEL BLOCKS THREADS [ARGUMENT]... [--trace BLOCK,THREAD]\n"
-                         "       run_ptx FILE.ptx --list\n");
+    std::fprintf(stderr,
+                 "usage: run_ptx FILE.ptx KERNEL BLOCKS THREADS [ARGUMENT]... [--trace BLOCK,THREAD]\n"
+                 "       run_ptx FILE.ptx --list\n");
     return 2;
   }
   try {

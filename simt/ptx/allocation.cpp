@@ -32,7 +32,8 @@ struct BasicBlock {
 template <class F>
 void for_operands(const Node& node, F&& f) {
   for (std::size_t k = 0; k < node.refs.size(); ++k) {
-    if (node.refs[k].kind == Ref::Kind::reg) f(static_cast<std::size_t>(node.refs[k].value), (node.written >> k & 1u) != 0);
+    if (node.refs[k].kind == Ref::Kind::reg)
+      f(static_cast<std::size_t>(node.refs[k].value), (node.written >> k & 1u) != 0);
   }
 }
 

@@ -1,25 +1,15 @@
 /// Arithmetic instructions, as a table of expressions. Compiled with -ffp-contract=off: only fma fuses.
 
+#include "simt/ptx/values.h"
 #include "simt/ptx/warp.h"
 
 #include <algorithm>
 #include <cfenv>
 #include <cmath>
-#include <limits>
 #include <type_traits>
 
 namespace minception::simt::ptx {
 namespace {
-
-using u16 = std::uint16_t;
-using u32 = std::uint32_t;
-using u64 = std::uint64_t;
-using s16 = std::int16_t;
-using s32 = std::int32_t;
-using s64 = std::int64_t;
-using f32 = float;
-using f64 = double;
-using pred = u32;  // 0 or ~0
 
 template <class D, class A, class F>
 const Instruction* unary(Warp& warp, const Instruction* i) {
@@ -65,60 +55,6 @@ const Instruction* divide(Warp& warp, const Instruction* i) {
   return i + 1;
 }
 
-// ---- floating point -------------------------------------------------------------------------------------------------
-
-/// min and max return the other operand if one is NaN, and -0 < +0.
-template <class T>
-T minimum(T a, T b) {
-  if (a != a) return b != b ? std::numeric_limits<T>::quiet_NaN() : b;
-  if (b != b) return a;
-  if (a == 0 && b == 0) return std::signbit(a) ? a : b;
-  return b < a ? b : a;
-}
-template <class T>
-T maximum(T a, T b) {
-  if (a != a) return b != b ? std::numeric_limits<T>::quiet_NaN() : b;
-  if (b != b) return a;
-  if (a == 0 && b == 0) return std::signbit(a) ? b : a;
-  return a < b ? b : a;
-}
-
-/// Clamps. NaN becomes 0, or the smallest value where source or destination has 64 bits (PTX ISA, cvt).
-template <class To, class From>
-To to_integer(From whole) {
-  if (whole != whole) {
-    const bool wide = sizeof(From) == 8 || sizeof(To) == 8;
-    return wide ? static_cast<To>(std::make_unsigned_t<To>{1} << (8 * sizeof(To) - 1)) : To{0};
-  }
-  const From limit = std::ldexp(From{1}, std::numeric_limits<To>::digits);
-  if (whole >= limit) return std::numeric_limits<To>::max();
-  if (std::is_signed_v<To> ? whole < -limit : whole < 0) return std::numeric_limits<To>::min();
-  return static_cast<To>(whole);
-}
-
-f32 flush(f32 value) { return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value; }
-f32 saturate(f32 value) { return value > 0.0f ? (value < 1.0f ? value : 1.0f) : 0.0f; }
-
-/// The upper 19 bits of a float; `rounding`: 'a' to nearest, ties away from zero; 'n' ties to even; 'z' towards zero.
-/// NaN and infinity as ptxas 13.0 compiles it for sm_80 to sm_120: the lower bits are cut off, so a NaN that has only
-/// lower bits becomes infinity.
-template <char rounding>
-u32 to_tf32(f32 value) {
-  const auto bits = std::bit_cast<u32>(value);
-  if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0xffffe000u;
-  const u32 rest = bits & 0x1fffu;
-  u32 kept = bits >> 13;
-  if (rounding == 'a' && rest >= 0x1000u) ++kept;
-  if (rounding == 'n' && (rest > 0x1000u || (rest == 0x1000u && (kept & 1u) != 0))) ++kept;
-  return kept << 13;
-}
-
-u32 to_bf16(f32 value) {
-  const auto bits = std::bit_cast<u32>(value);
-  if (value != value) return 0x7fff;
-  return (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-}
-
 template <class T, int mode>
 const Instruction* fma_rounded(Warp& warp, const Instruction* i) {
   T* const d = row<T>(warp, i->row[0]);
@@ -134,42 +70,6 @@ const Instruction* fma_rounded(Warp& warp, const Instruction* i) {
   });
   std::fesetround(before);
   return i + 1;
-}
-
-// ---- bits -----------------------------------------------------------------------------------------------------------
-
-template <class T>
-T shift_left(T a, u32 by) {
-  return by < 8 * sizeof(T) ? static_cast<T>(a << by) : T{0};
-}
-template <class T>
-T shift_right(T a, u32 by) {
-  constexpr u32 kMost = 8 * sizeof(T) - 1;
-  if constexpr (std::is_signed_v<T>) return static_cast<T>(a >> std::min(by, kMost));
-  return by <= kMost ? static_cast<T>(a >> by) : T{0};
-}
-/// shf: shifts the 64 bits b:a.
-u32 funnel_left(u32 a, u32 b, u32 by) { return static_cast<u32>(((u64{b} << 32 | a) << (by & 31u)) >> 32); }
-u32 funnel_right(u32 a, u32 b, u32 by) { return static_cast<u32>((u64{b} << 32 | a) >> (by & 31u)); }
-
-u32 permute(u32 a, u32 b, u32 selection) {
-  const u64 bytes = static_cast<u64>(b) << 32 | a;
-  u32 result = 0;
-  for (unsigned k = 0; k < 4; ++k) {
-    const u32 nibble = selection >> 4 * k & 0xfu;
-    u32 byte = static_cast<u32>(bytes >> 8 * (nibble & 7u)) & 0xffu;
-    if ((nibble & 8u) != 0) byte = (byte & 0x80u) != 0 ? 0xffu : 0;  // replicates the sign
-    result |= byte << 8 * k;
-  }
-  return result;
-}
-
-/// bfe.u32: `count` bits of a from bit `at` on.
-u32 extract_bits(u32 a, u32 at, u32 count) {
-  at &= 0xffu;
-  count &= 0xffu;
-  if (at > 31 || count == 0) return 0;
-  return static_cast<u32>(u64{a} >> at & ((u64{1} << std::min(count, 32u)) - 1));
 }
 
 /// bfi.b32 d, a, b, at, count: inserts the lower `count` bits of a into b.
@@ -225,7 +125,7 @@ using Table = std::map<std::string_view, Opcode>;
 #define TERNARY(name, widths, D, A, B, C, expression) \
   table[name] = {&ternary<D, A, B, C, decltype([](A a, B b, C c) -> D { return static_cast<D>(expression); })>, widths}
 
-#define MOVE(type, w, T)          \
+#define MOVE(type, w, T)            \
   UNARY("mov." type, w w, T, T, a); \
   TERNARY("selp." type, w w w "p", T, T, T, pred, c ? a : b)
 
@@ -244,70 +144,70 @@ using Table = std::map<std::string_view, Opcode>;
   COMPARE("gt", type, w, T, a > b);  \
   COMPARE("ge", type, w, T, a >= b)
 
-#define INTEGER(bits, w, S, U)                                                              \
-  BINARY("add.s" bits, w w w, U, U, U, a + b);                                              \
-  BINARY("add.u" bits, w w w, U, U, U, a + b);                                              \
-  BINARY("sub.s" bits, w w w, U, U, U, a - b);                                              \
-  BINARY("sub.u" bits, w w w, U, U, U, a - b);                                              \
-  BINARY("mul.lo.s" bits, w w w, U, U, U, static_cast<u64>(a) * b);                         \
-  BINARY("mul.lo.u" bits, w w w, U, U, U, static_cast<u64>(a) * b);                         \
-  TERNARY("mad.lo.s" bits, w w w w, U, U, U, U, static_cast<u64>(a) * b + c);               \
-  TERNARY("mad.lo.u" bits, w w w w, U, U, U, U, static_cast<u64>(a) * b + c);               \
-  table["div.s" bits] = {&divide<S, false>, w w w};                                         \
-  table["div.u" bits] = {&divide<U, false>, w w w};                                         \
-  table["rem.s" bits] = {&divide<S, true>, w w w};                                          \
-  table["rem.u" bits] = {&divide<U, true>, w w w};                                          \
-  UNARY("neg.s" bits, w w, U, U, U{0} - a);                                                 \
-  UNARY("abs.s" bits, w w, U, S, a < 0 ? U{0} - static_cast<U>(a) : static_cast<U>(a));     \
-  BINARY("min.s" bits, w w w, S, S, S, b < a ? b : a);                                      \
-  BINARY("min.u" bits, w w w, U, U, U, b < a ? b : a);                                      \
-  BINARY("max.s" bits, w w w, S, S, S, a < b ? b : a);                                      \
-  BINARY("max.u" bits, w w w, U, U, U, a < b ? b : a);                                      \
-  BINARY("and.b" bits, w w w, U, U, U, a & b);                                              \
-  BINARY("or.b" bits, w w w, U, U, U, a | b);                                               \
-  BINARY("xor.b" bits, w w w, U, U, U, a ^ b);                                              \
-  UNARY("not.b" bits, w w, U, U, ~a);                                                       \
-  BINARY("shl.b" bits, w w "w", U, U, u32, shift_left<U>(a, b));                            \
-  BINARY("shr.b" bits, w w "w", U, U, u32, shift_right<U>(a, b));                           \
-  BINARY("shr.u" bits, w w "w", U, U, u32, shift_right<U>(a, b));                           \
-  BINARY("shr.s" bits, w w "w", S, S, u32, shift_right<S>(a, b));                           \
-  MOVE("b" bits, w, U);                                                                     \
-  MOVE("u" bits, w, U);                                                                     \
-  MOVE("s" bits, w, U);                                                                     \
-  COMPARE_EQUAL("b" bits, w, U);                                                            \
-  COMPARE_EQUAL("u" bits, w, U);                                                            \
-  COMPARE_EQUAL("s" bits, w, U);                                                            \
-  COMPARE_ORDER("u" bits, w, U);                                                            \
+#define INTEGER(bits, w, S, U)                                                          \
+  BINARY("add.s" bits, w w w, U, U, U, a + b);                                          \
+  BINARY("add.u" bits, w w w, U, U, U, a + b);                                          \
+  BINARY("sub.s" bits, w w w, U, U, U, a - b);                                          \
+  BINARY("sub.u" bits, w w w, U, U, U, a - b);                                          \
+  BINARY("mul.lo.s" bits, w w w, U, U, U, static_cast<u64>(a) * b);                     \
+  BINARY("mul.lo.u" bits, w w w, U, U, U, static_cast<u64>(a) * b);                     \
+  TERNARY("mad.lo.s" bits, w w w w, U, U, U, U, static_cast<u64>(a) * b + c);           \
+  TERNARY("mad.lo.u" bits, w w w w, U, U, U, U, static_cast<u64>(a) * b + c);           \
+  table["div.s" bits] = {&divide<S, false>, w w w};                                     \
+  table["div.u" bits] = {&divide<U, false>, w w w};                                     \
+  table["rem.s" bits] = {&divide<S, true>, w w w};                                      \
+  table["rem.u" bits] = {&divide<U, true>, w w w};                                      \
+  UNARY("neg.s" bits, w w, U, U, U{0} - a);                                             \
+  UNARY("abs.s" bits, w w, U, S, a < 0 ? U{0} - static_cast<U>(a) : static_cast<U>(a)); \
+  BINARY("min.s" bits, w w w, S, S, S, b < a ? b : a);                                  \
+  BINARY("min.u" bits, w w w, U, U, U, b < a ? b : a);                                  \
+  BINARY("max.s" bits, w w w, S, S, S, a < b ? b : a);                                  \
+  BINARY("max.u" bits, w w w, U, U, U, a < b ? b : a);                                  \
+  BINARY("and.b" bits, w w w, U, U, U, a& b);                                           \
+  BINARY("or.b" bits, w w w, U, U, U, a | b);                                           \
+  BINARY("xor.b" bits, w w w, U, U, U, a ^ b);                                          \
+  UNARY("not.b" bits, w w, U, U, ~a);                                                   \
+  BINARY("shl.b" bits, w w "w", U, U, u32, shift_left<U>(a, b));                        \
+  BINARY("shr.b" bits, w w "w", U, U, u32, shift_right<U>(a, b));                       \
+  BINARY("shr.u" bits, w w "w", U, U, u32, shift_right<U>(a, b));                       \
+  BINARY("shr.s" bits, w w "w", S, S, u32, shift_right<S>(a, b));                       \
+  MOVE("b" bits, w, U);                                                                 \
+  MOVE("u" bits, w, U);                                                                 \
+  MOVE("s" bits, w, U);                                                                 \
+  COMPARE_EQUAL("b" bits, w, U);                                                        \
+  COMPARE_EQUAL("u" bits, w, U);                                                        \
+  COMPARE_EQUAL("s" bits, w, U);                                                        \
+  COMPARE_ORDER("u" bits, w, U);                                                        \
   COMPARE_ORDER("s" bits, w, S)
 
 /// Comparisons with "u" are true if an operand is NaN, those without are false.
-#define FLOATING(type, w, T)                                    \
-  BINARY("add." type, w w w, T, T, T, a + b);                   \
-  BINARY("add.rn." type, w w w, T, T, T, a + b);                \
-  BINARY("sub." type, w w w, T, T, T, a - b);                   \
-  BINARY("sub.rn." type, w w w, T, T, T, a - b);                \
-  BINARY("mul." type, w w w, T, T, T, a* b);                    \
-  BINARY("mul.rn." type, w w w, T, T, T, a* b);                 \
-  BINARY("div.rn." type, w w w, T, T, T, a / b);                \
+#define FLOATING(type, w, T)                                       \
+  BINARY("add." type, w w w, T, T, T, a + b);                      \
+  BINARY("add.rn." type, w w w, T, T, T, a + b);                   \
+  BINARY("sub." type, w w w, T, T, T, a - b);                      \
+  BINARY("sub.rn." type, w w w, T, T, T, a - b);                   \
+  BINARY("mul." type, w w w, T, T, T, a* b);                       \
+  BINARY("mul.rn." type, w w w, T, T, T, a* b);                    \
+  BINARY("div.rn." type, w w w, T, T, T, a / b);                   \
   TERNARY("fma.rn." type, w w w w, T, T, T, T, std::fma(a, b, c)); \
-  UNARY("rcp.rn." type, w w, T, T, T{1} / a);                   \
-  UNARY("sqrt.rn." type, w w, T, T, std::sqrt(a));              \
-  UNARY("neg." type, w w, T, T, -a);                            \
-  UNARY("abs." type, w w, T, T, std::fabs(a));                  \
-  BINARY("copysign." type, w w w, T, T, T, std::copysign(b, a)); \
-  BINARY("min." type, w w w, T, T, T, minimum(a, b));           \
-  BINARY("max." type, w w w, T, T, T, maximum(a, b));           \
-  MOVE(type, w, T);                                             \
-  COMPARE_ORDER(type, w, T);                                    \
-  COMPARE("eq", type, w, T, a == b);                            \
-  COMPARE("ne", type, w, T, a < b || a > b);                    \
-  COMPARE("equ", type, w, T, !(a < b || a > b));                \
-  COMPARE("neu", type, w, T, a != b);                           \
-  COMPARE("ltu", type, w, T, !(a >= b));                        \
-  COMPARE("leu", type, w, T, !(a > b));                         \
-  COMPARE("gtu", type, w, T, !(a <= b));                        \
-  COMPARE("geu", type, w, T, !(a < b));                         \
-  COMPARE("num", type, w, T, a == a && b == b);                 \
+  UNARY("rcp.rn." type, w w, T, T, T{1} / a);                      \
+  UNARY("sqrt.rn." type, w w, T, T, std::sqrt(a));                 \
+  UNARY("neg." type, w w, T, T, -a);                               \
+  UNARY("abs." type, w w, T, T, std::fabs(a));                     \
+  BINARY("copysign." type, w w w, T, T, T, std::copysign(b, a));   \
+  BINARY("min." type, w w w, T, T, T, minimum(a, b));              \
+  BINARY("max." type, w w w, T, T, T, maximum(a, b));              \
+  MOVE(type, w, T);                                                \
+  COMPARE_ORDER(type, w, T);                                       \
+  COMPARE("eq", type, w, T, a == b);                               \
+  COMPARE("ne", type, w, T, a<b || a> b);                          \
+  COMPARE("equ", type, w, T, !(a < b || a > b));                   \
+  COMPARE("neu", type, w, T, a != b);                              \
+  COMPARE("ltu", type, w, T, !(a >= b));                           \
+  COMPARE("leu", type, w, T, !(a > b));                            \
+  COMPARE("gtu", type, w, T, !(a <= b));                           \
+  COMPARE("geu", type, w, T, !(a < b));                            \
+  COMPARE("num", type, w, T, a == a && b == b);                    \
   COMPARE("nan", type, w, T, a != a || b != b)
 
 #define CONVERT(to, from, wd, wa, D, A) UNARY("cvt." to "." from, wd wa, D, A, a)
@@ -318,20 +218,20 @@ using Table = std::map<std::string_view, Opcode>;
   CONVERT(to, "s32", wd, "w", D, s32); \
   CONVERT(to, "u64", wd, "d", D, u64); \
   CONVERT(to, "s64", wd, "d", D, s64)
-#define TO_INTEGER(rounding, type, w, T, whole)                                      \
-  UNARY("cvt." rounding ".s32." type, "w" w, s32, T, (to_integer<s32, T>(whole)));   \
-  UNARY("cvt." rounding ".u32." type, "w" w, u32, T, (to_integer<u32, T>(whole)));   \
-  UNARY("cvt." rounding ".s64." type, "d" w, s64, T, (to_integer<s64, T>(whole)));   \
+#define TO_INTEGER(rounding, type, w, T, whole)                                    \
+  UNARY("cvt." rounding ".s32." type, "w" w, s32, T, (to_integer<s32, T>(whole))); \
+  UNARY("cvt." rounding ".u32." type, "w" w, u32, T, (to_integer<u32, T>(whole))); \
+  UNARY("cvt." rounding ".s64." type, "d" w, s64, T, (to_integer<s64, T>(whole))); \
   UNARY("cvt." rounding ".u64." type, "d" w, u64, T, (to_integer<u64, T>(whole)))
-#define CONVERT_FLOAT(type, w, T)                                    \
-  CONVERT_INTEGERS("rn." type, w, T);                                \
-  UNARY("cvt.rni." type "." type, w w, T, T, std::nearbyint(a));     \
-  UNARY("cvt.rzi." type "." type, w w, T, T, std::trunc(a));         \
-  UNARY("cvt.rmi." type "." type, w w, T, T, std::floor(a));         \
-  UNARY("cvt.rpi." type "." type, w w, T, T, std::ceil(a));          \
-  TO_INTEGER("rni", type, w, T, std::nearbyint(a));                  \
-  TO_INTEGER("rzi", type, w, T, std::trunc(a));                      \
-  TO_INTEGER("rmi", type, w, T, std::floor(a));                      \
+#define CONVERT_FLOAT(type, w, T)                                \
+  CONVERT_INTEGERS("rn." type, w, T);                            \
+  UNARY("cvt.rni." type "." type, w w, T, T, std::nearbyint(a)); \
+  UNARY("cvt.rzi." type "." type, w w, T, T, std::trunc(a));     \
+  UNARY("cvt.rmi." type "." type, w w, T, T, std::floor(a));     \
+  UNARY("cvt.rpi." type "." type, w w, T, T, std::ceil(a));      \
+  TO_INTEGER("rni", type, w, T, std::nearbyint(a));              \
+  TO_INTEGER("rzi", type, w, T, std::trunc(a));                  \
+  TO_INTEGER("rmi", type, w, T, std::floor(a));                  \
   TO_INTEGER("rpi", type, w, T, std::ceil(a))
 
 void add_integers(Table& table) {

@@ -1,4 +1,5 @@
-/// atom, red and fences. Blocks may run on several OS threads, so these are atomics of the host, sequentially consistent.
+/// atom, red and fences. Blocks may run on several OS threads, so these are atomics of the host, sequentially
+/// consistent.
 
 #include "simt/ptx/warp.h"
 
@@ -115,9 +116,11 @@ Handler by_operation(std::string_view operation, bool has_destination, Width add
 
 template <Space space>
 Handler by_type(std::string_view operation, std::string_view type, bool has_destination, Width address_width) {
-  if (type == "u32" || type == "b32") return by_operation<space, std::uint32_t>(operation, has_destination, address_width);
+  if (type == "u32" || type == "b32")
+    return by_operation<space, std::uint32_t>(operation, has_destination, address_width);
   if (type == "s32") return by_operation<space, std::int32_t>(operation, has_destination, address_width);
-  if (type == "u64" || type == "b64") return by_operation<space, std::uint64_t>(operation, has_destination, address_width);
+  if (type == "u64" || type == "b64")
+    return by_operation<space, std::uint64_t>(operation, has_destination, address_width);
   if (type == "s64") return by_operation<space, std::int64_t>(operation, has_destination, address_width);
   return nullptr;  // sums of floats depend on the order
 }

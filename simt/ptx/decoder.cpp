@@ -2,12 +2,12 @@
 
 #include "core/error.h"
 #include "simt/ptx/allocation.h"
+#include "simt/ptx/layout.h"
 #include "simt/ptx/names.h"
 #include "simt/ptx/operands.h"
 #include "simt/ptx/warp.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace minception::simt::ptx {
@@ -26,9 +26,11 @@ std::vector<std::string_view> split(std::string_view opcode) {
 class Decoder {
  public:
   Decoder(const Module& module, const Module::Entry& entry)
-      : module_(module), program_(std::make_unique<Program>()), registers_(make_kernel(entry)),
+      : module_(module),
+        program_(std::make_unique<Program>()),
+        registers_(make_kernel(entry)),
         operands_(module, *program_, registers_) {
-    lay_out_memory();
+    lay_out_memory(module, *program_);
   }
 
   std::unique_ptr<Program> run() {
@@ -66,43 +68,6 @@ class Decoder {
     return program_->kernel;
   }
 
-  // ---- memory -------------------------------------------------------------------------------------------------------
-
-  /// Static shared variables that the kernel names, each between gaps, then dynamic shared memory.
-  void lay_out_memory() {
-    constexpr std::uint64_t kGap = 64;
-    Program& program = *program_;
-    std::set<std::string_view> named;
-    for (const Statement& statement : program.kernel.statements) {
-      for (const Operand& operand : statement.operands) named.insert(operand.text);
-    }
-    std::uint64_t end = kGap;
-    const auto place = [&](Variable variable) {
-      const std::uint64_t alignment = std::max<std::uint64_t>(variable.alignment, 16);
-      variable.offset = (end + alignment - 1) / alignment * alignment;
-      end = variable.offset + (variable.dynamic ? 0 : variable.bytes + kGap);
-      program.static_shared += variable.bytes;
-      program.shared.push_back(std::move(variable));
-    };
-    const Variable* dynamic = nullptr;
-    for (const Variable& variable : program.kernel.shared) place(variable);
-    for (const Variable& variable : module_.shared) {
-      if (!named.contains(variable.name)) continue;
-      if (variable.dynamic) {
-        dynamic = &variable;
-      } else {
-        place(variable);
-      }
-    }
-    if (dynamic != nullptr) place(*dynamic);
-    program.shared_bytes = end;
-    for (Variable variable : program.kernel.local) {
-      variable.offset = (program.local_bytes + variable.alignment - 1) / variable.alignment * variable.alignment;
-      program.local_bytes = variable.offset + variable.bytes;
-      program.local.push_back(std::move(variable));
-    }
-  }
-
   // ---- statements ---------------------------------------------------------------------------------------------------
 
   void decode(const Statement& s) {
@@ -118,8 +83,9 @@ class Decoder {
     }
     Node node;
     node.instruction.statement = number;
-    const bool moves_vector = base == "mov" && s.operands.size() == 2 &&
-                              (s.operands[0].kind == Operand::Kind::vector || s.operands[1].kind == Operand::Kind::vector);
+    const bool moves_vector =
+        base == "mov" && s.operands.size() == 2 &&
+        (s.operands[0].kind == Operand::Kind::vector || s.operands[1].kind == Operand::Kind::vector);
     const auto found = opcodes().find(s.opcode);
     if (found != opcodes().end() && !moves_vector) {
       arithmetic(s, node, found->second);
@@ -149,7 +115,8 @@ class Decoder {
     Node node;
     node.instruction.statement = static_cast<std::uint32_t>(&s - program_->kernel.statements.data());
     node.instruction.run = opcodes().at("cvt.u32.u64").run;
-    node.refs = {{Ref::Kind::reg, registers_.add_temporary(Width::word)}, operands_.source(s, operand, Width::double_word)};
+    node.refs = {{Ref::Kind::reg, registers_.add_temporary(Width::word)},
+                 operands_.source(s, operand, Width::double_word)};
     node.written = 1;
     nodes_.push_back(node);
     return node.refs[0];
@@ -227,7 +194,8 @@ class Decoder {
     if (!has_size) expect_operands(s, 3);
     Instruction& i = node.instruction;
     const auto to = operands_.address(s, s.operands[0], node);
-    if (!to || i.immediate != 0) operands_.fail(s, "expected a register without offset as the address in shared memory");
+    if (!to || i.immediate != 0)
+      operands_.fail(s, "expected a register without offset as the address in shared memory");
     if (operands_.address(s, s.operands[1], node) != Width::double_word) operands_.fail(s, "expected a 64-bit address");
     i.option = static_cast<std::uint32_t>(operands_.number(s, s.operands[2].text));
     const bool bypasses_l1 = s.opcode.starts_with("cp.async.cg");
@@ -360,7 +328,8 @@ class Decoder {
     expect_operands(s, 4);
     constexpr std::size_t kRegisters[] = {4, 4, 2, 4};  // of D, A, B, C
     for (std::size_t k = 0; k < 4; ++k) {
-      if (s.operands[k].parts.size() != kRegisters[k]) operands_.fail(s, "a fragment has the wrong number of registers");
+      if (s.operands[k].parts.size() != kRegisters[k])
+        operands_.fail(s, "a fragment has the wrong number of registers");
       for (const Operand& part : s.operands[k].parts) {
         if (k == 0) {
           add_destination(s, part, Width::word, node);

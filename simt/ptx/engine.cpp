@@ -20,7 +20,8 @@ void stop_at(const Warp& warp, const Instruction* at, unsigned lane, std::string
   current = &warp.thread(lane);
   const Program& program = *warp.block->program;
   stop([&] {
-    return concat(what, ", at ", position_of(program, *at), ": ", program.module->line_text(program.statement(*at).line));
+    return concat(what, ", at ", position_of(program, *at), ": ",
+                  program.module->line_text(program.statement(*at).line));
   });
 }
 
@@ -127,7 +128,8 @@ void Engine::run(const Block& block, std::vector<Thread>& threads, std::atomic<s
   reset(block);
   traced_warp_ = ~std::size_t{0};
   if (launch_->trace != nullptr) {
-    const std::size_t number = (block.index.z * std::size_t{block.grid.y} + block.index.y) * block.grid.x + block.index.x;
+    const std::size_t number =
+        (block.index.z * std::size_t{block.grid.y} + block.index.y) * block.grid.x + block.index.x;
     if (number == launch_->trace->block) traced_warp_ = launch_->trace->thread / kLanes;
   }
   do {
@@ -135,9 +137,7 @@ void Engine::run(const Block& block, std::vector<Thread>& threads, std::atomic<s
   } while (pass_barrier(block, progress));
 }
 
-std::size_t Engine::draw(std::size_t count) {
-  return Random{settings_.seed, stream_}.bits(draws_++) % count;
-}
+std::size_t Engine::draw(std::size_t count) { return Random{settings_.seed, stream_}.bits(draws_++) % count; }
 
 std::vector<std::size_t> Engine::warp_order() {
   std::vector<std::size_t> order(warps_.size());

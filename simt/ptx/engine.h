@@ -23,8 +23,8 @@ struct Launch {
   std::unique_ptr<const TraceRequest> trace;
 };
 
-/// Warps take turns: each runs until all its lanes wait or have left. Divergent lanes run from the least program counter
-/// on, so they reconverge. In random order, lanes run one at a time between barriers and collectives.
+/// Warps take turns: each runs until all its lanes wait or have left. Of divergent lanes those with the least program
+/// counter run, so they reconverge. In random order, lanes run one at a time between barriers and collectives.
 class Engine {
  public:
   /// The launch must outlive the runs. `shared` has room for the shared memory of the program and its gaps.

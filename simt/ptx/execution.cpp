@@ -2,8 +2,6 @@
 #include "core/error.h"
 #include "simt/worker.h"
 
-
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -34,7 +32,8 @@ Library& library() {
   static Library& the_library = *[] {
     auto* result = new Library;  // never destroyed: kernels may run during exit
     const std::string folder = settings().ptx_folder.empty() ? std::string(kBuildFolder) : settings().ptx_folder;
-    require(!folder.empty(), "this build has no PTX: configure it with -DMINCEPTION_CUDA=PTX, or name a folder with "
+    require(!folder.empty(),
+            "this build has no PTX: configure it with -DMINCEPTION_CUDA=PTX, or name a folder with "
             "MINCEPTION_SIMT=run=ptx,ptx=FOLDER");
     result->add_folder(folder);
     if (!settings().report.empty()) std::atexit(&write_report);

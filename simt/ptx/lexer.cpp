@@ -70,7 +70,8 @@ std::uint64_t Lexer::integer() {
   std::uint64_t value = 0;
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
   const std::string_view rest(result.ptr, static_cast<std::size_t>(digits.data() + digits.size() - result.ptr));
-  if (result.ec != std::errc() || (!rest.empty() && rest != "U")) fail(concat("expected an integer, not '", token, "'"));
+  if (result.ec != std::errc() || (!rest.empty() && rest != "U"))
+    fail(concat("expected an integer, not '", token, "'"));
   return value;
 }
 

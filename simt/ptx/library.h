@@ -56,8 +56,8 @@ class Library {
   std::map<std::string, const Program*, std::less<>> by_tag_;
 };
 
-/// The parameter space of a kernel with these arguments. Throws Error unless their number, sizes and alignments are those
-/// that the PTX declares.
+/// The parameter space of a kernel with these arguments. Throws Error unless their number, sizes and alignments are
+/// those that the PTX declares.
 std::vector<std::byte> parameter_bytes(const Program& program, std::span<const KernelArgument> arguments);
 
 /// Runs a kernel with the settings of the executor and waits for it. Throws Error.

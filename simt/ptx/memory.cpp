@@ -161,7 +161,8 @@ std::byte* locate(Warp& warp, const Instruction* at, unsigned lane, std::uint64_
 }
 template std::byte* locate<Space::global, Access::read>(Warp&, const Instruction*, unsigned, std::uint64_t, unsigned);
 template std::byte* locate<Space::shared, Access::read>(Warp&, const Instruction*, unsigned, std::uint64_t, unsigned);
-template std::byte* locate<Space::generic, Access::atomic>(Warp&, const Instruction*, unsigned, std::uint64_t, unsigned);
+template std::byte* locate<Space::generic, Access::atomic>(Warp&, const Instruction*, unsigned, std::uint64_t,
+                                                           unsigned);
 template std::byte* locate<Space::global, Access::atomic>(Warp&, const Instruction*, unsigned, std::uint64_t, unsigned);
 template std::byte* locate<Space::shared, Access::atomic>(Warp&, const Instruction*, unsigned, std::uint64_t, unsigned);
 

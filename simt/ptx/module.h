@@ -89,9 +89,9 @@ struct Module {
   std::string text;
   std::vector<Entry> entries;
   std::vector<Variable> shared;
-  std::vector<Variable> global;               ///< .global and .const
-  std::map<int, std::string_view> files;      ///< source files, by the number of `.file`
-  std::vector<std::size_t> line_begin;        ///< of each line, from line 1 on
+  std::vector<Variable> global;                ///< .global and .const
+  std::map<int, std::string_view> files;       ///< source files, by the number of `.file`
+  std::vector<std::size_t> line_begin;         ///< of each line, from line 1 on
   std::string_view line_text(int line) const;  ///< without indentation
 };
 

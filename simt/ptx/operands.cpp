@@ -66,8 +66,8 @@ Ref constant(Width width, std::uint64_t value) {
 }
 
 std::optional<Special> special_register(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"%tid.x",   "%tid.y",    "%tid.z",    "%ntid.x",   "%ntid.y",
-                                                "%ntid.z",  "%ctaid.x",  "%ctaid.y",  "%ctaid.z",  "%nctaid.x",
+  static constexpr std::string_view kNames[] = {"%tid.x",    "%tid.y",    "%tid.z",   "%ntid.x",  "%ntid.y",
+                                                "%ntid.z",   "%ctaid.x",  "%ctaid.y", "%ctaid.z", "%nctaid.x",
                                                 "%nctaid.y", "%nctaid.z", "%laneid"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Special::count));
   const auto found = std::find(std::begin(kNames), std::end(kNames), name);

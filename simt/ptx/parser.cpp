@@ -81,8 +81,7 @@ Variable variable(Lexer& lexer) {
 
 class KernelParser {
  public:
-  KernelParser(const Module& module, const Module::Entry& entry)
-      : lexer_(module, entry.begin, entry.end, entry.line) {}
+  KernelParser(const Module& module, const Module::Entry& entry) : lexer_(module, entry.begin, entry.end, entry.line) {}
 
   Kernel run() {
     lexer_.accept(".visible");

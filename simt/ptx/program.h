@@ -34,7 +34,20 @@ struct Instruction {
 
 /// Special registers. They occupy rows like others.
 enum class Special : std::uint8_t {
-  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z, laneid, count
+  tid_x,
+  tid_y,
+  tid_z,
+  ntid_x,
+  ntid_y,
+  ntid_z,
+  ctaid_x,
+  ctaid_y,
+  ctaid_z,
+  nctaid_x,
+  nctaid_y,
+  nctaid_z,
+  laneid,
+  count
 };
 
 struct Program {
@@ -50,9 +63,9 @@ struct Program {
   std::vector<std::pair<std::uint32_t, std::uint64_t>> double_words;
   std::array<std::uint32_t, static_cast<std::size_t>(Special::count)> special{};  ///< rows; 0: not used
 
-  std::vector<Variable> shared;        ///< with offsets, ascending
-  std::uint64_t static_shared = 0;     ///< bytes of the static variables without gaps
-  std::uint64_t shared_bytes = 0;      ///< end of the static variables: where dynamic shared memory begins
+  std::vector<Variable> shared;     ///< with offsets, ascending
+  std::uint64_t static_shared = 0;  ///< bytes of the static variables without gaps
+  std::uint64_t shared_bytes = 0;   ///< end of the static variables: where dynamic shared memory begins
   std::vector<Variable> local;
   std::uint64_t local_bytes = 0;
 

@@ -3,8 +3,8 @@
 #include "simt/ptx/warp.h"
 
 #include <algorithm>
-#include <cinttypes>
 #include <charconv>
+#include <cinttypes>
 #include <cstdio>
 
 namespace minception::simt::ptx {
@@ -16,8 +16,8 @@ std::size_t place(std::string_view text, const Extent3& extent, std::string_view
   std::size_t count = 0;
   std::string_view rest = text;
   const auto bad = [&] {
-    fail("trace ", whole, ": ", what, " must be a number or x.y.z inside ", extent.x, " x ", extent.y,
-         " x ", extent.z, ", not '", text, "'");
+    fail("trace ", whole, ": ", what, " must be a number or x.y.z inside ", extent.x, " x ", extent.y, " x ", extent.z,
+         ", not '", text, "'");
   };
   while (count < 3) {
     const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), part[count++]);
@@ -26,8 +26,8 @@ std::size_t place(std::string_view text, const Extent3& extent, std::string_view
     if (!rest.starts_with('.')) break;
     rest.remove_prefix(1);
   }
-  const bool inside = count == 1 ? part[0] < extent.count()
-                                 : part[0] < extent.x && part[1] < extent.y && part[2] < extent.z;
+  const bool inside =
+      count == 1 ? part[0] < extent.count() : part[0] < extent.x && part[1] < extent.y && part[2] < extent.z;
   if (!rest.empty() || !inside) bad();
   return count == 1 ? part[0] : (part[2] * extent.y + part[1]) * extent.x + part[0];
 }
@@ -115,7 +115,8 @@ const Instruction* run_traced(Warp& warp, const Instruction* instruction, unsign
   const Program& program = *warp.block->program;
   const Statement& s = program.statement(*instruction);
   const Registers registers(program.kernel);
-  const bool is_float = s.opcode.find(".f32") != std::string_view::npos || s.opcode.find(".f64") != std::string_view::npos;
+  const bool is_float =
+      s.opcode.find(".f32") != std::string_view::npos || s.opcode.find(".f64") != std::string_view::npos;
   const bool has_destination = !s.opcode.starts_with("st.") && !s.opcode.starts_with("bra") &&
                                !s.opcode.starts_with("red.") && !s.opcode.starts_with("cp.");
   std::vector<Name> written, read;
@@ -134,7 +135,8 @@ const Instruction* run_traced(Warp& warp, const Instruction* instruction, unsign
   const std::string before = values(read);
   const Instruction* next = instruction->run(warp, instruction);
   // A predicate branches over its instruction: only one of the two prints.
-  const bool skips = !s.guard.empty() && !s.opcode.starts_with("bra") && instruction->run == branch_handler(true, !s.guard_negated);
+  const bool skips =
+      !s.guard.empty() && !s.opcode.starts_with("bra") && instruction->run == branch_handler(true, !s.guard_negated);
   if (skips && next == instruction + 1) return next;
   const std::string after = skips ? std::string("skipped") : values(written);
   std::string position = source_position(program, *instruction);

@@ -1,6 +1,6 @@
 #pragma once
-/// State of a running block, as the instruction handlers see it. A warp executes in lockstep: an instruction runs for all
-/// lanes that have the same program counter, on columns of the register file.
+/// State of a running block, as the instruction handlers see it. A warp executes in lockstep: an instruction runs for
+/// all lanes that have the same program counter, on columns of the register file.
 
 #include "core/error.h"
 #include "simt/executor.h"
@@ -114,8 +114,8 @@ Handler store_handler(Space space, std::string_view type, unsigned count, Width 
 
 // ---- atomics.cpp ----------------------------------------------------------------------------------------------------
 
-/// Handler of atom and red ("add", "min", "cas", ...) on `type` "u32", "s64", ... in global or shared memory; red has no
-/// destination. Null if not supported.
+/// Handler of atom and red ("add", "min", "cas", ...) on `type` "u32", "s64", ... in global or shared memory; red has
+/// no destination. Null if not supported.
 Handler atomic_handler(Space space, std::string_view operation, std::string_view type, bool has_destination,
                        Width address_width);
 Handler fence_handler();

@@ -34,6 +34,14 @@ if(NOT status EQUAL 0 OR NOT output STREQUAL "block 0: 8128\nblock 1: 24512\nblo
   stop("hello_kernel ended with ${status}: ${output}")
 endif()
 
+execute_process(COMMAND ${FOLDER}/build/run_ptx ${FOLDER}/simt/examples/scale.ptx scale 2 64 f32=0.5 f32[100] f32[100] u32=100
+                        --trace 1,3
+                RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE trace)
+if(NOT status EQUAL 0 OR NOT output MATCHES "f32\\[100\\]: 0 0.5 1 1.5 2 2.5 3 3.5 ...\n$"
+   OR NOT trace MATCHES "mul.f32 %f3, %f1, %f2; +%f3=33.5 <- %f1=67, %f2=0.5\n")
+  stop("run_ptx ended with ${status}: ${output}${trace}")
+endif()
+
 set(example ${FOLDER}/simt/examples/hello_kernel.cu)
 file(READ ${example} text)
 string(REPLACE "    __syncthreads();\n" "" broken "${text}")

@@ -492,10 +492,7 @@ TEST_CASE("counters are kept per kernel in the order of first launch") {
 }
 
 TEST_CASE("launches that are not run are counted with their shapes") {
-  struct Restore {
-    ~Restore() { simt::settings().run = true; }
-  } restore;
-  simt::settings().execution = simt::Execution::none;
+  const WithSettings scope([](simt::Settings& settings) { settings.execution = simt::Execution::none; });
   simt::reset_counters();
   launch<counted>(10, 100, 0, nullptr, 3, 5);
   launch<counted>(2, {16, 4}, 4096, nullptr, 3, 5);

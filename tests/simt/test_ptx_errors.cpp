@@ -28,8 +28,9 @@ TEST_CASE("ptx: unsupported and malformed instructions are named with their line
 }
 
 TEST_CASE("ptx: accesses outside of memory") {
-  CHECK_THAT(error_of_ptx("ld.global.u32 %r1, [%o3+1024];"),
-             Contains("the kernel k") && Contains("out of bounds in device memory") && Contains("byte 1024 of an allocation of 256"));
+  CHECK_THAT(error_of_ptx("ld.global.u32 %r1, [%o3+1024];"), Contains("the kernel k") &&
+                                                                 Contains("out of bounds in device memory") &&
+                                                                 Contains("byte 1024 of an allocation of 256"));
   CHECK_THAT(error_of_ptx("st.shared.u32 [s+256], %i1;"), Contains("out of bounds in shared memory"));
   CHECK_THAT(error_of_ptx("st.shared.u32 [d+64], %i1;", 32, 64), Contains("out of bounds in shared memory"));
   CHECK(error_of_ptx("st.shared.u32 [d+60], %i1;", 32, 64).empty());
@@ -48,8 +49,7 @@ TEST_CASE("ptx: shared memory that no thread has written") {
 }
 
 TEST_CASE("ptx: asynchronous copies without a wait") {
-  const std::string copy =
-      "mov.u32 %r8, s; mad.lo.u32 %r1, %i1, 8, %r8; cp.async.ca.shared.global [%r1], [%o3], 8; ";
+  const std::string copy = "mov.u32 %r8, s; mad.lo.u32 %r1, %i1, 8, %r8; cp.async.ca.shared.global [%r1], [%o3], 8; ";
   CHECK_THAT(error_of_ptx(copy + "cp.async.commit_group; ld.shared.u32 %r2, [%r1];"), Contains("missing wait: reads"));
   CHECK_THAT(error_of_ptx(copy + "cp.async.commit_group;"), Contains("was never waited for"));
   CHECK_THAT(error_of_ptx(copy), Contains("was never committed"));
@@ -89,13 +89,16 @@ TEST_CASE("ptx: arguments must fit the parameters") {
   const std::array wrong{simt::KernelArgument{&narrow, sizeof(narrow), alignof(std::uint32_t)}};
   CHECK_THAT(error_of([&] { simt::ptx::launch(library.find("k"), 1, 32, 0, wrong); }),
              Contains("parameter 0 has 8 bytes aligned to 8 in PTX, but the argument has 4 aligned to 4"));
-  CHECK_THAT(error_of([&] { simt::ptx::launch(library.find("k"), 1, 32, 0, {}); }), Contains("has 1 parameters, not 0"));
+  CHECK_THAT(error_of([&] { simt::ptx::launch(library.find("k"), 1, 32, 0, {}); }),
+             Contains("has 1 parameters, not 0"));
   CHECK_THAT(error_of([&] { library.find("other"); }), Contains("no PTX of the kernel other"));
-  CHECK_THAT(error_of([&] { library.add_text("again.ptx", ptx_module("")); }), Contains("again.ptx:5: test.ptx has a kernel"));
+  CHECK_THAT(error_of([&] { library.add_text("again.ptx", ptx_module("")); }),
+             Contains("again.ptx:5: test.ptx has a kernel"));
 }
 
 TEST_CASE("ptx: limits of a launch") {
-  CHECK_THAT(error_of_ptx("st.shared.u32 [d], %i1; st.shared.u32 [s], %i1;", 32, 99 * 1024), Contains("bytes of static shared memory"));
+  CHECK_THAT(error_of_ptx("st.shared.u32 [d], %i1; st.shared.u32 [s], %i1;", 32, 99 * 1024),
+             Contains("bytes of static shared memory"));
   simt::ptx::Library library;
   std::string text = ptx_module("");
   text.replace(text.find("\n{\n"), 3, "\n.maxntid 64, 1, 1\n{\n");

@@ -140,9 +140,10 @@ DONE: shfl.sync.bfly.b32 %r4|%p3, %r1, 1, 31, -1; st.global.u32 [%o3], %r4;)",
 }
 
 TEST_CASE("ptx: shuffles and votes") {
-  in_both_modes("shfl.sync.down.b32 %r1|%p1, %i1, 3, 31, -1; selp.u32 %r2, 100, 0, %p1; add.u32 %r1, %r1, %r2; "
-                "st.global.u32 [%o3], %r1;",
-                32, [](unsigned t) { return t + 3 < 32 ? t + 103 : t; });
+  in_both_modes(
+      "shfl.sync.down.b32 %r1|%p1, %i1, 3, 31, -1; selp.u32 %r2, 100, 0, %p1; add.u32 %r1, %r1, %r2; "
+      "st.global.u32 [%o3], %r1;",
+      32, [](unsigned t) { return t + 3 < 32 ? t + 103 : t; });
   in_both_modes("shfl.sync.up.b32 %r1, %i1, 2, 0, -1; st.global.u32 [%o3], %r1;", 32,
                 [](unsigned t) { return t < 2 ? t : t - 2; });
   // Groups of 8: the segment mask is 24.
@@ -150,12 +151,14 @@ TEST_CASE("ptx: shuffles and votes") {
                 [](unsigned t) { return t / 8 * 8 + 2; });
   in_both_modes("setp.lt.u32 %p1, %i1, 5; vote.sync.ballot.b32 %r1, %p1, -1; st.global.u32 [%o3], %r1;", 32,
                 [](unsigned) { return 31u; });
-  in_both_modes("setp.lt.u32 %p1, %i1, 5; vote.sync.any.pred %p2, %p1, -1; selp.u32 %r1, 1, 2, %p2; st.global.u32 "
-                "[%o3], %r1;",
-                32, [](unsigned) { return 1u; });
-  in_both_modes("setp.lt.u32 %p1, %i1, 5; vote.sync.all.pred %p2, %p1, -1; selp.u32 %r1, 1, 2, %p2; st.global.u32 "
-                "[%o3], %r1;",
-                32, [](unsigned) { return 2u; });
+  in_both_modes(
+      "setp.lt.u32 %p1, %i1, 5; vote.sync.any.pred %p2, %p1, -1; selp.u32 %r1, 1, 2, %p2; st.global.u32 "
+      "[%o3], %r1;",
+      32, [](unsigned) { return 1u; });
+  in_both_modes(
+      "setp.lt.u32 %p1, %i1, 5; vote.sync.all.pred %p2, %p1, -1; selp.u32 %r1, 1, 2, %p2; st.global.u32 "
+      "[%o3], %r1;",
+      32, [](unsigned) { return 2u; });
 }
 
 TEST_CASE("ptx: a barrier orders shared memory") {
@@ -171,11 +174,13 @@ TEST_CASE("ptx: atomics") {
   std::uint64_t sum = 0;
   for (const std::uint64_t value : out) sum += value >> 32;
   CHECK(sum == 64 * 63);
-  const auto ticket = run_ptx(ptx_module("membar.gl; atom.global.inc.u32 %r1, [%o1], 15; st.global.u32 [%o3+4], %r1;"), 64);
+  const auto ticket =
+      run_ptx(ptx_module("membar.gl; atom.global.inc.u32 %r1, [%o1], 15; st.global.u32 [%o3+4], %r1;"), 64);
   CHECK((ticket[0] & 0xffffffffu) == 0);
   CHECK(run_ptx(ptx_module("red.global.max.u64 [%o1], 7;"))[0] == 7);
-  const auto swapped = run_ptx(ptx_module("atom.global.cas.b32 %r1, [%o3], 0, 9; atom.relaxed.gpu.global.exch.b32 %r2, [%o3], 4; "
-                                          "st.global.u32 [%o3+4], %r2;"));
+  const auto swapped =
+      run_ptx(ptx_module("atom.global.cas.b32 %r1, [%o3], 0, 9; atom.relaxed.gpu.global.exch.b32 %r2, [%o3], 4; "
+                         "st.global.u32 [%o3+4], %r2;"));
   CHECK(swapped[5] == (std::uint64_t{9} << 32 | 4));
 }
 
@@ -184,20 +189,25 @@ TEST_CASE("ptx: asynchronous copies land at the wait") {
   const std::string head = ".shared .align 16 .b8 s[512];";
   for (const simt::CopyLanding landing : {simt::CopyLanding::lazy, simt::CopyLanding::eager}) {
     const WithSettings scope([&](simt::Settings& settings) { settings.copies = landing; });
-    const auto out = run_ptx(ptx_module(R"(add.u32 %r2, %i1, 5; st.global.u32 [%o3], %r2; mov.u32 %r3, s; shl.b32 %r4, %i1, 3;
+    const auto out =
+        run_ptx(ptx_module(R"(add.u32 %r2, %i1, 5; st.global.u32 [%o3], %r2; mov.u32 %r3, s; shl.b32 %r4, %i1, 3;
 add.u32 %r5, %r3, %r4; cp.async.ca.shared.global [%r5], [%o3], 8, 4; cp.async.commit_group; cp.async.wait_group 0;
-ld.shared.u64 %rd1, [%r5]; add.s64 %rd1, %rd1, 1; st.global.u64 [%o3], %rd1;)", head));
+ld.shared.u64 %rd1, [%r5]; add.s64 %rd1, %rd1, 1; st.global.u64 [%o3], %rd1;)",
+                           head));
     for (unsigned t = 0; t < 32; ++t) REQUIRE(out[t] == t + 6);
   }
 }
 
 TEST_CASE("ptx: generic addresses, local memory and constants") {
   const auto body = [](const std::string& text) { return text + " st.global.u32 [%o3], %r1;"; };
-  in_both_modes(body("mov.u64 %rd2, s; cvta.shared.u64 %rd1, %rd2; st.u32 [%rd1], 77; ld.u32 %r1, [%rd1];"), 1,
-                [](unsigned) { return 77u; }, ".shared .align 4 .b8 s[4];");
-  in_both_modes(body(".local .align 4 .b8 l[8]; mov.u64 %rd2, l; cvta.local.u64 %rd1, %rd2; st.local.u32 [l+4], %i1; ld.u32 %r1, [%rd1+4];"), 40,
-                [](unsigned t) { return t; });
-  in_both_modes(body("ld.const.u32 %r1, [c+4];"), 1, [](unsigned) { return 11u; }, ".const .align 4 .u32 c[2] = {10, 11};");
+  in_both_modes(
+      body("mov.u64 %rd2, s; cvta.shared.u64 %rd1, %rd2; st.u32 [%rd1], 77; ld.u32 %r1, [%rd1];"), 1,
+      [](unsigned) { return 77u; }, ".shared .align 4 .b8 s[4];");
+  in_both_modes(body(".local .align 4 .b8 l[8]; mov.u64 %rd2, l; cvta.local.u64 %rd1, %rd2; st.local.u32 [l+4], %i1; "
+                     "ld.u32 %r1, [%rd1+4];"),
+                40, [](unsigned t) { return t; });
+  in_both_modes(
+      body("ld.const.u32 %r1, [c+4];"), 1, [](unsigned) { return 11u; }, ".const .align 4 .u32 c[2] = {10, 11};");
 }
 
 }  // namespace minception::cuda

@@ -1,0 +1,50 @@
+#include "simt/ptx/layout.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace minception::simt::ptx {
+namespace {
+
+constexpr std::uint64_t kGap = 64;  ///< detects accesses out of bounds
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace
+
+void lay_out_memory(const Module& module, Program& program) {
+  std::set<std::string_view> named;
+  for (const Statement& statement : program.kernel.statements) {
+    for (const Operand& operand : statement.operands) named.insert(operand.text);
+  }
+  std::uint64_t end = kGap;
+  const auto place = [&](Variable variable) {
+    variable.offset = round_up(end, std::max<std::uint64_t>(variable.alignment, 16));
+    end = variable.offset + (variable.dynamic ? 0 : variable.bytes + kGap);
+    program.static_shared += variable.bytes;
+    program.shared.push_back(std::move(variable));
+  };
+  const Variable* dynamic = nullptr;
+  for (const Variable& variable : program.kernel.shared) place(variable);
+  for (const Variable& variable : module.shared) {
+    if (!named.contains(variable.name)) continue;
+    if (variable.dynamic) {
+      dynamic = &variable;
+    } else {
+      place(variable);
+    }
+  }
+  if (dynamic != nullptr) place(*dynamic);
+  program.shared_bytes = end;
+  for (Variable variable : program.kernel.local) {
+    variable.offset = round_up(program.local_bytes, variable.alignment);
+    program.local_bytes = variable.offset + variable.bytes;
+    program.local.push_back(std::move(variable));
+  }
+}
+
+}  // namespace minception::simt::ptx
