@@ -147,6 +147,29 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet learns real images like the cpu backend a
 }
 
 #ifdef MINCEPTION_EMULATED
+TEST_CASE("cuda: streamed batches larger than a small staging buffer are copied without allocating", "[network]") {
+  const auto backend = make_cuda_backend();
+  const std::int64_t samples = 24 * kBatch, side = 40;  // 25 KB a batch; each of 16 buffers is used several times
+  ImageDataset images;
+  images.image = {1, side, side};
+  for (std::int64_t i = 0; i < samples; ++i) {
+    images.labels.push_back(static_cast<std::int32_t>(i % 10));
+    images.pixels.insert(images.pixels.end(), static_cast<std::size_t>(side * side), static_cast<std::uint8_t>(i));
+  }
+  Network network(make_model({.name = "googlenet_small", .input = {1, 32, 32}}), *backend,
+                  {.max_batch = kBatch, .dataset_image = images.image});
+  network.initialize(Initialization::xavier_uniform, 1);
+  const MemorySource source(images);
+  StreamingBatchSource feed(source, 1);
+  feed.start(network, Mode::training, {.batch_size = kBatch});
+  const std::uint64_t before = simt::runtime_calls().allocations;
+  for (std::int64_t i = 0; i < samples / kBatch; ++i) {
+    feed.next(kBatch);
+    network.set_control(0, i * kBatch, 0.001f, 0.0f);
+  }
+  CHECK(simt::runtime_calls().allocations == before);
+}
+
 TEST_CASE("cuda: a step neither allocates nor synchronizes", "[network]") {
   const auto backend = make_cuda_backend();
   ImageDataset images;
