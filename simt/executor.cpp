@@ -239,7 +239,7 @@ std::vector<KernelCounters> counters() { return device().counters(); }
 void reset_counters() { device().reset_counters(); }
 bool checker_built() { return observer != nullptr; }
 
-void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes, void (*body)(const void*),
+void execute(std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared, void (*body)(const void*),
              const void* argument, std::size_t argument_bytes) {
   require(current == nullptr, "the kernel ", kernel, " cannot be launched from a kernel");
   require(block.count() >= 1 && block.count() <= kMostThreads && block.z <= 64, "the kernel ", kernel,
@@ -248,13 +248,17 @@ void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t s
   require(grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535, "the kernel ", kernel,
           " is launched with a grid of ", grid.x, " x ", grid.y, " x ", grid.z,
           " blocks; the limit is 2147483647 x 65535 x 65535");
-  require(shared_bytes <= kMostShared, "the kernel ", kernel, " needs ", shared_bytes,
+  require(shared.bytes <= kMostShared, "the kernel ", kernel, " needs ", shared.bytes,
           " bytes of shared memory; the limit is ", kMostShared);
+  require(shared.bytes <= std::max(shared.limit, kDefaultShared), "the kernel ", kernel, " needs ", shared.bytes,
+          " bytes of dynamic shared memory; the limit is ", kDefaultShared,
+          " unless cudaFuncAttributeMaxDynamicSharedMemorySize is set");
   Grid work;
   work.kernel = kernel;
   work.grid = grid;
   work.block = block;
-  work.shared_bytes = shared_bytes;
+  work.shared_bytes = shared.bytes;
+  work.shared_limit = shared.limit;
   work.body = body;
   work.argument = argument;
   work.argument_bytes = argument_bytes;

@@ -182,9 +182,15 @@ template <class Words>
 /// Counts mma.sync instructions of the running warp.
 void count_mma(unsigned instructions, unsigned flops_each);
 
+/// Dynamic shared memory of a launch.
+struct DynamicShared {
+  std::size_t bytes = 0;
+  std::size_t limit = 0;  ///< that was set for the kernel; up to 48 KiB with the static shared memory need none
+};
+
 /// Runs body(argument) once for every thread of the grid and waits for all. Kernels may read the `argument_bytes` bytes
 /// of the argument.
-void execute(std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes, void (*body)(const void*),
+void execute(std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared, void (*body)(const void*),
              const void* argument, std::size_t argument_bytes);
 
 /// "file.cu:12:7"

@@ -127,11 +127,10 @@ namespace minception::simt {
 
 /// Runs `body` once per thread of the grid: immediately, or at graph launch if the stream is capturing.
 template <class Body>
-void launch_body(std::string_view kernel, dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
-                 Body body) {
+void launch_body(std::string_view kernel, dim3 grid, dim3 block, DynamicShared shared, cudaStream_t stream, Body body) {
   submit(stream, [=] {
     execute(
-        kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
+        kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared,
         [](const void* the_body) { (*static_cast<const Body*>(the_body))(); }, &body, sizeof(body));
   });
 }
