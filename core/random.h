@@ -41,7 +41,13 @@ struct Random {
     return philox4x32(counter, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
   }
   /// 32 random bits.
-  MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const { return four(index >> 2).word[index & 3]; }
+  MINCEPTION_HOST_DEVICE std::uint32_t bits(std::uint64_t index) const {
+    // Constant indices: a GPU would keep an array with a variable index in local memory.
+    const PhiloxBlock block = four(index >> 2);
+    const std::uint32_t even = (index & 2) != 0 ? block.word[2] : block.word[0];
+    const std::uint32_t odd = (index & 2) != 0 ? block.word[3] : block.word[1];
+    return (index & 1) != 0 ? odd : even;
+  }
   /// Maps 32 random bits to [0, 1), as in `uniform`.
   MINCEPTION_HOST_DEVICE static float to_uniform(std::uint32_t bits) {
     return static_cast<float>(bits >> 8) * 0x1p-24f;

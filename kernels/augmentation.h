@@ -51,12 +51,14 @@ struct Box {
 ///   area = (scale + (1 - scale) * u(w0)) * H * W,   q = 1 + (ratio - 1) * u(w1),
 ///   longer = sqrt(area * q),   shorter = longer / q,   both rounded; higher than wide if w1 is odd,
 ///   top = w2 mod (H - height + 1),   left = w3 mod (W - width + 1).
-/// Computed in double so that all devices round to the same sides.
+/// All devices compute the same sides: every operation is in double and correctly rounded, and the multiply-adds are
+/// written as fma, because compilers fuse a * b + c on some processors and not on others.
 MINCEPTION_HOST_DEVICE inline Box draw_resized_crop(const Random& random, std::uint64_t sample, int height, int width,
                                                     double scale, double ratio) {
   const PhiloxBlock words = random.four(sample);
-  const double area = (scale + (1.0 - scale) * Random::to_uniform(words.word[0])) * static_cast<double>(height) * width;
-  const double q = 1.0 + (ratio - 1.0) * Random::to_uniform(words.word[1]);
+  const auto uniform = [](std::uint32_t bits) { return static_cast<double>(Random::to_uniform(bits)); };
+  const double area = std::fma(1.0 - scale, uniform(words.word[0]), scale) * static_cast<double>(height) * width;
+  const double q = std::fma(ratio - 1.0, uniform(words.word[1]), 1.0);
   const double longer = std::sqrt(area * q);
   const double shorter = longer / q;
   const bool upright = (words.word[1] & 1u) != 0;
@@ -103,7 +105,7 @@ MINCEPTION_HOST_DEVICE inline ColourJitter draw_colour_jitter(const Random& rand
                                                               float brightness, float contrast, float saturation) {
   const PhiloxBlock words = random.four(sample);
   const auto factor = [](float range, std::uint32_t bits) {
-    return 1.0f + range * (2.0f * Random::to_uniform(bits) - 1.0f);
+    return std::fma(range, 2.0f * Random::to_uniform(bits) - 1.0f, 1.0f);  // 2 u - 1 is exact
   };
   return {factor(brightness, words.word[0]), factor(contrast, words.word[1]), factor(saturation, words.word[2])};
 }

@@ -75,6 +75,8 @@ class Backend {
   /// Like copy_to_device, but may return before the copy is done. The copy is ordered with the operations, and `host`
   /// may be changed as soon as the call returns. For data that changes in every step.
   virtual void upload(void* device, const void* host, std::size_t bytes) { copy_to_device(device, host, bytes); }
+  /// Allocates what uploads of up to `bytes` need, so that none of them allocates.
+  virtual void reserve_upload(std::size_t bytes) { static_cast<void>(bytes); }
   /// Waits for all submitted work.
   virtual void synchronize() = 0;
 
@@ -140,6 +142,9 @@ struct CudaOptions {
   bool tf32 = false;
   Algorithm algorithm = Algorithm::automatic;
   int device = 0;
+  /// A GEMM takes a larger tile only if its grid then has this many blocks: by default two on each of the 132
+  /// multiprocessors of an H100. Not queried from the device: results must not depend on the GPU. Tests set 1.
+  int blocks_to_fill = 2 * 132;
 };
 
 /// This project's CUDA kernels, on a GPU or, in a build with MINCEPTION_CUDA=EMULATED, emulated on the CPU thread by

@@ -187,6 +187,7 @@ Network::Network(Model model, Backend& backend, const NetworkOptions& options)
   prepacked_memory_ = backend_.allocate(memory_.prepacked);
   control_memory_ = backend_.allocate(metrics_offset(heads()));
   index_memory_ = backend_.allocate(static_cast<std::size_t>(options_.max_batch) * sizeof(std::int32_t));
+  backend_.reserve_upload(index_memory_.bytes());
   std::map<Region, void*> regions = {
       {Region::parameters, parameter_memory_.data()}, {Region::gradients, gradient_memory_.data()},
       {Region::statistics, statistic_memory_.data()}, {Region::optimizer, optimizer_memory_.data()},

@@ -176,8 +176,8 @@ void Device::count(const Grid& grid, double seconds) {
   auto found = std::find_if(counters_.begin(), counters_.end(),
                             [&](const KernelCounters& counters) { return counters.kernel == grid.kernel; });
   if (found == counters_.end()) {
-    counters_.push_back({std::string(grid.kernel)});
-    found = counters_.end() - 1;
+    found = counters_.emplace(counters_.end());
+    found->kernel = grid.kernel;
   }
   found->shapes.insert({grid.block.count(), grid.shared_bytes});
   ++found->launches;
@@ -253,7 +253,7 @@ bool checker_built() { return observer != nullptr; }
 
 namespace {
 
-void check_extents(std::string_view kernel, const Extent3& grid, const Extent3& block, std::size_t shared_bytes) {
+void check_extents(std::string_view kernel, const Extent3& grid, const Extent3& block, DynamicShared shared) {
   require(current == nullptr, "the kernel ", kernel, " cannot be launched from a kernel");
   require(block.count() >= 1 && block.count() <= kMostThreads && block.z <= 64, "the kernel ", kernel,
           " is launched with blocks of ", block.x, " x ", block.y, " x ", block.z, " threads; the limit is ",
@@ -261,41 +261,44 @@ void check_extents(std::string_view kernel, const Extent3& grid, const Extent3& 
   require(grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535, "the kernel ", kernel,
           " is launched with a grid of ", grid.x, " x ", grid.y, " x ", grid.z,
           " blocks; the limit is 2147483647 x 65535 x 65535");
-  require(shared_bytes <= kMostShared, "the kernel ", kernel, " needs ", shared_bytes,
+  require(shared.bytes <= kMostShared, "the kernel ", kernel, " needs ", shared.bytes,
           " bytes of shared memory; the limit is ", kMostShared);
+  require(shared.bytes <= std::max(shared.limit, kDefaultShared), "the kernel ", kernel, " needs ", shared.bytes,
+          " bytes of dynamic shared memory; the limit is ", kDefaultShared,
+          " unless cudaFuncAttributeMaxDynamicSharedMemorySize is set");
 }
 
-void set_extents(Grid& work, std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
+void set_extents(Grid& work, std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared) {
   work.kernel = kernel;
   work.grid = grid;
   work.block = block;
-  work.shared_bytes = shared_bytes;
+  work.shared_bytes = shared.bytes;
+  work.shared_limit = shared.limit;
 }
 
 }  // namespace
 
-void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block,
-             std::size_t shared_bytes) {
-  check_extents(kernel, grid, block, shared_bytes);
+void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared) {
+  check_extents(kernel, grid, block, shared);
   Grid work;
-  set_extents(work, kernel, grid, block, shared_bytes);
+  set_extents(work, kernel, grid, block, shared);
   work.ptx = &launch;
   device().execute(work);
 }
 
-void execute(const KernelCall& call, Extent3 grid, Extent3 block, std::size_t shared_bytes) {
-  check_extents(call.name, grid, block, shared_bytes);
+void execute(const KernelCall& call, Extent3 grid, Extent3 block, DynamicShared shared) {
+  check_extents(call.name, grid, block, shared);
   const auto host = [&] {
     Grid work;
-    set_extents(work, call.name, grid, block, shared_bytes);
+    set_extents(work, call.name, grid, block, shared);
     work.body = call.body;
     work.argument = call.body_argument;
     work.argument_bytes = call.body_argument_bytes;
     device().execute(work);
   };
   const auto from_ptx = [&] {
-    execute(ptx::make_launch(ptx::find_program(call), call.name, grid, block, shared_bytes, call.arguments), call.name,
-            grid, block, shared_bytes);
+    execute(ptx::make_launch(ptx::find_program(call), call.name, grid, block, shared, call.arguments), call.name, grid,
+            block, shared);
   };
   switch (settings().execution) {
     case Execution::host:

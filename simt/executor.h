@@ -223,8 +223,14 @@ struct KernelCall {
   std::span<const KernelArgument> arguments;
 };
 
+/// Dynamic shared memory of a launch.
+struct DynamicShared {
+  std::size_t bytes = 0;
+  std::size_t limit = 0;  ///< that was set for the kernel; up to 48 KiB with the static shared memory need none
+};
+
 /// Executes the call once for every thread of the grid and waits for all.
-void execute(const KernelCall& call, Extent3 grid, Extent3 block, std::size_t shared_bytes);
+void execute(const KernelCall& call, Extent3 grid, Extent3 block, DynamicShared shared);
 
 /// "file.cu:12:7"
 std::string to_string(const Position& where);

@@ -129,7 +129,7 @@ namespace minception::simt {
 
 /// Runs the kernel: immediately, or at graph launch if the stream is capturing.
 template <auto kernel, class... Parameters>
-void launch_emulated(std::string_view name, dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+void launch_emulated(std::string_view name, dim3 grid, dim3 block, DynamicShared shared, cudaStream_t stream,
                      Parameters... arguments) {
   submit(stream, [=] {
     const auto body = [=] { kernel(arguments...); };
@@ -143,7 +143,7 @@ void launch_emulated(std::string_view name, dim3 grid, dim3 block, std::size_t s
     call.body_argument_bytes = sizeof(body);
     call.tag = typeid(KernelTag<kernel>).name();
     call.arguments = list;
-    execute(call, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes);
+    execute(call, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared);
   });
 }
 

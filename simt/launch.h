@@ -3,13 +3,16 @@
 ///
 ///   launch_kernel<scale>(grid, block, shared_bytes, stream, arguments...);
 ///
-/// Errors name the kernel. Launches with more than 48 KiB of dynamic shared memory set the kernel attribute for it.
+/// Errors name the kernel. If the environment variable MINCEPTION_LAUNCHES names a folder, each process writes a file
+/// there when it exits: the names of the kernels that it launched, one per line.
 
 #include "simt/cuda.h"
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace minception::simt {
 
@@ -25,7 +28,26 @@ const std::string& kernel_name() {
   return name;
 }
 
+/// Names of all kernels that the code of this program launches somewhere, sorted, and of those that this process has
+/// launched so far.
+std::vector<std::string> compiled_kernels();
+std::vector<std::string> launched_kernels();
+
 namespace detail {
+
+/// A kernel of this program. The constructor, which runs before main, adds it to the list.
+struct CompiledKernel {
+  explicit CompiledKernel(const char* pretty_function_of_launch);
+
+  const char* pretty_function;
+  const CompiledKernel* next;
+  std::atomic<bool> launched = false;
+};
+template <auto kernel>
+struct Compiled {
+  static const char* signature() { return __PRETTY_FUNCTION__; }
+  static inline CompiledKernel entry{signature()};
+};
 
 template <class T>
 struct identity {
@@ -36,15 +58,17 @@ struct identity {
 template <auto kernel, class... Parameters>
 void launch_converted(void (*)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                       typename identity<Parameters>::type... arguments) {
-#if defined(__CUDACC__)
-  if (shared_bytes > 48 * 1024) {
+  // Without the attribute, static and dynamic shared memory together may have 48 KiB. The static part is unknown here.
+  if (shared_bytes > 0) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
           kernel_name<kernel>());
   }
+#if defined(__CUDACC__)
   kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
   check(cudaGetLastError(), kernel_name<kernel>());
 #else
-  launch_emulated<kernel, Parameters...>(kernel_name<kernel>(), grid, block, shared_bytes, stream, arguments...);
+  launch_emulated<kernel, Parameters...>(kernel_name<kernel>(), grid, block,
+                                         {shared_bytes, dynamic_shared_limit(kernel)}, stream, arguments...);
 #endif
 }
 
@@ -55,6 +79,7 @@ template <auto kernel, class... Arguments>
 void launch_kernel(dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                    const Arguments&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  detail::Compiled<kernel>::entry.launched.store(true, std::memory_order_relaxed);
   detail::launch_converted<kernel>(kernel, grid, block, shared_bytes, stream, arguments...);
 }
 

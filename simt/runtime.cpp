@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
 #include <vector>
@@ -61,6 +62,15 @@ CUstream_st default_stream;
 CUstream_st& of(cudaStream_t stream) { return stream == nullptr ? default_stream : *stream; }
 
 std::atomic<std::uint64_t> allocations = 0, synchronizations = 0, graph_launches = 0;
+
+struct DynamicSharedLimits {
+  std::mutex mutex;
+  std::map<const void*, std::size_t> of_kernel;
+};
+DynamicSharedLimits& dynamic_shared_limits() {
+  static DynamicSharedLimits limits;
+  return limits;
+}
 
 }  // namespace
 
@@ -204,6 +214,21 @@ cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream
   if (!in_place(data, true, bytes)) return answer(cudaErrorInvalidValue);
   minception::simt::submit(stream, [=] { std::memset(data, value, bytes); });
   return cudaSuccess;
+}
+
+// ---- kernels --------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0) return answer(cudaErrorInvalidValue);
+  const std::lock_guard lock(dynamic_shared_limits().mutex);
+  dynamic_shared_limits().of_kernel[kernel] = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+
+std::size_t minception::simt::dynamic_shared_limit(const void* kernel) {
+  const std::lock_guard lock(dynamic_shared_limits().mutex);
+  const auto found = dynamic_shared_limits().of_kernel.find(kernel);
+  return found == dynamic_shared_limits().of_kernel.end() ? 0 : found->second;
 }
 
 // ---- streams and events ---------------------------------------------------------------------------------------------

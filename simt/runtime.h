@@ -46,6 +46,7 @@ enum cudaStreamCaptureMode {
   cudaStreamCaptureModeThreadLocal,
   cudaStreamCaptureModeRelaxed
 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDefault = 0;
 inline constexpr unsigned cudaEventDisableTiming = 2;
@@ -95,6 +96,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end);
 
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value);
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute attribute, int value) {
+  return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, void* nodes, std::size_t* count);
@@ -107,6 +114,13 @@ namespace minception::simt {
 
 /// Runs `work` immediately, or adds it to the capture if the stream is capturing.
 void submit(cudaStream_t stream, std::function<void()> work);
+
+/// Bytes of dynamic shared memory that cudaFuncSetAttribute allows the kernel; 0 if it was not called.
+std::size_t dynamic_shared_limit(const void* kernel);
+template <class... Parameters>
+std::size_t dynamic_shared_limit(void (*kernel)(Parameters...)) {
+  return dynamic_shared_limit(reinterpret_cast<const void*>(kernel));
+}
 
 /// Number of calls in this process that training steps should make rarely or never.
 struct RuntimeCalls {

@@ -23,13 +23,6 @@ void load_matrices(std::uint32_t* fragments, const void* const* rows, unsigned c
 void mma_tile(float* c, const std::uint32_t* a, const std::uint32_t* b, unsigned mt, unsigned nt, bool bf16,
               const Position& where);
 
-/// cvt.rna.tf32.f32: rounds to 10 mantissa bits, to nearest, ties away from zero.
-inline std::uint32_t to_tf32(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0x7fffffu ? 0x7fffffffu : bits;  // canonical NaN
-  return (bits + 0x1000u) & 0xffffe000u;
-}
-
 /// Replaces each value by its sum over the lanes, in the butterfly order 16, 8, 4, 2, 1.
 void warp_sum(float* values, unsigned count, const Position& where);
 /// The maximum over the lanes; NaN if any value is NaN.

@@ -360,8 +360,16 @@ void* Worker::shared_variable(const void* site, std::string_view name, std::size
                     kMostShared, ")");
     });
   }
-  alignment = std::max<std::size_t>(alignment, 16);
-  std::byte* data = shared_ + (shared_used_ + kSharedGap + alignment - 1) / alignment * alignment;
+  if (grid_->shared_bytes > grid_->shared_limit && static_shared_ + grid_->shared_bytes > kDefaultShared) {
+    stop([&] {
+      return concat("too much shared memory with the variable ", name, ": ", static_shared_, " bytes static and ",
+                    grid_->shared_bytes, " dynamic are more than ", kDefaultShared,
+                    " and need cudaFuncAttributeMaxDynamicSharedMemorySize");
+    });
+  }
+  // An odd multiple of the alignment: an access that needs more is misaligned on the CPU, as it may be on a GPU.
+  const std::size_t units = (shared_used_ + kSharedGap + alignment - 1) / alignment;
+  std::byte* data = shared_ + (units | 1) * alignment;
   shared_used_ = static_cast<std::size_t>(data - shared_) + bytes;
   std::memset(data, 0xff, bytes);
   variables_.push_back({site, data});

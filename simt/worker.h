@@ -23,6 +23,9 @@ inline constexpr unsigned kMostThreads = 1024;
 /// Bytes per block that every GPU of compute capability 8.0 or higher supports; some support more.
 inline constexpr std::size_t kMostShared = 99 * 1024;
 
+/// Bytes per block, static and dynamic together, for which no attribute is needed.
+inline constexpr std::size_t kDefaultShared = 48 * 1024;
+
 namespace ptx {
 struct Launch;
 class Engine;
@@ -33,7 +36,8 @@ struct Grid {
   std::string_view kernel;
   Extent3 grid;
   Extent3 block;
-  std::size_t shared_bytes = 0;
+  std::size_t shared_bytes = 0;  ///< dynamic
+  std::size_t shared_limit = 0;  ///< attribute of the kernel
   void (*body)(const void*) = nullptr;
   const void* argument = nullptr;
   std::size_t argument_bytes = 0;

@@ -27,6 +27,7 @@ void StreamingBatchSource::start(Network& network, Mode mode, const Sampler& ord
     const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(most * source_.image().elements()));
     const std::vector<std::int32_t> labels(static_cast<std::size_t>(most));
     slot_ = make_resident(backend, source_.image(), pixels, labels);
+    backend.reserve_upload(pixels.size());
   }
   network_ = &network;
   network.set_dataset(mode, slot_);

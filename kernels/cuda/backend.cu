@@ -53,7 +53,7 @@ CudaBackend::CudaBackend(const CudaOptions& options) : options_(options) {
   require(problem.empty(), problem, "; or use cpu");
   check(cudaSetDevice(options.device), concat("selecting device ", options.device));
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
-  staging_ = std::make_unique<cuda::StagingRing>();
+  staging_ = std::make_unique<cuda::Staging>();
 }
 
 CudaBackend::~CudaBackend() {
@@ -115,6 +115,8 @@ void CudaBackend::fill_zero(void* device, std::size_t bytes) {
 void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
   staging_->copy(device, host, bytes, stream_);
 }
+
+void CudaBackend::reserve_upload(std::size_t bytes) { staging_->reserve(bytes); }
 
 std::unique_ptr<CapturedGraph> CudaBackend::capture(const std::function<void()>& work) {
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "starting to capture a graph");

@@ -14,7 +14,7 @@ struct CUstream_st;
 namespace minception {
 
 namespace cuda {
-class StagingRing;
+class Staging;
 }
 
 /// One stream of one GPU. Used by one thread at a time.
@@ -34,6 +34,7 @@ class CudaBackend : public Backend {
   void copy_to_host(void* host, const void* device, std::size_t bytes) override;
   void fill_zero(void* device, std::size_t bytes) override;
   void upload(void* device, const void* host, std::size_t bytes) override;
+  void reserve_upload(std::size_t bytes) override;
   void synchronize() override;
   std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work) override;
   std::vector<OperationTime> run_timed(std::span<const Operation> operations,
@@ -64,7 +65,7 @@ class CudaBackend : public Backend {
 
   CudaOptions options_;
   CUstream_st* stream_ = nullptr;
-  std::unique_ptr<cuda::StagingRing> staging_;
+  std::unique_ptr<cuda::Staging> staging_;
 };
 
 }  // namespace minception

@@ -91,7 +91,7 @@ void CudaBackend::conv2d_backward_data(const Conv2dBackwardData& op, Workspace w
     const FilterOrder filter(w.h, w.w, dy.c);
     const GemmShape shape(order.pixels(), w.c, filter.count());
     for_mainloop<T>(
-        algorithm, shape, [&](int v) { return is_vectorizable(dy, v) && is_vectorizable(w, v); },
+        options_, shape, [&](int v) { return is_vectorizable(dy, v) && is_vectorizable(w, v); },
         [&]<class Mainloop, int V>() {
           launch<conv2d_backward_data_gemm<Mainloop, T, V>>(
               gemm_grid<Mainloop>(shape), Mainloop::kThreads,

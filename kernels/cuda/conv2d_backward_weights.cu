@@ -120,7 +120,7 @@ void CudaBackend::conv2d_backward_weights(const Conv2dBackwardWeights& op, Works
     const WeightGradient gradient(dw.data, dbias, shape.m, shape.n, op.accumulate);
     const WeightGradient destination = plan.destination(gradient, workspace);
     for_mainloop<T>(
-        algorithm, shape, [&](int v) { return is_vectorizable(dy, v) && is_vectorizable(x, v); },
+        options_, shape, [&](int v) { return is_vectorizable(dy, v) && is_vectorizable(x, v); },
         [&]<class Mainloop, int V>() {
           using Dy = MatrixIterator<T, V, false>;
           using X = WgradActivationIterator<T, V>;

@@ -89,7 +89,7 @@ void CudaBackend::conv2d_forward(const Conv2dForward& op, Workspace workspace) {
     BiasReluEpilogue<T> outputs(bias, attributes.relu, order);
     outputs.set(0, 0, y);
     for_mainloop<T>(
-        algorithm, shape, [&](int v) { return is_vectorizable(x, v) && is_vectorizable(w, v); },
+        options_, shape, [&](int v) { return is_vectorizable(x, v) && is_vectorizable(w, v); },
         [&]<class Mainloop, int V>() {
           using Weights = MatrixIterator<float, V, true>;
           launch<conv2d_forward_gemm<Mainloop, T, V>>(

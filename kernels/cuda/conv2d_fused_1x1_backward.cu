@@ -14,6 +14,8 @@
 #include "kernels/cuda/weight_gradient.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -25,30 +27,42 @@ namespace {
 
 constexpr int kBlock = 256;
 
+/// From one pointer to another, which may be into another allocation.
+template <class T>
+std::ptrdiff_t elements_between(const T* from, const T* to) {
+  return (reinterpret_cast<std::intptr_t>(to) - reinterpret_cast<std::intptr_t>(from)) /
+         static_cast<std::ptrdiff_t>(sizeof(T));
+}
+
 /// The concatenated channels of up to kMost views of the same pixels.
 template <class T>
 struct SideBySide {
   static constexpr int kMost = 8;
 
-  /// Element (pixel, column) is at data + pixel * stride.
+  // Offsets from the data of the first member, in elements. Not pointers: the compiler loses the address space of a
+  // pointer that is selected from several parameters, and would use generic loads.
+
+  /// Element (pixel, column) is at data + offset + pixel * stride.
   struct Column {
-    const T* data;
-    int stride;
+    std::ptrdiff_t offset;
+    int stride;  ///< 0: outside
   };
   struct Member {
-    const T* data = nullptr;
+    std::ptrdiff_t offset = 0;
     int stride = 0;
     int begin = std::numeric_limits<int>::max();  ///< first column; unused members keep the maximum
   };
 
+  const T* data = nullptr;  ///< of the first member
   Member members[kMost];
   int pixels = 0;
   int columns = 0;
 
   SideBySide(const Tensor* begin, const Tensor* end) {
+    data = const_view<T>(*begin).data;
     for (Member* member = members; begin != end; ++begin, ++member) {
       const View<const T> view = const_view<T>(*begin);
-      *member = {view.data, view.stride, columns};
+      *member = {elements_between(data, view.data), view.stride, columns};
       pixels = view.pixels();
       columns += view.c;
     }
@@ -61,7 +75,10 @@ struct SideBySide {
     for (int j = 1; j < kMost; ++j) {
       if (index >= members[j].begin) found = members[j];
     }
-    return {found.data + (index - found.begin), found.stride};
+    return {found.offset + (index - found.begin), found.stride};
+  }
+  __device__ const T* at(const Column& column, int pixel) const {
+    return data + (column.offset + pixel * column.stride);
   }
 };
 
@@ -79,9 +96,7 @@ struct MembersMatrix {
   SideBySide<T> members;
 
   __device__ int pixel(int index) const { return index < members.pixels ? index : -1; }
-  __device__ Column column(int index) const {
-    return index < members.columns ? members.column(index) : Column{nullptr, 0};
-  }
+  __device__ Column column(int index) const { return index < members.columns ? members.column(index) : Column{0, 0}; }
   __device__ MnIndex mn_index(int index) const {
     if constexpr (kKMajor) {
       return pixel(index);
@@ -97,7 +112,7 @@ struct MembersMatrix {
     }
   }
   __device__ const T* at(int pixel, const Column& column) const {
-    return pixel >= 0 && column.data != nullptr ? column.data + pixel * column.stride : nullptr;
+    return pixel >= 0 && column.stride != 0 ? members.at(column, pixel) : nullptr;
   }
   __device__ const T* at(const Column& column, int pixel) const { return at(pixel, column); }
 };
@@ -117,7 +132,7 @@ __global__ void __launch_bounds__(kBlock)
   float sum = 0.0f;
   for (int o = 0; o < dy.columns; ++o) {
     const auto column = dy.column(o);
-    sum += static_cast<float>(column.data[pixel * column.stride]) * w[o * channels + i];
+    sum += static_cast<float>(*dy.at(column, pixel)) * w[o * channels + i];
   }
   target.store(pixel, i, sum);
 }
@@ -135,7 +150,7 @@ __global__ void __launch_bounds__(kBlock)
   float sum = 0.0f;
   float bias_sum = 0.0f;
   for (int pixel = 0; pixel < dy.pixels; ++pixel) {
-    const auto value = static_cast<float>(column.data[pixel * column.stride]);
+    const auto value = static_cast<float>(*dy.at(column, pixel));
     sum += value * static_cast<float>(x.pixel(pixel)[i]);
     bias_sum += value;
   }
@@ -206,7 +221,7 @@ void CudaBackend::conv2d_fused_1x1_backward_data(const Conv2dFused1x1BackwardDat
       }
       const GemmShape shape(dy.pixels, w.c, filters);
       for_mainloop<T>(
-          algorithm, shape, [&](int v) { return members_divide<T>(begin, end, v) && is_vectorizable(w, v); },
+          options_, shape, [&](int v) { return members_divide<T>(begin, end, v) && is_vectorizable(w, v); },
           [&]<class Mainloop, int V>() {
             using Dy = MembersMatrix<T, V, true>;
             using Weights = MatrixIterator<float, V, false>;
@@ -247,7 +262,7 @@ void CudaBackend::conv2d_fused_1x1_backward_weights(const Conv2dFused1x1Backward
       const GemmShape& shape = plan.shape();
       const WeightGradient destination = plan.destination(gradient, workspace);
       for_mainloop<T>(
-          algorithm, shape, [&](int v) { return members_divide<T>(begin, end, v) && is_vectorizable(x, v); },
+          options_, shape, [&](int v) { return members_divide<T>(begin, end, v) && is_vectorizable(x, v); },
           [&]<class Mainloop, int V>() {
             using Dy = MembersMatrix<T, V, false>;
             using X = MatrixIterator<T, V, false>;

@@ -70,7 +70,7 @@ void CudaBackend::conv2d_fused_1x1_forward(const Conv2dFused1x1Forward& op, Work
       } else {
         const GemmShape shape(x.pixels(), columns, x.c);
         for_mainloop<T>(
-            algorithm, shape, [&](int v) { return is_vectorizable(x, v) && is_vectorizable(w, v); },
+            options_, shape, [&](int v) { return is_vectorizable(x, v) && is_vectorizable(w, v); },
             [&]<class Mainloop, int V>() {
               using Pixels = MatrixIterator<T, V, true>;
               using Weights = MatrixIterator<float, V, true>;

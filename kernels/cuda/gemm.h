@@ -180,12 +180,20 @@ inline constexpr int kGemmSharedBytes = [] {
   return pipeline > epilogue ? pipeline : epilogue;
 }();
 
+/// Shared memory of a multiprocessor: 164 KiB with compute capability 8.0, 228 KiB with 9.0 and 10.0, 100 KiB with 8.6, 8.9
+/// and 12.0. A block takes 1 KiB more than it asks for. kMinBlocksPerSm is promised for the first two kinds. With 100 KiB
+/// one block fits of the tensor_op tiles (82 KiB at most) except bf16 64x64 (two), and two of the 128x64 tiles of
+/// FmaMainloop.
+inline constexpr int kSharedPerSm = 164 << 10;
+inline constexpr int kReservedShared = 1 << 10;
+
 /// Computes the tile of this block. Launched with Mainloop::kThreads threads and gemm_grid.
 template <class Mainloop, class A, class B, class Epilogue>
 __device__ __forceinline__ void gemm(const A& a, const B& b, const Epilogue& epilogue, const GemmShape& shape) {
   using Stored = typename Mainloop::Stored;
   using LoaderA = TileLoader<A, Mainloop, Mainloop::kBlockM>;
   using LoaderB = TileLoader<B, Mainloop, Mainloop::kBlockN>;
+  static_assert(Mainloop::kMinBlocksPerSm * (kGemmSharedBytes<Mainloop, A, B> + kReservedShared) <= kSharedPerSm);
   constexpr int kStages = Mainloop::kStages;
   constexpr int kStageBytes = LoaderA::kBytes + LoaderB::kBytes;
   DYNAMIC_SHARED(unsigned char, shared);

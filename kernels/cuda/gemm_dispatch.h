@@ -21,10 +21,10 @@ Algorithm algorithm_for(const CudaOptions& options) {
 /// Calls f.operator()<Mainloop, V>() with the tile for a GEMM of T and its elements per access V: 16 bytes of shared
 /// memory if `vectorizable(V)` is true, else 1.
 template <class T, class Vectorizable, class F>
-void for_mainloop(Algorithm algorithm, const GemmShape& shape, Vectorizable&& vectorizable, F&& f) {
+void for_mainloop(const CudaOptions& options, const GemmShape& shape, Vectorizable&& vectorizable, F&& f) {
   // A larger tile loads its operands less often, but must leave enough blocks for all multiprocessors.
-  const auto fills = [&](const dim3& blocks) { return std::int64_t{blocks.x} * blocks.z >= kTargetBlocks; };
-  if (algorithm == Algorithm::fma) {
+  const auto fills = [&](const dim3& blocks) { return std::int64_t{blocks.x} * blocks.z >= options.blocks_to_fill; };
+  if (algorithm_for<T>(options) == Algorithm::fma) {
     if (!vectorizable(4)) return f.template operator()<FmaMainloop<4>, 1>();
     if (fills(gemm_grid<FmaMainloop<8>>(shape))) return f.template operator()<FmaMainloop<8>, 4>();
     return f.template operator()<FmaMainloop<4>, 4>();

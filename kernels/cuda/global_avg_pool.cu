@@ -23,7 +23,8 @@ __host__ __device__ int channel_tiles(int channels, int v) { return (channels / 
 template <class T, int V>
 __global__ void __launch_bounds__(kColumns* kRows) global_avg_pool_forward(View<const T> x, View<T> y) {
   constexpr int kChannels = kColumns * V;
-  SHARED(float, partial, [kRows][kChannels]);
+  using Vector = AlignedArray<float, V>;  // stored whole
+  SHARED(Vector, partial, [kRows][kColumns]);
   const int column = threadIdx.x;
   const int row = threadIdx.y;
   const int tiles = channel_tiles(x.c, V);
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(kColumns* kRows) global_avg_pool_forward(View<
       for (int i = 0; i < V; ++i) sum[i] += value[i];
     }
   }
-  store<V>(&partial[row][column * V], sum);
+  store<V>(partial[row][column].element, sum);
   __syncthreads();
 
   // One thread per channel adds up the rows.
@@ -47,7 +48,7 @@ __global__ void __launch_bounds__(kColumns* kRows) global_avg_pool_forward(View<
   if (channel >= kChannels || first_channel + channel >= x.c) return;
   float total = 0.0f;
 #pragma unroll
-  for (int r = 0; r < kRows; ++r) total += partial[r][channel];
+  for (int r = 0; r < kRows; ++r) total += partial[r][channel / V].element[channel % V];
   y.pixel(n)[first_channel + channel] = static_cast<T>(total / static_cast<float>(area));
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace minception {
@@ -40,6 +41,23 @@ ChannelFactors channel_factors(const std::vector<float>& factors) {
   return result;
 }
 
+/// A resident data set. Offsets of images are 64-bit: a data set may have more than 2^31 bytes, an image may not.
+struct Images {
+  View<const std::uint8_t> first;
+  int count;
+
+  __device__ const std::uint8_t* pixel(int image, int row, int column) const {
+    return first.pixel(0, row, column) + static_cast<std::int64_t>(image) * (first.pixels() * first.stride);
+  }
+};
+
+Images images_of(const Tensor& tensor) {
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  require(tensor.n() <= kMost, "load_batch: the cuda backend takes data sets of at most ", kMost, " images, not ",
+          tensor.n(), "; use fewer");
+  return {const_view<std::uint8_t>(tensor.first(1)), static_cast<int>(tensor.n())};
+}
+
 /// The two input indices in [begin, begin + in) that an output index interpolates, and the weight of the second. The
 /// position (index + 1/2) * in / out - 1/2 is a fraction over 2 * out, which integers represent exactly.
 struct Neighbours {
@@ -66,7 +84,7 @@ struct Neighbours {
 /// -1.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseBlock)
-    load_batch(View<const std::uint8_t> images, const int* labels, const int* indices, Augmentation augmentation,
+    load_batch(Images images, const int* labels, const int* indices, Augmentation augmentation,
                const std::int64_t* augmentation_position, ChannelFactors scale, ChannelFactors shift, View<T> y,
                int* y_labels) {
   const auto [pixel, channel, in_batch] = thread_place<1>(y.pixels(), 1);
@@ -75,14 +93,14 @@ __global__ void __launch_bounds__(kElementwiseBlock)
   T* out = y.pixel(pixel);
 
   const int sample = indices[n];
-  const bool known = sample >= 0 && sample < images.n;
+  const bool known = sample >= 0 && sample < images.count;
   if (row_out == 0 && column_out == 0) y_labels[n] = known ? labels[sample] : -1;
   if (!known) {
     for (int c = 0; c < y.c; ++c) out[c] = static_cast<T>(nanf(""));
     return;
   }
 
-  const auto [moved, part, colour] = augmentation.draw(augmentation_position, n, images.h, images.w);
+  const auto [moved, part, colour] = augmentation.draw(augmentation_position, n, images.first.h, images.first.w);
   const int p = moved.row(row_out);
   const int q = moved.column(column_out, y.w);
   const bool inside = p >= 0 && p < y.h && q >= 0 && q < y.w;
@@ -115,7 +133,7 @@ using namespace cuda;
 void CudaBackend::load_batch(const LoadBatch& op, Workspace) {
   const auto* const augmentation_position = values<const std::int64_t>(op.position);
   for_dtype(op.y, [&]<class T>() {
-    const View<const std::uint8_t> images = const_view<std::uint8_t>(op.images);
+    const Images images = images_of(op.images);
     const View<T> y = view<T>(op.y);
     launch<cuda::load_batch<T>>(ceil_div(y.pixels(), kElementwiseBlock), kElementwiseBlock, 0, stream_, images,
                                 op.labels.as<const std::int32_t>(), op.indices.as<const std::int32_t>(),

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/tensor.h"
+#include "kernels/backend.h"
 #include "kernels/operations.h"
 #include "simt/cuda.h"
 
@@ -97,9 +98,8 @@ void for_dtype(const Tensor& tensor, F&& f) {
   }
 }
 
-/// Grid size beyond which work is not split further: two blocks on each of the 132 multiprocessors of an H100. Not
-/// queried from the device, because splits determine the order of sums and results must not depend on the GPU.
-inline constexpr int kTargetBlocks = 2 * 132;
+/// Grid size beyond which work is not split further. Splits determine the order of sums.
+inline constexpr int kTargetBlocks = CudaOptions{}.blocks_to_fill;
 
 /// count / per_block, rounded up.
 inline unsigned ceil_div(std::int64_t count, std::int64_t per_block) {

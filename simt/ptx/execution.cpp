@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::string_view kBuildFolder = MINCEPTION_PTX_FOLDER;
 
-constexpr std::size_t kMostStaticShared = 48 * 1024;
-
 /// Appends the comparison to the file of Settings::report.
 void write_report() {
   std::ofstream out(settings().report, std::ios::app);
@@ -49,14 +47,16 @@ const Program& find_program(const KernelCall& call) {
   return *program;
 }
 
-Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid, Extent3 block,
-                   std::size_t shared_bytes, std::span<const KernelArgument> arguments) {
+Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared,
+                   std::span<const KernelArgument> arguments) {
   require(block.count() <= program.kernel.most_threads, "the kernel ", kernel, " is launched with blocks of ",
           block.count(), " threads; its __launch_bounds__ allow ", program.kernel.most_threads);
-  require(program.static_shared <= kMostStaticShared && program.static_shared + shared_bytes <= kMostShared,
-          "the kernel ", kernel, " needs ", program.static_shared, " bytes of static shared memory (at most ",
-          kMostStaticShared, ") and ", program.static_shared + shared_bytes, " with the dynamic ones (at most ",
-          kMostShared, ")");
+  const std::size_t all = program.static_shared + shared.bytes;
+  require(program.static_shared <= kDefaultShared && all <= kMostShared, "the kernel ", kernel, " needs ",
+          program.static_shared, " bytes of static shared memory (at most ", kDefaultShared, ") and ", all,
+          " with the dynamic ones (at most ", kMostShared, ")");
+  require(shared.bytes <= shared.limit || all <= kDefaultShared, "the kernel ", kernel, " needs ", all,
+          " bytes of shared memory; more than ", kDefaultShared, " need cudaFuncAttributeMaxDynamicSharedMemorySize");
   Launch launch;
   launch.program = &program;
   launch.parameters = parameter_bytes(program, arguments);
@@ -68,8 +68,8 @@ Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid
 void launch(const Program& program, Extent3 grid, Extent3 block, std::size_t shared_bytes,
             std::span<const KernelArgument> arguments) {
   if (grid.count() == 0) return;
-  execute(make_launch(program, program.name, grid, block, shared_bytes, arguments), program.name, grid, block,
-          shared_bytes);
+  const DynamicShared shared{shared_bytes, shared_bytes};
+  execute(make_launch(program, program.name, grid, block, shared, arguments), program.name, grid, block, shared);
 }
 
 }  // namespace minception::simt::ptx

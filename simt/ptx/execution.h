@@ -13,7 +13,7 @@
 namespace minception::simt {
 
 /// Runs the blocks of a launch on the OS threads of the executor.
-void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block, std::size_t shared_bytes);
+void execute(const ptx::Launch& launch, std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared);
 
 namespace ptx {
 
@@ -27,8 +27,8 @@ Library& library();
 const Program& find_program(const KernelCall& call);
 
 /// Throws Error if the arguments or the extents do not fit the program.
-Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid, Extent3 block,
-                   std::size_t shared_bytes, std::span<const KernelArgument> arguments);
+Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid, Extent3 block, DynamicShared shared,
+                   std::span<const KernelArgument> arguments);
 
 /// Runs `host`, then `ptx`, from the same device memory, and records the differences. The results of `ptx` remain.
 void compare(std::string_view kernel, const std::function<void()>& host, const std::function<void()>& ptx);

@@ -1,6 +1,5 @@
 #include "simt/ptx/layout.h"
 
-#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -23,7 +22,9 @@ void lay_out_memory(const Module& module, Program& program) {
   }
   std::uint64_t end = kGap;
   const auto place = [&](Variable variable) {
-    variable.offset = round_up(end, std::max<std::uint64_t>(variable.alignment, 16));
+    // An odd multiple of the alignment: accesses that need more are misaligned.
+    const std::uint64_t units = round_up(end, variable.alignment) / variable.alignment;
+    variable.offset = (units | 1) * variable.alignment;
     end = variable.offset + (variable.dynamic ? 0 : variable.bytes + kGap);
     program.static_shared += variable.bytes;
     program.shared.push_back(std::move(variable));

@@ -9,7 +9,7 @@ inline std::vector<Case> adam_cases() {
   using namespace cases;
   std::vector<Case> table;
   const auto add = [&](std::string name, const GroupTable& t, double beta2, double epsilon, bool decoupled,
-                       bool clipped) {
+                       bool clipped, bool aligned = true) {
     AdamStep op;
     op.beta2 = beta2;
     op.epsilon = epsilon;
@@ -17,7 +17,7 @@ inline std::vector<Case> adam_cases() {
     op.groups = t.groups;
     op.step = dense(Shape{1}, DType::i64);
     op.schedule = dense(Shape{2});
-    op.g = op.w = op.m = op.v = dense(Shape{t.length});
+    op.g = op.w = op.m = op.v = aligned ? dense(Shape{t.length}) : unaligned(Shape{t.length});
     if (clipped) op.factor = dense(Shape{1});
     table.push_back({std::move(name), op});
   };
@@ -32,6 +32,7 @@ inline std::vector<Case> adam_cases() {
   std::vector<ParameterGroup> many;
   for (std::int64_t k = 0; k < 400; ++k) many.push_back({5 * k, 5, 1.0, k % 2 == 0 ? 1e-2 : 0.0});
   add("more groups than a launch holds", {"", 2000, many}, 0.99, 1e-8, false, false);
+  add("unaligned", group_tables().front(), 0.99, 1e-8, false, false, false);
   return table;
 }
 

@@ -42,6 +42,13 @@ namespace cases {
 
 inline Tensor dense(Shape shape, DType dtype = DType::f32) { return Tensor(shape, dtype); }
 
+/// One element behind the beginning of an allocation, so that wider accesses are misaligned.
+inline Tensor unaligned(Shape shape) {
+  Tensor tensor(shape, DType::f32);
+  tensor.offset = size_of(DType::f32);
+  return tensor;
+}
+
 /// A channel slice of a tensor that has `before` more channels in front of it and `after` more behind it.
 inline Tensor slice(Shape shape, std::int64_t before, std::int64_t after) {
   Shape wide = shape;

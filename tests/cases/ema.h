@@ -19,6 +19,11 @@ inline std::vector<Case> ema_cases() {
       table.push_back({std::to_string(length) + " values" + when, op});
     }
   }
+  EmaUpdate op;
+  op.decay = 0.9;
+  op.step = dense(Shape{1}, DType::i64);
+  op.w = op.average = unaligned(Shape{300});
+  table.push_back({"unaligned", op});
   return table;
 }
 

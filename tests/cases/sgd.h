@@ -25,6 +25,11 @@ inline std::vector<Case> sgd_cases() {
       }
     }
   }
+  SgdStep op;
+  op.groups = {{0, 1000, 1.0, 1e-2}};
+  op.schedule = dense(Shape{2});
+  op.g = op.w = op.v = unaligned(Shape{1000});
+  table.push_back({"unaligned", op});
   return table;
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace minception {
 namespace {
 
-/// Rounds to 10 bits of mantissa, ties away from zero.
+/// Rounds to 10 bits of mantissa, ties away from zero. NaN stays NaN.
 float to_tf32(float value) {
+  if (!std::isfinite(value)) return value;
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
 }

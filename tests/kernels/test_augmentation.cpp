@@ -72,6 +72,35 @@ TEST_CASE("draw_resized_crop: boxes follow from the random bits of the sample an
   CHECK((one.top == 0 && one.left == 0 && one.height == 1 && one.width == 1));
 }
 
+TEST_CASE("draw_resized_crop: multiply-adds are rounded once on every processor") {
+  // With ratio 1, a square has the side sqrt(area), rounded. For an area scale + (1 - scale) * u that lies within a few
+  // units in the last place of a tie, it depends on whether the product is rounded before the sum.
+  constexpr int kSize = 8;
+  int ties = 0, distinguished = 0;
+  for (std::uint64_t sample = 0; sample < 200; ++sample) {
+    const Random random{3, 1};
+    const double u = random.uniform(4 * sample);
+    for (int side = 1; side < kSize; ++side) {
+      const double area = (side + 0.5) * (side + 0.5) / (kSize * kSize);
+      double scale = (area - u) / (1.0 - u);
+      if (!(scale > 0.0 && scale < 1.0)) continue;
+      for (int i = 0; i < 8; ++i) scale = std::nextafter(scale, 0.0);
+      for (int i = 0; i < 16; ++i, scale = std::nextafter(scale, 1.0), ++ties) {
+        const auto side_of = [](double fraction) {
+          return static_cast<int>(std::sqrt(fraction * kSize * kSize) + 0.5);
+        };
+        const volatile double product = (1.0 - scale) * u;  // not fused
+        const int once = side_of(std::fma(1.0 - scale, u, scale)), twice = side_of(scale + product);
+        const Box box = draw_resized_crop(random, sample, kSize, kSize, scale, 1.0);
+        CHECK((box.height == once && box.width == once));
+        distinguished += once != twice ? 1 : 0;
+      }
+    }
+  }
+  INFO(ties << " near ties, " << distinguished << " depend on the rounding");
+  CHECK(distinguished >= 10);
+}
+
 TEST_CASE("draw_resized_crop: mean area and share of wide boxes") {
   constexpr int kSamples = 20000;
   double area = 0.0;

@@ -8,11 +8,15 @@
 #include "tests/kernels/harness.h"
 #include "tests/skip_without_gpu.h"
 
+#include <sys/mman.h>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include "tests/catch.h"
 
 namespace minception {
@@ -66,6 +70,9 @@ constexpr CudaOptions kNaive = {.algorithm = Algorithm::naive};
 constexpr CudaOptions kFma = {.algorithm = Algorithm::fma};
 constexpr CudaOptions kTensorOp = {.tf32 = true, .algorithm = Algorithm::tensor_op};
 constexpr CudaOptions kAutomaticTf32 = {.tf32 = true};
+/// As if few blocks filled the GPU: the larger tiles.
+constexpr CudaOptions kFmaLarge = {.algorithm = Algorithm::fma, .blocks_to_fill = 1};
+constexpr CudaOptions kTensorOpLarge = {.tf32 = true, .algorithm = Algorithm::tensor_op, .blocks_to_fill = 1};
 
 }  // namespace
 
@@ -78,6 +85,9 @@ TEST_CASE("cuda: f32 products of the naive algorithm agree with reference") {
 TEST_CASE("cuda: f32 products of the fma algorithm agree with reference") {
   check_all(products(chosen_cases()), kF32, kFma);
 }
+TEST_CASE("cuda: f32 products of the fma algorithm with large tiles agree with reference") {
+  check_all(products(chosen_cases()), kF32, kFmaLarge);
+}
 TEST_CASE("cuda: f32 operations without products agree with reference") { check_all(others(chosen_cases()), kF32); }
 
 TEST_CASE("cuda: tf32 products of the tensor_op algorithm agree with reference") {
@@ -85,6 +95,10 @@ TEST_CASE("cuda: tf32 products of the tensor_op algorithm agree with reference")
 }
 TEST_CASE("cuda: tf32 products of the automatic algorithm agree with reference") {
   check_all(products(chosen_cases()), kTf32, kAutomaticTf32);
+}
+
+TEST_CASE("cuda: tf32 products of the tensor_op algorithm with large tiles agree with reference") {
+  check_all(products(chosen_cases()), kTf32, kTensorOpLarge);
 }
 
 TEST_CASE("cuda: bf16 products of the automatic algorithm agree with reference") {
@@ -95,6 +109,12 @@ TEST_CASE("cuda: bf16 products of the naive algorithm agree with reference") {
 }
 TEST_CASE("cuda: bf16 products of the fma algorithm agree with reference") {
   check_all(products(chosen_cases()), kBf16, kFma);
+}
+TEST_CASE("cuda: bf16 products of the fma algorithm with large tiles agree with reference") {
+  check_all(products(chosen_cases()), kBf16, kFmaLarge);
+}
+TEST_CASE("cuda: bf16 products of the tensor_op algorithm with large tiles agree with reference") {
+  check_all(products(chosen_cases()), kBf16, kTensorOpLarge);
 }
 TEST_CASE("cuda: bf16 operations without products agree with reference") { check_all(others(chosen_cases()), kBf16); }
 
@@ -147,6 +167,60 @@ TEST_CASE("cuda: load_batch writes NaN and label -1 for an index out of range") 
     CHECK(y_labels.read() == std::vector<std::int32_t>{5, -1, -1, 6});
   }
 }
+
+TEST_CASE("cuda: a NaN with payload bits below tf32 stays NaN in products") {
+  // cvt.rna.tf32.f32 would make 0x7f800001 infinity.
+  const auto cuda = make_cuda_backend(kTensorOp);
+  constexpr std::int64_t kPixels = 64, kChannels = 32;
+  for (const std::uint32_t nan : {0x7f800001u, 0xff801fffu, 0x7fc00000u, 0xffffffffu}) {
+    std::vector<float> pixels(static_cast<std::size_t>(kPixels * kChannels), 1.0f);
+    pixels[5 * kChannels + 3] = std::bit_cast<float>(nan);
+    const OnDevice<float> x(*cuda, pixels), w(*cuda, std::vector<float>(kChannels * kChannels, 1.0f)),
+        y(*cuda, std::vector<float>(static_cast<std::size_t>(kPixels * kChannels)));
+    LinearForward op;
+    op.x = x.tensor({kPixels, kChannels});
+    op.w = w.tensor({kChannels, kChannels});
+    op.y = y.tensor({kPixels, kChannels});
+    cuda->run(op);
+    const std::vector<float> result = y.read();
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      CHECK((i / kChannels == 5 ? std::isnan(result[i]) : result[i] == 32.0f));
+    }
+  }
+}
+
+#ifdef MINCEPTION_EMULATED
+TEST_CASE("cuda: load_batch reads images beyond 2 GiB of the data set") {
+  if (simt::checker_built()) SKIP("the checker refuses host memory, where the sparse data set lies");
+  const auto cuda = make_cuda_backend();
+  // 600 images of 4 MiB, of which only the pages of two are ever touched.
+  constexpr std::int64_t kCount = 600, kSide = 2048;
+  constexpr std::size_t kImage = kSide * kSide;
+  void* const memory =
+      mmap(nullptr, kCount * kImage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  auto* const bytes = static_cast<unsigned char*>(memory);
+  std::memset(bytes + 599 * kImage, 99, kImage);
+  std::memset(bytes + 512 * kImage, 12, kImage);  // begins at 2^31
+  std::vector<std::int32_t> all_labels(kCount);
+  std::iota(all_labels.begin(), all_labels.end(), 0);
+  const OnDevice<std::int32_t> labels(*cuda, all_labels), indices(*cuda, {599, 0, 512});
+  const OnDevice<float> y(*cuda, std::vector<float>(3 * 4 * 4));
+  const OnDevice<std::int32_t> y_labels(*cuda, std::vector<std::int32_t>(3));
+  LoadBatch op;
+  op.scale = {1.0f};
+  op.images = Tensor({kCount, 1, kSide, kSide}, DType::u8, memory, cuda->device());
+  op.labels = labels.flat();
+  op.indices = indices.flat();
+  op.y = y.tensor({3, 1, 4, 4});
+  op.y_labels = y_labels.flat();
+  cuda->run(op);
+  const std::vector<float> loaded = y.read();
+  for (std::size_t i = 0; i < loaded.size(); ++i) CHECK(loaded[i] == (i < 16 ? 99.0f : i < 32 ? 0.0f : 12.0f));
+  CHECK(y_labels.read() == std::vector<std::int32_t>{599, 0, 512});
+  munmap(memory, kCount * kImage);
+}
+#endif
 
 TEST_CASE("cuda: two backends in one process give correct results") {
   const auto first = make_cuda_backend();

@@ -4,11 +4,25 @@
 #include "models/network.h"
 #include "models/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace minception {
+
+/// Bounds for two trainings that differ in rounding only: kSpreadFactor times the largest value of an ensemble, rounded
+/// up. test_rounding_spread.cpp computes the ensembles.
+struct RoundingSpread {
+  double loss;            ///< of every step, relative
+  double weights;         ///< `drift`, which grows by orders of magnitude if a decision of a ReLU or maximum flips
+  double median_weights;  ///< the median over several steps or trainings
+};
+inline constexpr double kSpreadFactor = 4.0;
+inline constexpr RoundingSpread kTenSteps = {2e-6, 0.015, 2e-3};
+inline constexpr RoundingSpread kBatchNormStepOf8 = {4e-5, 0.3, 5e-5};
+inline constexpr RoundingSpread kBatchNormStepOf16 = {2e-5, 0.15, 2e-5};
 
 /// A state converted to f64.
 inline std::map<std::string, FileTensor> in_double(std::map<std::string, FileTensor> state) {
@@ -29,6 +43,12 @@ inline double drift(const Network& a, const Network& b, const std::map<std::stri
   }
   return std::sqrt(apart / moved);
 }
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+inline double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
 /// |a - b| / |b| over all tensors together.
 inline double distance(const std::map<std::string, FileTensor>& a, const std::map<std::string, FileTensor>& b) {

@@ -203,7 +203,7 @@ std::vector<PtxOutput> ptx_outputs() {
   add("load_matrices", exact, run<ptx_load_matrices<false>>(any_words("load_matrices", 256), 256));
   add("load_matrices transposed", exact, run<ptx_load_matrices<true>>(any_words("load_matrices", 256), 256));
   constexpr int kPerLane = 64;
-  add("to_tf32", exact, run<ptx_to_tf32>(conversion_inputs("to_tf32", 32 * kPerLane), 32 * kPerLane, kPerLane));
+  add("to_tf32", f32, run<ptx_to_tf32>(conversion_inputs("to_tf32", 32 * kPerLane), 32 * kPerLane, kPerLane));
   add("pack_bf16", bf16_pairs,
       run<ptx_pack_bf16>(conversion_inputs("pack_bf16", 64 * kPerLane), 32 * kPerLane, kPerLane));
   outputs.push_back(mma_output<float>("mma_tile tf32", 0xffffe000u));
@@ -226,7 +226,9 @@ int disagreements(const PtxOutput& output, const std::vector<std::uint32_t>& oth
     const std::uint32_t a = output.words[i];
     const std::uint32_t b = other[i];
     bool agrees = a == b;
-    if (output.agreement == PtxOutput::Agreement::bf16_pairs) {
+    if (output.agreement == PtxOutput::Agreement::f32) {
+      agrees = agrees || (std::isnan(std::bit_cast<float>(a)) && std::isnan(std::bit_cast<float>(b)));
+    } else if (output.agreement == PtxOutput::Agreement::bf16_pairs) {
       agrees = same_bf16(a & 0xffffu, b & 0xffffu) && same_bf16(a >> 16, b >> 16);
     } else if (output.agreement == PtxOutput::Agreement::sums) {
       const double difference = static_cast<double>(std::bit_cast<float>(a)) - std::bit_cast<float>(b);

@@ -14,7 +14,8 @@ struct PtxOutput {
   /// How closely two executions must agree.
   enum class Agreement : std::uint8_t {
     exact,       ///< bit for bit
-    bf16_pairs,  ///< bit for bit, except that all NaNs are equal
+    f32,         ///< bit for bit, except that all NaNs are equal
+    bf16_pairs,  ///< the same for pairs of bf16
     sums,        ///< floats, up to unspecified rounding
   };
   std::string name;

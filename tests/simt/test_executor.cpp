@@ -249,18 +249,20 @@ TEST_CASE("shared variables are common to all threads and separate and aligned")
   for (const SharedPlaces& places : out) CHECK(std::memcmp(&places, &out[0], sizeof(places)) == 0);
   struct Range {
     std::uintptr_t begin, end;
+    std::size_t alignment;
   };
-  const auto range = [](const void* data, std::size_t bytes) {
-    return Range{reinterpret_cast<std::uintptr_t>(data), reinterpret_cast<std::uintptr_t>(data) + bytes};
+  const auto range = [](const void* data, std::size_t bytes, std::size_t alignment) {
+    return Range{reinterpret_cast<std::uintptr_t>(data), reinterpret_cast<std::uintptr_t>(data) + bytes, alignment};
   };
-  const Range ranges[] = {range(out[0].words, 400), range(out[0].one, 1), range(out[0].lines, 2 * sizeof(Line)),
-                          range(out[0].again, 24), range(out[0].dynamic, 1000)};
+  const Range ranges[] = {range(out[0].words, 400, 4), range(out[0].one, 1, 1),
+                          range(out[0].lines, 2 * sizeof(Line), 64), range(out[0].again, 24, 8),
+                          range(out[0].dynamic, 1000, 128)};
   for (const Range& a : ranges) {
-    CHECK(a.begin % 16 == 0);
+    CHECK(a.begin % a.alignment == 0);
+    // No more than declared, so that wider accesses are misaligned.
+    if (a.alignment < 128) CHECK(a.begin % (2 * a.alignment) != 0);
     for (const Range& b : ranges) CHECK((&a == &b || a.end <= b.begin || b.end <= a.begin));
   }
-  CHECK(ranges[2].begin % 64 == 0);
-  CHECK(ranges[4].begin % 128 == 0);
 }
 
 namespace {
@@ -308,12 +310,29 @@ TEST_CASE("shared memory is limited to what every GPU supports") {
     return error_of([&] { launch<shared_fill<47 * 1024, 1024>>(1, 32, dynamic_bytes, nullptr, out.data()); });
   };
   CHECK(fill(0) == "");
+  CHECK(fill(20 * 1024) == "");  // only together more than the 48 KiB that need no attribute
   CHECK(fill((99 - 48) * 1024) == "");
   CHECK_THAT(fill((99 - 48) * 1024 + 1), Catch::Contains("too much shared memory with the variable the_rest") &&
                                              Catch::Contains("shared_fill<48128, 1024>") && Catch::Contains("101377"));
   CHECK_THAT(error_of([&] { launch<shared_fill<47 * 1024, 1025>>(1, 32, 0, nullptr, out.data()); }),
              Catch::Contains("too much shared memory with the variable the_rest") && Catch::Contains("49153"));
   CHECK_THAT(fill(99 * 1024 + 1), Catch::Contains("101377 bytes of shared memory"));
+}
+
+TEST_CASE("more than 48 KiB of shared memory need the attribute of the kernel") {
+  DeviceArray<int> out(1);
+  const auto fill = [&](std::size_t dynamic_bytes, std::size_t limit) {
+    return error_of([&] {
+      simt::launch_body("without_attribute", 1, 32, {dynamic_bytes, limit}, nullptr,
+                        [data = out.data()] { shared_fill<8 * 1024, 1024>(data); });
+    });
+  };
+  CHECK(fill(39 * 1024, 0) == "");
+  CHECK_THAT(fill(39 * 1024 + 1, 0),
+             Catch::Contains("too much shared memory with the variable the_rest: 9216 bytes static and 39937 dynamic"));
+  CHECK(fill(39 * 1024 + 1, 39 * 1024 + 1) == "");
+  CHECK_THAT(fill(49 * 1024, 48 * 1024), Catch::Contains("50176 bytes of dynamic shared memory; the limit is 49152"));
+  CHECK(fill(49 * 1024, 49 * 1024) == "");
 }
 
 // ---- stacks ---------------------------------------------------------------------------------------------------------

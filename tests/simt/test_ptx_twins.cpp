@@ -33,7 +33,11 @@ WithSettings landing(simt::CopyLanding copies) {
 
 template <int Bytes>
 __global__ void copy_asynchronously(const unsigned char* from, unsigned char* to) {
-  SHARED(unsigned char, tile, [64 * Bytes + 16]);
+  struct alignas(Bytes) Piece {
+    unsigned char byte[Bytes];
+  };
+  SHARED(Piece, pieces, [64 + 1]);
+  unsigned char* const tile = pieces[0].byte;
   const unsigned i = threadIdx.x;
   cp_async<Bytes>(tile + i * Bytes, from + i * Bytes, i % 3 != 2);
   cp_async_commit();
@@ -191,7 +195,11 @@ namespace {
 /// Eight matrices of 8 x 8 words; the word of matrix m, row r, column c is 100 m + 10 r + c. Rows are 48 bytes apart.
 template <bool Transposed>
 __global__ void load_all_matrices(std::uint32_t* out) {
-  SHARED(std::uint16_t, matrices, [8 * 8][24]);
+  struct alignas(16) Row {
+    std::uint16_t element[24];
+    __device__ std::uint16_t& operator[](unsigned column) { return element[column]; }
+  };
+  SHARED(Row, matrices, [8 * 8]);
   const unsigned lane = threadIdx.x;
   for (unsigned row = lane; row < 64; row += 32) {
     for (unsigned column = 0; column < 8; ++column) {
@@ -200,7 +208,7 @@ __global__ void load_all_matrices(std::uint32_t* out) {
   }
   __syncthreads();
   std::uint32_t fragments[2][4];
-  const void* const rows[2] = {matrices[lane], matrices[32 + lane]};
+  const void* const rows[2] = {matrices[lane].element, matrices[32 + lane].element};
   load_matrices<2, Transposed>(fragments, rows);
   for (unsigned k = 0; k < 2; ++k) {
     for (unsigned j = 0; j < 4; ++j) out[lane * 8 + k * 4 + j] = fragments[k][j];
@@ -227,11 +235,15 @@ int wrong_fragments() {
   return wrong;
 }
 
+struct alignas(16) MatrixRow {
+  std::uint16_t element[8];
+};
+
 constexpr int kMisalignedRow = __LINE__ + 5;
 __global__ void load_misaligned() {
-  SHARED(std::uint16_t, matrix, [32][8]);
+  SHARED(MatrixRow, matrix, [32]);
   std::uint32_t fragments[1][4];
-  const void* const rows[1] = {threadIdx.x == 13 ? &matrix[13][4] : matrix[threadIdx.x]};
+  const void* const rows[1] = {threadIdx.x == 13 ? &matrix[13].element[4] : matrix[threadIdx.x].element};
   load_matrices<1>(fragments, rows);
 }
 
