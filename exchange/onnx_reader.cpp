@@ -195,6 +195,12 @@ FileTensor floats_of(const TensorProto& proto) {
   return to_file_tensor(to_doubles(tensor), tensor.shape, DType::f32);
 }
 
+float first_of(const FileTensor& tensor) {
+  float value = 0.0f;
+  std::memcpy(&value, tensor.bytes.data(), sizeof value);
+  return value;
+}
+
 std::vector<std::int64_t> integers_of(const TensorProto& proto) {
   const FileTensor tensor = tensor_of(proto);
   const std::string where = "tensor " + printable_name(proto.name());
