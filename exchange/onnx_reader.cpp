@@ -144,6 +144,9 @@ std::string printable_name(const std::string& name) {
 onnx::ModelProto read_onnx(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::error_code error;
+  require(std::filesystem::exists(path, error), file,
+          ": cannot be found: ", std::make_error_code(std::errc::no_such_file_or_directory).message(),
+          "; check the path");
   require(std::filesystem::is_regular_file(path, error), file, ": is not a file that can be read",
           error ? ": " + error.message() : "");
   const std::uintmax_t size = std::filesystem::file_size(path, error);

@@ -188,7 +188,7 @@ bool TrainSession::train_epoch() {
   hooks.notice = [&](const Notice& notice) {
     saving([&] { run_.append(to_json_line(notice)); });
     if (bar) bar->clear();
-    if (!notice.fatal) std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
+    if (!notice.fatal) o_.on_warning(notice.text);
   };
   hooks.after_step = [&] {
     if (!goes_on()) return false;
@@ -248,7 +248,7 @@ bool TrainSession::evaluate_epoch(BatchSource& evaluated) {
   save(failure_.empty() ? trainer_.state() : trained);
   if (!has_trained() && failure_.empty()) {
     const std::string problem = report_problem();
-    if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
+    if (!problem.empty() && !std::exchange(warned_, true)) o_.on_warning(problem);
   }
   say("epoch %lld/%lld  train loss %.4f accuracy %.4f  %s loss %.4f accuracy %.4f  %.0f images/s  %s\n",
       static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
@@ -304,7 +304,7 @@ bool TrainSession::test_best() {
     StreamingBatchSource feed(source, o_.num_workers);
     evaluation = evaluate_part(*network, feed, Part::test);
   } catch (const Error& error) {
-    std::fprintf(stderr, "warning: the test images were not evaluated: %s\n", error.what());
+    o_.on_warning(concat("the test images were not evaluated: ", error.what()));
     return true;
   }
   if (evaluation.samples < dataset_.test.size()) return false;

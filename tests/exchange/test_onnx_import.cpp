@@ -56,7 +56,9 @@ TEST_CASE("import_onnx refuses broken files in one line") {
   CHECK(import_bytes("") == "is not an ONNX file, or it is incomplete");
   CHECK(import_bytes("PK\x03\x04 something else entirely") == "is not an ONNX file, or it is incomplete");
   CHECK(import_bytes(whole.substr(0, whole.size() / 2)) == "is not an ONNX file, or it is incomplete");
-  CHECK_THROWS_WITH(import_onnx("/nonexistent/x.onnx"), Catch::StartsWith("/nonexistent/x.onnx: is not a file"));
+  CHECK_THROWS_WITH(import_onnx("/nonexistent/x.onnx"),
+                    Catch::Equals("/nonexistent/x.onnx: cannot be found: No such file or directory; check the path"));
+  CHECK_THROWS_WITH(import_onnx("/"), Catch::StartsWith("/: is not a file that can be read"));
   CHECK(changed([](onnx::ModelProto& m) { m.clear_graph(); }) == "has no ONNX graph");
   CHECK(changed([](onnx::ModelProto& m) { m.mutable_opset_import(0)->set_version(5); }) ==
         "uses version 5 of the ONNX operators; 6 or later is needed");

@@ -245,6 +245,25 @@ TEST_CASE("the pictures of a tested run are those of its best weights") {
   CHECK(classifier.predict(std::span(&image, 1)).front().probability() == Approx(record.inside->probability));
 }
 
+TEST_CASE("fit gives its warnings to on_warning") {
+  const Data data;
+  FitOptions o = options(data / "run");
+  o.epochs = 2;
+  std::vector<std::string> warnings;
+  o.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  fit(own_model(), data.load(), o);
+  CHECK(warnings.empty());
+  fs::path newest;
+  for (const auto& each : fs::directory_iterator(data / "run/checkpoints")) newest = std::max(newest, each.path());
+  write(newest, "damaged");
+  o.resume = true;
+  fit(own_model(), data.load(), o);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], Catch::StartsWith(newest.string()) && Catch::EndsWith("; using the checkpoint before it"));
+  o.on_warning = {};
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), o), Catch::Contains("on_warning: must be a function"));
+}
+
 TEST_CASE("fit computes the same as train with the same options") {
   const Data data;
   const Model model = make_model({.name = "googlenet_small", .input = {1, 28, 28}, .seed = 5});

@@ -189,7 +189,7 @@ TEST_CASE("add_inside_pictures draws the first correct image through the layers"
       {"conv", Conv2d(1, 1)}, {"halved", MaxPool2d(2)}, {"classes", Conv2d(2, 1)}, {"pool", GlobalAvgPool()}};
   const auto backend = make_backend("reference");
   Network network(Model("light", std::move(body), {1, 2, 4}, 2), *backend,
-                  {.max_batch = 2, .training = false, .dataset_image = Shape{1, 2, 4}});
+                  {.max_batch = 3, .training = false, .dataset_image = Shape{1, 2, 4}});
   const auto tensor = [](std::vector<double> values, const Shape& shape) {
     return to_file_tensor(values, shape, DType::f32);
   };
@@ -197,7 +197,7 @@ TEST_CASE("add_inside_pictures draws the first correct image through the layers"
                       {"conv.bias", tensor({0.0}, Shape{1})},
                       {"classes.weight", tensor({1.0, 0.0}, {2, 1, 1, 1})},
                       {"classes.bias", tensor({0.0, 0.4}, Shape{2})}});
-  ImageDataset dataset{.image = {1, 2, 4}, .pixels = {}, .labels = {1, 0, 1}, .class_names = {"bright", "dark"}};
+  ImageDataset dataset{.image = {1, 2, 4}, .pixels = {}, .labels = {1, 0, 0}, .class_names = {"bright", "dark"}};
   const std::vector<std::uint8_t> bright = {0, 255, 255, 255, 255, 255, 255, 255};
   for (int i = 0; i < 3; ++i) dataset.pixels.insert(dataset.pixels.end(), bright.begin(), bright.end());
   dataset.pixels[8] = 51;  // differs from the first image
