@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <functional>
 
 namespace minception::exchange {
 namespace {
@@ -23,16 +22,18 @@ GraphImporter::GraphImporter(const onnx::ModelProto& model, const Shape& size) :
   for (const onnx::OperatorSetIdProto& each : model.opset_import()) {
     if (each.domain().empty() || each.domain() == "ai.onnx") opset_ = each.version();
   }
-  require(opset_ >= 6, "uses version ", opset_, " of the ONNX operators; 6 or later is needed");
   require(graph_.node_size() <= kMostNodes, "has ", graph_.node_size(), " nodes; at most ", kMostNodes,
           " are supported");
-  read_constants();
-  read_input(size);
+  if (opset_ == 0) handler(NodeReader(graph_.node(0), 0));  // a file of operators of another domain
+  require(opset_ >= 6, "uses version ", opset_, " of the ONNX operators; 6 or later is needed");
   std::string names;
   for (const auto& output : graph_.output()) names += (names.empty() ? "" : ", ") + printable_name(output.name());
   require(graph_.output_size() == 1, "has the outputs ", names.empty() ? "(none)" : names,
           "; exactly one is needed, the logits of all classes");
   output_name_ = graph_.output(0).name();
+  for (const int n : needed_nodes()) handler(NodeReader(graph_.node(n), n));
+  read_constants();
+  read_input(size);
   for (const onnx::NodeProto& node : graph_.node()) {
     for (const std::string& input : node.input()) ++readers_[input];
   }
@@ -114,7 +115,7 @@ void GraphImporter::run() {
     node.require(!values_.contains(node.output()), "writes ", printable_name(node.output()),
                  ", which already has a value");
     try {
-      convert(node);
+      handler(node)(*this, node);
     } catch (const Error& error) {
       const std::string what = error.what();
       if (what.starts_with("node ")) throw;
@@ -129,11 +130,18 @@ void GraphImporter::run() {
   end.add_input(output_name_);
   end.add_output("");
   output_ = layer(NodeReader(end, 0), 0);
+  const Shape logits = shape_of(output_);
+  if (logits.rank() == 4 && logits[2] == 1 && logits[3] == 1) {  // (N, classes, 1, 1)
+    end.clear_name();
+    end.set_op_type("Flatten");
+    add_flatten(NodeReader(end, graph_.node_size()), output_);
+    output_ = values_[end.output(0)].layer;
+  }
   require(output_ != GraphLayer::kInput, "the output is the input: the network has no layers");
 }
 
-void GraphImporter::convert(const NodeReader& node) {
-  using Handler = std::function<void(GraphImporter&, const NodeReader&)>;
+/// Throws Error for an operator that is not supported.
+const GraphImporter::Handler& GraphImporter::handler(const NodeReader& node) {
   static const std::map<std::string, Handler> handlers = {
       {"Conv", &GraphImporter::conv},
       {"MaxPool", [](GraphImporter& g, const NodeReader& n) { g.pool(n, true); }},
@@ -153,6 +161,7 @@ void GraphImporter::convert(const NodeReader& node) {
       {"Concat", &GraphImporter::concat_values},
       {"Softmax", &GraphImporter::softmax},
       {"Add", &GraphImporter::binary},
+      {"Sum", &GraphImporter::sum},
       {"Sub", &GraphImporter::binary},
       {"Mul", &GraphImporter::binary},
       {"Div", &GraphImporter::binary},
@@ -165,48 +174,16 @@ void GraphImporter::convert(const NodeReader& node) {
       {"Cast", &GraphImporter::cast},
       {"Resize", &GraphImporter::resize},
       {"Identity", [](GraphImporter& g, const NodeReader& n) { g.set(n, g.value(n, 0)); }},
-      {"Constant",
-       [](GraphImporter& g, const NodeReader& n) {
-         const onnx::AttributeProto* tensor = n.find("value");
-         const onnx::AttributeProto* integer = n.find("value_int");
-         const onnx::AttributeProto* integers = n.find("value_ints");
-         const onnx::AttributeProto* real = n.find("value_float");
-         const onnx::AttributeProto* reals = n.find("value_floats");
-         onnx::TensorProto& made = g.made_constants_.emplace_back();
-         made.set_name(n.output());
-         const auto set_list = [&](int count, onnx::TensorProto::DataType type) {
-           made.set_data_type(type);
-           made.add_dims(count);
-         };
-         if (tensor != nullptr && tensor->has_t()) {
-           g.set(n, {.kind = Kind::constant, .tensor = &tensor->t()});
-           return;
-         }
-         if (integer != nullptr) {
-           made.set_data_type(onnx::TensorProto::INT64);
-           made.add_int64_data(integer->i());
-         } else if (real != nullptr) {
-           made.set_data_type(onnx::TensorProto::FLOAT);
-           made.add_float_data(real->f());
-         } else if (integers != nullptr) {
-           set_list(integers->ints_size(), onnx::TensorProto::INT64);
-           for (const std::int64_t each : integers->ints()) made.add_int64_data(each);
-         } else if (reals != nullptr) {
-           set_list(reals->floats_size(), onnx::TensorProto::FLOAT);
-           for (const float each : reals->floats()) made.add_float_data(each);
-         } else {
-           n.fail("has no numbers");
-         }
-         g.set(n, {.kind = Kind::constant, .tensor = &made});
-       }},
+      {"Constant", &GraphImporter::set_constant},
+      {"ConstantOfShape", &GraphImporter::constant_of_shape},
   };
-  const auto handler = handlers.find(node.op());
-  if (handler == handlers.end()) {
+  const auto found = handlers.find(node.op());
+  if (found == handlers.end()) {
     std::string known;
     for (const auto& [name, function] : handlers) known += (known.empty() ? "" : ", ") + name;
     node.fail("this operator is not supported; supported are ", known);
   }
-  handler->second(*this, node);
+  return found->second;
 }
 
 const OnnxValue& GraphImporter::value(const NodeReader& node, int index) const {

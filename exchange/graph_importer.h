@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -72,7 +73,8 @@ class GraphImporter {
   void read_input(const Shape& size);
   void read_constants();
   std::vector<int> needed_nodes() const;
-  void convert(const NodeReader& node);
+  using Handler = std::function<void(GraphImporter&, const NodeReader&)>;
+  static const Handler& handler(const NodeReader& node);
 
   const OnnxValue& value(const NodeReader& node, int index) const;
   void set(const NodeReader& node, OnnxValue value);
@@ -116,13 +118,23 @@ class GraphImporter {
   };
   Windows windows(const NodeReader& node, const Shape& x, Extent2d kernel) const;
 
+  // Constants.
+  onnx::TensorProto& make_constant(const NodeReader& node, std::int64_t bytes);
+  void set_constant(const NodeReader& node);
+  void constant_of_shape(const NodeReader& node);
+  void set_reshaped(const NodeReader& node, const onnx::TensorProto& tensor, const Integers& shape);
+  void reshape_constant(const NodeReader& node, const onnx::TensorProto& tensor);
+  void unsqueeze_constant(const NodeReader& node, const onnx::TensorProto& tensor, const Integers& added);
+
   // Symbolic values.
   void binary(const NodeReader& node);
+  void sum(const NodeReader& node);
   void join_add(const NodeReader& node, const OnnxValue& a, const OnnxValue& b);
   void with_constant(const NodeReader& node, const OnnxValue& x, int constant_input);
   void affine(const NodeReader& node, OnnxValue x, const FileTensor& constant, bool constant_first);
   void scale(const NodeReader& node, const OnnxValue& x, double factor);
   bool add_bias(const NodeReader& node, const OnnxValue& x, int data_input, const FileTensor& bias);
+  bool into_batch_norm(const NodeReader& node, const OnnxValue& x, int data_input, const FileTensor& values);
   void erf(const NodeReader& node);
   void pad(const NodeReader& node);
   void gather(const NodeReader& node);
@@ -138,6 +150,7 @@ class GraphImporter {
   std::map<std::string, OnnxValue> values_;
   std::map<std::string, int> readers_;
   std::deque<onnx::TensorProto> made_constants_;
+  std::int64_t made_bytes_ = 0;
   std::vector<GraphLayer> layers_;
   std::string input_name_, output_name_;
   bool pixels_ = false;

@@ -178,9 +178,7 @@ void GraphImporter::dropout(const NodeReader& node) {
   if (node.has_input(1)) {
     const FileTensor given = floats(node, 1, "ratio");
     node.require(given.shape.elements() == 1, "its ratio is ", given.shape, " instead of one number");
-    float value = 0.0f;
-    std::memcpy(&value, given.bytes.data(), sizeof value);
-    ratio = value;
+    ratio = static_cast<double>(first_of(given));
   }
   if (node.has_input(2)) {
     const onnx::TensorProto* training = constant(node, 2);
@@ -220,9 +218,10 @@ void GraphImporter::flatten(const NodeReader& node) {
   add_flatten(node, input);
 }
 
-/// (N, C, H, W) to (N, -1), or to the same shape.
+/// (N, C, H, W) to (N, -1), or to the same shape; weights to any shape.
 void GraphImporter::reshape(const NodeReader& node) {
   node.only({"allowzero"});
+  if (const onnx::TensorProto* tensor = constant(node, 0)) return reshape_constant(node, *tensor);
   const int input = layer(node, 0);
   const Shape from = shape_of(input);
   const Integers to = node.has_input(1) ? integers(node, 1) : node.integers("shape");
@@ -256,9 +255,10 @@ void GraphImporter::softmax(const NodeReader& node) {
   node.only({"axis"});
   const int input = layer(node, 0);
   const std::int64_t axis = node.integer("axis", opset_ >= 13 ? -1 : 1);
-  node.require(is_flat(shape_of(input)) && (axis == 1 || axis == -1) && node.output() == output_name_,
-               "is supported only as the output, over all classes");
-  set(node, {.kind = Kind::layer, .layer = input});  // a weights file has logits
+  const Shape x = shape_of(input);
+  const bool over_classes = (is_flat(x) && (axis == 1 || axis == -1)) || (is_pixel(x) && (axis == 1 || axis == -3));
+  node.require(over_classes && node.output() == output_name_, "is supported only as the output, over all classes");
+  add_flatten(node, input);  // a weights file has logits
 }
 
 }  // namespace minception::exchange

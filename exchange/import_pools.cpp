@@ -101,7 +101,11 @@ void GraphImporter::pool(const NodeReader& node, bool max) {
     return pooled_extent(x[2], kernel.h, stride.h, padding.h, ceil) == out[0] &&
            pooled_extent(x[3], kernel.w, stride.w, padding.w, ceil) == out[1];
   };
-  node.require(extents(false) || extents(true), "its padding at the end has no counterpart");
+  if (!extents(false) && !extents(true)) {
+    const bool covers_all = size[0] - before[0] >= x[2] && size[1] - before[1] >= x[3] && out[0] * out[1] == 1;
+    node.require(covers_all && !max && !counts_padding, "its padding at the end has no counterpart");
+    return add(node, input, std::make_unique<AdaptiveAvgPool2d>(1));  // the mean over the whole image
+  }
   const Pool2dAttributes attributes = {.kernel = kernel,
                                        .stride = stride,
                                        .padding = padding,

@@ -144,6 +144,9 @@ std::string printable_name(const std::string& name) {
 onnx::ModelProto read_onnx(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::error_code error;
+  require(std::filesystem::exists(path, error), file,
+          ": cannot be found: ", std::make_error_code(std::errc::no_such_file_or_directory).message(),
+          "; check the path");
   require(std::filesystem::is_regular_file(path, error), file, ": is not a file that can be read",
           error ? ": " + error.message() : "");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
@@ -193,6 +196,12 @@ FileTensor floats_of(const TensorProto& proto) {
   const bool floating = tensor.dtype == DType::f64 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
   require(floating, "tensor ", printable_name(proto.name()), ": holds integers instead of floating-point numbers");
   return to_file_tensor(to_doubles(tensor), tensor.shape, DType::f32);
+}
+
+float first_of(const FileTensor& tensor) {
+  float value = 0.0f;
+  std::memcpy(&value, tensor.bytes.data(), sizeof value);
+  return value;
 }
 
 std::vector<std::int64_t> integers_of(const TensorProto& proto) {

@@ -24,6 +24,8 @@ std::string printable_name(const std::string& name);
 FileTensor tensor_of(const onnx::TensorProto& tensor);
 /// The same, converted to f32.
 FileTensor floats_of(const onnx::TensorProto& tensor);
+/// The first number of a tensor in f32 that is not empty.
+float first_of(const FileTensor& tensor);
 /// The values of a tensor of at most 64 integers.
 std::vector<std::int64_t> integers_of(const onnx::TensorProto& tensor);
 

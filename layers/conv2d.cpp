@@ -66,7 +66,8 @@ Shape Conv2d::output_shape(const Shape& input) const {
   const std::int64_t h = convolved_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h);
   const std::int64_t w = convolved_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w);
   require(h > 0 && w > 0, name(), ": a kernel of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x",
-          padding.w, " leaves no output for an input ", input, "; use a larger image");
+          padding.w, " leaves no output for an input ", input,
+          input.rank() == 4 ? "; use a larger image" : ": images (N, C, H, W) are needed");
   return {input[0], out_channels, h, w};
 }
 

@@ -16,7 +16,8 @@ Shape pooled_shape(const Shape& input, const Pool2dAttributes& windows, const st
   const std::int64_t h = pooled_extent(input.extent_or_1(2), kernel.h, stride.h, padding.h, ceil_mode);
   const std::int64_t w = pooled_extent(input.extent_or_1(3), kernel.w, stride.w, padding.w, ceil_mode);
   require(h > 0 && w > 0, layer, ": a window of ", kernel.h, "x", kernel.w, " with padding ", padding.h, "x", padding.w,
-          " leaves no output for an input ", input, "; use a larger image");
+          " leaves no output for an input ", input,
+          input.rank() == 4 ? "; use a larger image" : ": images (N, C, H, W) are needed");
   return {input[0], input[1], h, w};
 }
 

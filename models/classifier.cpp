@@ -97,12 +97,16 @@ void Classifier::load(std::span<const DecodedImage> images) {
     backend_.run(operation, {workspace.data(), workspace.bytes()});
     backend_.synchronize();  // before the buffers of this image are freed
   }
-  std::vector<std::byte> memory(loaded.bytes());
-  backend_.copy_to_host(memory.data(), loaded.data(), memory.size());
-  const std::vector<std::byte> nchw = channels_last_to_file(memory, {count, input[0], input[1], input[2]}, y.dtype);
-  std::vector<float> values(nchw.size() / sizeof(float));
-  std::memcpy(values.data(), nchw.data(), nchw.size());
-  network_->set_input(Mode::inference, values, {});
+  std::vector<float> values(static_cast<std::size_t>(count * one.elements()));
+  backend_.copy_to_host(values.data(), loaded.data(), values.size() * sizeof(float));
+  std::vector<ImageView> views;
+  for (std::int64_t i = 0; i < count; ++i) {
+    views.push_back({.data = values.data() + i * one.elements(),
+                     .stride_c = 1,
+                     .stride_h = input[2] * input[0],
+                     .stride_w = input[0]});
+  }
+  network_->set_input(Mode::inference, views, {});
 }
 
 std::vector<Prediction> Classifier::predict(std::span<const DecodedImage> images) {

@@ -3,6 +3,9 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 #include <variant>
 
 namespace minception {
@@ -69,6 +72,41 @@ std::vector<float> sample_of(const std::vector<float>& values, std::int64_t samp
 }
 
 }  // namespace
+
+FirstFilters first_filters(const Network& network) {
+  for (const Step& step : network.plan(Mode::inference).steps()) {
+    if (!std::holds_alternative<Conv2dForward>(step.operation)) continue;
+    const auto state = network.averaged_state();
+    const auto found = state.find(step.layer + ".weight");
+    return found == state.end() ? FirstFilters{} : FirstFilters{step.layer, found->second};
+  }
+  return {};
+}
+
+std::vector<std::string> last_layers_by_size(const Network& network) {
+  struct Output {
+    std::string layer;
+    std::int64_t height, width;
+  };
+  std::vector<Output> outputs;
+  std::map<std::string, std::set<std::pair<std::int64_t, std::int64_t>>> sizes;  // in each layer or block of the body
+  for (const Step& step : network.plan(Mode::inference).steps()) {
+    if (step.phase != Phase::forward) continue;
+    for_each_operand(step.operation, [&](std::string_view role, const Tensor& tensor, Access) {
+      if (role != "y" || tensor.h() * tensor.w() <= 1) return;
+      outputs.push_back({step.layer, tensor.h(), tensor.w()});
+      sizes[step.layer.substr(0, step.layer.find('.'))].insert({tensor.h(), tensor.w()});
+    });
+  }
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const bool last = i + 1 == outputs.size() || outputs[i + 1].height != outputs[i].height ||
+                      outputs[i + 1].width != outputs[i].width;
+    const std::string block = outputs[i].layer.substr(0, outputs[i].layer.find('.'));
+    if (last) names.push_back(sizes.at(block).size() == 1 ? block : outputs[i].layer);
+  }
+  return names;
+}
 
 Explainer::Explainer(Network& network, const std::string& layer) : network_(network) {
   find_last_layers();

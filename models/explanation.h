@@ -10,6 +10,7 @@
 /// where f is the input of the pooling. So the map of a class states exactly what each position adds to its logit. Images
 /// so small that f has one position have no such maps.
 
+#include "core/safetensors.h"
 #include "models/network.h"
 
 #include <cstdint>
@@ -36,6 +37,17 @@ struct Explanation {
   Maps classes;                 ///< class activation maps, one per class; empty if the network does not end as above
   Maps layer = {};              ///< output of the chosen layer, one map per channel; (count, 1, 1) after pooling
 };
+
+/// Weights (K, C, R, S) of the first convolution.
+struct FirstFilters {
+  std::string layer;   ///< its name; "": the network has no convolution
+  FileTensor weights;  ///< undefined then
+};
+FirstFilters first_filters(const Network& network);
+
+/// Names for Explainer, from the input on: of each size of feature maps the last layer or block, while the maps have more
+/// than one position.
+std::vector<std::string> last_layers_by_size(const Network& network);
 
 class Explainer {
  public:

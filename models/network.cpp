@@ -386,40 +386,6 @@ void Network::set_indices(std::span<const std::int32_t> indices) {
   backend_.upload(index_memory_.data(), indices.data(), indices.size_bytes());
 }
 
-void Network::set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels) {
-  require(!options_.dataset_image, "this network was made for data sets, not for set_input");
-  check_has_memory();
-  const Shape& image = model_.config.input;
-  const auto batch = static_cast<std::int64_t>(images.size()) / image.elements();
-  require(
-      batch >= 1 && batch <= options_.max_batch && static_cast<std::int64_t>(images.size()) == batch * image.elements(),
-      images.size(), " values are not a batch of up to ", options_.max_batch, " images of ", image);
-  require(labels.empty() || static_cast<std::int64_t>(labels.size()) == batch, labels.size(), " labels for ", batch,
-          " images");
-  for (const std::int32_t label : labels) {
-    require(label >= 0 && label < model_.config.classes, "the label ", label, " is not a class of ", model_.config.name,
-            ", 0 to ", model_.config.classes - 1);
-  }
-  has_input_[static_cast<int>(mode)] = true;
-  const Plan& plan = plan_of(mode);
-  const Tensor x = plan.bind(mode == Mode::training ? training_input_ : inference_input_, batch);
-  std::vector<double> values(images.begin(), images.end());
-  if (!model_.input_scale.empty()) {
-    const auto pixels = static_cast<std::size_t>(image[1] * image[2]);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const std::size_t c = i / pixels % model_.input_scale.size();
-      values[i] = values[i] * model_.input_scale[c] + model_.input_shift[c];
-    }
-  }
-  const FileTensor nchw = to_file_tensor(values, {batch, image[0], image[1], image[2]}, x.dtype);
-  const std::vector<std::byte> memory = file_to_channels_last(nchw.bytes, nchw.shape, x.dtype);
-  backend_.copy_to_device(x.data, memory.data(), memory.size());
-  std::vector<std::int32_t> answers(labels.begin(), labels.end());
-  answers.resize(static_cast<std::size_t>(batch), 0);
-  const Tensor y = plan.bind(mode == Mode::training ? training_labels_ : inference_labels_, batch);
-  backend_.copy_to_device(y.data, answers.data(), answers.size() * sizeof(std::int32_t));
-}
-
 void Network::set_control(std::int64_t epoch, std::int64_t position, float learning_rate, float momentum,
                           std::int64_t step) {
   check_has_memory();

@@ -21,6 +21,12 @@
 
 namespace minception {
 
+/// An image (C, H, W) in the caller's memory; strides in elements.
+struct ImageView {
+  const float* data = nullptr;
+  std::int64_t stride_c = 0, stride_h = 0, stride_w = 0;
+};
+
 /// Samples resident on a device, as bytes.
 struct ResidentDataset {
   Tensor images;  ///< (M, C, h, w) u8
@@ -113,6 +119,8 @@ class Network {
   void set_indices(std::span<const std::int32_t> indices);
   /// Alternative to a data set: images (N, C, H, W) in NCHW order, and labels.
   void set_input(Mode mode, std::span<const float> images, std::span<const std::int32_t> labels);
+  /// The same from any memory. f32 values are copied once.
+  void set_input(Mode mode, std::span<const ImageView> images, std::span<const std::int32_t> labels);
 
   /// Control values of the next step: epoch and position of the batch's first sample (for dropout), learning rate,
   /// momentum (Adam: beta1), and the optimizer step number from 1 (for Adam and averages).

@@ -265,6 +265,24 @@ double shortest_decimal(double value, F&& same) {
   return value;
 }
 
+/// Says what to do with files of other programs.
+Safetensors read_weights(const std::filesystem::path& path) {
+  try {
+    return read_safetensors(path);
+  } catch (const Error&) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(path, ignored)) throw;
+    const std::string file = path.string();
+    require(path.extension() != ".onnx", file,
+            ": not a safetensors file; make one of an ONNX file with: import --onnx ", file,
+            " --out weights.safetensors");
+    require(path.extension() != ".pt" && path.extension() != ".pth", file,
+            ": not a safetensors file; save a PyTorch model as one with: "
+            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')");
+    throw;
+  }
+}
+
 }  // namespace
 
 // (pixel / 255 - mean) / deviation
@@ -376,8 +394,8 @@ void read_weights_metadata(const std::map<std::string, std::string>& entries, co
 }
 
 WeightsFile read_weights_file(const std::filesystem::path& path, const WeightsDescription& described) {
-  Safetensors content = read_safetensors(path);
   const std::string file = path.string();
+  Safetensors content = read_weights(path);
   const bool labelled = content.metadata.contains(kModel);
   require(!labelled || described.model.empty() || described.if_needed, file, ": already names its model; leave out ",
           Field{"model"});

@@ -32,12 +32,12 @@ class PythonClassifier {
 
   std::vector<Prediction> predict(const Inputs& inputs) {
     const std::lock_guard lock(mutex_);
-    if (inputs.values.empty()) return classifier_.predict(inputs.images);
+    if (inputs.values.views.empty()) return classifier_.predict(inputs.images);
     if (network_ == nullptr) {
       const WeightsFile file = read_weights_file(weights_);
       network_ = std::make_unique<InputNetwork>(make_model(file.config), file, std::string(backend_->name()));
     }
-    const std::vector<double> logits = network_->logits(inputs.values);
+    const std::vector<double> logits = network_->logits(inputs.values.views);
     const std::vector<std::string>& names = classifier_.class_names();
     std::vector<Prediction> predictions;
     for (std::size_t begin = 0; begin < logits.size(); begin += names.size()) {

@@ -165,7 +165,7 @@ constexpr const char* kFitDoc =
     "out: folder of the run, with checkpoints, metrics.jsonl and report.html; without it, a temporary folder that is\n"
     "removed after the training. resume: continue the run in `out` from its newest checkpoint, with the same options.\n"
     "on_step(StepMetrics), every `log_every` steps; on_epoch(EpochMetrics); should_stop() -> bool, after each step.\n"
-    "verbose: progress by print().\n"
+    "verbose: progress by print(). Warnings are those of Python's module warnings.\n"
     "\n"
     "Ctrl-C, an exception of a callback, and a true should_stop end the training between two steps, with a "
     "checkpoint.\n"
@@ -267,6 +267,11 @@ PythonFitResult run_fit(TrainedModel& model, const Dataset& dataset, FitOptions 
     observer.call([&] {
       if (verbose) print(line_of(epoch, options.epochs));
       if (!callbacks.on_epoch.is_none()) callbacks.on_epoch(epoch);
+    });
+  };
+  options.on_warning = [&](const std::string& text) {
+    observer.call([&] {
+      if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) != 0) nb::raise_python_error();
     });
   };
   bool stop = false;

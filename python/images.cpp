@@ -2,7 +2,7 @@
 #include "core/error.h"
 #include "python/arguments.h"
 
-#include <cstring>
+#include <cmath>
 
 namespace minception::python {
 namespace {
@@ -15,6 +15,18 @@ constexpr const char* kAccepted =
 bool is_floating(const Array& array) {
   const std::optional<DType> dtype = dtype_of(array);
   return dtype && (*dtype == DType::f32 || *dtype == DType::f64 || *dtype == DType::f16 || *dtype == DType::bf16);
+}
+
+bool is_finite(const ImageView& image, const Shape& shape) {
+  for (std::int64_t c = 0; c < shape[0]; ++c) {
+    for (std::int64_t h = 0; h < shape[1]; ++h) {
+      const float* row = image.data + c * image.stride_c + h * image.stride_h;
+      for (std::int64_t w = 0; w < shape[2]; ++w) {
+        if (!std::isfinite(row[w * image.stride_w])) return false;
+      }
+    }
+  }
+  return true;
 }
 
 bool is_bytes(const Array& array) { return dtype_of(array) == DType::u8; }
@@ -86,30 +98,52 @@ std::vector<DecodedImage> images_from(const Array& array, bool batches, const st
       grey || ((rank == 3 || (rank == 4 && batches)) && (array.shape(rank - 1) == 1 || array.shape(rank - 1) == 3));
   require(valid, what, ": an array of uint8 of shape ", shape_of(array), ": images are (H, W), (H, W, 1 or 3)",
           batches ? " or (N, H, W, 1 or 3)" : "", "; channels come last");
-  const std::vector<std::byte> bytes = row_major(array);
   const Shape shape = {grey ? 1 : static_cast<std::int64_t>(array.shape(rank - 1)),
                        static_cast<std::int64_t>(array.shape(first)),
                        static_cast<std::int64_t>(array.shape(first + 1))};
   require(shape.elements() > 0, what, ": images of ", shape, " are empty");
-  const auto size = static_cast<std::size_t>(shape.elements());
+  const bool in_place = is_row_major(array);
+  const std::vector<std::byte> copy = in_place ? std::vector<std::byte>() : row_major(array);
+  const auto* bytes = static_cast<const std::uint8_t*>(in_place ? array.data() : copy.data());
   std::vector<DecodedImage> images;
-  for (std::size_t begin = 0; begin < bytes.size(); begin += size) {
-    std::vector<std::uint8_t> pixels(size);
-    std::memcpy(pixels.data(), bytes.data() + begin, size);
-    images.push_back({shape, std::move(pixels)});
+  for (std::size_t i = 0; i < array.nbytes(); i += static_cast<std::size_t>(shape.elements())) {
+    images.push_back({shape, {bytes + i, bytes + i + shape.elements()}});
   }
   return images;
 }
 
-void append_values(std::vector<float>& values, const Array& array, const Shape& input, const std::string& what) {
+void append_values(FloatImages& images, const Array& array, const Shape& input, const std::string& what) {
+  if (!is_floating(array)) {
+    raise_type_error(concat(what, " is an array of ", dtype_name(array),
+                            "; it must be float32, (C, H, W) or (N, C, H, W), "
+                            "normalised as in training"));
+  }
   const Shape shape = shape_of(array);
   const int first = shape.rank() - 3;
   const bool valid = (first == 0 || first == 1) && shape[first] == input[0] && shape[first + 1] == input[1] &&
                      shape[first + 2] == input[2];
   require(valid, what, ": an array of ", dtype_name(array), " of shape ", shape, ": the network takes ", input,
           " or a batch (N, ...) of these, normalised as in training");
-  const std::vector<float> added = values_as<float>(array);
-  values.insert(values.end(), added.begin(), added.end());
+  const std::int64_t count = first == 0 ? 1 : shape[0];
+  const auto axis = static_cast<std::size_t>(first);
+  const float* data = static_cast<const float*>(array.data());
+  std::int64_t step = first == 0 ? 0 : array.stride(0);
+  ImageView view = {
+      .stride_c = array.stride(axis), .stride_h = array.stride(axis + 1), .stride_w = array.stride(axis + 2)};
+  const bool aligned = reinterpret_cast<std::uintptr_t>(array.data()) % alignof(float) == 0;
+  if (dtype_of(array) == DType::f32 && aligned) {
+    images.arrays.push_back(array);
+  } else {
+    data = images.converted.emplace_back(values_as<float>(array)).data();
+    step = input.elements();
+    view = {.stride_c = input[1] * input[2], .stride_h = input[2], .stride_w = 1};
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    view.data = data + i * step;
+    // Some kernels drop NaN, so that the result would look like any other.
+    require(is_finite(view, input), what, count > 1 ? concat("[", i, "]") : "", ": has NaN or infinite values");
+    images.views.push_back(view);
+  }
 }
 
 Inputs read_inputs(nb::handle value, const Classifier& classifier, const std::string& what) {
@@ -122,7 +156,7 @@ Inputs read_inputs(nb::handle value, const Classifier& classifier, const std::st
   inputs.single = false;
   std::size_t index = 0;
   for (const nb::handle each : value) append(inputs, each, classifier, concat(what, "[", index++, "]"), true);
-  if (!inputs.images.empty() && !inputs.values.empty()) {
+  if (!inputs.images.empty() && !inputs.values.views.empty()) {
     raise_type_error(what + ": a list holds either images or arrays of floats, not both");
   }
   return inputs;

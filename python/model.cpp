@@ -45,14 +45,13 @@ InputNetwork::InputNetwork(Model model, const WeightsFile& weights, const std::s
   load_weights(network_, weights, network_.model().config.name);
 }
 
-std::vector<double> InputNetwork::logits(std::span<const float> values) {
+std::vector<double> InputNetwork::logits(std::span<const ImageView> images) {
   const std::lock_guard lock(mutex_);
-  const auto size = static_cast<std::size_t>(network_.model().config.input.elements());
   std::vector<double> all;
-  while (!values.empty()) {
-    const std::size_t batch = std::min(values.size() / size, static_cast<std::size_t>(kLargestBatch));
-    network_.set_input(Mode::inference, values.first(batch * size), {});
-    values = values.subspan(batch * size);
+  while (!images.empty()) {
+    const std::size_t batch = std::min(images.size(), static_cast<std::size_t>(kLargestBatch));
+    network_.set_input(Mode::inference, images.first(batch), {});
+    images = images.subspan(batch);
     network_.infer(static_cast<std::int64_t>(batch));
     const std::vector<double> logits = network_.logits(Mode::inference, static_cast<std::int64_t>(batch));
     all.insert(all.end(), logits.begin(), logits.end());
@@ -128,7 +127,7 @@ std::string TrainedModel::summary(std::int64_t batch) const {
   return layer_table(network) + "\n" + memory_table(network);
 }
 
-std::vector<double> TrainedModel::logits(std::span<const float> values, const std::string& device) {
+std::vector<double> TrainedModel::logits(std::span<const ImageView> images, const std::string& device) {
   std::shared_ptr<InputNetwork> network;
   {
     const std::lock_guard lock(mutex_);
@@ -139,7 +138,7 @@ std::vector<double> TrainedModel::logits(std::span<const float> values, const st
     }
     network = network_;
   }
-  return network->logits(values);
+  return network->logits(images);
 }
 
 // ---- binding -------------------------------------------------------------------------------------------------------
@@ -169,12 +168,12 @@ nb::dict state_to_python(std::map<std::string, FileTensor> state, bool torch) {
 
 nb::object logits_of(TrainedModel& model, nb::handle x, const std::string& device) {
   const Array array = array_from(x, "x");
-  std::vector<float> values;
-  append_values(values, array, model.config().input, "x");
+  FloatImages images;
+  append_values(images, array, model.config().input, "x");
   std::vector<double> logits;
   {
     const nb::gil_scoped_release release;
-    logits = model.logits(values, device);
+    logits = model.logits(images.views, device);
   }
   const std::int64_t classes = model.config().classes;
   return to_python(to_file_tensor(logits, {static_cast<std::int64_t>(logits.size()) / classes, classes}, DType::f32),
@@ -242,8 +241,14 @@ void add_model(nb::module_& module) {
           "Parameters and running statistics by PyTorch's names and in its shapes, as float32 NumPy arrays or, with\n"
           "`torch`, as tensors. Copies: later training does not change them.")
       .def(
-          "load_state_dict", [](TrainedModel& self, const nb::dict& state) { self.set_state(state_from(state)); },
-          nb::arg("state"), nb::sig("def load_state_dict(self, state: dict[str, typing.Any]) -> None"),
+          "load_state_dict",
+          [](TrainedModel& self, nb::handle state) {
+            // PyTorch's state dicts are OrderedDicts, which are dicts.
+            if (!nb::isinstance<nb::dict>(state))
+              raise_wrong_type("load_state_dict(): state", "a dict of arrays", state);
+            self.set_state(state_from(nb::borrow<nb::dict>(state)));
+          },
+          nb::arg("state").none(), nb::sig("def load_state_dict(self, state: dict[str, typing.Any]) -> None"),
           "Sets all parameters and running statistics from arrays of any framework, also from a PyTorch module's\n"
           "state_dict(). Raises Error, naming the tensors, unless names and shapes match; auxiliary classifiers may "
           "be\n"

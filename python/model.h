@@ -23,8 +23,8 @@ class InputNetwork {
   InputNetwork(Model model, const WeightsFile& weights, const std::string& device);
 
   const std::string& device() const { return device_; }
-  /// Logits of any number of samples, row-major (N, classes). `values`: (N, C, H, W), row-major.
-  std::vector<double> logits(std::span<const float> values);
+  /// Logits of any number of samples, row-major (N, classes).
+  std::vector<double> logits(std::span<const ImageView> images);
 
  private:
   std::string device_;
@@ -55,7 +55,7 @@ class TrainedModel {
   void save(const std::filesystem::path& path) const;
 
   std::string summary(std::int64_t batch) const;
-  std::vector<double> logits(std::span<const float> values, const std::string& device);
+  std::vector<double> logits(std::span<const ImageView> images, const std::string& device);
 
  private:
   Network planned(std::int64_t batch, bool training) const;

@@ -77,19 +77,6 @@ void check_class(const Options& o, const std::vector<std::string>& names) {
   fail("--class '", o.class_name, "': the classes are ", list);
 }
 
-/// Name of the first convolution and its weights.
-void add_filters(const Network& network, report::ExplanationPage& page) {
-  for (const Step& step : network.plan(Mode::inference).steps()) {
-    if (!std::holds_alternative<Conv2dForward>(step.operation)) continue;
-    const auto state = network.averaged_state();
-    const auto found = state.find(step.layer + ".weight");
-    if (found == state.end()) return;
-    page.first_layer = step.layer;
-    page.filters = found->second;
-    return;
-  }
-}
-
 /// A network for the images of a data set.
 Network network_for(const WeightsFile& weights, const std::string& file, Backend& backend, const Shape& image) {
   Network network(
@@ -211,10 +198,8 @@ void run(Options o, bool test_fraction_given) {
                                .class_names = classifier.class_names(),
                                .exact = explainer.has_class_maps(),
                                .layer = o.layer,
-                               .first_layer = {},
-                               .filters = {},
+                               .first = first_filters(classifier.network()),
                                .pictures = {}};
-  add_filters(classifier.network(), page);
   std::vector<std::vector<float>> features;
   {
     Progress bar("explaining", static_cast<std::int64_t>(pictures.size()), "images");

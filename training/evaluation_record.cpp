@@ -1,8 +1,6 @@
 #include "training/evaluation_record.h"
 #include "core/error.h"
 #include "data/image_file.h"
-#include "models/explanation.h"
-#include "training/report/picture.h"
 
 #include <nlohmann/json.hpp>
 
@@ -99,13 +97,16 @@ void read_confusion(const Reader& reader, const Json& rows, Evaluation& evaluati
   reader.check(samples == evaluation.samples, "'confusion' counts ", samples, " of ", evaluation.samples, " samples");
 }
 
+std::vector<std::uint8_t> png_of(const Reader& reader, const Json& object, const char* key) {
+  std::optional<std::vector<std::uint8_t>> png = from_base64(reader.text(reader.member(object, key), key));
+  reader.check(png.has_value(), "'", key, "' is not Base64");
+  return std::move(*png);
+}
+
 /// Appends the picture under `key`, if there is one.
 void read_png(const Reader& reader, const Json& mistake, const char* key,
               std::vector<std::vector<std::uint8_t>>& pictures) {
-  if (!mistake.contains(key)) return;
-  std::optional<std::vector<std::uint8_t>> png = from_base64(reader.text(mistake.at(key), key));
-  reader.check(png.has_value(), "the '", key, "' of a mistake is not Base64");
-  pictures.push_back(std::move(*png));
+  if (mistake.contains(key)) pictures.push_back(png_of(reader, mistake, key));
 }
 
 void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord& record) {
@@ -129,6 +130,60 @@ void read_mistakes(const Reader& reader, const Json& mistakes, EvaluationRecord&
                "some mistakes have a 'file' and some have none");
   reader.check(record.mistake_maps.empty() || record.mistake_maps.size() == mistakes.size(),
                "some mistakes have a 'map' and some have none");
+}
+
+InsidePictures read_inside(const Reader& reader, const Json& json, std::int64_t classes) {
+  const auto count = [&](const Json& object, const char* key, std::int64_t end = INT64_MAX) {
+    return reader.count(reader.member(object, key), key, end);
+  };
+  InsidePictures inside;
+  inside.index = count(json, "index");
+  inside.label = static_cast<std::int32_t>(count(json, "label", classes));
+  inside.predicted = static_cast<std::int32_t>(count(json, "predicted", classes));
+  inside.probability = reader.number(reader.member(json, "probability"), "probability");
+  inside.image = png_of(reader, json, "image");
+  if (json.contains("file")) inside.file = reader.text(json.at("file"), "file");
+  if (json.contains("map")) inside.map = png_of(reader, json, "map");
+  for (const Json& layer : reader.list(reader.member(json, "layers"), "layers")) {
+    inside.layers.push_back({.layer = reader.text(reader.member(layer, "layer"), "layer"),
+                             .channels = count(layer, "channels"),
+                             .shown = count(layer, "shown"),
+                             .height = count(layer, "height"),
+                             .width = count(layer, "width"),
+                             .png = png_of(reader, layer, "image")});
+  }
+  if (!json.contains("first_layer")) return inside;
+  inside.first_layer = reader.text(json.at("first_layer"), "first_layer");
+  for (const Json& extent : reader.list(reader.member(json, "filters"), "filters")) {
+    inside.filters.push_back(reader.count(extent, "filters"));
+  }
+  reader.check(inside.filters.size() == 4, "'filters' is no list of four numbers");
+  inside.filters_png = png_of(reader, json, "filters_image");
+  return inside;
+}
+
+Json to_json(const InsidePictures& inside) {
+  Json json = {{"index", inside.index},
+               {"label", inside.label},
+               {"predicted", inside.predicted},
+               {"probability", inside.probability},
+               {"image", base64(inside.image)}};
+  if (!inside.file.empty()) json["file"] = inside.file;
+  if (!inside.map.empty()) json["map"] = base64(inside.map);
+  json["layers"] = Json::array();
+  for (const LayerPicture& layer : inside.layers) {
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"channels", layer.channels},
+                              {"shown", layer.shown},
+                              {"height", layer.height},
+                              {"width", layer.width},
+                              {"image", base64(layer.png)}});
+  }
+  if (inside.first_layer.empty()) return json;
+  json["first_layer"] = inside.first_layer;
+  json["filters"] = inside.filters;
+  json["filters_image"] = base64(inside.filters_png);
+  return json;
 }
 
 }  // namespace
@@ -168,38 +223,6 @@ EvaluationRecord make_evaluation_record(std::string data, std::int64_t epoch, st
   return record;
 }
 
-void add_mistake_maps(EvaluationRecord& record, Network& network, const ImageDataset& dataset) {
-  const std::vector<Mistake>& mistakes = record.evaluation.mistakes;
-  if (!has_png() || mistakes.empty()) return;
-  Explainer explainer(network);
-  if (!explainer.has_class_maps()) return;
-  std::vector<std::vector<std::uint8_t>> maps;
-  const auto batch = static_cast<std::size_t>(network.options().max_batch);
-  for (std::size_t begin = 0; begin < mistakes.size(); begin += batch) {
-    const auto part = std::span(mistakes).subspan(begin, std::min(batch, mistakes.size() - begin));
-    std::vector<std::uint8_t> pixels;
-    std::vector<std::int32_t> indices;
-    for (const Mistake& mistake : part) {
-      const std::span<const std::uint8_t> image = dataset.pixels_of(mistake.index);
-      pixels.insert(pixels.end(), image.begin(), image.end());
-      indices.push_back(static_cast<std::int32_t>(indices.size()));
-    }
-    const ResidentDataset resident =
-        make_resident(network.backend(), dataset.image, pixels, std::vector<std::int32_t>(part.size(), 0));
-    network.set_dataset(Mode::inference, resident);
-    network.set_indices(indices);
-    const std::vector<Explanation> explanations = explainer.run(static_cast<std::int64_t>(part.size()));
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const Maps& classes = explanations[i].classes;
-      const std::span<const float> map = classes[part[i].predicted];
-      const DecodedImage heat =
-          report::heat(map, classes.height, classes.width, *std::max_element(map.begin(), map.end()));
-      maps.push_back(encode_png(heat.shape, heat.pixels));
-    }
-  }
-  record.mistake_maps = std::move(maps);
-}
-
 std::string to_json(const EvaluationRecord& record) {
   const Evaluation& evaluation = record.evaluation;
   const auto classes = static_cast<std::size_t>(evaluation.classes);
@@ -219,16 +242,17 @@ std::string to_json(const EvaluationRecord& record) {
     if (!record.mistake_files.empty()) mistakes.back()["file"] = record.mistake_files[i];
     if (!record.mistake_maps.empty()) mistakes.back()["map"] = base64(record.mistake_maps[i]);
   }
-  const Json json = {{"data", record.data},
-                     {"epoch", record.epoch},
-                     {"step", record.step},
-                     {"samples", evaluation.samples},
-                     {"loss", evaluation.loss},
-                     {"top1", evaluation.top1},
-                     {"top5", evaluation.top5},
-                     {"class_names", record.class_names},
-                     {"confusion", std::move(confusion)},
-                     {"mistakes", std::move(mistakes)}};
+  Json json = {{"data", record.data},
+               {"epoch", record.epoch},
+               {"step", record.step},
+               {"samples", evaluation.samples},
+               {"loss", evaluation.loss},
+               {"top1", evaluation.top1},
+               {"top5", evaluation.top5},
+               {"class_names", record.class_names},
+               {"confusion", std::move(confusion)},
+               {"mistakes", std::move(mistakes)}};
+  if (record.inside) json["inside"] = to_json(*record.inside);
   // One line per key keeps lines short enough for editors; nlohmann/json writes NaN and infinity as null.
   std::string text = "{";
   for (const auto& [key, value] : json.items()) {
@@ -264,6 +288,7 @@ EvaluationRecord read_evaluation_record(const std::filesystem::path& path) {
   evaluation.top5 = reader.number(reader.member(json, "top5"), "top5");
   read_confusion(reader, reader.list(reader.member(json, "confusion"), "confusion"), evaluation);
   read_mistakes(reader, reader.list(reader.member(json, "mistakes"), "mistakes"), record);
+  if (json.contains("inside")) record.inside = read_inside(reader, json.at("inside"), evaluation.classes);
   return record;
 }
 

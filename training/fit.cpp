@@ -101,7 +101,7 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
                           : o.overwrite ? RunFolder::Open::overwrite
                                         : RunFolder::Open::fresh);
   std::optional<Checkpoint> newest;
-  if (o.resume && o.checkpoint == nullptr) newest = newest_checkpoint(o.out);
+  if (o.resume && o.checkpoint == nullptr) newest = newest_checkpoint(o.out, o.on_warning);
   const Checkpoint* checkpoint = newest ? &*newest : o.checkpoint;
 
   const Part part = evaluated_part(dataset);
@@ -132,7 +132,7 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
   Model model = model_from_graph(config);
   if (checkpoint != nullptr) check_same_network(o.out, *checkpoint, to_graph(model));
   model.warnings = original.warnings;
-  for (const std::string& warning : model.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : model.warnings) o.on_warning(warning);
   Network network(std::move(model), *backend, network_options(o, dataset));
   if (o.verbose) {
     std::printf("device: %s, %s%s\n%s", device.name.c_str(), backend->description().c_str(),
@@ -162,10 +162,10 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
   const std::int64_t all = balance ? balance->size() : dataset.train.size();
   const std::int64_t samples = Trainer::samples_per_epoch(network, all, o.batch_size);
   if (samples < all) {
-    std::fprintf(stderr,
-                 "warning: %lld images in batches of %lld leave one over, and BatchNorm cannot train on one image: "
-                 "each epoch skips one image, chosen at random\n",
-                 static_cast<long long>(all), static_cast<long long>(o.batch_size));
+    o.on_warning(
+        concat(all, " images in batches of ", o.batch_size,
+               " leave one over, and BatchNorm cannot train on one image: each epoch skips one image, chosen at "
+               "random"));
   }
   if (balance && o.verbose) {
     std::printf("each class appears %lld times in an epoch of %lld images\n", static_cast<long long>(all / classes),
@@ -217,6 +217,8 @@ FitResult fit(const Model& original, const Dataset& dataset, const FitOptions& o
 }
 
 }  // namespace
+
+void print_warning(const std::string& text) { std::fprintf(stderr, "warning: %s\n", text.c_str()); }
 
 FitResult fit(const Model& model, const Dataset& dataset, const FitOptions& options) {
   return fit(model, dataset, options, nullptr);

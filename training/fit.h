@@ -34,6 +34,9 @@ struct EpochSchedule {
   Schedule in_steps(std::int64_t steps_per_epoch, const Optimizer& optimizer) const;
 };
 
+/// Prints "warning: ..." on stderr.
+void print_warning(const std::string& text);
+
 /// Messages about these options name the field, as in "pct_start = 2: must be between 0 and 1".
 struct FitOptions {
   std::filesystem::path out = {};  ///< folder of the run (training/run_folder.h); required
@@ -79,6 +82,7 @@ struct FitOptions {
   bool verbose = true;  ///< progress and one line per epoch on the terminal
   std::function<void(const StepMetrics&)> on_step = {};
   std::function<void(const EpochMetrics&)> on_epoch = {};
+  std::function<void(const std::string&)> on_warning = print_warning;  ///< called with one line
   std::function<bool()> should_stop = {};  ///< polled between steps; true saves a checkpoint and returns
 
   /// For programs with options of their own: JSON text kept with the run and its checkpoints instead of these options.

@@ -120,6 +120,7 @@ void check(const FitOptions& o) {
   }
   check_device(o);
   check_count("num_workers", o.num_workers, 1, 1'000);
+  require(static_cast<bool>(o.on_warning), Field{"on_warning"}, ": must be a function");
   check_count("log_every", o.log_every, 1);
   check_count("checkpoint_every", o.checkpoint_every, 0);
   check_count("keep_checkpoints", o.keep_checkpoints, 1);

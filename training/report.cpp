@@ -5,6 +5,7 @@
 #include "training/report/configuration.h"
 #include "training/report/confusion.h"
 #include "training/report/curves.h"
+#include "training/report/inside.h"
 #include "training/report/page.h"
 #include "training/report/run.h"
 #include "training/report/summary.h"
@@ -16,7 +17,7 @@ namespace minception {
 namespace report {
 namespace {
 
-// Keeps the page below 2 MB, small enough for e-mail; most of it are the images of mistakes.
+// Keeps the page below 2 MB, small enough for e-mail; most of it are images.
 constexpr std::size_t kImageBytes = 1'000'000;
 
 struct Section {
@@ -32,6 +33,7 @@ std::vector<Section> sections_of(const Run& run, std::size_t image_bytes) {
   if (run.evaluation) {
     add("confusion", "Confusion matrix", confusion_matrix(*run.evaluation));
     add("mistakes", "Mistakes", mistakes(*run.evaluation, image_bytes));
+    add("inside", "Inside the network", inside_of(*run.evaluation, image_bytes / 2));
   }
   add("memory", "Memory", memory_of(run));
   add("configuration", "Configuration", configuration_of(run));

@@ -84,13 +84,14 @@ std::string first_difference(const Graph& was, const Graph& now, const std::stri
 
 }  // namespace
 
-std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& run) {
+std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& run,
+                                            const std::function<void(const std::string&)>& warn) {
   const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run);
   for (const std::filesystem::path& path : checkpoints) {
     try {
       return read_checkpoint(path);
     } catch (const Error& error) {
-      std::fprintf(stderr, "warning: %s; using the checkpoint before it\n", error.what());
+      warn(concat(error.what(), "; using the checkpoint before it"));
     }
   }
   require(checkpoints.empty(), run.string(), ": none of its ", checkpoints.size(),

@@ -5,14 +5,16 @@
 #include "training/fit.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
 namespace minception {
 
-/// The newest readable checkpoint of a run, with a warning on stderr for each that is not; nullopt if the run stopped
+/// The newest readable checkpoint of a run, with a warning for each that is not; nullopt if the run stopped
 /// before its first one. Throws Error if none of them can be read.
-std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& run);
+std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& run,
+                                            const std::function<void(const std::string&)>& warn);
 
 /// Throws Error, naming the fields with both values, for options that differ from those of the run: of its checkpoint or,
 /// without one, of its config.json. `recorded`: the options as to_json gives them. Options that the run did not record

@@ -188,7 +188,7 @@ bool TrainSession::train_epoch() {
   hooks.notice = [&](const Notice& notice) {
     saving([&] { run_.append(to_json_line(notice)); });
     if (bar) bar->clear();
-    if (!notice.fatal) std::fprintf(stderr, "warning: %s\n", notice.text.c_str());
+    if (!notice.fatal) o_.on_warning(notice.text);
   };
   hooks.after_step = [&] {
     if (!goes_on()) return false;
@@ -215,11 +215,12 @@ Evaluation TrainSession::evaluate_part(Network& network, BatchSource& feed, Part
 }
 
 /// Replaces evaluation.json.
-void TrainSession::record_evaluation(Part part, std::int64_t epoch, Evaluation evaluation) {
+void TrainSession::record_evaluation(Network& network, Part part, std::int64_t epoch, Evaluation evaluation) {
   const ImageDataset& images = images_of(dataset_, part);
   EvaluationRecord record = make_evaluation_record(concat(dataset_.name, ", ", to_string(part)), epoch, trainer_.step(),
                                                    std::move(evaluation), images);
-  add_mistake_maps(record, network_, images);
+  add_mistake_maps(record, network, images);
+  add_inside_pictures(record, network, images);
   saving([&] { run_.write("evaluation.json", to_json(record)); });
 }
 
@@ -237,7 +238,7 @@ bool TrainSession::evaluate_epoch(BatchSource& evaluated) {
 
   saving([&] { run_.append(to_json_line(metrics)); });
   if (events_) saving([&] { events_->add(metrics); });
-  record_evaluation(part_, metrics.epoch, std::move(evaluation));
+  record_evaluation(network_, part_, metrics.epoch, std::move(evaluation));
   saving([&] {
     const Safetensors weights = {network_.averaged_state(), weights_metadata(network_, dataset_.train.class_names)};
     write_safetensors(run_.file("model.safetensors"), weights);
@@ -247,7 +248,7 @@ bool TrainSession::evaluate_epoch(BatchSource& evaluated) {
   save(failure_.empty() ? trainer_.state() : trained);
   if (!has_trained() && failure_.empty()) {
     const std::string problem = report_problem();
-    if (!problem.empty() && !std::exchange(warned_, true)) std::fprintf(stderr, "warning: %s\n", problem.c_str());
+    if (!problem.empty() && !std::exchange(warned_, true)) o_.on_warning(problem);
   }
   say("epoch %lld/%lld  train loss %.4f accuracy %.4f  %s loss %.4f accuracy %.4f  %.0f images/s  %s\n",
       static_cast<long long>(metrics.epoch), static_cast<long long>(o_.epochs), metrics.train_loss,
@@ -289,20 +290,21 @@ bool TrainSession::finished() const { return has_trained() && !is_to_test(); }
 bool TrainSession::test_best() {
   const fs::path path = run_.file("model_best.safetensors");
   Evaluation evaluation;
+  std::unique_ptr<Network> network;
   try {
     WeightsFile weights = read_weights_file(path.string());
-    Network network(make_model(weights.config), network_.backend(),
-                    {.max_batch = std::min(o_.batch_size, dataset_.test.size()),
-                     .training = false,
-                     .dataset_image = dataset_.test.image,
-                     .scale = weights.scale,
-                     .shift = weights.shift});
-    load_weights(network, weights, path.string());
+    const NetworkOptions options = {.max_batch = std::min(o_.batch_size, dataset_.test.size()),
+                                    .training = false,
+                                    .dataset_image = dataset_.test.image,
+                                    .scale = weights.scale,
+                                    .shift = weights.shift};
+    network = std::make_unique<Network>(make_model(weights.config), network_.backend(), options);
+    load_weights(*network, weights, path.string());
     const MemorySource source(dataset_.test);
     StreamingBatchSource feed(source, o_.num_workers);
-    evaluation = evaluate_part(network, feed, Part::test);
+    evaluation = evaluate_part(*network, feed, Part::test);
   } catch (const Error& error) {
-    std::fprintf(stderr, "warning: the test images were not evaluated: %s\n", error.what());
+    o_.on_warning(concat("the test images were not evaluated: ", error.what()));
     return true;
   }
   if (evaluation.samples < dataset_.test.size()) return false;
@@ -312,7 +314,7 @@ bool TrainSession::test_best() {
                                .test_loss = evaluation.loss,
                                .test_accuracy = evaluation.top1,
                                .test_top5 = evaluation.top5};
-  record_evaluation(Part::test, metrics.epoch, std::move(evaluation));
+  record_evaluation(*network, Part::test, metrics.epoch, std::move(evaluation));
   saving([&] { run_.append(to_json_line(metrics)); });
   tested_ = metrics;
   say("model_best.safetensors (epoch %lld) on the test images: loss %.4f accuracy %.4f\n",

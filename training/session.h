@@ -49,7 +49,7 @@ class TrainSession {
   bool is_to_test() const;
   bool test_best();
   Evaluation evaluate_part(Network& network, BatchSource& feed, Part part);
-  void record_evaluation(Part part, std::int64_t epoch, Evaluation evaluation);
+  void record_evaluation(Network& network, Part part, std::int64_t epoch, Evaluation evaluation);
   bool note_epoch(const EpochMetrics& epoch);
   void save(const TrainerState& state);
   FitResult stopped();

@@ -85,6 +85,7 @@ class OnnxRuntime:
     def __init__(self, path):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
+        options.log_severity_level = 3  # no warnings about initializers that no node reads
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, batch):

@@ -22,7 +22,7 @@ SKIPPED = pathlib.Path(__file__).with_name("skipped_nodes.txt")
 FOLDERS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 TOLERANCE = 2e-5
 ROUNDED = {"node/test_averagepool_2d_ceil_last_window_starts_on_pad": 1e-3}  # the expected values have four digits
-ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Gelu", "Erf", "Identity", "Dropout", "Cast", "Constant"}
+ELEMENTWISE = {"Add", "Sum", "Sub", "Mul", "Div", "Relu", "Gelu", "Erf", "Identity", "Dropout", "Cast", "Constant"}
 
 
 class Refused(Exception):

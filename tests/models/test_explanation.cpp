@@ -119,6 +119,23 @@ TEST_CASE("explainer: a part of a block, the first layer and the last one") {
   for (std::size_t c = 0; c < logits.size(); ++c) CHECK(last.layer.values[c] == static_cast<float>(logits[c]));
 }
 
+TEST_CASE("first_filters and last_layers_by_size name the layers of a network") {
+  const Ready ready(small_googlenet(true));
+  const FirstFilters first = first_filters(ready.network);
+  CHECK(first.layer == "conv1.conv");
+  CHECK(first.weights == ready.network.state().at("conv1.conv.weight"));
+  CHECK(last_layers_by_size(ready.network) == std::vector<std::string>{"conv1", "inception3a", "inception3b"});
+  // A block with maps of several sizes: its layers.
+  Sequential features = {{"0", conv()}, {"1", ReLU()}, {"2", MaxPool2d(2)}, {"3", conv()}};
+  const Ready nested(model_of({{"features", std::move(features)}, {"pool", GlobalAvgPool()}, {"fc", Linear(4)}}));
+  CHECK(last_layers_by_size(nested.network).size() == 2);
+  CHECK(last_layers_by_size(nested.network).back() == "features.3");
+  CHECK(last_layers_by_size(nested.network).front().starts_with("features."));
+  const Ready flat(model_of({{"flatten", Flatten()}, {"fc", Linear(4)}}));
+  CHECK(first_filters(flat.network).layer.empty());
+  CHECK(last_layers_by_size(flat.network).empty());
+}
+
 TEST_CASE("explainer: changes no metrics, and names the layers to choose from") {
   Ready ready(small_googlenet(false));
   ready.network.reset_metrics();

@@ -205,6 +205,45 @@ TEST_CASE("invalid model options are rejected", "[zoo]") {
   CHECK_THROWS_WITH(Inception(narrow), Catch::Contains("at least 2 channels"));
 }
 
+TEST_CASE("set_input reads images with any strides", "[zoo]") {
+  const auto backend = make_reference_backend();
+  const RandomBatch batch = random_batch(small_googlenet(false).config, 3);
+  constexpr std::int64_t kC = 2, kH = 12, kW = 10;
+  for (const DType compute : {DType::f32, DType::f64}) {
+    for (const bool transform : {false, true}) {
+      Model model = small_googlenet(false);
+      if (transform) {
+        model.input_scale = {0.5, 2.0};
+        model.input_shift = {0.25, -0.5};
+      }
+      Network network(std::move(model), *backend, {.max_batch = 3, .training = false, .compute = compute});
+      network.initialize(Initialization::kaiming_normal, 3);
+      network.set_input(Mode::inference, batch.images, {});
+      network.infer(3);
+      const std::vector<double> expected = network.logits(Mode::inference, 3);
+      // In memory (N, H, C, W), mirrored along the width, with a gap after each row.
+      std::vector<float> memory(3 * kH * kC * (kW + 1), -1.0f);
+      std::vector<ImageView> views;
+      for (std::int64_t n = 0; n < 3; ++n) {
+        float* image = memory.data() + n * kH * kC * (kW + 1);
+        for (std::int64_t i = 0; i < kC * kH * kW; ++i) {
+          const std::int64_t c = i / (kH * kW), h = i / kW % kH, w = i % kW;
+          image[(h * kC + c) * (kW + 1) + kW - 1 - w] = batch.images[static_cast<std::size_t>(n * kC * kH * kW + i)];
+        }
+        views.push_back({.data = image + kW - 1, .stride_c = kW + 1, .stride_h = kC * (kW + 1), .stride_w = -1});
+      }
+      network.set_input(Mode::inference, views, {});
+      network.infer(3);
+      CHECK(network.logits(Mode::inference, 3) == expected);
+    }
+  }
+  Network network(small_googlenet(false), *backend, {.max_batch = 2, .training = false});
+  CHECK_THROWS_WITH(network.set_input(Mode::inference, batch.images, {}),
+                    Catch::Contains("a batch of 3 images: from 1 to 2 are possible"));
+  CHECK_THROWS_WITH(network.set_input(Mode::inference, std::span(batch.images).first(241), {}),
+                    Catch::Contains("241 values are not a batch of images of [2,12,10]"));
+}
+
 TEST_CASE("the input transform applies to set_input and to resident data sets", "[zoo]") {
   const auto backend = make_reference_backend();
   const ModelConfig config = {.name = "small", .input = {2, 12, 10}, .classes = 4};

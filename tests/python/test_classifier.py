@@ -92,6 +92,21 @@ def test_torch_in_and_out_with_any_memory_format(classifier, fashion):
     assert np.array_equal(classifier.logits(doubled[::2]).numpy(), classifier.logits(x[:2]).numpy())
 
 
+def test_float32_with_any_strides_gives_the_same_bits(classifier, trained, fashion):
+    x = np.ascontiguousarray(fashion.test.images[:40].transpose(0, 3, 1, 2) / np.float32(255))  # more than one batch
+    expected = classifier.logits(x)
+    gaps = np.zeros((80, 3, 30, 57), np.float32)
+    gaps[::2, 1:2, 1:-1, 1:-1:2] = x
+    gaps.flags.writeable = False
+    same = [gaps[::2, 1:2, 1:-1, 1:-1:2], np.asfortranarray(x), x[::-1, :, ::-1].copy()[::-1, :, ::-1], list(x), tuple(x),
+            x.astype(np.float64), torch.from_numpy(x).to(memory_format=torch.channels_last), [torch.from_numpy(image) for image in x],
+            [image if i % 2 else image.astype(np.float64) for i, image in enumerate(x)]]
+    for array in same:
+        assert np.array_equal(np.asarray(classifier.logits(array)), expected)
+    for array in same[:3] + same[5:7]:
+        assert np.array_equal(np.asarray(trained.logits(array)), expected)
+
+
 def test_threads_share_a_classifier(classifier, fashion):
     expected = probabilities(classifier.predict(fashion.test.images[:64]))
     results = [None] * 4
@@ -164,3 +179,26 @@ def test_arrays_that_are_no_images(classifier, shape):
     for dtype in (np.uint8, np.float32):
         with pytest.raises(minception.Error, match=r"of shape \["):
             classifier.predict(np.zeros(shape, dtype))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(classifier, trained, value):
+    x = np.zeros((3, 1, 28, 28), np.float32)
+    x[1, 0, 27, 3] = value
+    for function in (classifier.predict, classifier.logits, trained.logits):
+        with pytest.raises(minception.Error, match=r"^x\[1\]: has NaN or infinite values$"):
+            function(x)
+        with pytest.raises(minception.Error, match="^x: has NaN"):
+            function(torch.from_numpy(x[1]).to(torch.float64))
+    with pytest.raises(minception.Error, match=r"^x\[1\]: has NaN"):
+        classifier.predict(list(x))
+    assert len(classifier.predict(x[::2])) == 2
+
+
+def test_files_of_other_frameworks(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"not a safetensors file")
+    with pytest.raises(minception.Error, match="make one of an ONNX file with: import --onnx"):
+        minception.Classifier(tmp_path / "net.onnx")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "net.pt")
+    with pytest.raises(minception.Error, match="safetensors.torch.save_file"):
+        minception.Model.load(tmp_path / "net.pt")

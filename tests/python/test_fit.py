@@ -5,6 +5,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 
 import minception
 import numpy as np
@@ -71,6 +72,23 @@ def test_progress_goes_to_sys_stdout(fashion, capsys):
 def test_the_library_itself_prints_nothing(fashion, capfd):
     minception.fit(small_model(), fashion, epochs=1, batch_size=100, verbose=False)
     assert capfd.readouterr() == ("", "")
+
+
+def test_warnings_are_python_warnings(capfd, tmp_path):
+    few = minception.load_dataset("fashion-mnist", limit_train=1280, limit_test=20)
+    options = dict(epochs=1, batch_size=64, optimizer=SGD(lr=1e-9), initialization="kaiming-normal", verbose=False)
+    with pytest.warns(UserWarning, match="this is chance level") as caught:
+        minception.fit(small_model(), few, **options)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert capfd.readouterr() == ("", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="chance level"):
+            minception.fit(small_model(), few, out=tmp_path / "run", **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = minception.fit(small_model(), few, out=tmp_path / "run", resume=True, **options)
+    assert not result.stopped and "warning" not in capfd.readouterr().err
 
 
 def test_a_temporary_run_leaves_no_files(fashion, tmp_path, monkeypatch):

@@ -247,3 +247,9 @@ def test_arguments_have_the_names_of_the_settings():
 def test_wrong_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("layer", [m.Conv2d(8, 3), m.MaxPool2d(2)])
+def test_windows_need_images(layer):
+    with pytest.raises(m.Error, match=r"for an input \[4,4\]: images \(N, C, H, W\) are needed"):
+        m.forward(layer, np.zeros((4, 4), np.float32))

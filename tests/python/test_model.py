@@ -131,3 +131,11 @@ def test_models_that_do_not_fit_are_refused():
 def test_check_gradients_of_a_model():
     net = minception.Sequential([minception.Conv2d(4, 3), minception.GELU(), minception.GlobalAvgPool(), minception.Linear(3)])
     assert minception.check_gradients(minception.Model("small", net, (2, 6, 6), 3)).ok
+
+
+def test_wrong_arguments_of_logits_and_load_state_dict(trained):
+    with pytest.raises(TypeError, match=r"x is an array of uint8; it must be float32, \(C, H, W\) or \(N, C, H, W\)"):
+        trained.logits(np.zeros((1, 28, 28), np.uint8))
+    for wrong in ("net.pt", None):
+        with pytest.raises(TypeError, match=r"^load_state_dict\(\): state must be a dict of arrays, not "):
+            trained.load_state_dict(wrong)

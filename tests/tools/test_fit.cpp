@@ -3,6 +3,7 @@
 #include "tests/catch.h"
 #include "tests/tools/programs.h"
 #include "tests/tools/runs.h"
+#include "training/evaluation_record.h"
 
 #include <nlohmann/json.hpp>
 
@@ -218,6 +219,49 @@ TEST_CASE("evaluate of a classifier gives the evaluation of the run and of the t
   parts.train.class_names[3] = "Hat";
   CHECK_THROWS_WITH(evaluate(classifier, parts), Catch::Contains("Hat"));
   CHECK_THROWS_WITH(evaluate(classifier, parts.test), Catch::Contains("no images to evaluate"));
+}
+
+TEST_CASE("the pictures of a tested run are those of its best weights") {
+  const Data data;
+  Dataset parts = data.load();
+  for (std::int32_t& label : parts.train.labels) label = (label + 1) % 10;
+  FitOptions first = options(data / "first");
+  first.epochs = 20;
+  fit(own_model(), parts, first);
+  // With other labels, the results on the old ones become worse.
+  parts.validation = parts.train;
+  parts.train = data.load().train;
+  FitOptions second = options(data / "run");
+  second.init = data / "first/model.safetensors";
+  second.ema_decay = 0.0;
+  second.epochs = 4;
+  const FitResult result = fit(own_model(), parts, second);
+  REQUIRE(result.best->epoch < 4);  // else the last weights are the best
+  const EvaluationRecord record = read_evaluation_record(data / "run/evaluation.json");
+  REQUIRE(record.inside.has_value());
+  Classifier classifier(data / "run/model_best.safetensors", "cpu");
+  const std::span<const std::uint8_t> pixels = parts.test.pixels_of(record.inside->index);
+  const DecodedImage image = {parts.test.image, {pixels.begin(), pixels.end()}};
+  CHECK(classifier.predict(std::span(&image, 1)).front().probability() == Approx(record.inside->probability));
+}
+
+TEST_CASE("fit gives its warnings to on_warning") {
+  const Data data;
+  FitOptions o = options(data / "run");
+  o.epochs = 2;
+  std::vector<std::string> warnings;
+  o.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  fit(own_model(), data.load(), o);
+  CHECK(warnings.empty());
+  fs::path newest;
+  for (const auto& each : fs::directory_iterator(data / "run/checkpoints")) newest = std::max(newest, each.path());
+  write(newest, "damaged");
+  o.resume = true;
+  fit(own_model(), data.load(), o);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], Catch::StartsWith(newest.string()) && Catch::EndsWith("; using the checkpoint before it"));
+  o.on_warning = {};
+  CHECK_THROWS_WITH(fit(own_model(), data.load(), o), Catch::Contains("on_warning: must be a function"));
 }
 
 TEST_CASE("fit computes the same as train with the same options") {

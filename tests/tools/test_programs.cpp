@@ -65,8 +65,9 @@ TEST_CASE("validation images select the best epoch and it is tested once") {
                               Catch::Contains("  validation loss ") &&
                               Catch::Contains("\nmodel_best.safetensors (epoch 1) on the test images: loss "));
   CHECK_THAT(text_of(folder.path() / "runs/a/evaluation.json"), Catch::Contains("fashion-mnist, test"));
-  CHECK_THAT(text_of(folder.path() / "runs/a/report.html"),
-             Catch::Contains("chosen by the validation images") && Catch::Contains("Validation accuracy"));
+  CHECK_THAT(text_of(folder.path() / "runs/a/report.html"), Catch::Contains("chosen by the validation images") &&
+                                                                Catch::Contains("Validation accuracy") &&
+                                                                Catch::Contains("Inside the network"));
 
   const fs::path images = folder.path() / "data/t10k-images-idx3-ubyte";
   std::string content = text_of(images);

@@ -6,6 +6,7 @@
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
+#include "layers/max_pool2d.h"
 #include "models/network.h"
 #include "models/weights.h"
 #include "tests/core/temporary_folder.h"
@@ -41,6 +42,20 @@ EvaluationRecord some_record() {
   return record;
 }
 
+InsidePictures some_pictures() {
+  return {.index = 7,
+          .label = 1,
+          .predicted = 2,
+          .probability = 0.75,
+          .image = {1, 2},
+          .file = "/a/b.png",
+          .map = {3},
+          .layers = {{"conv1", 64, 24, 48, 47, {4, 5}}, {"block", 3, 3, 6, 6, {6}}},
+          .first_layer = "conv1",
+          .filters = {64, 3, 7, 5},
+          .filters_png = {7}};
+}
+
 /// The error message for a file with this text, without the file name.
 std::string complaint(const std::string& text) {
   const TemporaryFolder folder;
@@ -69,6 +84,7 @@ TEST_CASE("an evaluation record round-trips through its file") {
     EvaluationRecord record = some_record();
     if (!images) record.mistake_images.clear();
     if (images) record.mistake_maps = {{1, 2, 3}, {4}};
+    if (images) record.inside = some_pictures();
     const TemporaryFolder folder;
     write_file(folder / "evaluation.json", to_json(record));
     const EvaluationRecord read = read_evaluation_record(folder / "evaluation.json");
@@ -78,6 +94,7 @@ TEST_CASE("an evaluation record round-trips through its file") {
     CHECK(read.class_names == record.class_names);
     CHECK(read.mistake_images == record.mistake_images);
     CHECK(read.mistake_maps == record.mistake_maps);
+    CHECK(read.inside == record.inside);
     CHECK(std::isnan(read.evaluation.loss));
     CHECK(read.evaluation.confusion == record.evaluation.confusion);
     REQUIRE(read.evaluation.mistakes.size() == 2);
@@ -146,6 +163,76 @@ TEST_CASE("add_mistake_maps draws the map of the predicted class, also in severa
   CHECK(record.mistake_maps.empty());
 }
 
+TEST_CASE("maps of a network that is not finite are left out") {
+  if (!has_png()) return;
+  const auto backend = make_backend("reference");
+  Network network(Model("nan", {{"classes", Conv2d(2, 1)}, {"pool", GlobalAvgPool()}}, {1, 2, 3}, 2), *backend,
+                  {.max_batch = 2, .training = false, .dataset_image = Shape{1, 2, 3}});
+  network.load_state({{"classes.weight", to_file_tensor(std::vector<double>{kNan, 1.0}, {2, 1, 1, 1}, DType::f32)},
+                      {"classes.bias", to_file_tensor(std::vector<double>{0.0, 1.0}, Shape{2}, DType::f32)}});
+  const ImageDataset dataset{
+      .image = {1, 2, 3}, .pixels = std::vector<std::uint8_t>(6, 9), .labels = {0}, .class_names = {"a", "b"}};
+  EvaluationRecord record{
+      .class_names = dataset.class_names,
+      .evaluation = {.samples = 1, .classes = 2, .confusion = {0, 1, 0, 0}, .mistakes = {{0, 0, 1, 0.9}}},
+      .mistake_images = {}};
+  add_mistake_maps(record, network, dataset);
+  CHECK(record.mistake_maps.empty());
+  add_inside_pictures(record, network, dataset);
+  CHECK_FALSE(record.inside.has_value());
+}
+
+TEST_CASE("add_inside_pictures draws the first correct image through the layers") {
+  if (!has_png()) return;
+  // conv passes the image on, halved has half its size; the class is 0 for bright images and 1 for dark ones.
+  Sequential body = {
+      {"conv", Conv2d(1, 1)}, {"halved", MaxPool2d(2)}, {"classes", Conv2d(2, 1)}, {"pool", GlobalAvgPool()}};
+  const auto backend = make_backend("reference");
+  Network network(Model("light", std::move(body), {1, 2, 4}, 2), *backend,
+                  {.max_batch = 3, .training = false, .dataset_image = Shape{1, 2, 4}});
+  const auto tensor = [](std::vector<double> values, const Shape& shape) {
+    return to_file_tensor(values, shape, DType::f32);
+  };
+  network.load_state({{"conv.weight", tensor({1.0}, {1, 1, 1, 1})},
+                      {"conv.bias", tensor({0.0}, Shape{1})},
+                      {"classes.weight", tensor({1.0, 0.0}, {2, 1, 1, 1})},
+                      {"classes.bias", tensor({0.0, 0.4}, Shape{2})}});
+  ImageDataset dataset{.image = {1, 2, 4}, .pixels = {}, .labels = {1, 0, 0}, .class_names = {"bright", "dark"}};
+  const std::vector<std::uint8_t> bright = {0, 255, 255, 255, 255, 255, 255, 255};
+  for (int i = 0; i < 3; ++i) dataset.pixels.insert(dataset.pixels.end(), bright.begin(), bright.end());
+  dataset.pixels[8] = 51;  // differs from the first image
+  EvaluationRecord record{.class_names = dataset.class_names, .evaluation = {.classes = 2}, .mistake_images = {}};
+  network.reset_metrics();
+  add_inside_pictures(record, network, dataset);
+  CHECK(network.metrics().loss == 0.0);
+  REQUIRE(record.inside.has_value());
+  const InsidePictures& inside = *record.inside;
+  CHECK(inside.index == 1);
+  CHECK(inside.label == 0);
+  CHECK(inside.predicted == 0);
+  CHECK(inside.probability == Approx(1.0 / (1.0 + std::exp(0.4 - 1.0))));
+  CHECK(inside.image == encode_png({1, 2, 4}, dataset.pixels_of(1)));
+  const DecodedImage heat = report::heat(std::vector<float>{1.0f, 1.0f}, 1, 2, 1.0f);
+  CHECK(inside.map == encode_png(heat.shape, heat.pixels));
+  REQUIRE(inside.layers.size() == 2);
+  CHECK(inside.layers[0].layer == "conv");
+  CHECK(inside.layers[0].height == 2);
+  CHECK(inside.layers[0].width == 4);
+  CHECK(inside.layers[0].channels == 1);
+  const DecodedImage tiles = report::tiles({1, 2, 4, {0.2f, 1, 1, 1, 1, 1, 1, 1}}, 1);
+  CHECK(inside.layers[0].png == encode_png(tiles.shape, tiles.pixels));
+  CHECK(inside.layers[1].layer == "classes");
+  CHECK(inside.layers[1].channels == 2);
+  CHECK(inside.first_layer == "conv");
+  CHECK(inside.filters == std::vector<std::int64_t>{1, 1, 1, 1});
+
+  dataset.labels = {1, 1, 1};  // none is correct
+  add_inside_pictures(record, network, dataset);
+  CHECK(record.inside->index == 0);
+  CHECK(record.inside->label == 1);
+  CHECK(record.inside->predicted == 0);
+}
+
 TEST_CASE("a damaged record is rejected with a one-line error") {
   CHECK(complaint(to_json(some_record())).empty());
   const std::string whole = to_json(some_record());
@@ -168,9 +255,23 @@ TEST_CASE("a damaged record is rejected with a one-line error") {
   CHECK(complaint("\"predicted\":2", "\"predicted\":3") == "'predicted' is not an integer from 0 to 2");
   CHECK(complaint("\"label\":0", "\"label\":-1") == "'label' is not an integer from 0 to 2");
   CHECK(complaint("\"index\":5,", "") == "'index' is missing");
-  CHECK(complaint("\"AP8RCQ==\"", "\"AP8RCQ=\"") == "the 'image' of a mistake is not Base64");
-  CHECK(complaint("\"AP8RCQ==\"", "\"AP8R-Q==\"") == "the 'image' of a mistake is not Base64");
-  CHECK(complaint("\"AP8RCQ==\"", "\"A=8RCQ==\"") == "the 'image' of a mistake is not Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8RCQ=\"") == "'image' is not Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"AP8R-Q==\"") == "'image' is not Base64");
+  CHECK(complaint("\"AP8RCQ==\"", "\"A=8RCQ==\"") == "'image' is not Base64");
+  EvaluationRecord with_inside = some_record();
+  with_inside.inside = some_pictures();
+  const auto inside = [text = to_json(with_inside)](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    const std::size_t at = changed.find(from, changed.find("\"inside\""));
+    REQUIRE(at != std::string::npos);
+    return complaint(changed.replace(at, from.size(), to));
+  };
+  CHECK(inside("\"label\":1", "\"label\":3") == "'label' is not an integer from 0 to 2");
+  CHECK(inside("\"image\":", "\"picture\":") == "'image' is missing");
+  CHECK(inside("[64,3,7,5]", "[64,3,7]") == "'filters' is no list of four numbers");
+  CHECK(inside("\"channels\":64", "\"channels\":-64") == "'channels' is not an integer from 0 to 9223372036854775806");
+  CHECK(inside("\"layers\":[", "\"layers\":5,\"l\":[") == "'layers' is not a list");
+  CHECK(inside("{\"index\"", "[1],\"x\":{\"index\"") == "'index' is missing");
   CHECK(complaint(",\"image\":\"AP8RCQ==\"", "") == "some mistakes have an 'image' and some have none");
   CHECK_THAT(message_of([] { read_evaluation_record("nowhere/evaluation.json"); }),
              Catch::StartsWith("nowhere/evaluation.json: cannot be read"));

@@ -61,14 +61,18 @@ TEST_CASE("enlarged: by a whole factor, without interpolation") {
   CHECK(report::enlarged(grey_image(300, 20, 1), 256).shape == Shape{1, 300, 20});
 }
 
-TEST_CASE("tiles: the most active maps first, each from its lowest to its highest value") {
-  const Maps maps = {3, 1, 2, {0.0f, 1.0f, 5.0f, 7.0f, 2.0f, 2.0f}};
+TEST_CASE("tiles: the maps of most contrast first, each from its lowest to its highest value") {
+  const Maps maps = {3, 1, 2, {0.0f, 1.0f, 5.0f, 7.0f, 20.0f, 20.0f}};
   const DecodedImage two = report::tiles(maps, 2);
   REQUIRE(two.shape[1] == 32);
   REQUIRE(two.shape[2] == 64 + 3 + 64);
   CHECK(light(two, 0, 0) < light(two, 0, 63));  // (5, 7)
   CHECK(pixel(two, 0, 64) == std::array<int, 3>{255, 255, 255});
-  CHECK(pixel(two, 0, 67) == pixel(two, 31, 130));  // (2, 2), constant
+  CHECK(light(two, 0, 67) < light(two, 0, 130));  // (0, 1)
+  const DecodedImage three = report::tiles(maps, 3);
+  CHECK(pixel(three, 0, 134) == pixel(three, 31, 197));  // (20, 20), constant
+  CHECK(report::tiles(maps, 3, 2).shape == Shape{3, 32 + 3 + 32, 64 + 3 + 64});
+  CHECK(report::tiles(maps, 3, 1).shape == Shape{3, 3 * 32 + 2 * 3, 64});
   CHECK(report::tiles(maps, 10).shape[2] == 3 * 64 + 2 * 3);
 }
 
@@ -78,6 +82,7 @@ TEST_CASE("filters: grey is 0, each filter has a scale of its own, three channel
   const DecodedImage picture = report::filters(to_file_tensor(values, {2, 3, 1, 1}, DType::f32));
   CHECK(pixel(picture, 0, 0) == std::array<int, 3>{255, 128, 128});
   CHECK(pixel(picture, 0, 45) == std::array<int, 3>{128, 128, 0});
+  CHECK(report::filters(to_file_tensor(values, {2, 3, 1, 1}, DType::f32), 1).shape == Shape{3, 42, 42});
   // Other numbers of channels: their mean.
   const DecodedImage mean =
       report::filters(to_file_tensor(std::vector<double>{1.0, 3.0, 0.0, -4.0}, {1, 2, 1, 2}, DType::f32));

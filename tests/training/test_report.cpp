@@ -242,6 +242,49 @@ TEST_CASE("a report shows the mistakes with their images") {
   CHECK(occurrences(without, "<div class=\"blank\">sample") == 2);
 }
 
+TEST_CASE("a report shows the inside of the network") {
+  const TemporaryFolder folder;
+  const fs::path run = write_run(folder);
+  CHECK_FALSE(contains(page_of(run), "Inside the network"));
+  EvaluationRecord record = a_record();
+  record.inside = InsidePictures{.index = 7,
+                                 .label = 1,
+                                 .predicted = 2,
+                                 .probability = 0.75,
+                                 .image = {1, 2, 3},
+                                 .map = {4, 5, 6},
+                                 .layers = {{"<conv>", 64, 24, 48, 47, {7}}, {"block", 3, 3, 6, 6, {8}}},
+                                 .first_layer = "conv.0",
+                                 .filters = {64, 3, 7, 5},
+                                 .filters_png = {9}};
+  const auto page = [&] {
+    write_file(run / "evaluation.json", to_json(record));
+    const std::string html = page_of(run);
+    check_page(html);
+    return html;
+  };
+  const std::string whole = page();
+  CHECK(contains(whole, "<h2 id=\"inside\">Inside the network</h2>"));
+  CHECK(
+      contains(whole, "<figcaption>&lt;i&gt;Bag&lt;/i&gt;<small>taken for &quot;Boot&quot; with 75.0\u00a0%</small>"));
+  CHECK(occurrences(whole, "src=\"data:image/png;base64,AQID\"") == 2);  // also under the map
+  CHECK(occurrences(whole, "class=\"over\" alt=\"map of &quot;Boot&quot;\"") == 1);
+  CHECK(contains(whole, "<figcaption>Filters of conv.0<small>64 of 7x5 in colour; grey is 0</small>"));
+  CHECK(contains(whole, "<figcaption>&lt;conv&gt;<small>64 channels of 48x47, the 24 of most contrast</small>"));
+  CHECK(contains(whole, "<figcaption>block<small>3 channels of 6x6</small>"));
+
+  record.inside->label = 2;
+  record.inside->map.clear();
+  record.inside->filters_png.clear();
+  record.inside->first_layer.clear();
+  const std::string less = page();
+  CHECK(contains(less, "recognised with 75.0"));
+  CHECK(occurrences(less, "class=\"over\"") == 0);
+  CHECK_FALSE(contains(less, "Filters of"));
+  record.inside->layers[0].png.assign(500'000, 1);  // too large for the page
+  CHECK_FALSE(contains(page(), "Inside the network"));
+}
+
 TEST_CASE("a report limits the size of the images of mistakes") {
   const TemporaryFolder folder;
   const fs::path run = write_run(folder);

@@ -68,7 +68,7 @@ std::string explained(const ExplanationPage& page, const ExplainedPicture& pictu
   if (picture.layer.count > 0) {
     html += "<h3>Layer " + escaped(page.layer) + ": " + grouped(picture.layer.count) + " channels of " +
             std::to_string(picture.layer.height) + "x" + std::to_string(picture.layer.width) +
-            (picture.layer.count > kMostMaps ? ", the " + grouped(kMostMaps) + " most active" : "") + "</h3>\n" +
+            (picture.layer.count > kMostMaps ? ", the " + grouped(kMostMaps) + " of most contrast" : "") + "</h3>\n" +
             img(tiles(picture.layer, kMostMaps), "activations of " + page.layer);
   }
   return html + "</section>\n";
@@ -87,12 +87,12 @@ std::string explanation_html(const ExplanationPage& page) {
                 "lowers the logit of the class most. ";
   body += "The maps of a picture share one scale.</p>\n";
   for (const ExplainedPicture& picture : page.pictures) body += explained(page, picture);
-  if (page.filters.shape.rank() == 4) {
-    const Shape& shape = page.filters.shape;
+  if (page.first.weights.shape.rank() == 4) {
+    const Shape& shape = page.first.weights.shape;
     body += "<section class=\"explained\"><h2>First layer</h2>\n<p class=\"lead\">The " + grouped(shape[0]) +
-            " filters of " + escaped(page.first_layer) + ", " + std::to_string(shape[2]) + "x" +
+            " filters of " + escaped(page.first.layer) + ", " + std::to_string(shape[2]) + "x" +
             std::to_string(shape[3]) + (shape[1] == 3 ? ", in colour" : "") +
-            ": grey is 0, and each has a scale of its own.</p>\n" + img(filters(page.filters), "filters") +
+            ": grey is 0, and each has a scale of its own.</p>\n" + img(filters(page.first.weights), "filters") +
             "</section>\n";
   }
   return report::page("What " + page.model + " looks at", body + "</main>\n<footer>Made by Minception.</footer>\n");

@@ -34,10 +34,9 @@ struct ExplainedPicture {
 struct ExplanationPage {
   std::string weights, model;
   std::vector<std::string> class_names;
-  bool exact = true;        ///< class activation maps; false: occlusion maps
-  std::string layer;        ///< name of the chosen layer; "": none
-  std::string first_layer;  ///< name of the first convolution
-  FileTensor filters;       ///< its weights; undefined: the network has no convolution
+  bool exact = true;  ///< class activation maps; false: occlusion maps
+  std::string layer;  ///< name of the chosen layer; "": none
+  FirstFilters first;
   std::vector<ExplainedPicture> pictures;
 };
 

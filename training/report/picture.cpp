@@ -45,9 +45,9 @@ double sample(std::span<const float> map, std::int64_t height, std::int64_t widt
 /// Tiles of one size, row by row, with gaps.
 class Grid {
  public:
-  Grid(std::int64_t count, std::int64_t height, std::int64_t width, std::int64_t scale)
+  Grid(std::int64_t count, std::int64_t height, std::int64_t width, std::int64_t scale, std::int64_t columns)
       : height_(height * scale), width_(width * scale), scale_(scale) {
-    columns_ = std::max<std::int64_t>(1, std::min(count, (kWidth + kGap) / (width_ + kGap)));
+    columns_ = std::clamp<std::int64_t>(columns > 0 ? columns : (kWidth + kGap) / (width_ + kGap), 1, count);
     const std::int64_t rows = (count + columns_ - 1) / columns_;
     columns_ = (count + rows - 1) / rows;  // fills the last row
     picture_.shape = {3, rows * (height_ + kGap) - kGap, columns_ * (width_ + kGap) - kGap};
@@ -116,17 +116,23 @@ DecodedImage heat(std::span<const float> map, std::int64_t height, std::int64_t 
   return result;
 }
 
-DecodedImage tiles(const Maps& maps, std::int64_t most) {
+DecodedImage tiles(const Maps& maps, std::int64_t most, std::int64_t columns) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(maps.count));
   std::iota(order.begin(), order.end(), 0);
-  std::vector<double> sums;
-  for (const std::int64_t i : order) sums.push_back(std::accumulate(maps[i].begin(), maps[i].end(), 0.0));
+  std::vector<double> variances;  // times the number of positions
+  for (const std::int64_t i : order) {
+    const std::span<const float> map = maps[i];
+    const double mean = std::accumulate(map.begin(), map.end(), 0.0) / static_cast<double>(map.size());
+    variances.push_back(std::accumulate(map.begin(), map.end(), 0.0, [&](double sum, float value) {
+      return sum + (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
+    }));
+  }
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return sums[static_cast<std::size_t>(a)] > sums[static_cast<std::size_t>(b)];
+    return variances[static_cast<std::size_t>(a)] > variances[static_cast<std::size_t>(b)];
   });
   order.resize(static_cast<std::size_t>(std::min(most, maps.count)));
   const std::int64_t scale = std::max<std::int64_t>(1, 64 / std::max(maps.height, maps.width));
-  Grid grid(static_cast<std::int64_t>(order.size()), maps.height, maps.width, scale);
+  Grid grid(static_cast<std::int64_t>(order.size()), maps.height, maps.width, scale, columns);
   for (std::size_t tile = 0; tile < order.size(); ++tile) {
     const std::span<const float> map = maps[order[tile]];
     const auto [low, high] = std::minmax_element(map.begin(), map.end());
@@ -142,11 +148,11 @@ DecodedImage tiles(const Maps& maps, std::int64_t most) {
   return grid.take();
 }
 
-DecodedImage filters(const FileTensor& weights) {
+DecodedImage filters(const FileTensor& weights, std::int64_t most, std::int64_t columns) {
   const std::vector<double> values = to_doubles(weights);
-  const std::int64_t count = weights.shape[0], channels = weights.shape[1];
+  const std::int64_t count = std::min(most, weights.shape[0]), channels = weights.shape[1];
   const std::int64_t height = weights.shape[2], width = weights.shape[3];
-  Grid grid(count, height, width, std::max<std::int64_t>(1, 42 / std::max(height, width)));
+  Grid grid(count, height, width, std::max<std::int64_t>(1, 42 / std::max(height, width)), columns);
   for (std::int64_t k = 0; k < count; ++k) {
     const auto at = [&](std::int64_t c, std::int64_t y, std::int64_t x) {
       return values[static_cast<std::size_t>(((k * channels + c) * height + y) * width + x)];

@@ -138,6 +138,11 @@ table.list{border-collapse:collapse;font-size:14px}
 .mistakes span{font-weight:400;color:var(--muted)}
 .mistakes a{overflow-wrap:anywhere}
 .mistakes i{font-style:normal;color:var(--s1)}
+.inside{align-items:start}
+.inside img{display:block;width:100%;margin-top:10px;image-rendering:pixelated}
+.inside .plot>img{background:#fff;border:3px solid #fff;border-radius:4px}
+.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:12px}
+.pair .looked .over{position:absolute;inset:0;height:calc(100% - 10px);opacity:.62;image-rendering:auto}
 .explained h3{font-size:15px;margin:18px 0 8px}
 .explained>img{max-width:100%;image-rendering:pixelated}
 .maps{display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start}
