@@ -323,8 +323,8 @@ TEST_CASE("more than 48 KiB of shared memory need the attribute of the kernel") 
   DeviceArray<int> out(1);
   const auto fill = [&](std::size_t dynamic_bytes, std::size_t limit) {
     return error_of([&] {
-      simt::launch_body("without_attribute", 1, 32, {dynamic_bytes, limit}, nullptr,
-                        [data = out.data()] { shared_fill<8 * 1024, 1024>(data); });
+      simt::launch_emulated<shared_fill<8 * 1024, 1024>>("without_attribute", 1, 32, {dynamic_bytes, limit}, nullptr,
+                                                         out.data());
     });
   };
   CHECK(fill(39 * 1024, 0) == "");
