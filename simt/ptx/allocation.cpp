@@ -229,7 +229,6 @@ void assign_rows(Program& program, const std::vector<Node>& nodes, const std::ve
     program.code.push_back(instruction);
   }
   program.register_bytes = (program.register_bytes + 63) / 64 * 64;
-  rows.registers.resize(registers.declared());
   program.register_rows = std::move(rows.registers);
 }
 

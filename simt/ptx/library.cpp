@@ -35,8 +35,10 @@ void Library::add_text(std::string file, std::string text) {
   parse_module(module);
   for (const Module::Entry& entry : module.entries) {
     const auto [found, is_new] = kernels_.try_emplace(kernel_of_entry(entry.name));
-    require(is_new, module.file, ':', entry.line, ": ", found->second.module->file,
-            " has a kernel of the same name: ", found->first);
+    if (!is_new) {
+      fail(module.file, ':', entry.line, ": ", found->second.module->file,
+           " has a kernel of the same name: ", found->first);
+    }
     found->second = {&module, &entry, nullptr};
   }
 }

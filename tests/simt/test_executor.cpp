@@ -322,10 +322,13 @@ TEST_CASE("shared memory is limited to what every GPU supports") {
 TEST_CASE("more than 48 KiB of shared memory need the attribute of the kernel") {
   DeviceArray<int> out(1);
   const auto fill = [&](std::size_t dynamic_bytes, std::size_t limit) {
-    return error_of([&] {
-      simt::launch_body("without_attribute", 1, 32, {dynamic_bytes, limit}, nullptr,
-                        [data = out.data()] { shared_fill<8 * 1024, 1024>(data); });
-    });
+    int* const data = out.data();
+    simt::KernelCall call;
+    call.name = "without_attribute";
+    call.body = [](const void* argument) { shared_fill<8 * 1024, 1024>(*static_cast<int* const*>(argument)); };
+    call.body_argument = &data;
+    call.body_argument_bytes = sizeof(data);
+    return error_of([&] { simt::execute(call, 1, 32, {dynamic_bytes, limit}); });
   };
   CHECK(fill(39 * 1024, 0) == "");
   CHECK_THAT(fill(39 * 1024 + 1, 0),

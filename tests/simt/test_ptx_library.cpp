@@ -59,7 +59,7 @@ TEST_CASE("ptx: nvcc's names and the host compiler's name the same kernel") {
   CHECK(kernel_of_tag(typeid(KernelTag<plain_scale>).name()) ==
         kernel_of_entry("_ZN10minception4cuda11plain_scaleEPff"));
   CHECK(kernel_of_tag(typeid(KernelTag<hidden_scale>).name()) ==
-        kernel_of_entry("_ZN10minception4cuda55_GLOBAL__N__7655e6ca_20_test_ptx_library_cpp_main12hidden_scaleEPff"));
+        kernel_of_entry("_ZN10minception4cuda49_GLOBAL__N__7655e6ca_20_test_ptx_library_cpp_main12hidden_scaleEPff"));
   CHECK(simt::ptx::short_name("minception::cuda::(anonymous namespace)::hidden_scale") == "hidden_scale");
 }
 
