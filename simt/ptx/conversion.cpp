@@ -43,6 +43,15 @@ Handler from_width(Width from) {
 
 }  // namespace
 
+IntegerType integer_type(std::string_view text) {
+  static constexpr std::pair<std::string_view, unsigned> kBits[] = {{"8", 8}, {"16", 16}, {"32", 32}, {"64", 64}};
+  if (text.empty() || (text[0] != 'u' && text[0] != 's')) return {};
+  for (const auto& [digits, bits] : kBits) {
+    if (text.substr(1) == digits) return {bits, text[0] == 's'};
+  }
+  return {};
+}
+
 Handler integer_conversion_handler(Width to, Width from) {
   switch (to) {
     case Width::half:

@@ -105,16 +105,6 @@ class Decoder {
     node.list = widths.size() > 4;
   }
 
-  /// "s32" -> {32, true}; 0 bits for other types.
-  static IntegerType integer_type(std::string_view text) {
-    static constexpr std::pair<std::string_view, unsigned> kBits[] = {{"8", 8}, {"16", 16}, {"32", 32}, {"64", 64}};
-    if (text.empty() || (text[0] != 'u' && text[0] != 's')) return {};
-    for (const auto& [digits, bits] : kBits) {
-      if (text.substr(1) == digits) return {bits, text[0] == 's'};
-    }
-    return {};
-  }
-
   /// Whether s is a cvt between integers that the table lacks, because a register is wider than its type:
   /// cvt.s32.s8 %r1, %r2.
   bool extends_integers(const Statement& s) const {

@@ -45,8 +45,8 @@ Lexer::Lexer(const Module& module, std::size_t begin, std::size_t end, int line)
       i = std::min(text.find('\n', i), end);
     } else if (text.compare(i, 2, "/*") == 0) {
       const std::size_t found = text.find("*/", i + 2);
-      const std::size_t close = found == std::string_view::npos ? end : found + 2;
-      for (; i < close; ++i) line += text[i] == '\n';
+      if (found == std::string_view::npos) minception::fail(module.file, ':', line, ": the comment has no end");
+      for (; i < found + 2; ++i) line += text[i] == '\n';
     } else if (c == '"') {
       const std::size_t close = text.find_first_of("\"\n", i + 1);
       if (close >= end || text[close] != '"') minception::fail(module.file, ':', line, ": the string has no end");

@@ -150,6 +150,8 @@ struct IntegerType {
   unsigned bits = 0;
   bool is_signed = false;
 };
+/// "s32" -> {32, true}; 0 bits for other types.
+IntegerType integer_type(std::string_view text);
 /// cvt between integers in registers that may be wider than the types. The option of the instruction has the types.
 Handler integer_conversion_handler(Width to, Width from);
 std::uint32_t integer_conversion_option(IntegerType to, IntegerType from);
