@@ -40,7 +40,7 @@ T number(std::string_view text, std::string_view where) {
     const bool hex = text.starts_with("0x");
     result = std::from_chars(text.data() + (hex ? 2 : 0), end, value, hex ? 16 : 10);
   }
-  require(result.ec == std::errc() && result.ptr == end, "'", where, "': '", text, "' is not a number of this type");
+  require(result.ec == std::errc() && result.ptr == end, where, ": '", text, "' is not a number of this type");
   return value;
 }
 

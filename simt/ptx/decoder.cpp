@@ -159,7 +159,8 @@ class Decoder {
       node.refs.push_back(operands_.source(s, s.operands[0], Width::word));
       i.run = warp_barrier_handler();
     } else if (base == "membar" || base == "fence") {
-      if (s.operands.empty() && parts.back() != "async") i.run = fence_handler();
+      const bool between_blocks = parts.back() == "gl" || parts.back() == "gpu" || parts.back() == "sys";
+      if (s.operands.empty() && (between_blocks || parts.back() == "cta")) i.run = fence_handler(between_blocks);
     } else if (s.opcode == "cp.async.commit_group") {
       expect_operands(s, 0);
       i.run = commit_handler();

@@ -11,6 +11,8 @@
 namespace minception::simt::ptx {
 
 void Library::add_file(const std::string& path) {
+  std::error_code error;
+  require(!std::filesystem::is_directory(path, error), path, " is a folder, not a PTX file");
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();

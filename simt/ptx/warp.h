@@ -118,7 +118,7 @@ Handler store_handler(Space space, std::string_view type, unsigned count, Width 
 /// no destination. Null if not supported.
 Handler atomic_handler(Space space, std::string_view operation, std::string_view type, bool has_destination,
                        Width address_width);
-Handler fence_handler();
+Handler fence_handler(bool between_blocks);
 
 // ---- control.cpp ----------------------------------------------------------------------------------------------------
 
