@@ -33,13 +33,6 @@ std::optional<std::size_t> Registers::find(std::string_view name) const {
   return std::nullopt;
 }
 
-std::string Registers::name(std::size_t number) const {
-  const std::size_t k =
-      static_cast<std::size_t>(std::upper_bound(first_.begin(), first_.end(), number) - first_.begin()) - 1;
-  const RegisterRange& range = kernel_.registers[k];
-  return range.count == 0 ? std::string(range.prefix) : concat(range.prefix, number - first_[k]);
-}
-
 // ---- operands -------------------------------------------------------------------------------------------------------
 
 namespace {

@@ -35,7 +35,6 @@ class Registers {
   std::optional<std::size_t> find(std::string_view name) const;
   Width width(std::size_t number) const { return widths_[number]; }
   std::size_t count() const { return widths_.size(); }
-  std::string name(std::size_t number) const;
 
  private:
   const Kernel& kernel_;

@@ -87,7 +87,7 @@ class KernelParser {
         if (!is_new) lexer_.fail(concat("the label ", lexer_.peek(), " is defined twice"));
         lexer_.take();
         lexer_.take();
-      } else if (lexer_.peek() == ".param" || lexer_.peek(0).starts_with("call")) {
+      } else if (lexer_.peek() == ".param" || lexer_.peek().starts_with("call")) {
         lexer_.fail("calls of functions are not supported: declare the function __forceinline__");
       } else {
         kernel_.statements.push_back(statement());
