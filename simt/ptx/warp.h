@@ -138,7 +138,7 @@ Handler mma_handler(bool bf16);
 Handler shuffle_handler(std::string_view kind, bool has_predicate);
 Handler vote_handler(std::string_view kind);
 
-// ---- arithmetic.cpp, conversion.cpp -------------------------------------------------------------------------------------------------
+// ---- arithmetic.cpp, conversion.cpp ---------------------------------------------------------------------------------
 
 struct Opcode {
   Handler run = nullptr;
