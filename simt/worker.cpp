@@ -30,7 +30,6 @@ namespace {
 
 constexpr std::size_t kMostStaticShared = 48 * 1024;
 constexpr std::size_t kSharedGap = 64;  ///< between variables, to detect accesses out of bounds
-constexpr std::size_t kSharedMemory = 256 * 1024;
 /// AddressSanitizer adds red zones around local variables.
 const std::size_t kStackBytes = __asan_unpoison_memory_region != nullptr ? 512 * 1024 : 128 * 1024;
 
@@ -456,6 +455,8 @@ void Worker::run_ptx_block() {
   try {
     engine_->run(block_, threads_, progress);
   } catch (const BlockEnded&) {
+  } catch (const std::exception& error) {  // short of memory
+    leave_with_error(concat("the kernel ", grid_->kernel, ": ", error.what()));
   }
   current = nullptr;
 }

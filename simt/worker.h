@@ -26,6 +26,9 @@ inline constexpr std::size_t kMostShared = 99 * 1024;
 /// Bytes per block, static and dynamic together, for which no attribute is needed.
 inline constexpr std::size_t kDefaultShared = 48 * 1024;
 
+/// Host memory for the shared memory of a block, with gaps between its variables.
+inline constexpr std::size_t kSharedMemory = 256 * 1024;
+
 namespace ptx {
 struct Launch;
 class Engine;

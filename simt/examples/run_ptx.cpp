@@ -10,20 +10,39 @@
 #include "simt/memory.h"
 #include "simt/ptx/library.h"
 
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace {
 
 using namespace minception;
 using namespace minception::simt;
+
+constexpr unsigned kMostDimension = 0x7fffffffu;
+constexpr std::uint64_t kMostElements = std::uint64_t{1} << 32;
+
+template <class T>
+T number(std::string_view text, std::string_view where) {
+  T value{};
+  const char* const end = text.data() + text.size();
+  std::from_chars_result result{};
+  if constexpr (std::is_floating_point_v<T>) {
+    result = std::from_chars(text.data(), end, value);
+  } else {
+    const bool hex = text.starts_with("0x");
+    result = std::from_chars(text.data() + (hex ? 2 : 0), end, value, hex ? 16 : 10);
+  }
+  require(result.ec == std::errc() && result.ptr == end, where, ": '", text, "' is not a number of this type");
+  return value;
+}
 
 struct Array {
   std::string type;
@@ -37,14 +56,16 @@ class Arguments {
     const std::size_t bracket = text.find('[');
     const std::size_t equals = text.find('=');
     const std::string type(text.substr(0, std::min(bracket, equals)));
+    const std::string_view value = equals == std::string_view::npos ? "" : text.substr(equals + 1);
     if (bracket != std::string_view::npos && text.ends_with(']') && (type == "f32" || type == "u32")) {
-      add_array(type, std::strtoul(std::string(text.substr(bracket + 1)).c_str(), nullptr, 10));
+      const std::string_view digits = text.substr(bracket + 1, text.size() - bracket - 2);
+      add_array(type, number<std::uint64_t>(digits, text));
     } else if (equals != std::string_view::npos && type == "f32") {
-      add_value(std::strtof(std::string(text.substr(equals + 1)).c_str(), nullptr));
+      add_value(number<float>(value, text));
     } else if (equals != std::string_view::npos && type == "u32") {
-      add_value(static_cast<std::uint32_t>(std::strtoul(std::string(text.substr(equals + 1)).c_str(), nullptr, 0)));
+      add_value(number<std::uint32_t>(value, text));
     } else if (equals != std::string_view::npos && type == "u64") {
-      add_value(static_cast<std::uint64_t>(std::strtoull(std::string(text.substr(equals + 1)).c_str(), nullptr, 0)));
+      add_value(number<std::uint64_t>(value, text));
     } else {
       fail("the argument '", text, "' is not one of f32[N], u32[N], f32=VALUE, u32=VALUE, u64=VALUE");
     }
@@ -68,6 +89,8 @@ class Arguments {
 
  private:
   void add_array(const std::string& type, std::size_t count) {
+    require(count >= 1 && count <= kMostElements, "an array needs between 1 and ", kMostElements, " elements, not ",
+            count);
     void* data = device_allocate(4 * count);
     require(data != nullptr, "cannot allocate ", type, '[', count, ']');
     for (std::size_t i = 0; i < count; ++i) {
@@ -91,10 +114,9 @@ class Arguments {
   std::vector<Array> arrays_;
 };
 
-unsigned extent(const char* text) {
-  char* end = nullptr;
-  const unsigned long value = std::strtoul(text, &end, 10);
-  require(*text != '\0' && *end == '\0' && value > 0, "'", text, "' must be a positive number");
+unsigned extent(std::string_view text, std::string_view what) {
+  const auto value = number<std::uint64_t>(text, what);
+  require(value >= 1 && value <= kMostDimension, what, ": ", text, ": must be between 1 and ", kMostDimension);
   return static_cast<unsigned>(value);
 }
 
@@ -116,17 +138,21 @@ int main(int count, char** words) {
       return 0;
     }
     require(count >= 5, "the numbers of blocks and threads are missing");
-    const std::string kernel = words[2];
+    const ptx::Program& program = library.find(words[2]);
+    const unsigned blocks = extent(words[3], "BLOCKS");
+    const unsigned threads = extent(words[4], "THREADS");
     Arguments arguments;
+    std::string_view trace;
     for (int k = 5; k < count; ++k) {
       if (std::string_view(words[k]) == "--trace") {
         require(k + 1 < count, "--trace needs BLOCK,THREAD");
-        settings().trace = concat(kernel, ',', words[++k]);
+        trace = words[++k];
       } else {
         arguments.add(words[k]);
       }
     }
-    ptx::launch(library.find(kernel), extent(words[3]), extent(words[4]), 0, arguments.list());
+    if (!trace.empty()) settings().trace = concat(program.name, ',', trace);
+    ptx::launch(program, blocks, threads, 0, arguments.list());
     arguments.print();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "run_ptx: %s\n", error.what());

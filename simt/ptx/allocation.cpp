@@ -201,16 +201,12 @@ Liveness find_liveness(const std::vector<Node>& nodes, const std::vector<std::si
       });
     }
   }
-  for (std::size_t r = 0; r < registers && !blocks.empty(); ++r) {
-    if (blocks[0].live_in.has(r)) live.live_at_entry.push_back(r);
-  }
   return live;
 }
 
 void assign_rows(Program& program, const std::vector<Node>& nodes, const std::vector<std::size_t>& first_node,
                  const Registers& registers) {
   const Liveness live = find_liveness(nodes, first_node, registers.count());
-  for (const std::size_t r : live.live_at_entry) program.possibly_undefined.push_back(registers.name(r));
   Rows rows(program);
   scan(rows, live, registers);
   for (const Node& node : nodes) {
@@ -229,7 +225,6 @@ void assign_rows(Program& program, const std::vector<Node>& nodes, const std::ve
     program.code.push_back(instruction);
   }
   program.register_bytes = (program.register_bytes + 63) / 64 * 64;
-  rows.registers.resize(registers.declared());
   program.register_rows = std::move(rows.registers);
 }
 

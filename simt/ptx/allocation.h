@@ -11,8 +11,7 @@ namespace minception::simt::ptx {
 /// Intervals of instructions in which registers are live, one interval [begin, end] per register.
 struct Liveness {
   static constexpr std::size_t kNever = ~std::size_t{0};
-  std::vector<std::size_t> begin, end;     ///< begin is kNever for registers that are not used
-  std::vector<std::size_t> live_at_entry;  ///< registers that some path reads before any write
+  std::vector<std::size_t> begin, end;  ///< begin is kNever for registers that are not used
 };
 
 /// `first_node[s]` is the node of statement s.

@@ -244,6 +244,8 @@ void add_integers(Table& table) {
   BINARY("mul.wide.u32", "dww", u64, u32, u32, u64{a} * b);
   TERNARY("mad.wide.s32", "dwwd", u64, s32, s32, u64, static_cast<u64>(s64{a} * b) + c);
   TERNARY("mad.wide.u32", "dwwd", u64, u32, u32, u64, u64{a} * b + c);
+  BINARY("mul.hi.s16", "hhh", u16, s16, s16, s32{a} * b >> 16);
+  BINARY("mul.hi.u16", "hhh", u16, u16, u16, u32{a} * b >> 16);
   BINARY("mul.hi.s32", "www", u32, s32, s32, static_cast<u64>(s64{a} * b) >> 32);
   BINARY("mul.hi.u32", "www", u32, u32, u32, u64{a} * b >> 32);
   BINARY("mul.hi.u64", "ddd", u64, u64, u64, static_cast<unsigned __int128>(a) * b >> 64);
@@ -255,7 +257,13 @@ void add_integers(Table& table) {
   TERNARY("bfe.u32", "wwww", u32, u32, u32, u32, extract_bits(a, b, c));
   table["bfi.b32"] = {&insert_bits, "wwwww"};
   UNARY("popc.b32", "ww", u32, u32, std::popcount(a));
+  UNARY("popc.b64", "wd", u32, u64, std::popcount(a));
   UNARY("clz.b32", "ww", u32, u32, std::countl_zero(a));
+  UNARY("clz.b64", "wd", u32, u64, std::countl_zero(a));
+  UNARY("brev.b32", "ww", u32, u32, reverse_bits(a));
+  UNARY("brev.b64", "dd", u64, u64, reverse_bits(a));
+  UNARY("bfind.u32", "ww", u32, u32, a == 0 ? ~0u : 31u - static_cast<u32>(std::countl_zero(a)));
+  UNARY("bfind.shiftamt.u32", "ww", u32, u32, a == 0 ? ~0u : static_cast<u32>(std::countl_zero(a)));
   UNARY("mov.pred", "pp", pred, pred, a);
   UNARY("not.pred", "pp", pred, pred, ~a);
   BINARY("and.pred", "ppp", pred, pred, pred, a & b);
@@ -278,6 +286,9 @@ void add_conversions(Table& table) {
   UNARY("cvt.rna.tf32.f32", "ww", u32, f32, to_tf32<'a'>(a));
   UNARY("cvt.rn.tf32.f32", "ww", u32, f32, to_tf32<'n'>(a));
   UNARY("cvt.rz.tf32.f32", "ww", u32, f32, to_tf32<'z'>(a));
+  UNARY("cvt.rn.f16.f32", "hw", u16, f32, to_f16(a));
+  UNARY("cvt.f32.f16", "wh", f32, u16, from_f16(a));
+  UNARY("cvt.f32.bf16", "wh", f32, u16, std::bit_cast<f32>(u32{a} << 16));
   UNARY("cvt.rn.bf16.f32", "hw", u16, f32, to_bf16(a));
   BINARY("cvt.rn.bf16x2.f32", "www", u32, f32, f32, to_bf16(a) << 16 | to_bf16(b));
   // Addresses of device memory are the host's.
@@ -298,6 +309,13 @@ void add_floats(Table& table) {
   // Correctly rounded values are within the error bounds of the approximations.
   UNARY("ex2.approx.f32", "ww", f32, f32, std::exp2(static_cast<f64>(a)));
   UNARY("ex2.approx.ftz.f32", "ww", f32, f32, flush(static_cast<f32>(std::exp2(static_cast<f64>(flush(a))))));
+  UNARY("rcp.approx.f32", "ww", f32, f32, 1.0f / a);
+  UNARY("sqrt.approx.f32", "ww", f32, f32, std::sqrt(a));
+  UNARY("rsqrt.approx.f32", "ww", f32, f32, 1.0 / std::sqrt(static_cast<f64>(a)));
+  UNARY("sin.approx.f32", "ww", f32, f32, std::sin(static_cast<f64>(a)));
+  UNARY("cos.approx.f32", "ww", f32, f32, std::cos(static_cast<f64>(a)));
+  BINARY("div.full.f32", "www", f32, f32, f32, a / b);
+  BINARY("div.approx.f32", "www", f32, f32, f32, divide_approximately(a, b));
   UNARY("lg2.approx.f32", "ww", f32, f32, std::log2(static_cast<f64>(a)));
   UNARY("rcp.approx.ftz.f32", "ww", f32, f32, flush(1.0f / flush(a)));
   UNARY("tanh.approx.f32", "ww", f32, f32, std::tanh(static_cast<f64>(a)));

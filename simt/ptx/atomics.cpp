@@ -125,9 +125,11 @@ Handler by_type(std::string_view operation, std::string_view type, bool has_dest
   return nullptr;  // sums of floats depend on the order
 }
 
+/// The observer sees only fences that order the accesses of blocks.
+template <bool between_blocks>
 const Instruction* fence(Warp& warp, const Instruction* i) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (observer != nullptr) {
+  if (between_blocks && observer != nullptr) {
     for_active(warp, [&](unsigned lane) { observer->fence(warp.thread(lane)); });
   }
   return i + 1;
@@ -151,6 +153,6 @@ Handler atomic_handler(Space space, std::string_view operation, std::string_view
   return nullptr;
 }
 
-Handler fence_handler() { return &fence; }
+Handler fence_handler(bool between_blocks) { return between_blocks ? &fence<true> : &fence<false>; }
 
 }  // namespace minception::simt::ptx

@@ -16,46 +16,49 @@ Lanes lanes_of(const Warp& warp) {
   return lanes;
 }
 
-/// Waits until `members` have all arrived, then calls act() once with `warp.mask` set to them.
 template <class F>
-const Instruction* together(Warp& warp, const Instruction* i, std::uint32_t members, F&& act) {
-  members &= warp.present;
-  if ((warp.mask & ~members) != 0) {
-    stop_at(warp, i, first_lane(warp.mask & ~members), "the mask leaves out the calling lane");
-  }
-  const auto run = [&] {
-    ++warp.block->counts.collectives;
-    if (observer != nullptr) observer->collective_begins(lanes_of(warp));
-    act();
-  };
-  if (warp.mask == members) {
-    run();
-    return i + 1;
-  }
-  for_active(warp, [&](unsigned lane) { warp.next[lane] = i; });
-  warp.running &= ~warp.mask;
-  warp.waiting |= warp.mask;
-  bool complete = (members & ~warp.waiting) == 0;
-  for (std::uint32_t rest = members; rest != 0 && complete; rest &= rest - 1) {
-    complete = warp.next[first_lane(rest)] == i;
-  }
-  if (!complete) return warp.end;
-  warp.mask = members;
-  warp.full = members == warp.live;
-  run();
-  for_active(warp, [&](unsigned lane) { warp.next[lane] = i + 1; });
-  warp.waiting &= ~members;
-  warp.running |= members;
-  return warp.end;
+void run_collective(Warp& warp, F&& act) {
+  ++warp.block->counts.collectives;
+  if (observer != nullptr) observer->collective_begins(lanes_of(warp));
+  act();
 }
 
-/// The mask operand, which must be the same in all lanes that arrive together.
-std::uint32_t members_of(Warp& warp, const Instruction* i, const std::uint32_t* masks) {
-  const std::uint32_t members = masks[first_lane(warp.mask)];
+/// Lanes wait until all lanes of their mask (a row of masks; null: all lanes) have arrived with the same mask. Then
+/// act() runs once with `warp.mask` set to them. Groups of lanes may have different masks.
+template <class F>
+const Instruction* together(Warp& warp, const Instruction* i, const std::uint32_t* masks, F&& act) {
+  const auto members_of = [&](unsigned lane) { return (masks == nullptr ? ~0u : masks[lane]) & warp.present; };
+  const std::uint32_t first = members_of(first_lane(warp.mask));
+  bool same = first == warp.mask;
   for_active(warp, [&](unsigned lane) {
-    if (masks[lane] != members) stop_at(warp, i, lane, "the mask differs from that of other lanes");
+    if ((members_of(lane) >> lane & 1u) == 0) stop_at(warp, i, lane, "the mask leaves out the calling lane");
+    same = same && members_of(lane) == first;
+    warp.next[lane] = i;
   });
-  return members;
+  if (same) {
+    run_collective(warp, act);
+    return i + 1;
+  }
+  warp.running &= ~warp.mask;
+  warp.waiting |= warp.mask;
+  for (std::uint32_t rest = warp.mask; rest != 0;) {
+    const unsigned lane = first_lane(rest);
+    const std::uint32_t members = members_of(lane);
+    bool complete = (members & ~warp.waiting) == 0;
+    for (std::uint32_t others = members; others != 0 && complete; others &= others - 1) {
+      const unsigned other = first_lane(others);
+      complete = warp.next[other] == i && members_of(other) == members;
+    }
+    rest &= complete ? ~members : rest - 1;
+    if (!complete) continue;
+    warp.mask = members;
+    warp.full = members == warp.live;
+    run_collective(warp, act);
+    for_active(warp, [&](unsigned member) { warp.next[member] = i + 1; });
+    warp.waiting &= ~members;
+    warp.running |= members;
+  }
+  return warp.end;
 }
 
 void require_full_warp(Warp& warp, const Instruction* i) {
@@ -63,7 +66,7 @@ void require_full_warp(Warp& warp, const Instruction* i) {
 }
 
 const Instruction* warp_barrier(Warp& warp, const Instruction* i) {
-  return together(warp, i, members_of(warp, i, row<std::uint32_t>(warp, i->row[0])), [&] {
+  return together(warp, i, row<std::uint32_t>(warp, i->row[0]), [&] {
     if (observer != nullptr) observer->warp_barrier_passed(lanes_of(warp));
   });
 }
@@ -74,7 +77,7 @@ const Instruction* warp_barrier(Warp& warp, const Instruction* i) {
 template <unsigned count, bool transposed>
 const Instruction* ldmatrix(Warp& warp, const Instruction* i) {
   require_full_warp(warp, i);
-  return together(warp, i, ~0u, [&] {
+  return together(warp, i, nullptr, [&] {
     const std::uint32_t* const addresses = row<std::uint32_t>(warp, i->rows[count]);
     std::uint16_t element[count][8][8];
     for (unsigned matrix = 0; matrix < count; ++matrix) {
@@ -108,7 +111,7 @@ float tf32_value(std::uint32_t bits) { return std::bit_cast<float>(bits & 0xffff
 template <bool bf16>
 const Instruction* mma(Warp& warp, const Instruction* i) {
   require_full_warp(warp, i);
-  return together(warp, i, ~0u, [&] {
+  return together(warp, i, nullptr, [&] {
     constexpr unsigned kK = bf16 ? 16 : 8;
     ++warp.block->counts.mma;
     warp.block->counts.mma_flops += 2u * 16 * 8 * kK;
@@ -188,8 +191,7 @@ Source source_lane(Shuffle kind, unsigned lane, std::uint32_t b, std::uint32_t c
 /// rows: d, a, b, c, mask {, p}
 template <Shuffle kind, bool has_predicate>
 const Instruction* shuffle(Warp& warp, const Instruction* i) {
-  const std::uint32_t members = members_of(warp, i, row<std::uint32_t>(warp, i->rows[4]));
-  return together(warp, i, members, [&] {
+  return together(warp, i, row<std::uint32_t>(warp, i->rows[4]), [&] {
     const std::uint32_t* const a = row<std::uint32_t>(warp, i->rows[1]);
     const std::uint32_t* const b = row<std::uint32_t>(warp, i->rows[2]);
     const std::uint32_t* const c = row<std::uint32_t>(warp, i->rows[3]);
@@ -215,8 +217,7 @@ enum class Vote : std::uint8_t { all, any, uniform, ballot };
 /// row: d, predicate, mask
 template <Vote kind>
 const Instruction* vote(Warp& warp, const Instruction* i) {
-  const std::uint32_t members = members_of(warp, i, row<std::uint32_t>(warp, i->row[2]));
-  return together(warp, i, members, [&] {
+  return together(warp, i, row<std::uint32_t>(warp, i->row[2]), [&] {
     const std::uint32_t* const predicate = row<std::uint32_t>(warp, i->row[1]);
     std::uint32_t ballot = 0;
     for_active(warp, [&](unsigned lane) { ballot |= (predicate[lane] & 1u) << lane; });

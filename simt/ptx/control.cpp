@@ -93,7 +93,8 @@ const Instruction* copy(Warp& warp, const Instruction* i) {
     result.lane = lane;
     if (result.valid_bytes > bytes) stop_at(warp, i, lane, "cp.async reads more bytes than it writes");
     if (to % bytes != 0) stop_at(warp, i, lane, "misaligned: target of cp.async");
-    if (to + bytes > block.shared_bytes) stop_at(warp, i, lane, "out of bounds in shared memory: target of cp.async");
+    if (to >= block.shared_bytes || bytes > block.shared_bytes - to)
+      stop_at(warp, i, lane, "out of bounds in shared memory: target of cp.async");
     if (observer == nullptr) {
       for (unsigned b = 0; b < bytes; ++b) {
         const std::uint8_t state = block.states[to + b];
@@ -114,8 +115,10 @@ const Instruction* copy(Warp& warp, const Instruction* i) {
       if (from % bytes != 0) stop_at(warp, i, lane, "misaligned: source of cp.async");
       pending.from = reinterpret_cast<const void*>(from);
       // The observer checks the source in copy_issued.
-      if (observer == nullptr) {
-        locate<Space::global, Access::read>(warp, i, lane, from, result.valid_bytes == bytes ? bytes : 1);
+      if (observer == nullptr) {  // of a part, the first and the last byte: gaps are wider
+        const bool whole = result.valid_bytes == bytes;
+        locate<Space::global, Access::read>(warp, i, lane, from, whole ? bytes : 1);
+        if (!whole) locate<Space::global, Access::read>(warp, i, lane, from + result.valid_bytes - 1, 1);
       }
     }
     if (observer != nullptr) observer->copy_issued(warp.thread(lane), pending);

@@ -38,10 +38,6 @@ class Decoder {
       first_node_.push_back(nodes_.size());
       decode(statement);
     }
-    first_node_.push_back(nodes_.size());
-    if (nodes_.empty() || nodes_.back().falls_through) {
-      fail(module_.file, ':', program_->kernel.line, ": the kernel has no ret at its end");
-    }
     assign_rows(*program_, nodes_, first_node_, registers_);
     return std::move(program_);
   }
@@ -87,7 +83,9 @@ class Decoder {
         base == "mov" && s.operands.size() == 2 &&
         (s.operands[0].kind == Operand::Kind::vector || s.operands[1].kind == Operand::Kind::vector);
     const auto found = opcodes().find(s.opcode);
-    if (found != opcodes().end() && !moves_vector) {
+    if (base == "cvt" && extends_integers(s)) {
+      integer_conversion(s, node);
+    } else if (found != opcodes().end() && !moves_vector) {
       arithmetic(s, node, found->second);
     } else {
       special_form(s, node, split(s.opcode));
@@ -102,24 +100,38 @@ class Decoder {
     node.instruction.run = opcode.run;
     add_destination(s, s.operands[0], static_cast<Width>(widths[0]), node);
     for (std::size_t k = 1; k < widths.size(); ++k) {
-      const auto width = static_cast<Width>(widths[k]);
-      // cvt reads the lower bits of a wider register: cvt.s64.s32 %rd1, %rd2.
-      const bool narrows = s.opcode.starts_with("cvt.") && width == Width::word &&
-                           operands_.register_width(s.operands[k]) == Width::double_word;
-      node.refs.push_back(narrows ? lower_half(s, s.operands[k]) : operands_.source(s, s.operands[k], width));
+      node.refs.push_back(operands_.source(s, s.operands[k], static_cast<Width>(widths[k])));
     }
     node.list = widths.size() > 4;
   }
 
-  Ref lower_half(const Statement& s, const Operand& operand) {
-    Node node;
-    node.instruction.statement = static_cast<std::uint32_t>(&s - program_->kernel.statements.data());
-    node.instruction.run = opcodes().at("cvt.u32.u64").run;
-    node.refs = {{Ref::Kind::reg, registers_.add_temporary(Width::word)},
-                 operands_.source(s, operand, Width::double_word)};
-    node.written = 1;
-    nodes_.push_back(node);
-    return node.refs[0];
+  /// Whether s is a cvt between integers that the table lacks, because a register is wider than its type:
+  /// cvt.s32.s8 %r1, %r2.
+  bool extends_integers(const Statement& s) const {
+    const Parts parts = split(s.opcode);
+    if (parts.size() != 3 || s.operands.size() != 2) return false;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const auto width = operands_.register_width(s.operands[k]);
+      const unsigned bits = integer_type(parts[k + 1]).bits;
+      if (bits == 0 || integer_type(parts[2 - k]).bits == 0 || !width) return false;
+      if (bits_of(*width) > bits) return true;
+    }
+    return false;
+  }
+
+  void integer_conversion(const Statement& s, Node& node) const {
+    const Parts parts = split(s.opcode);
+    const IntegerType types[] = {integer_type(parts[1]), integer_type(parts[2])};
+    Width widths[2];
+    for (std::size_t k = 0; k < 2; ++k) {
+      widths[k] = *operands_.register_width(s.operands[k]);
+      if (bits_of(widths[k]) < types[k].bits)
+        operands_.fail(s, concat("the register ", s.operands[k].text, " is too narrow"));
+    }
+    add_destination(s, s.operands[0], widths[0], node);
+    node.refs.push_back(operands_.source(s, s.operands[1], widths[1]));
+    node.instruction.run = integer_conversion_handler(widths[0], widths[1]);
+    node.instruction.option = integer_conversion_option(types[0], types[1]);
   }
 
   void expect_operands(const Statement& s, std::size_t count) const {
@@ -147,7 +159,8 @@ class Decoder {
       node.refs.push_back(operands_.source(s, s.operands[0], Width::word));
       i.run = warp_barrier_handler();
     } else if (base == "membar" || base == "fence") {
-      if (s.operands.empty() && parts.back() != "async") i.run = fence_handler();
+      const bool between_blocks = parts.back() == "gl" || parts.back() == "gpu" || parts.back() == "sys";
+      if (s.operands.empty() && (between_blocks || parts.back() == "cta")) i.run = fence_handler(between_blocks);
     } else if (s.opcode == "cp.async.commit_group") {
       expect_operands(s, 0);
       i.run = commit_handler();
@@ -157,7 +170,7 @@ class Decoder {
     } else if (s.opcode == "cp.async.wait_group") {
       expect_operands(s, 1);
       i.run = wait_handler();
-      i.immediate = static_cast<std::int64_t>(operands_.number(s, s.operands[0].text));
+      i.immediate = static_cast<std::int64_t>(operands_.number(s, s.operands[0].text) & 0x7fffffff);
     } else if (s.opcode == "cp.async.cg.shared.global" || s.opcode == "cp.async.ca.shared.global") {
       asynchronous_copy(s, node);
     } else if (base == "ld" || base == "st") {
@@ -299,6 +312,7 @@ class Decoder {
     const bool packs = s.operands[1].kind == Operand::Kind::vector;
     const std::vector<Operand>& elements = s.operands[packs ? 1 : 0].parts;
     const auto count = static_cast<unsigned>(elements.size());
+    if (count != 2 && count != 4) return;
     const Width part_width = width == Width::word || count == 4 ? Width::half : Width::word;
     node.list = true;
     if (packs) {

@@ -54,6 +54,7 @@ void Engine::shape(const Extent3& block, const Extent3& grid) {
   const std::size_t bytes = program_->register_bytes * warps_.size();
   if (bytes > registers_bytes_) {
     registers_.reset(static_cast<std::byte*>(std::aligned_alloc(64, bytes)));
+    require(registers_ != nullptr, "no memory for ", bytes, " bytes of registers of the kernel ", program_->name);
     registers_bytes_ = bytes;
   }
   std::memset(registers_.get(), 0xff, bytes);
@@ -117,7 +118,7 @@ void Engine::reset(const Block& block) {
       set(warp, Special::ctaid_z, lane, block.index.z);
     }
   }
-  stream_ = number_ << 20 ^ block.index.x ^ block.index.y << 10;
+  stream_ = number_ << 20 ^ block.index.x ^ block.index.y << 10 ^ std::uint64_t{block.index.z} << 40;
   draws_ = 0;
 }
 
@@ -126,6 +127,8 @@ void Engine::run(const Block& block, std::vector<Thread>& threads, std::atomic<s
   state_.threads = threads.data();
   for (Thread& thread : threads) thread.groups = 0;
   reset(block);
+  steps_ = 0;
+  interrupted_ = false;
   traced_warp_ = ~std::size_t{0};
   if (launch_->trace != nullptr) {
     const std::size_t number =
@@ -186,15 +189,16 @@ void Engine::run_warp(Warp& warp) {
         limit = std::min(limit, warp.next[first_lane(rest)]);
       }
     }
-    std::uint64_t count = 0;
+    const std::uint64_t before = steps_;
     do {
       at = traced ? run_traced(warp, at, launch_->trace->thread % kLanes) : at->run(warp, at);
-      if (++count % kCheckInterval == 0 && interrupted_) {
+      // Counted over all turns of the block: diverging lanes take short ones.
+      if (++steps_ % kCheckInterval == 0 && interrupted_) {
         stop_at(warp, at < warp.end ? at : warp.end - 1, first_lane(warp.mask),
                 concat("made no progress for ", settings_.watchdog_seconds, " s: does a thread wait for another one?"));
       }
     } while (at < limit);
-    state_.counts.instructions += count * static_cast<std::uint64_t>(std::popcount(mask));
+    state_.counts.instructions += (steps_ - before) * static_cast<std::uint64_t>(std::popcount(mask));
     if (at == warp.end) continue;  // the handler has set the program counters
     for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) warp.next[first_lane(rest)] = at;
   }

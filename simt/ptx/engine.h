@@ -61,6 +61,7 @@ class Engine {
   std::unique_ptr<std::byte, Free> registers_;
   std::size_t registers_bytes_ = 0;
   bool shaped_ = false;
+  std::uint64_t steps_ = 0;               ///< warp instructions of the block
   std::uint64_t stream_ = 0, draws_ = 0;  ///< of random order
   std::size_t traced_warp_ = ~std::size_t{0};
   std::atomic<bool> interrupted_ = false;

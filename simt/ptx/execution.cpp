@@ -55,6 +55,9 @@ Launch make_launch(const Program& program, std::string_view kernel, Extent3 grid
   require(program.static_shared <= kDefaultShared && all <= kMostShared, "the kernel ", kernel, " needs ",
           program.static_shared, " bytes of static shared memory (at most ", kDefaultShared, ") and ", all,
           " with the dynamic ones (at most ", kMostShared, ")");
+  require(program.shared_bytes + shared.bytes <= kSharedMemory, "the shared memory of the kernel ", kernel,
+          ", with gaps between its variables, has ", program.shared_bytes + shared.bytes, " bytes; the limit is ",
+          kSharedMemory);
   require(shared.bytes <= shared.limit || all <= kDefaultShared, "the kernel ", kernel, " needs ", all,
           " bytes of shared memory; more than ", kDefaultShared, " need cudaFuncAttributeMaxDynamicSharedMemorySize");
   Launch launch;

@@ -1,4 +1,6 @@
 #include "simt/ptx/layout.h"
+#include "core/error.h"
+#include "simt/ptx/declaration.h"
 
 #include <set>
 #include <string_view>
@@ -7,11 +9,8 @@
 namespace minception::simt::ptx {
 namespace {
 
-constexpr std::uint64_t kGap = 64;  ///< detects accesses out of bounds
-
-std::uint64_t round_up(std::uint64_t value, std::uint64_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
-}
+constexpr std::uint64_t kGap = 64;                ///< detects accesses out of bounds
+constexpr std::uint64_t kMostLocal = 512 * 1024;  ///< bytes of local memory per thread, CUDA's limit
 
 }  // namespace
 
@@ -46,6 +45,8 @@ void lay_out_memory(const Module& module, Program& program) {
     program.local_bytes = variable.offset + variable.bytes;
     program.local.push_back(std::move(variable));
   }
+  require(program.local_bytes <= kMostLocal, module.file, ':', program.kernel.line, ": the kernel needs ",
+          program.local_bytes, " bytes of local memory per thread; the limit is ", kMostLocal);
 }
 
 }  // namespace minception::simt::ptx

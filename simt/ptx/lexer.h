@@ -3,8 +3,10 @@
 
 #include "simt/ptx/module.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,9 @@ struct Token {
   std::string_view text;
   int line = 0;
 };
+
+/// The bits of a number: 12, -5, 0x1F, 017, 0b11, 0f3F800000 or 0d3FF0000000000000. Nothing if it is malformed.
+std::optional<std::uint64_t> bits_of_number(std::string_view text);
 
 /// Reads the tokens of text[begin, end), the first of them in line `line`. All errors name file and line.
 class Lexer {
@@ -30,6 +35,10 @@ class Lexer {
   bool accept(std::string_view text);
   void expect(std::string_view text);
   std::uint64_t integer();
+  /// An integer from 0 to `most`, for counts and sizes.
+  std::uint64_t integer_up_to(std::uint64_t most);
+  /// The bits of a number that may have a sign, for example -5 or 0f3F800000.
+  std::uint64_t number();
   void skip_line();
   /// Skips until after `text`.
   void skip_past(std::string_view text);

@@ -11,6 +11,8 @@
 namespace minception::simt::ptx {
 
 void Library::add_file(const std::string& path) {
+  std::error_code error;
+  require(!std::filesystem::is_directory(path, error), path, " is a folder, not a PTX file");
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -35,8 +37,10 @@ void Library::add_text(std::string file, std::string text) {
   parse_module(module);
   for (const Module::Entry& entry : module.entries) {
     const auto [found, is_new] = kernels_.try_emplace(kernel_of_entry(entry.name));
-    require(is_new, module.file, ':', entry.line, ": ", found->second.module->file,
-            " has a kernel of the same name: ", found->first);
+    if (!is_new) {
+      fail(module.file, ':', entry.line, ": ", found->second.module->file,
+           " has a kernel of the same name: ", found->first);
+    }
     found->second = {&module, &entry, nullptr};
   }
 }

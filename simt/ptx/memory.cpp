@@ -12,7 +12,8 @@ namespace {
 // ---- device memory --------------------------------------------------------------------------------------------------
 
 bool holds(const DeviceRange& range, const char* data, unsigned bytes) {
-  return data >= range.begin && data + bytes <= range.begin + range.bytes;
+  return data >= range.begin && static_cast<std::size_t>(data - range.begin) < range.bytes &&
+         bytes <= range.bytes - static_cast<std::size_t>(data - range.begin);
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] void stop_device(Warp& warp, const Instruction* at, unsigned lane,
@@ -89,7 +90,8 @@ bool permits(const std::uint8_t* states, unsigned bytes) {
                                                         std::uint64_t address, unsigned bytes, Access access) {
   const BlockState& block = *warp.block;
   const std::string name = name_of_shared(*block.program, address);
-  for (std::uint64_t i = address; i < address + bytes; ++i) {
+  for (unsigned k = 0; k < bytes; ++k) {
+    const std::uint64_t i = address + k;
     if (i >= block.shared_bytes || block.states[i] == gap) {
       stop_at(warp, at, lane, concat("out of bounds in shared memory: ", bytes, " bytes", name));
     }
@@ -105,10 +107,15 @@ bool permits(const std::uint8_t* states, unsigned bytes) {
   stop_at(warp, at, lane, concat("shared memory", name));
 }
 
+/// Also for addresses near 2^64, where `address + bytes` wraps.
+bool inside(std::uint64_t address, unsigned bytes, std::uint64_t size) {
+  return address < size && bytes <= size - address;
+}
+
 template <Access access>
 std::byte* shared(Warp& warp, const Instruction* at, unsigned lane, std::uint64_t address, unsigned bytes) {
   BlockState& block = *warp.block;
-  if (address + bytes > block.shared_bytes) stop_shared(warp, at, lane, address, bytes, access);
+  if (!inside(address, bytes, block.shared_bytes)) stop_shared(warp, at, lane, address, bytes, access);
   std::byte* const data = block.shared + address;
   if (observer != nullptr) {
     observer->accesses(warp.thread(lane), access, data, bytes, at);
@@ -150,11 +157,11 @@ std::byte* locate(Warp& warp, const Instruction* at, unsigned lane, std::uint64_
     return shared<access>(warp, at, lane, address, bytes);
   } else if constexpr (space == Space::local) {
     const std::uint64_t size = warp.block->program->local_bytes;
-    if (address + bytes > size) stop_at(warp, at, lane, concat("out of bounds in local memory, byte ", address));
+    if (!inside(address, bytes, size)) stop_at(warp, at, lane, concat("out of bounds in local memory, byte ", address));
     return warp.local.data() + lane * size + address;
   } else {
-    if (address + bytes > warp.block->program->kernel.parameter_bytes) {
-      stop_at(warp, at, lane, concat("out of bounds in the parameters, byte ", address));
+    if (!inside(address, bytes, warp.block->program->kernel.parameter_bytes)) {
+      stop_at(warp, at, lane, concat("out of bounds in the parameters, byte ", static_cast<std::int64_t>(address)));
     }
     return const_cast<std::byte*>(warp.block->parameters) + address;
   }

@@ -54,11 +54,17 @@ struct Variable {
 /// Width of a register: predicate, 16, 32 or 64 bits. Predicates are kept as 32 bits, 0 or ~0.
 enum class Width : char { predicate = 'p', half = 'h', word = 'w', double_word = 'd' };
 
+/// 0 for predicates.
+constexpr unsigned bits_of(Width width) {
+  return width == Width::half ? 16 : width == Width::word ? 32 : width == Width::double_word ? 64 : 0;
+}
+
 /// `.reg .b32 %r<5>` declares %r0 to %r4; without a count, one register named `prefix`.
 struct RegisterRange {
   std::string_view prefix;
   Width width;
   int count = 0;
+  bool inner = false;  ///< declared in a scope { } inside the kernel
 };
 
 struct Kernel {

@@ -32,13 +32,18 @@ std::string without_signature(std::string name) {
   return name;
 }
 
-}  // namespace
-
-std::string demangled(std::string_view name) {
+std::string demangled_symbol_or_type(std::string_view name) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(
       abi::__cxa_demangle(std::string(name).c_str(), nullptr, nullptr, &status), &std::free);
   return status == 0 ? text.get() : std::string(name);
+}
+
+}  // namespace
+
+std::string demangled(std::string_view name) {
+  // Others would be read as types: "f" is float.
+  return name.starts_with("_Z") ? demangled_symbol_or_type(name) : std::string(name);
 }
 
 std::string kernel_of_entry(std::string_view mangled) {
@@ -47,7 +52,7 @@ std::string kernel_of_entry(std::string_view mangled) {
 
 /// "minception::simt::KernelTag<&(void f<float, 4>(int))>", with variations in '&' and parentheses.
 std::string kernel_of_tag(const char* type_name) {
-  std::string name = demangled(type_name);
+  std::string name = demangled_symbol_or_type(type_name);
   const std::size_t open = name.find('<');
   if (open != std::string::npos && name.ends_with('>')) name = name.substr(open + 1, name.size() - open - 2);
   if (name.starts_with('&')) name.erase(0, 1);

@@ -1,5 +1,6 @@
 #include "simt/ptx/operands.h"
 #include "core/error.h"
+#include "simt/ptx/lexer.h"
 
 #include <algorithm>
 #include <charconv>
@@ -13,7 +14,6 @@ Registers::Registers(const Kernel& kernel) : kernel_(kernel) {
     first_.push_back(widths_.size());
     widths_.insert(widths_.end(), static_cast<std::size_t>(std::max(range.count, 1)), range.width);
   }
-  declared_ = widths_.size();
 }
 
 std::optional<std::size_t> Registers::find(std::string_view name) const {
@@ -25,26 +25,12 @@ std::optional<std::size_t> Registers::find(std::string_view name) const {
       if (digits.empty()) return first_[k];
       continue;
     }
-    int number = 0;
+    unsigned number = 0;
     const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (digits.empty() || result.ptr != digits.data() + digits.size()) continue;
-    if (number < range.count) return first_[k] + static_cast<std::size_t>(number);
+    if (result.ec != std::errc() || result.ptr != digits.data() + digits.size()) continue;
+    if (number < static_cast<unsigned>(range.count)) return first_[k] + number;
   }
   return std::nullopt;
-}
-
-std::size_t Registers::add_temporary(Width width) {
-  widths_.push_back(width);
-  return widths_.size() - 1;
-}
-
-std::string Registers::name(std::size_t number) const {
-  for (std::size_t k = first_.size(); k-- > 0;) {
-    if (number < first_[k] || number >= declared_) continue;
-    const RegisterRange& range = kernel_.registers[k];
-    return range.count == 0 ? std::string(range.prefix) : concat(range.prefix, number - first_[k]);
-  }
-  return "a temporary";
 }
 
 // ---- operands -------------------------------------------------------------------------------------------------------
@@ -104,18 +90,9 @@ Ref Operands::destination(const Statement& s, const Operand& operand, Width widt
 }
 
 std::uint64_t Operands::number(const Statement& s, std::string_view text) const {
-  const std::string_view whole = text;
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  const bool is_float = has_prefix(text, "0f", "0F") || has_prefix(text, "0d", "0D");
-  const bool hex = is_float || has_prefix(text, "0x", "0X");
-  const std::string_view digits = hex ? text.substr(2) : text;
-  std::uint64_t value = 0;
-  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
-  if (digits.empty() || result.ptr != digits.data() + digits.size() || (is_float && negative)) {
-    fail(s, concat("expected a number, not '", whole, "'"));
-  }
-  return negative ? 0 - value : value;
+  const auto value = bits_of_number(text);
+  if (!value) fail(s, concat("expected a number, not '", text, "'"));
+  return *value;
 }
 
 Ref Operands::source(const Statement& s, const Operand& operand, Width width) const {
@@ -127,7 +104,10 @@ Ref Operands::source(const Statement& s, const Operand& operand, Width width) co
     return constant(width, number(s, operand.text));
   }
   if (operand.kind != Operand::Kind::name) fail(s, "unsupported form of an operand");
-  if (registers_.find(operand.text)) return destination(s, operand, width);
+  if (registers_.find(operand.text)) {
+    if (operand.offset != 0) fail(s, "an offset of a register that is not an address");
+    return destination(s, operand, width);
+  }
   if (const auto special = special_register(operand.text)) {
     if (width != Width::word) fail(s, concat("the register ", operand.text, " has another width"));
     return {Ref::Kind::special, static_cast<std::uint64_t>(*special)};

@@ -27,7 +27,7 @@ struct Node {
   std::ptrdiff_t target = -1;  ///< statement that it can jump to
 };
 
-/// The registers of a kernel, declared and temporary, by number.
+/// The registers of a kernel, by number.
 class Registers {
  public:
   explicit Registers(const Kernel& kernel);
@@ -35,15 +35,11 @@ class Registers {
   std::optional<std::size_t> find(std::string_view name) const;
   Width width(std::size_t number) const { return widths_[number]; }
   std::size_t count() const { return widths_.size(); }
-  std::size_t declared() const { return declared_; }
-  std::size_t add_temporary(Width width);
-  std::string name(std::size_t number) const;
 
  private:
   const Kernel& kernel_;
   std::vector<Width> widths_;
   std::vector<std::size_t> first_;  ///< number of the first register of each range
-  std::size_t declared_ = 0;
 };
 
 class Operands {

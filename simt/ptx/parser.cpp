@@ -1,83 +1,20 @@
 /// PTX text -> Module and Kernel. Sizes and layouts are computed here; the decoder interprets the instructions.
 
 #include "core/error.h"
+#include "simt/ptx/declaration.h"
 #include "simt/ptx/lexer.h"
 #include "simt/ptx/module.h"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cstring>
+#include <limits>
 
 namespace minception::simt::ptx {
 namespace {
 
-std::uint64_t bytes_of_type(std::string_view type) {
-  if (type == ".b8" || type == ".u8" || type == ".s8") return 1;
-  if (type == ".b16" || type == ".u16" || type == ".s16" || type == ".f16") return 2;
-  if (type == ".b32" || type == ".u32" || type == ".s32" || type == ".f32") return 4;
-  if (type == ".b64" || type == ".u64" || type == ".s64" || type == ".f64") return 8;
-  return 0;
-}
-
-std::uint64_t round_up(std::uint64_t value, std::uint64_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
-}
-
-/// [.align N] .type name [ '[' extent ']' ]... [= initial values]
-Variable declaration(Lexer& lexer) {
-  Variable result;
-  std::uint64_t element = 0;
-  bool aligned = false;
-  while (lexer.peek().starts_with('.')) {
-    if (lexer.accept(".align")) {
-      result.alignment = lexer.integer();
-      aligned = true;
-    } else if (lexer.accept(".ptr") || lexer.accept(".global") || lexer.accept(".shared")) {
-      // attributes of pointer parameters
-    } else {
-      element = bytes_of_type(lexer.peek());
-      if (element == 0) lexer.fail(concat("unknown type ", lexer.peek()));
-      lexer.take();
-    }
-  }
-  if (!aligned) result.alignment = element;
-  result.name = lexer.take();
-  result.bytes = element;
-  while (lexer.accept("[")) {
-    if (lexer.accept("]")) {
-      result.dynamic = true;
-      result.bytes = 0;
-    } else {
-      result.bytes *= lexer.integer();
-      lexer.expect("]");
-    }
-  }
-  if (!lexer.accept("=")) return result;
-  result.initial.resize(result.bytes);
-  std::size_t at = 0;
-  const auto add = [&] {
-    const std::uint64_t value = lexer.integer();
-    if (at + element > result.bytes) lexer.fail(concat("too many initial values of ", result.name));
-    std::memcpy(result.initial.data() + at, &value, element);
-    at += element;
-  };
-  if (lexer.accept("{")) {
-    while (!lexer.accept("}")) {
-      add();
-      lexer.accept(",");
-    }
-  } else {
-    add();
-  }
-  return result;
-}
-
-Variable variable(Lexer& lexer) {
-  Variable result = declaration(lexer);
-  lexer.expect(";");
-  return result;
-}
+constexpr std::uint64_t kMostParameterBytes = 32764;  ///< CUDA's limit since 12.1
+constexpr std::uint64_t kMostRegisters = 1u << 17;    ///< nvcc's kernels declare thousands
 
 class KernelParser {
  public:
@@ -103,19 +40,22 @@ class KernelParser {
       Variable parameter = declaration(lexer_);
       parameter.offset = round_up(kernel_.parameter_bytes, parameter.alignment);
       kernel_.parameter_bytes = parameter.offset + parameter.bytes;
+      if (kernel_.parameter_bytes > kMostParameterBytes) {
+        lexer_.fail(concat("the parameters have more than ", kMostParameterBytes, " bytes"));
+      }
       kernel_.parameters.push_back(std::move(parameter));
-      lexer_.accept(",");
+      if (lexer_.peek() != ")") lexer_.expect(",");
     }
   }
 
   void attributes() {
     while (lexer_.peek() != "{") {
       if (lexer_.accept(".maxntid")) {
-        std::uint64_t threads = lexer_.integer();
-        while (lexer_.accept(",")) threads *= lexer_.integer();
+        std::uint64_t threads = lexer_.integer_up_to(1024);
+        for (int k = 0; k < 2 && lexer_.accept(","); ++k) threads *= lexer_.integer_up_to(1024);
         kernel_.most_threads = static_cast<unsigned>(threads);
-      } else if (lexer_.peek() == ".minnctapersm" || lexer_.peek() == ".maxnreg") {
-        lexer_.skip_line();
+      } else if (lexer_.accept(".minnctapersm") || lexer_.accept(".maxnreg")) {
+        lexer_.integer();
       } else {
         lexer_.fail(concat("unsupported kernel attribute ", lexer_.peek()));
       }
@@ -124,14 +64,16 @@ class KernelParser {
 
   void body() {
     lexer_.expect("{");
+    Statement end;  // the end of the body returns
+    end.opcode = "ret";
     for (int depth = 1; depth > 0;) {
+      end.line = lexer_.line();
       if (lexer_.accept("{")) {
         ++depth;
       } else if (lexer_.accept("}")) {
         --depth;
       } else if (lexer_.accept(".reg")) {
-        if (depth > 1) lexer_.fail("registers of an inner scope are not supported");
-        registers();
+        registers(depth > 1);
       } else if (lexer_.accept(".shared")) {
         kernel_.shared.push_back(variable(lexer_));
       } else if (lexer_.accept(".local")) {
@@ -141,15 +83,20 @@ class KernelParser {
       } else if (lexer_.peek() == ".loc") {
         location();
       } else if (lexer_.peek(1) == ":") {
-        kernel_.labels[lexer_.take()] = kernel_.statements.size();
+        const bool is_new = kernel_.labels.try_emplace(lexer_.peek(), kernel_.statements.size()).second;
+        if (!is_new) lexer_.fail(concat("the label ", lexer_.peek(), " is defined twice"));
         lexer_.take();
+        lexer_.take();
+      } else if (lexer_.peek() == ".param" || lexer_.peek().starts_with("call")) {
+        lexer_.fail("calls of functions are not supported: declare the function __forceinline__");
       } else {
         kernel_.statements.push_back(statement());
       }
     }
+    kernel_.statements.push_back(end);
   }
 
-  void registers() {
+  void registers(bool inner) {
     const std::string_view type = lexer_.take();
     Width width = Width::predicate;
     if (type != ".pred") {
@@ -168,20 +115,34 @@ class KernelParser {
       }
     }
     do {
-      RegisterRange range{lexer_.take(), width, 0};
+      RegisterRange range{lexer_.take(), width, 0, inner};
       if (lexer_.accept("<")) {
-        range.count = static_cast<int>(lexer_.integer());
+        range.count = static_cast<int>(lexer_.integer_up_to(kMostRegisters));
+        if (range.count == 0) lexer_.fail("expected at least one register");
         lexer_.expect(">");
       }
-      kernel_.registers.push_back(range);
+      add(range);
     } while (lexer_.accept(","));
     lexer_.expect(";");
+  }
+
+  /// Scopes may declare the same names: each leaves the values of the others undefined, so they can share registers.
+  void add(const RegisterRange& range) {
+    for (const RegisterRange& other : kernel_.registers) {
+      if (other.prefix != range.prefix) continue;
+      const bool same = other.inner && range.inner && other.width == range.width && other.count == range.count;
+      if (!same) lexer_.fail(concat("the registers ", range.prefix, " are declared twice"));
+      return;
+    }
+    registers_ += static_cast<std::uint64_t>(std::max(range.count, 1));
+    if (registers_ > kMostRegisters) lexer_.fail(concat("more than ", kMostRegisters, " registers"));
+    kernel_.registers.push_back(range);
   }
 
   /// .loc FILE LINE COLUMN [, function_name LABEL[+N], inlined_at FILE LINE COLUMN]
   void location() {
     const int here = lexer_.line();
-    const auto number = [&] { return static_cast<int>(lexer_.integer()); };
+    const auto number = [&] { return static_cast<int>(lexer_.integer_up_to(std::numeric_limits<int>::max())); };
     lexer_.take();
     source_ = {};
     source_.file = number();
@@ -211,10 +172,11 @@ class KernelParser {
     if (std::islower(static_cast<unsigned char>(result.opcode[0])) == 0) {
       lexer_.fail(concat("expected an instruction, not '", result.opcode, "'"));
     }
-    while (!lexer_.accept(";")) {
+    if (lexer_.accept(";")) return result;
+    do {
       result.operands.push_back(operand());
-      lexer_.accept(",");
-    }
+    } while (lexer_.accept(","));
+    lexer_.expect(";");
     return result;
   }
 
@@ -227,11 +189,10 @@ class KernelParser {
   }
 
   std::int64_t offset() {
-    if (lexer_.accept("-")) return -static_cast<std::int64_t>(lexer_.integer());
-    if (!lexer_.accept("+")) return 0;
+    if (!lexer_.accept("+") && lexer_.peek() != "-") return 0;
     const bool negative = lexer_.accept("-");  // nvcc writes [%r1+-4]
-    const auto value = static_cast<std::int64_t>(lexer_.integer());
-    return negative ? -value : value;
+    const std::uint64_t value = lexer_.integer();
+    return static_cast<std::int64_t>(negative ? 0 - value : value);
   }
 
   Operand operand() {
@@ -245,22 +206,28 @@ class KernelParser {
     }
     if (lexer_.accept("{")) {
       result.kind = Operand::Kind::vector;
-      while (!lexer_.accept("}")) {
-        result.parts.push_back(operand());
-        lexer_.accept(",");
-      }
+      do {
+        result.parts.push_back(element());
+      } while (lexer_.accept(","));
+      lexer_.expect("}");
       return result;
     }
+    result = element();
+    if (!lexer_.accept("|")) return result;
+    Operand pair;
+    pair.kind = Operand::Kind::pair;
+    pair.parts = {result, element()};
+    return pair;
+  }
+
+  /// Name, name + offset or number
+  Operand element() {
+    Operand result;
+    if (lexer_.peek() == "!") lexer_.fail("negated operands are not supported");
     result.text = name_or_number();
     const char first = result.text[0];
     const bool number = std::isdigit(static_cast<unsigned char>(first)) != 0 || first == '-';
     result.kind = number ? Operand::Kind::number : Operand::Kind::name;
-    if (lexer_.accept("|")) {
-      Operand pair;
-      pair.kind = Operand::Kind::pair;
-      pair.parts = {result, operand()};
-      return pair;
-    }
     if (!number) result.offset = offset();
     return result;
   }
@@ -268,20 +235,22 @@ class KernelParser {
   Lexer lexer_;
   Kernel kernel_;
   SourceLine source_;
+  std::uint64_t registers_ = 0;
 };
 
 /// Position after the '}' that closes the first '{' at or after `begin`. Strings with braces do not occur in kernels.
-std::size_t end_of_block(const Module& module, std::size_t begin) {
+std::size_t end_of_block(const Module& module, std::size_t begin, int line) {
   int depth = 0;
   for (std::size_t i = module.text.find('{', begin); i < module.text.size(); ++i) {
     if (module.text[i] == '{') ++depth;
     if (module.text[i] == '}' && --depth == 0) return i + 1;
   }
-  fail(module.file, ": a block is not closed");
+  fail(module.file, ':', line, ": the kernel has no closing brace");
 }
 
 void parse_declarations(Module& module, std::size_t begin, std::size_t end, int line) {
   Lexer lexer(module, begin, end, line);
+  bool is_extern = false;
   while (!lexer.at_end()) {
     const std::string_view word = lexer.peek();
     if (word == ".version" || word == ".target" || word == ".address_size") {
@@ -294,11 +263,17 @@ void parse_declarations(Module& module, std::size_t begin, std::size_t end, int 
       if (name.size() >= 2) module.files[key] = name.substr(1, name.size() - 2);
       lexer.skip_line();
     } else if (word == ".visible" || word == ".weak" || word == ".extern") {
+      is_extern = word == ".extern";
       lexer.take();
+      continue;
+    } else if (word == ".func") {  // kernels that call it are errors
+      while (lexer.peek() != "{" && lexer.peek() != ";") lexer.take();
+      if (!lexer.accept(";")) lexer.skip_block();
     } else if (word == ".shared") {
       lexer.take();
       module.shared.push_back(variable(lexer));
     } else if (word == ".global" || word == ".const") {
+      if (is_extern) lexer.fail("variables of other modules are not supported");
       lexer.take();
       module.global.push_back(variable(lexer));
       Variable& added = module.global.back();
@@ -309,6 +284,7 @@ void parse_declarations(Module& module, std::size_t begin, std::size_t end, int 
     } else {
       lexer.fail(concat("unsupported module directive '", word, "'"));
     }
+    is_extern = false;
   }
 }
 
@@ -338,13 +314,13 @@ void parse_module(Module& module) {
     const std::size_t entry = text.find(".entry ", begin);
     std::size_t first = std::min(entry, text.size());
     if (entry != std::string_view::npos) {
-      first = text.rfind('\n', entry) + 1;  // includes .visible; 0 in the first line
+      first = std::max(begin, text.rfind('\n', entry) + 1);  // includes .visible; 0 in the first line
     }
     parse_declarations(module, begin, first, line);
     advance(first);
     if (entry == std::string_view::npos) break;
     const std::size_t name = entry + 7;
-    const std::size_t end = end_of_block(module, entry);
+    const std::size_t end = end_of_block(module, entry, line);
     module.entries.push_back({text.substr(name, text.find_first_of("( \n", name) - name), first, end, line});
     advance(end);
   }

@@ -72,7 +72,6 @@ struct Program {
   /// Row of each declared register, in the order of Kernel::registers; kNoRow if it is never used.
   static constexpr std::uint32_t kNoRow = ~0u;
   std::vector<std::uint32_t> register_rows;
-  std::vector<std::string> possibly_undefined;  ///< registers that some path reads before any write
 
   const Statement& statement(const Instruction& instruction) const { return kernel.statements[instruction.statement]; }
 };

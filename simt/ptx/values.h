@@ -22,17 +22,24 @@ using pred = u32;  // 0 or ~0
 
 // ---- floating point -------------------------------------------------------------------------------------------------
 
+/// NaN of instructions without a NaN that they pass on.
+template <class T>
+T canonical_nan() {
+  if constexpr (sizeof(T) == 4) return std::bit_cast<T>(0x7fffffffu);
+  return std::numeric_limits<T>::quiet_NaN();
+}
+
 /// min and max return the other operand if one is NaN, and -0 < +0.
 template <class T>
 T minimum(T a, T b) {
-  if (a != a) return b != b ? std::numeric_limits<T>::quiet_NaN() : b;
+  if (a != a) return b != b ? canonical_nan<T>() : b;
   if (b != b) return a;
   if (a == 0 && b == 0) return std::signbit(a) ? a : b;
   return b < a ? b : a;
 }
 template <class T>
 T maximum(T a, T b) {
-  if (a != a) return b != b ? std::numeric_limits<T>::quiet_NaN() : b;
+  if (a != a) return b != b ? canonical_nan<T>() : b;
   if (b != b) return a;
   if (a == 0 && b == 0) return std::signbit(a) ? b : a;
   return a < b ? b : a;
@@ -68,6 +75,35 @@ u32 to_tf32(f32 value) {
   return kept << 13;
 }
 
+/// div.approx: 0 for large divisors (PTX ISA, div).
+inline f32 divide_approximately(f32 a, f32 b) {
+  const f32 size = std::fabs(b);
+  if (size > 0x1p126f && size < std::numeric_limits<f32>::infinity()) {
+    return std::isinf(a) ? canonical_nan<f32>() : a != a ? a : std::copysign(0.0f, std::copysign(1.0f, a) * b);
+  }
+  return a / b;
+}
+
+inline u16 to_f16(f32 value) {
+  const u32 sign = std::bit_cast<u32>(value) >> 16 & 0x8000u;
+  const f32 size = std::fabs(value);
+  if (value != value) return 0x7fff;
+  if (size >= 65520.0f) return static_cast<u16>(sign | 0x7c00u);
+  const int exponent = size < 0x1p-14f ? -14 : std::ilogb(size);
+  // Rounding up to the next power of two carries into the exponent.
+  const u32 mantissa = static_cast<u32>(std::nearbyint(std::ldexp(size, 10 - exponent)));
+  return static_cast<u16>(sign | ((static_cast<u32>(exponent + 14) << 10) + mantissa));
+}
+inline f32 from_f16(u16 bits) {
+  const int exponent = bits >> 10 & 31;
+  const u32 mantissa = bits & 0x3ffu;
+  const u32 sign = static_cast<u32>(bits & 0x8000u) << 16;
+  if (exponent == 31) return std::bit_cast<f32>(sign | 0x7f800000u | mantissa << 13);
+  const f32 size = exponent == 0 ? std::ldexp(static_cast<f32>(mantissa), -24)
+                                 : std::ldexp(static_cast<f32>(mantissa | 0x400u), exponent - 25);
+  return std::bit_cast<f32>(std::bit_cast<u32>(size) | sign);
+}
+
 inline u32 to_bf16(f32 value) {
   const auto bits = std::bit_cast<u32>(value);
   if (value != value) return 0x7fff;
@@ -89,6 +125,13 @@ T shift_right(T a, u32 by) {
 /// shf: shifts the 64 bits b:a.
 inline u32 funnel_left(u32 a, u32 b, u32 by) { return static_cast<u32>(((u64{b} << 32 | a) << (by & 31u)) >> 32); }
 inline u32 funnel_right(u32 a, u32 b, u32 by) { return static_cast<u32>((u64{b} << 32 | a) >> (by & 31u)); }
+
+template <class T>
+T reverse_bits(T value) {
+  T result = 0;
+  for (unsigned k = 0; k < 8 * sizeof(T); ++k) result = static_cast<T>(result << 1 | (value >> k & 1u));
+  return result;
+}
 
 inline u32 permute(u32 a, u32 b, u32 selection) {
   const u64 bytes = static_cast<u64>(b) << 32 | a;

@@ -118,7 +118,7 @@ Handler store_handler(Space space, std::string_view type, unsigned count, Width 
 /// no destination. Null if not supported.
 Handler atomic_handler(Space space, std::string_view operation, std::string_view type, bool has_destination,
                        Width address_width);
-Handler fence_handler();
+Handler fence_handler(bool between_blocks);
 
 // ---- control.cpp ----------------------------------------------------------------------------------------------------
 
@@ -138,13 +138,24 @@ Handler mma_handler(bool bf16);
 Handler shuffle_handler(std::string_view kind, bool has_predicate);
 Handler vote_handler(std::string_view kind);
 
-// ---- arithmetic.cpp -------------------------------------------------------------------------------------------------
+// ---- arithmetic.cpp, conversion.cpp ---------------------------------------------------------------------------------
 
 struct Opcode {
   Handler run = nullptr;
   const char* widths = "";  ///< Width of each operand, destination first
 };
 const std::map<std::string_view, Opcode>& opcodes();
+
+struct IntegerType {
+  unsigned bits = 0;
+  bool is_signed = false;
+};
+/// "s32" -> {32, true}; 0 bits for other types.
+IntegerType integer_type(std::string_view text);
+/// cvt between integers in registers that may be wider than the types. The option of the instruction has the types.
+Handler integer_conversion_handler(Width to, Width from);
+std::uint32_t integer_conversion_option(IntegerType to, IntegerType from);
+
 /// mov.b32 d, {a, b} and mov.b32 {a, b}, s
 Handler pack_handler(unsigned parts, Width width);
 Handler unpack_handler(unsigned parts, Width width);

@@ -42,6 +42,16 @@ if(NOT status EQUAL 0 OR NOT output MATCHES "f32\\[100\\]: 0 0.5 1 1.5 2 2.5 3 3
   stop("run_ptx ended with ${status}: ${output}${trace}")
 endif()
 
+foreach(mistake "scale;-1;32" "scale;1;0" "scale;1;2000" "scale;4294967297;1" "scale;1" "scale;1;x" "other;1;1" "scale;1;1;f32[abc]"
+                "scale;1;1;f32[-1]" "scale;1;1;u32=-5" "scale;1;1;u32=99999999999" "scale;1;1;f32=x" "scale;1;1;number"
+                "scale;1;1;--trace" "scale;1;1;u32=1")
+  execute_process(COMMAND ${FOLDER}/build/run_ptx ${FOLDER}/simt/examples/scale.ptx ${mistake}
+                  RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE error)
+  if(NOT status EQUAL 1 OR NOT output STREQUAL "" OR NOT error MATCHES "^run_ptx: [^\n]+\n$")
+    stop("run_ptx ${mistake} ended with ${status}: ${output}${error}")
+  endif()
+endforeach()
+
 set(example ${FOLDER}/simt/examples/hello_kernel.cu)
 file(READ ${example} text)
 string(REPLACE "    __syncthreads();\n" "" broken "${text}")

@@ -205,15 +205,19 @@ TEST_CASE("an element is written while a vector that holds it is read") {
   expect_no_report([&] { launch<vector_over_elements<true>>(1, 64, 0, nullptr, out.data()); });
 }
 
+struct alignas(16) MatrixRow {
+  std::uint32_t words[4];
+};
+
 template <bool Right>
 __global__ void load_matrices_too_early(float* out) {
-  SHARED(std::uint32_t, tile, [4 * 32]);
-  for (int i = 0; i < 4; ++i) tile[4 * thread() + i] = 0;
+  SHARED(MatrixRow, tile, [32]);
+  for (std::uint32_t& word : tile[thread()].words) word = 0;
   __syncthreads();
-  tile[thread()] = 1;  // <- load_matrices_too_early: write
+  tile[thread() / 4].words[thread() % 4] = 1;  // <- load_matrices_too_early: write
   if (Right) __syncthreads();
   std::uint32_t fragments[1][4];
-  const void* const rows[1] = {&tile[4 * thread()]};
+  const void* const rows[1] = {&tile[thread()]};
   load_matrices<1>(fragments, rows);  // <- load_matrices_too_early: read
   out[thread()] = static_cast<float>(fragments[0][0]);
 }

@@ -37,6 +37,25 @@ TEST_CASE("ptx: accesses outside of memory") {
   CHECK_THAT(error_of_ptx("st.u32 [0], %i1;"), Contains("out of bounds in device memory"));
 }
 
+TEST_CASE("ptx: addresses near 2^64 are outside of memory") {
+  const std::string top = "mov.u64 %rd1, 0xfffffffffffffff8; ";
+  CHECK_THAT(error_of_ptx(top + "ld.global.u64 %rd2, [%rd1];"), Contains("out of bounds in device memory"));
+  CHECK_THAT(error_of_ptx(top + "ld.shared.u64 %rd2, [%rd1];"), Contains("out of bounds in shared memory"));
+  CHECK_THAT(error_of_ptx(top + "cp.async.ca.shared.global [%rd1], [%o3], 8;"), Contains("target of cp.async"));
+  CHECK_THAT(error_of_ptx(top + ".local .b8 l[8]; ld.local.u64 %rd2, [%rd1];"), Contains("out of bounds in local"));
+  CHECK_THAT(error_of_ptx("ld.param.u64 %rd2, [out-8];"), Contains("out of bounds in the parameters, byte -8"));
+}
+
+TEST_CASE("ptx: the bytes that cp.async reads are inside of an allocation") {
+  CHECK_THAT(error_of_ptx("mov.u32 %r8, s; cp.async.ca.shared.global [%r8], [%o1+248], 8, 8;", 1),
+             Contains("out of bounds in device memory"));
+  CHECK_THAT(error_of_ptx("mov.u32 %r8, s; add.s64 %rd1, %o1, 256; cp.async.ca.shared.global [%r8], [%rd1], 8, 4;"),
+             Contains("out of bounds in device memory"));
+  // 12 of 16 bytes, of an allocation of 8.
+  CHECK_THAT(error_of_ptx("mov.u32 %r8, s; cp.async.ca.shared.global [%r8], [%o1], 16, 12;", 1),
+             Contains("out of bounds in device memory"));
+}
+
 TEST_CASE("ptx: misaligned accesses") {
   CHECK_THAT(error_of_ptx("ld.global.u32 %r1, [%o3+2];"), Contains("misaligned: 4 bytes"));
   CHECK_THAT(error_of_ptx("mov.u32 %r8, s; add.u32 %r8, %r8, 1; cp.async.ca.shared.global [%r8], [%o3], 4;"),
@@ -68,8 +87,45 @@ TEST_CASE("ptx: threads that do not arrive") {
   CHECK_THAT(error_of_ptx("shfl.sync.bfly.b32 %r1, %i1, 1, 31, 1;"), Contains("the mask leaves out the calling lane"));
 }
 
+TEST_CASE("ptx: declarations beyond all limits") {
+  const auto error_with = [](const std::string& head) { return error_of([&] { run_ptx(ptx_module("", head)); }); };
+  CHECK_THAT(error_with(".shared .b8 x[1152921504606846976];"),
+             Contains("test.ptx:4: 1152921504606846976 is too large"));
+  CHECK_THAT(error_with(".global .b64 x[65536][65536];"), Contains("x has more than 268435456 bytes"));
+  CHECK_THAT(error_with(".global .align 0 .b8 x[4];"), Contains("the alignment 0 is not a power of two"));
+  CHECK_THAT(error_with(".global x;"), Contains("expected a type, not 'x'"));
+  CHECK_THAT(error_with(".global .b8 x[2] = {1, 2, 3};"), Contains("too many initial values of x"));
+  CHECK_THAT(error_with(".extern .global .b8 x[2];"), Contains("variables of other modules"));
+  CHECK_THAT(error_with("/* no end"), Contains("test.ptx:4: the comment has no end"));
+  CHECK_THAT(error_with(".file 1 \"no end"), Contains("test.ptx:4: the string has no end"));
+  CHECK_THAT(error_of_ptx(".reg .b32 %q<999999999>;"), Contains("999999999 is too large"));
+  CHECK_THAT(error_of_ptx(".reg .b32 %q<0>;"), Contains("expected at least one register"));
+  CHECK_THAT(error_of_ptx(".reg .b64 %r<9>;"), Contains("the registers %r are declared twice"));
+  CHECK_THAT(error_of_ptx("add.u32 %r1, %r99999999999, 1;"), Contains("unknown name '%r99999999999'"));
+  CHECK_THAT(error_of_ptx(".local .b8 l[1048576];"), Contains("1048576 bytes of local memory per thread"));
+  std::string many;
+  for (int k = 0; k < 3000; ++k) many += ".shared .align 64 .b8 v" + std::to_string(k) + "[1];\n";
+  CHECK_THAT(error_of_ptx(many), Contains("with gaps between its variables"));
+}
+
+TEST_CASE("ptx: forms that could be misread are errors") {
+  CHECK_THAT(error_of_ptx("add.u32 %r1, %r2+4, 1;"), Contains("an offset of a register that is not an address"));
+  CHECK_THAT(error_of_ptx("selp.u32 %r1, 1, 2, !%p1;"), Contains("negated operands are not supported"));
+  CHECK_THAT(error_of_ptx("setp.lt.u32 %p1|%p2, %r1, 2;"), Contains("expected a register"));
+  CHECK_THAT(error_of_ptx("add.u32 %r1, %r2 3;"), Contains("expected ';', not '3'"));
+  CHECK_THAT(error_of_ptx("add.u32 %r1, %r2, 08;"), Contains("expected a number, not '08'"));
+  CHECK_THAT(error_of_ptx("add.f32 %f1, %f2, 0f3F8;"), Contains("expected a number, not '0f3F8'"));
+  CHECK_THAT(error_of_ptx("L: add.u32 %r1, %r2, 1; L: bra L;"), Contains("the label L is defined twice"));
+  CHECK_THAT(error_of_ptx("cvt.u32.u32 %h1, %r1;"), Contains("the register %h1"));
+  CHECK_THAT(error_of_ptx("{ .param .b32 p; }"), Contains("test.ptx:20: calls of functions are not supported"));
+  CHECK_THAT(error_of_ptx("call.uni f;"), Contains("calls of functions are not supported"));
+}
+
 TEST_CASE("ptx: the watchdog ends a loop") {
   const WithSettings scope([](simt::Settings& settings) { settings.watchdog_seconds = 0.3; });
+  // Lanes that diverge in every turn.
+  CHECK_THAT(error_of_ptx("and.b32 %r1, %i1, 1; setp.eq.u32 %p1, %r1, 0; L: @%p1 bra M; mov.u32 %r2, 1; M: bra L;"),
+             Contains("made no progress for 0.3 s"));
   CHECK_THAT(error_of_ptx("L: bra L;"), Contains("made no progress for 0.3 s"));
 }
 

@@ -111,6 +111,46 @@ TEST_CASE("ptx: conversions and rounding") {
   }
 }
 
+TEST_CASE("ptx: conversions between registers that are wider than their types") {
+  for (const Answer& answer : std::initializer_list<Answer>{
+           {"mov.u32 %r2, 0x180; cvt.s32.s8 %r1, %r2;", 0xffffff80},
+           {"mov.u32 %r2, 0x180; cvt.u32.u8 %r1, %r2;", 0x80},
+           {"mov.u16 %h1, 0x1ff; cvt.u32.u8 %r1, %h1;", 0xff},
+           {"mov.u16 %h1, 0x80; cvt.s16.s8 %h2, %h1; cvt.u32.u16 %r1, %h2;", 0xff80},
+           {"mov.u32 %r2, 0x12345; cvt.u16.u32 %r1, %r2;", 0x2345},
+           {"mov.u32 %r2, 0x18000; cvt.s16.u32 %r1, %r2;", 0xffff8000},
+           {"mov.u64 %rd1, 0x1ffffffff; cvt.s8.s64 %r1, %rd1;", 0xffffffff},
+           {"mov.u64 %rd1, 0x1ffffffff; cvt.u64.u32 %rd2, %rd1; shr.u64 %rd2, %rd2, 32; cvt.u32.u64 %r1, %rd2;", 0},
+       }) {
+    check(answer);
+  }
+}
+
+TEST_CASE("ptx: half precision") {
+  for (const Answer& answer : std::initializer_list<Answer>{
+           {"mov.f32 %f1, 0f3F801000; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x3c00},  // a tie: to even
+           {"mov.f32 %f1, 0f3F803000; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x3c02},
+           {"mov.f32 %f1, 0f477FF000; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x7c00},
+           {"mov.f32 %f1, 0f387FFFFF; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x0400},
+           {"mov.f32 %f1, 0fB3800000; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x8001},
+           {"mov.f32 %f1, 0f7F800001; cvt.rn.f16.f32 %h1, %f1; cvt.u32.u16 %r1, %h1;", 0x7fff},
+           {"mov.u16 %h1, 0x0001; cvt.f32.f16 %f1, %h1; mov.b32 %r1, %f1;", 0x33800000},
+           {"mov.u16 %h1, 0xfbff; cvt.f32.f16 %f1, %h1; mov.b32 %r1, %f1;", 0xc77fe000},
+           {"mov.u16 %h1, 0xbfc0; cvt.f32.bf16 %f1, %h1; mov.b32 %r1, %f1;", 0xbfc00000},
+       }) {
+    check(answer);
+  }
+}
+
+TEST_CASE("ptx: numbers") {
+  for (const Answer& answer : std::initializer_list<Answer>{{"mov.u32 %r1, 017;", 15},
+                                                            {"mov.u32 %r1, 0b101;", 5},
+                                                            {"mov.u32 %r1, 0x1FU;", 31},
+                                                            {"mov.u32 %r1, 0;", 0}}) {
+    check(answer);
+  }
+}
+
 TEST_CASE("ptx: products are not contracted into fma") {
   // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: the last term survives only without rounding in between.
   check({"mov.f32 %f1, 0f3F800800; mul.f32 %f2, %f1, %f1; sub.f32 %f3, %f2, 0f3F801000; mov.b32 %r1, %f3;", 0});
@@ -120,6 +160,24 @@ TEST_CASE("ptx: products are not contracted into fma") {
 TEST_CASE("ptx: approximations flush denormal numbers with .ftz") {
   check({"mov.f32 %f1, 0f00400000; rcp.approx.ftz.f32 %f2, %f1; mov.b32 %r1, %f2;", 0x7f800000});
   check({"mov.f32 %f1, 0f40000000; ex2.approx.f32 %f2, %f1; mov.b32 %r1, %f2;", 0x40800000});
+}
+
+TEST_CASE("ptx: functions of bits and approximations of nvcc's intrinsics") {
+  for (const Answer& answer : std::initializer_list<Answer>{
+           {"brev.b32 %r1, 0x1;", 0x80000000},
+           {"bfind.u32 %r1, 0x100;", 8},
+           {"bfind.u32 %r1, 0;", 0xffffffff},
+           {"bfind.shiftamt.u32 %r1, 0x100;", 23},
+           {"popc.b64 %r1, 0xf00000000f;", 8},
+           {"clz.b64 %r1, 1;", 63},
+           {"mul.hi.s16 %h1, 0x8000, 2; cvt.u32.u16 %r1, %h1;", 0xffff},
+           {"rsqrt.approx.f32 %f1, 0f40800000; mov.b32 %r1, %f1;", 0x3f000000},
+           {"div.approx.f32 %f1, 0f3F800000, 0f7F000000; mov.b32 %r1, %f1;", 0},  // a divisor of 2^127
+           {"div.full.f32 %f1, 0f3F800000, 0f7F000000; mov.b32 %r1, %f1;", 0x00400000},
+           {"max.f32 %f1, 0f7FC00000, 0fFFC00000; mov.b32 %r1, %f1;", 0x7fffffff},
+       }) {
+    check(answer);
+  }
 }
 
 TEST_CASE("ptx: predicated instructions") {
@@ -206,6 +264,11 @@ TEST_CASE("ptx: generic addresses, local memory and constants") {
   in_both_modes(body(".local .align 4 .b8 l[8]; mov.u64 %rd2, l; cvta.local.u64 %rd1, %rd2; st.local.u32 [l+4], %i1; "
                      "ld.u32 %r1, [%rd1+4];"),
                 40, [](unsigned t) { return t; });
+  in_both_modes(
+      body("ld.const.u32 %r2, [i]; ld.const.b32 %r3, [f]; ld.const.s16 %r4, [h+2]; add.u32 %r1, %r2, %r3; add.u32 %r1, "
+           "%r1, %r4;"),
+      1, [](unsigned) { return 0x3f800000u - 7 - 2; },
+      ".const .align 4 .u32 i = -7; .const .f32 f = 0f3F800000; .const .b16 h[2] = {1, -2};");
   in_both_modes(
       body("ld.const.u32 %r1, [c+4];"), 1, [](unsigned) { return 11u; }, ".const .align 4 .u32 c[2] = {10, 11};");
 }
