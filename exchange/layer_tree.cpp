@@ -51,13 +51,7 @@ class Decomposition {
       if (node.join == Join::concat) {
         item = concat_of(node, node.inputs, begin, level + 1);
       } else if (node.join == Join::add) {
-        const bool first_is_shortcut = node.inputs[0] == begin && node.scaled != 0;
-        const bool second_is_shortcut = node.inputs[1] == begin && node.scaled != 1;
-        require(
-            first_is_shortcut || second_is_shortcut, node.where,
-            ": neither input is the unchanged value from which both are computed: a Residual layer adds its own input, "
-            "and projection shortcuts are not supported");
-        item.branches.push_back(between(begin, node.inputs[first_is_shortcut ? 1 : 0], level + 1));
+        add_branches(node, begin, level + 1, item.branches);
         item.relu = !items.empty() && dynamic_cast<const ReLU*>(items.back().node->layer.get()) != nullptr;
         if (item.relu) items.pop_back();
       }
@@ -83,6 +77,17 @@ class Decomposition {
       i += count;
     }
     return item;
+  }
+
+  /// The branch of a Residual and, unless the other input is the value that it reads, the projection.
+  void add_branches(const GraphLayer& node, int begin, int level, std::vector<Items>& branches) {
+    const auto is_input = [&](std::size_t i) { return node.inputs[i] == begin && node.scaled != static_cast<int>(i); };
+    const std::size_t branch = is_input(0) || node.scaled == 1 ? 1 : 0, other = 1 - branch;
+    branches.push_back(between(begin, node.inputs[branch], level));
+    if (is_input(other)) return;
+    branches.push_back(between(begin, node.inputs[other], level));
+    // A scale belongs to the branch; without one, the projection is the shorter path.
+    if (node.scaled < 0 && branches[0].size() < branches[1].size()) std::swap(branches[0], branches[1]);
   }
 
   int depth_of(int value) const { return value == GraphLayer::kInput ? 0 : depth_[static_cast<std::size_t>(value)]; }
@@ -198,22 +203,26 @@ class Assembly {
 
   Named make_residual(Item& item, const std::string& prefix) {
     Items& branch = item.branches.front();
-    std::string wanted = within(prefix, common_path({&branch, 1}));
-    // Layers of several blocks may share the outer name: layer1.0.conv1 and layer1.1.conv1.
-    const bool two_levels = branch.size() > 1 && !parent_of(wanted).empty();
-    std::string inner_name = two_levels ? last_of(wanted) : "residual";
-    if (two_levels) wanted = parent_of(wanted);
-    std::string name = two_levels ? wanted : choose(prefix, wanted, "residual");
+    std::string wanted = within(prefix, common_path(item.branches));
+    // Residual's own name for its branch: block.residual.0.
+    if (branch.size() > 1 && last_of(wanted) == "residual" && !parent_of(wanted).empty()) wanted = parent_of(wanted);
+    std::string name = choose(prefix, wanted, "residual");
     const std::string own = joined(prefix, name);
+    std::string inner_name;  // none if the layers are directly in the block: layer1.0.conv1
     std::unique_ptr<Layer> inner;
     if (branch.size() > 1) {
-      inner_name = choose(own, inner_name, "residual");
-      inner = std::make_unique<Sequential>(sequence(branch, joined(own, inner_name)));
+      inner_name = within(own, common_path({&branch, 1}));
+      if (!inner_name.empty()) inner_name = choose(own, inner_name, "residual");
+      inner = std::make_unique<Sequential>(sequence(branch, inner_name.empty() ? own : joined(own, inner_name)));
     } else {
       std::tie(inner_name, inner) = make_branch(branch, own, "residual");
     }
-    return {std::move(name),
-            std::make_unique<Residual>(std::move(inner_name), std::move(inner), item.node->scale, item.relu)};
+    auto layer = std::make_unique<Residual>(std::move(inner_name), std::move(inner), item.node->scale, item.relu);
+    if (item.branches.size() > 1) {
+      auto [projection_name, projection] = make_branch(item.branches[1], own, "projection");
+      layer->project(std::move(projection_name), std::move(projection));
+    }
+    return {std::move(name), std::move(layer)};
   }
 
   std::map<std::string, FileTensor>& tensors_;

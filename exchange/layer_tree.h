@@ -36,8 +36,7 @@ struct LayerTree {
 };
 
 /// The layers between the network's input and the value `output`; takes them out of `graph`. Layers are named by their paths
-/// as far as the nesting allows. Throws Error, naming a node, for a graph that is not series-parallel and for an Add
-/// without a shortcut.
+/// as far as the nesting allows. Throws Error, naming a node, for a graph that is not series-parallel.
 LayerTree layer_tree(std::vector<GraphLayer>& graph, int output);
 
 }  // namespace minception::exchange

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <tuple>
 
 namespace minception {
 namespace {
@@ -123,7 +124,13 @@ Json to_json(const std::string& name, const Layer& layer, const std::string& whe
     json["type"] = "Residual";
     json["scale"] = residual->scale();
     json["relu"] = residual->relu();
-    json["branch"] = to_json(residual->inner_name(), residual->inner(), path);
+    // A branch without a name has layers that are named as those of the block.
+    const bool named = !residual->inner_name().empty();
+    json["branch"] = to_json(named ? residual->inner_name() : name, residual->inner(), named ? path : where);
+    if (!named) json["branch"].erase("name");
+    if (const Layer* projection = residual->projection()) {
+      json["projection"] = to_json(residual->projection_name(), *projection, path);
+    }
     return json;
   }
   if (const auto* concat_layer = dynamic_cast<const Concat*>(&layer)) {
@@ -230,18 +237,14 @@ class Reader {
  private:
   std::pair<std::string, std::unique_ptr<Layer>> read(const Json& json, const std::string& where, int depth) const {
     std::string name = name_in(json, where);
-    const std::string path = concat(where, ", layer ", name);
+    std::unique_ptr<Layer> layer = read_layer(json, concat(where, ", layer ", name), depth);
+    return {std::move(name), std::move(layer)};
+  }
+
+  std::unique_ptr<Layer> read_layer(const Json& json, const std::string& path, int depth) const {
     const std::string type = text(json, "type", path);
-    if (type == "Sequential") return {std::move(name), layers(json, path, depth + 1)};
-    if (type == "Residual") {
-      require(depth < kDeepest, path, ": more than ", kDeepest, " nested layers");
-      auto [inner_name, inner] = read(member(json, "branch", path), path, depth + 1);
-      const Json& relu = member(json, "relu", path);
-      require(relu.is_boolean(), path, ": 'relu' must be true or false");
-      auto residual = std::make_unique<Residual>(std::move(inner_name), std::move(inner), number(json, "scale", path),
-                                                 relu.get<bool>());
-      return {std::move(name), std::move(residual)};
-    }
+    if (type == "Sequential") return layers(json, path, depth + 1);
+    if (type == "Residual") return residual(json, path, depth);
     if (type == "Concat") {
       require(depth < kDeepest, path, ": more than ", kDeepest, " nested layers");
       auto branches = std::make_unique<Concat>();
@@ -249,9 +252,30 @@ class Reader {
         auto [branch_name, branch] = read(each, path, depth + 1);
         branches->add(std::move(branch_name), std::move(branch));
       }
-      return {std::move(name), std::move(branches)};
+      return branches;
     }
-    return {std::move(name), make(json, type, path)};
+    return make(json, type, path);
+  }
+
+  std::unique_ptr<Layer> residual(const Json& json, const std::string& path, int depth) const {
+    require(depth < kDeepest, path, ": more than ", kDeepest, " nested layers");
+    const Json& branch = member(json, "branch", path);
+    std::string inner_name;
+    std::unique_ptr<Layer> inner;
+    if (branch.is_object() && !branch.contains("name")) {
+      inner = read_layer(branch, concat(path, ", branch"), depth + 1);
+    } else {
+      std::tie(inner_name, inner) = read(branch, path, depth + 1);
+    }
+    const Json& relu = member(json, "relu", path);
+    require(relu.is_boolean(), path, ": 'relu' must be true or false");
+    auto block = std::make_unique<Residual>(std::move(inner_name), std::move(inner), number(json, "scale", path),
+                                            relu.get<bool>());
+    if (json.contains("projection")) {
+      auto [projection_name, projection] = read(json.at("projection"), path, depth + 1);
+      block->project(std::move(projection_name), std::move(projection));
+    }
+    return block;
   }
 
   std::unique_ptr<Layer> make(const Json& json, const std::string& type_name, const std::string& path) const {

@@ -4,11 +4,13 @@
 ///
 ///   {"layers": [{"name": "0", "type": "Conv2d", "out_channels": 32, "kernel": [3, 3], ...},
 ///               {"name": "1", "type": "Residual", "scale": 1.0, "relu": true,
-///                "branch": {"name": "residual", "type": "Sequential", "layers": [...]}}, ...],
+///                "branch": {"name": "residual", "type": "Sequential", "layers": [...]},
+///                "projection": {"name": "projection", "type": "Sequential", "layers": [...]}}, ...],
 ///    "stages": [{"name": "stage1", "begin": 0, "end": 2}],
 ///    "auxiliary": [{"name": "aux1", "after": 5, "loss_weight": 0.3, "layers": [...]}],
 ///    "input_scale": [...], "input_shift": [...]}
 ///
+/// A Residual without "projection" adds its input; the layers of a "branch" without "name" are named as those of the block.
 /// Sizes that follow from the input are stored only if they were given: without them, the same text serves other image
 /// sizes; with them, another input is an error.
 

@@ -14,16 +14,18 @@ std::string_view name_of(Initialization initialization) {
       return "kaiming-normal";
     case Initialization::kaiming_normal_fan_out:
       return "kaiming-normal-fan-out";
+    case Initialization::resnet:
+      return "resnet";
   }
   return "";
 }
 
 Initialization parse_initialization(std::string_view name) {
-  for (Initialization known :
-       {Initialization::xavier_uniform, Initialization::kaiming_normal, Initialization::kaiming_normal_fan_out}) {
+  for (Initialization known : {Initialization::xavier_uniform, Initialization::kaiming_normal,
+                               Initialization::kaiming_normal_fan_out, Initialization::resnet}) {
     if (name == name_of(known)) return known;
   }
-  fail("unknown initialisation '", name, "': use xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
+  fail("unknown initialisation '", name, "': use xavier-uniform, kaiming-normal, kaiming-normal-fan-out or resnet");
 }
 
 std::vector<double> initial_values(const Parameter& parameter, Initialization initialization, std::uint64_t seed) {
@@ -40,13 +42,17 @@ std::vector<double> initial_values(const Parameter& parameter, Initialization in
     case ParameterRole::weight:
       if (initialization == Initialization::xavier_uniform) {
         fill_uniform(std::sqrt(6.0 / (fan_in + fan_out)));
+      } else if (initialization == Initialization::resnet && parameter.shape.rank() == 2) {
+        fill_uniform(1.0 / std::sqrt(fan_in));
       } else {
         const double fan = initialization == Initialization::kaiming_normal ? fan_in : fan_out;
         for (std::size_t i = 0; i < count; ++i) values[i] = std::sqrt(2.0 / fan) * random.normal(i);
       }
       break;
     case ParameterRole::bias:
-      if (initialization == Initialization::xavier_uniform) fill_uniform(1.0 / std::sqrt(fan_in));
+      if (initialization == Initialization::xavier_uniform || initialization == Initialization::resnet) {
+        fill_uniform(1.0 / std::sqrt(fan_in));
+      }
       break;
     case ParameterRole::norm_weight:
     case ParameterRole::running_var:

@@ -3,6 +3,7 @@
 #include "models/classic.h"
 #include "models/googlenet.h"
 #include "models/graph.h"
+#include "models/resnet.h"
 
 namespace minception {
 namespace {
@@ -27,6 +28,9 @@ constexpr Entry kModels[] = {{"alexnet", make_alexnet, {224, 224}, 1, 10},
                              {"googlenet_v2", make_googlenet_v2, {96, 96}, 1, 10},
                              {"googlenet_v3", make_googlenet_v3, {96, 96}, 1, 10},
                              {"nin", make_nin, {224, 224}, 1, 10},
+                             {"resnet18", make_resnet18, {224, 224}, 3, 1000},
+                             {"resnet34", make_resnet34, {224, 224}, 3, 1000},
+                             {"resnet50", make_resnet50, {224, 224}, 3, 1000},
                              {"vgg11", make_vgg11, {224, 224}, 1, 10},
                              {"vgg11_small", make_vgg11_small, {224, 224}, 1, 10}};
 

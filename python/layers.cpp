@@ -217,25 +217,52 @@ void add_container(nb::module_& module, const char* name, const char* argument, 
 
 class DescribedResidual final : public Description {
  public:
-  DescribedResidual(nb::handle branch, double scale, bool relu) : scale_(scale), relu_(relu) {
-    const std::string what = "Residual(): branch";
-    if (nb::isinstance<nb::list>(branch)) {
-      branch_ = std::make_shared<Contained<Sequential>>("Sequential", layers_from(branch, what));
-    } else {
-      branch_ = layer_from(branch, what, "a layer or a list of layers");
-    }
+  DescribedResidual(nb::handle branch, double scale, bool relu, nb::handle projection)
+      : branch_(part_from(branch, "branch", kBranch)), scale_(scale), relu_(relu) {
+    if (projection.is_none()) return;
+    projection_ = part_from(projection, "projection", kProjection);
+    build();  // reports invalid names now
   }
   std::unique_ptr<Layer> build() const override {
-    return std::make_unique<Residual>("residual", branch_->build(), scale_, relu_);
+    auto residual = std::make_unique<Residual>(branch_.name, branch_.layer->build(), scale_, relu_);
+    if (projection_.layer != nullptr) residual->project(projection_.name, projection_.layer->build());
+    return residual;
   }
   std::string representation(std::size_t indent) const override {
-    std::string text = "Residual(" + branch_->representation(indent);
+    std::string text = "Residual(" + text_of(branch_, kBranch, indent);
     if (scale_ != 1.0) text += ", scale=" + repr_of(nb::float_(scale_));
-    return text + (relu_ ? ", relu=True)" : ")");
+    if (relu_) text += ", relu=True";
+    if (projection_.layer != nullptr) text += ", projection=" + text_of(projection_, kProjection, indent);
+    return text + ")";
   }
 
  private:
-  DescriptionPointer branch_;
+  static constexpr const char *kBranch = "residual", *kProjection = "projection";
+
+  struct Part {
+    std::string name;
+    DescriptionPointer layer;  // nullptr: none
+  };
+
+  /// A layer or a list of layers, or a pair of a name and those.
+  static Part part_from(nb::handle value, const char* argument, const char* name) {
+    const std::string what = std::string("Residual(): ") + argument;
+    if (nb::isinstance<nb::tuple>(value) && nb::len(value) == 2 && nb::isinstance<nb::str>(value[0])) {
+      Part part = part_from(nb::object(value[1]), argument, name);
+      part.name = nb::cast<std::string>(value[0]);
+      return part;
+    }
+    if (nb::isinstance<nb::list>(value)) {
+      return {name, std::make_shared<Contained<Sequential>>("Sequential", layers_from(value, what))};
+    }
+    return {name, layer_from(value, what, "a layer or a list of layers")};
+  }
+  static std::string text_of(const Part& part, const char* name, std::size_t indent) {
+    const std::string layer = part.layer->representation(indent);
+    return part.name == name ? layer : "(" + repr_of(nb::cast(part.name)) + ", " + layer + ")";
+  }
+
+  Part branch_, projection_;
   double scale_;
   bool relu_;
 };
@@ -273,16 +300,19 @@ void add_layers(nb::module_& module) {
       "by their position, \"0\", \"1\", ..., as in PyTorch.");
   add_container<Concat>(module, "Concat", "branches",
                         "Branches that read the same input; their outputs are concatenated along the channels.");
-  nb::class_<DescribedResidual, Description>(module, "Residual",
-                                             "y = x + scale * branch(x), with a ReLU at the end if `relu`. `branch`, a "
-                                             "layer or a list of layers, keeps the shape.\n"
-                                             "The parameters of the branch are named \"residual....\".")
-      .def(nb::init<nb::handle, double, bool>(), nb::arg("branch").none(), nb::arg("scale") = 1.0,
-           nb::arg("relu") = false,
-           nb::sig("def __init__(self, branch: Layer | collections.abc.Sequence[Layer | tuple[str, Layer]], scale: "
-                   "float = 1.0, relu: "
-                   "bool = "
-                   "False) -> None"));
+  nb::class_<DescribedResidual, Description>(
+      module, "Residual",
+      "y = x + scale * branch(x), with a ReLU at the end if `relu`; with a projection, y = projection(x) + scale *\n"
+      "branch(x). Each is a layer or a list of layers; `branch` keeps the shape or yields that of `projection`. Their\n"
+      "parameters are named \"residual....\" and \"projection....\"; a pair (name, layers) names them otherwise, and "
+      "the\n"
+      "name \"\" of the branch leaves its part out: \"conv1.weight\".")
+      .def(nb::init<nb::handle, double, bool, nb::handle>(), nb::arg("branch").none(), nb::arg("scale") = 1.0,
+           nb::arg("relu") = false, nb::kw_only(), nb::arg("projection").none() = nb::none(),
+           nb::sig(
+               "def __init__(self, branch: Layer | list[Layer | tuple[str, Layer]] | tuple[str, Layer | list[Layer | "
+               "tuple[str, Layer]]], scale: float = 1.0, relu: bool = False, *, projection: Layer | list[Layer | "
+               "tuple[str, Layer]] | tuple[str, Layer | list[Layer | tuple[str, Layer]]] | None = None) -> None"));
 }
 
 }  // namespace minception::python

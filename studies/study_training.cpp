@@ -54,7 +54,7 @@ void declare(CommandLine& command_line, StudyOptions& o) {
   command_line.add_option("--momentum", o.momentum, "momentum of SGD").range(0.0, 0.999);
   command_line.add_option("--weight-decay", o.weight_decay, "L2 penalty on weights").range(0.0, 1.0);
   command_line.add_option("--initialization", o.initialization,
-                          "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
+                          "xavier-uniform, kaiming-normal, kaiming-normal-fan-out or resnet");
   command_line.add_option("--seed", o.seed, "seed of initialization, order and dropout")
       .range(std::int64_t{0}, std::int64_t{1} << 53);
   command_line

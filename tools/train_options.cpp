@@ -96,7 +96,7 @@ void each_option(Options& o, F&& f) {
   f("patience", o.patience, result,
     "stop after this many epochs without a better validation accuracy (without validation images: test accuracy; 0: "
     "never)");
-  f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal or kaiming-normal-fan-out");
+  f("initialization", o.initialization, result, "xavier-uniform, kaiming-normal, kaiming-normal-fan-out or resnet");
   f("no-transform-input", o.no_transform_input, result,
     "googlenet_torchvision: same as torchvision's transform_input=False (docs/models.md)");
   f("init", o.init_file, result,

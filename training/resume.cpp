@@ -55,7 +55,8 @@ std::string text_of(const Graph& layer) { return layer.value("type", "a head"); 
 std::string first_difference(const Graph& was, const Graph& now, const std::string& path) {
   if (was == now) return "";
   const auto path_of = [&](const Graph& child) {
-    return path + (path.empty() ? "" : ".") + child.value("name", std::string());
+    const std::string name = child.value("name", std::string());  // "": its layers are named as those of the block
+    return path + (path.empty() || name.empty() ? "" : ".") + name;
   };
   if (text_of(was) != text_of(now)) return concat(path, ": ", text_of(now), " (was ", text_of(was), ")");
   for (const char* list : {"layers", "branches", "auxiliary"}) {
@@ -67,8 +68,11 @@ std::string first_difference(const Graph& was, const Graph& now, const std::stri
       if (!found.empty()) return found;
     }
   }
-  if (was.contains("branch") && now.contains("branch") && was["branch"] != now["branch"]) {
-    return first_difference(was["branch"], now["branch"], path_of(now["branch"]));
+  for (const char* part : {"branch", "projection"}) {  // of a Residual
+    const bool before = was.contains(part), after = now.contains(part);
+    if (before && after && was[part] != now[part]) return first_difference(was[part], now[part], path_of(now[part]));
+    if (after && !before) return concat(path_of(now[part]), ": ", text_of(now[part]), " (was absent)");
+    if (before && !after) return concat(path_of(was[part]), ": absent (was ", text_of(was[part]), ")");
   }
   for (const auto& [setting, value] : now.items()) {
     const Graph before = was.value(setting, Graph());

@@ -64,6 +64,8 @@ Model custom(const Shape& input, std::int64_t classes) {
       {"stem_relu", ReLU()},
       {"max_pool", MaxPool2d(3, {.stride = 2, .ceil_mode = true})},
       {"block", Residual(Sequential{{"conv", Conv2d(12, 3, {.padding = 1})}, {"act", GELU()}}, 0.5, true)},
+      {"down", Residual({{"conv", Conv2d(10, 3, {.padding = 1})}, {"act", GELU()}},
+                        {Conv2d(10, 1, {.bias = false}), BatchNorm2d()}, 0.7, true)},
       {"norm", LocalResponseNorm({.size = 5, .alpha = 0.7, .beta = 0.6, .k = 1.5})},
       {"parts", Concat{{"identity", Dropout(0.2)}, {"pooled", std::move(pooled)}, {"inner", std::move(inner)}}},
       {"gelu", GELU()},

@@ -82,7 +82,9 @@ class Net(torch.nn.Module):
 
 NETWORKS = {"googlenet": (lambda: googlenet(False), 224), "googlenet with transform_input": (lambda: googlenet(True), 224),
             "alexnet": (lambda: narrow(torchvision.models.alexnet(num_classes=10)), 224),
-            "vgg11": (lambda: narrow(torchvision.models.vgg11(num_classes=10, init_weights=False)), 224), "net": (Net, 34)}
+            "vgg11": (lambda: narrow(torchvision.models.vgg11(num_classes=10, init_weights=False)), 224), "net": (Net, 34),
+            "resnet18": (lambda: torchvision.models.resnet18(weights=None, num_classes=10), 224),
+            "resnet50": (lambda: torchvision.models.resnet50(weights=None, num_classes=10), 64)}
 
 
 def torch_export(model, path, size, **options):
@@ -114,7 +116,7 @@ def test_torch(checks, tool, export, importer, folder):
             compare(checks, tool, path, weights, size, batches, what)
         named = {key for key in model.state_dict() if not key.endswith("num_batches_tracked")}
         kept = set(safetensors.numpy.load_file(weights))
-        if name != "net":  # PyTorch's stem and blocks cannot all keep their names, since a Residual has two levels
+        if name != "net":  # which uses a layer of one block in another
             checks.check(named == kept, f"{name}: parameters keep their names {sorted(named ^ kept)[:4]}")
         run_tool(export, "--weights", weights, "--onnx", again, "--overwrite")
         x = images((2, 3, size, size), 5, False)
@@ -126,7 +128,7 @@ def test_round_trip(checks, tool, export, importer, folder):
     weights, path, back = folder / "weights.safetensors", folder / "ours.onnx", folder / "back.safetensors"
     for name, size, classes, image in (("googlenet", "1x96x96", 10, "1x28x28"), ("googlenet_v3", "3x64x64", 10, "3x64x64"),
                                        ("googlenet_torchvision", "3x112x96", 10, "3x112x96"),
-                                       ("googlenet_residual", "1x64x64", 10, "1x28x28"),
+                                       ("googlenet_residual", "1x64x64", 10, "1x28x28"), ("resnet18", "3x64x48", 10, "3x64x48"),
                                        ("googlenet_v1", "3x112x96", 10, "3x112x96"), ("nin", "3x112x112", 10, "3x112x112"),
                                        ("custom", "3x45x39", 7, "3x60x39")):
         run_tool(tool, "weights", name, size, classes, image, weights)
@@ -193,7 +195,7 @@ def test_tools(checks, tool, importer, train, evaluate, folder):
 
 def test_refusals(checks, importer, folder):
     path, weights = folder / "refused.onnx", folder / "refused.safetensors"
-    for name, what in (("resnet18", "projection shortcuts are not supported"), ("mobilenet_v2", "(Clip): this operator is not"),
+    for name, what in (("mobilenet_v2", "(Clip): this operator is not"),
                        ("densenet121", "(Conv): its output is read in several branches"),
                        ("shufflenet_v2_x0_5", "(Transpose): this operator is not")):
         torch.manual_seed(1)

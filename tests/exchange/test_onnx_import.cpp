@@ -195,6 +195,7 @@ TEST_CASE("import_onnx survives random changes of a file") {
                          {"pool", MaxPool2d(3, {.stride = 2, .ceil_mode = true})},
                          {"parts", std::move(branches)},
                          {"res", Residual(Sequential{{"conv", Conv2d(5, 1)}, {"act", GELU()}}, 0.5, true)},
+                         {"down", Residual({{"conv", Conv2d(4, 1)}, {"act", GELU()}}, {Conv2d(4, 1)}, 0.5, true)},
                          {"unequal", AdaptiveAvgPool2d({3, 2})},
                          {"flatten", Flatten()},
                          {"fc", Linear(3)}},

@@ -183,6 +183,26 @@ std::vector<LayerCase> layer_cases() {
          net->add<Residual>("residual", "conv", std::make_unique<BasicConv2d>(unit(4, 4, 3, false)), 0.3, true);
          return net;
        }},
+      {"Residual with a projection, below a ReLU",
+       {4, 3, 5, 5},
+       [] {
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("below", unit(3, 4, 3, false));
+         Sequential branch = {Conv2d(5, 3, {.stride = 2, .padding = 1, .bias = false}), BatchNorm2d({.relu = true}),
+                              Conv2d(5, 3, {.padding = 1})};
+         net->add("block",
+                  Residual(std::move(branch), {Conv2d(5, 1, {.stride = 2, .bias = false}), BatchNorm2d()}, 1.0, true));
+         net->infer("", {1, 3, 5, 5});
+         return net;
+       }},
+      {"Residual of a ReLU branch and a projection that ends in a ReLU, scaled, below a ReLU",
+       {3, 3, 5, 5},
+       [] {
+         auto net = std::make_unique<Sequential>();
+         net->add<BasicConv2d>("below", unit(3, 6, 3, false));
+         net->add("block", Residual({BasicConv2d(unit(6, 6, 3, false))}, {BasicConv2d(unit(6, 6, 1, false))}, 0.3));
+         return net;
+       }},
       {"Two Inceptions and a pool below a stem",
        {2, 3, 6, 6},
        [] {
@@ -204,20 +224,21 @@ struct PlantedFault {
   std::function<void(std::vector<Operation>& backward)> plant;
 };
 
-/// The GradTarget of the operation, which may be masked or accumulated; nullptr if it has none.
-GradTarget* target_of(Operation& operation) {
-  GradTarget* target = std::visit(
-      [](auto& op) -> GradTarget* {
+/// The gradient targets of the operation, which may be masked or accumulated.
+std::vector<GradTarget*> targets_of(Operation& operation) {
+  std::vector<GradTarget*> targets = std::visit(
+      [](auto& op) -> std::vector<GradTarget*> {
         if constexpr (requires { op.target; }) {
-          return &op.target;
+          return {&op.target};
         } else if constexpr (requires { op.da; }) {
-          return &op.da;
+          return {&op.da, &op.db};
         } else {
-          return nullptr;
+          return {};
         }
       },
       operation);
-  return target != nullptr && target->dx.defined() ? target : nullptr;
+  std::erase_if(targets, [](const GradTarget* target) { return !target->dx.defined(); });
+  return targets;
 }
 
 /// All single faults in the steps of the layer's backward pass: a step left out, an accumulation flag flipped, a ReLU
@@ -232,15 +253,16 @@ std::vector<PlantedFault> backward_faults(const LayerCase& layer) {
     faults.push_back({step + ": left out", [i](std::vector<Operation>& backward) {
                         backward.erase(backward.begin() + static_cast<std::ptrdiff_t>(i));
                       }});
-    const auto alter = [&](const char* what, auto change) {
-      faults.push_back(
-          {step + ": " + what, [i, change](std::vector<Operation>& backward) { change(*target_of(backward[i])); }});
-    };
-    const GradTarget* target = target_of(steps[i]);
-    if (target == nullptr) continue;
-    alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
-    if (target->relu_output.defined()) {
-      alter("mask left out", [](GradTarget& changed) { changed.relu_output = {}; });
+    const std::vector<GradTarget*> targets = targets_of(steps[i]);
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      const auto alter = [&](const char* what, auto change) {
+        faults.push_back({concat(step, ", target ", t, ": ", what),
+                          [i, t, change](std::vector<Operation>& backward) { change(*targets_of(backward[i])[t]); }});
+      };
+      alter("accumulation flipped", [](GradTarget& changed) { changed.accumulate = !changed.accumulate; });
+      if (targets[t]->relu_output.defined()) {
+        alter("mask left out", [](GradTarget& changed) { changed.relu_output = {}; });
+      }
     }
   }
   return faults;

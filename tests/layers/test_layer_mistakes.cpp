@@ -141,6 +141,7 @@ TEST_CASE("containers find mistakes in forward, output_shape and backward of a l
     CHECK(refusal({Scale(mistake)}).empty() == message.empty());
     CHECK_THAT(refusal({Residual({Scale(mistake)})}), at("net.0.residual.0"));
     CHECK_THAT(refusal({Residual("inner", std::make_unique<Scale>(mistake))}), at("net.0.inner"));
+    CHECK_THAT(refusal({Residual({Conv2d(4, 1)}, {Scale(mistake)})}), at("net.0.projection.0"));
     CHECK_THAT(refusal({Concat({{"a", Scale(mistake)}, {"b", Conv2d(1, 1)}})}), at("net.0.a"));
   }
   CHECK(refusal({Concat({{"a", Scale(Mistake::ignores_destination)}, {"b", Conv2d(1, 1)}})}) ==

@@ -102,6 +102,32 @@ inline Model small_relative(bool batch_norm) {
   return model;
 }
 
+/// A small ResNet with the block of torchvision, a block without projection, and one whose branches end in ReLUs.
+inline Model small_resnet() {
+  Sequential body = {{"conv1", Conv2d(9, 3, {.padding = 1, .bias = false})},
+                     {"bn1", BatchNorm2d({.relu = true})},
+                     {"maxpool", MaxPool2d(2)}};
+  const auto branch = [](std::int64_t stride) {
+    return std::make_unique<Sequential>(
+        Sequential{{"conv1", Conv2d(12, 3, {.stride = stride, .padding = 1, .bias = false})},
+                   {"bn1", BatchNorm2d({.relu = true})},
+                   {"conv2", Conv2d(12, 3, {.padding = 1, .bias = false})},
+                   {"bn2", BatchNorm2d()}});
+  };
+  Residual first("", branch(2), 1.0, true);
+  first.project("downsample",
+                std::make_unique<Sequential>(Sequential{Conv2d(12, 1, {.stride = 2, .bias = false}), BatchNorm2d()}));
+  const auto unit = [](std::int64_t kernel) {
+    return BasicConv2d({.out_channels = 16, .kernel = kernel, .padding = kernel / 2});
+  };
+  body.add("layer1.0", std::move(first))
+      .add("layer1.1", Residual("", branch(1), 1.0, true))
+      .add("layer2.0", Residual({unit(3)}, {unit(1)}, 0.5))
+      .add("avgpool", GlobalAvgPool())
+      .add("fc", Linear(4));
+  return {"small resnet", std::move(body), {2, 12, 10}, 4};
+}
+
 struct RandomBatch {
   std::vector<float> images;
   std::vector<std::int32_t> labels;

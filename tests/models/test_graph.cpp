@@ -46,6 +46,13 @@ class Scaled final : public Layer {
   Options options_;
 };
 
+/// A Residual whose branch has no name of its own.
+Residual unnamed_branch() {
+  Residual block("", std::make_unique<Sequential>(Sequential{{"conv1", Conv2d(8, 3, {.padding = 1})}}));
+  block.project("shortcut", std::make_unique<Conv2d>(8, 1));
+  return block;
+}
+
 Sequential every_layer() {
   return {
       Conv2d(8, 3, {.stride = 2, .padding = 1, .bias = false}),
@@ -53,6 +60,8 @@ Sequential every_layer() {
       {"pool", MaxPool2d(3, {.stride = 2, .padding = {1, 0}, .ceil_mode = true})},
       LocalResponseNorm({.size = 3, .alpha = 0.5}),
       Residual({Conv2d(8, 3, {.padding = 1}), GELU()}, 0.25, true),
+      {"down", Residual({Conv2d(8, 3, {.padding = 1})}, {Conv2d(8, 1), BatchNorm2d()})},
+      {"block", unnamed_branch()},
       Concat({{"left", BasicConv2d({.out_channels = 4, .batch_norm = true})},
               {"right", Sequential({AvgPool2d(3, {.stride = 1, .padding = 1}), BasicConv2d({.out_channels = 2})})}}),
       Inception({.channels = {0, 4, 4, 4, 4, 4, 4}, .kind = InceptionKind::factorised, .factor = 3}),
@@ -88,9 +97,13 @@ TEST_CASE("layers in a braced list take their sizes from what comes before and t
   CHECK(found.at("0.weight") == Shape{8, 3, 3, 3});
   CHECK(found.at("1.running_var") == Shape{8});
   CHECK(found.at("4.residual.0.weight") == Shape{8, 8, 3, 3});
-  CHECK(found.at("5.right.1.conv.weight") == Shape{2, 8, 1, 1});
-  CHECK(found.at("6.branch1.conv.weight") == Shape{4, 6, 1, 1});
-  CHECK(found.at("9.weight") == Shape{12, 16 * 2});
+  CHECK(found.at("down.residual.0.weight") == Shape{8, 8, 3, 3});
+  CHECK(found.at("down.projection.1.running_mean") == Shape{8});
+  CHECK(found.at("block.conv1.weight") == Shape{8, 8, 3, 3});
+  CHECK(found.at("block.shortcut.weight") == Shape{8, 8, 1, 1});
+  CHECK(found.at("7.right.1.conv.weight") == Shape{2, 8, 1, 1});
+  CHECK(found.at("8.branch1.conv.weight") == Shape{4, 6, 1, 1});
+  CHECK(found.at("11.weight") == Shape{12, 16 * 2});
   CHECK(found.at("fc.weight") == Shape{5, 12});
 }
 
@@ -101,6 +114,8 @@ TEST_CASE("a graph restores every layer with all its settings") {
   CHECK(text.find(R"({"name":"0","type":"Conv2d","out_channels":8,"kernel":[3,3],"stride":[2,2],"padding":[1,1])") !=
         std::string::npos);
   CHECK(text.find(R"("kind":"factorised","factor":3)") != std::string::npos);
+  CHECK(text.find(R"("branch":{"type":"Sequential","layers":[{"name":"conv1")") != std::string::npos);
+  CHECK(text.find(R"("projection":{"name":"shortcut","type":"Conv2d")") != std::string::npos);
 }
 
 TEST_CASE("a size that was given and contradicts the input is an error before and after clone") {
@@ -255,6 +270,14 @@ TEST_CASE("a graph that is not valid is an error in one line") {
   CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Conv2d","out_channels":1,"kernel":[1]}]})"),
              Catch::Contains("'kernel' must be"));
   CHECK_THAT(refusal(R"({"layers":[{"name":"a","type":"Residual","scale":1}]})"), Catch::Contains("lacks 'branch'"));
+  const std::string block = R"({"layers":[{"name":"a","type":"Residual","scale":1,"relu":true,"branch":)";
+  CHECK_THAT(refusal(block + R"({"type":"Conv"}}]})"), Catch::Contains("net, layer a, branch: unknown type 'Conv'"));
+  CHECK_THAT(refusal(block + "3}]}"), Catch::Contains("net, layer a: lacks 'name'"));
+  CHECK_THAT(refusal(block + R"({"type":"ReLU"},"projection":{"type":"ReLU"}}]})"),
+             Catch::Contains("net, layer a: lacks 'name'"));
+  CHECK_THAT(refusal(block + R"({"name":"p","type":"ReLU"},"projection":{"name":"p","type":"ReLU"}}]})"),
+             Catch::Contains("both named 'p'"));
+  CHECK(refusal(block + R"({"name":"residual","type":"ReLU"}}]})").empty());  // as written before projections
   std::string deep = R"({"layers":[]})";
   for (int i = 0; i < 40; ++i) deep = R"({"layers":[{"name":"x","type":"Sequential",)" + deep.substr(1) + "]}";
   CHECK_THAT(refusal(deep), Catch::Contains("more than 32 nested layers"));

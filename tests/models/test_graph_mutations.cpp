@@ -26,6 +26,7 @@ Model various() {
                      MaxPool2d(2),
                      LocalResponseNorm({.size = 3}),
                      Residual({Conv2d(8, 3, {.padding = 1}), ReLU()}, 0.5, true),
+                     Residual({Conv2d(8, 3, {.padding = 1})}, {Conv2d(8, 1)}),
                      Inception({.channels = {0, 4, 4, 4, 4, 4, 4}}),
                      AvgPool2d(2),
                      Dropout(0.5),

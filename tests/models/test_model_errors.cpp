@@ -145,7 +145,12 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
   CHECK_THAT(refused([] { LocalResponseNorm({.beta = -1.0}); }), Catch::Contains("with beta -1"));
   CHECK_THAT(refused([] { LocalResponseNorm({.k = 0.0}); }), Catch::Contains("with k 0"));
   CHECK_THAT(refused([&] { Residual({ReLU()}, nan); }), Catch::Contains("with scale nan"));
-  CHECK_THAT(refused([] { Residual("", std::make_unique<ReLU>()); }), Catch::Contains("has no name"));
+  CHECK_THAT(refused([] { Residual({ReLU()}).project("", std::make_unique<ReLU>()); }),
+             Catch::Contains("the projection of a residual connection has no name"));
+  CHECK_THAT(refused([] { Residual({ReLU()}).project("residual", std::make_unique<ReLU>()); }),
+             Catch::Contains("the branch and the projection of a residual connection are both named 'residual'"));
+  CHECK_THAT(refused([] { Residual({ReLU()}).project("p", nullptr); }),
+             Catch::Contains("the projection 'p' of a residual connection is null"));
   CHECK_THAT(refused([] { MaxPool2d(2, 2, 2); }), Catch::Contains("at most half of the window"));
   CHECK_THAT(refused([] { MaxPool2d(PoolWindow{}); }), Catch::Contains("window of 0x0"));
   CHECK_THAT(refused([] { Conv2d(4, 3, {.out_channels = 5}); }), Catch::Contains("leave them out"));
@@ -177,6 +182,26 @@ TEST_CASE("invalid layer options are rejected by the constructor") {
                m.body->add<Linear>("huge", Linear::Options{.in_features = 4, .out_features = std::int64_t{1} << 47});
              }),
              Catch::Contains("huge.weight of shape [140737488355328,4] is larger than any memory"));
+}
+
+TEST_CASE("branches of a Residual with other shapes are rejected with both shapes") {
+  const auto refused = [](Residual block) {
+    const auto backend = make_reference_backend();
+    Sequential layers;
+    layers.add("block", std::move(block)).add(GlobalAvgPool());
+    Model model("own", std::move(layers), {3, 8, 8}, 6);
+    return message_of([&] { Network(std::move(model), *backend, {.plan_only = true}); });
+  };
+  CHECK(refused(Residual({Conv2d(6, 3, {.padding = 1})})) ==
+        "block: the residual branch yields [N, 6, 8, 8] but the input is [N, 3, 8, 8]; they must match, or the block "
+        "needs "
+        "a projection");
+  CHECK(refused(Residual({Conv2d(6, 3, {.stride = 2, .padding = 1})}, {Conv2d(6, 1)})) ==
+        "block: the residual branch yields [N, 6, 4, 4] but the projection [N, 6, 8, 8]; they must match");
+  CHECK(refused(Residual({Conv2d(6, 3, {.stride = 2, .padding = 1})}, {Conv2d(6, 1, {.stride = 2})})) == "");
+  Residual unnamed("", std::make_unique<Sequential>(Sequential{{"down", Conv2d(6, 1)}}));
+  unnamed.project("down", std::make_unique<Conv2d>(6, 1));
+  CHECK_THAT(refused(std::move(unnamed)), Catch::StartsWith("two parameters are named block.down.weight"));
 }
 
 TEST_CASE("branches of a Concat that cannot be concatenated are rejected") {

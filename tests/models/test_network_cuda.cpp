@@ -129,14 +129,15 @@ TEST_CASE("cuda: a BatchNorm GoogLeNet training step at 96x96 agrees with refere
   agree_with_reference("googlenet_bn", 96, 2);
 }
 
-TEST_CASE("cuda: a training step of later blocks and auxiliary classifiers agrees with reference", "[network]") {
+TEST_CASE("cuda: a training step of later blocks, auxiliary classifiers and projections agrees with reference",
+          "[network]") {
   const auto cuda = make_cuda_backend();
   const auto reference = make_reference_backend();
   const std::int64_t batch = 6;
-  for (const bool batch_norm : {false, true}) {
-    Network fast(small_relative(batch_norm), *cuda, {.max_batch = batch, .reuse_memory = false});
-    Network exact(small_relative(batch_norm), *reference,
-                  {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
+  for (const auto& make : std::vector<std::function<Model()>>{
+           [] { return small_relative(false); }, [] { return small_relative(true); }, [] { return small_resnet(); }}) {
+    Network fast(make(), *cuda, {.max_batch = batch, .reuse_memory = false});
+    Network exact(make(), *reference, {.max_batch = batch, .compute = DType::f64, .reuse_memory = false});
     fast.initialize(Initialization::kaiming_normal, 3);
     const RandomBatch data = random_batch(fast.model().config, batch);
     agree_with_reference(fast, exact, batch, [&](Network& network) {

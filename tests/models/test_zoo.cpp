@@ -58,6 +58,12 @@ TEST_CASE("parameter counts are the published ones", "[zoo]") {
     const Network network = planned(with_channels(count.model, count.channels), *backend);
     CHECK(network.parameters().trained_values() == count.parameters);
   }
+  // torchvision's documentation of its models (num_params).
+  for (const auto& [name, parameters] :
+       {std::pair{"resnet18", 11689512}, {"resnet34", 21797672}, {"resnet50", 25557032}}) {
+    INFO(name);
+    CHECK(planned(default_config(name), *backend).parameters().trained_values() == parameters);
+  }
   const Network v1 = planned(default_config("googlenet_v1"), *backend);
   CHECK(v1.parameters().trained_values() - auxiliary_values(v1) == 6998552);
   const Network torchvision = planned(default_config("googlenet_torchvision"), *backend);
@@ -111,7 +117,7 @@ TEST_CASE("shapes per layer of the classic networks are the published ones", "[z
                                                                {1, 10}});
 }
 
-TEST_CASE("output shapes of the GoogLeNet stages", "[zoo]") {
+TEST_CASE("output shapes of the stages of GoogLeNets and ResNets", "[zoo]") {
   const auto stages = [](const char* name) {
     const Model model = make_model(default_config(name));
     const std::vector<Shape> layers = shapes_of(model);
@@ -132,6 +138,12 @@ TEST_CASE("output shapes of the GoogLeNet stages", "[zoo]") {
         Shapes{{1, 16, 24, 24}, {1, 48, 12, 12}, {1, 120, 6, 6}, {1, 208, 3, 3}, {1, 256}, {1, 10}});
   CHECK(stages("googlenet_native") ==
         Shapes{{1, 64, 28, 28}, {1, 192, 28, 28}, {1, 480, 14, 14}, {1, 832, 7, 7}, {1, 1024}, {1, 10}});
+  const Shapes resnet18 = {{1, 64, 56, 56},  {1, 64, 56, 56}, {1, 128, 28, 28},
+                           {1, 256, 14, 14}, {1, 512, 7, 7},  {1, 1000}};
+  CHECK(stages("resnet18") == resnet18);
+  CHECK(stages("resnet34") == resnet18);
+  CHECK(stages("resnet50") ==
+        Shapes{{1, 64, 56, 56}, {1, 256, 56, 56}, {1, 512, 28, 28}, {1, 1024, 14, 14}, {1, 2048, 7, 7}, {1, 1000}});
   CHECK(stages("googlenet_cifar") == Shapes{{1, 192, 32, 32}, {1, 480, 16, 16}, {1, 832, 8, 8}, {1, 1024}, {1, 10}});
 }
 
@@ -171,7 +183,7 @@ TEST_CASE("an input that leaves a layer without output is rejected with the name
   }
 }
 
-TEST_CASE("a pooling layer that cannot halve its input gives a warning with its name", "[zoo]") {
+TEST_CASE("a pooling layer or block that cannot halve its input gives a warning with its name", "[zoo]") {
   struct Small {
     const char* model;
     std::int64_t size;  // the largest size with a warning
@@ -179,7 +191,8 @@ TEST_CASE("a pooling layer that cannot halve its input gives a warning with its 
   };
   const Small cases[] = {{"googlenet", 16, "maxpool4"},       {"googlenet_v3", 16, "maxpool4"},
                          {"googlenet", 2, "maxpool1"},        {"googlenet_torchvision", 30, "maxpool4"},
-                         {"googlenet_native", 2, "maxpool4"}, {"googlenet_cifar", 2, "maxpool4"}};
+                         {"googlenet_native", 2, "maxpool4"}, {"googlenet_cifar", 2, "maxpool4"},
+                         {"resnet18", 16, "layer4.0"},        {"resnet50", 2, "maxpool"}};
   for (const Small& small : cases) {
     INFO(small.model << " " << small.size);
     const auto warnings = [&](std::int64_t size) {

@@ -4,7 +4,7 @@
 
 `reference` in double must agree with PyTorch in double up to rounding, with a tolerance far below the effect of other
 images. Dropout is disabled on both sides; auxiliary classifiers and the input transform are not. googlenet_torchvision
-is compared with torchvision's model, the others with the definitions below.
+and the ResNets are compared with torchvision's models, the others with the definitions below.
 """
 
 import copy
@@ -200,12 +200,28 @@ def torchvision_net(channels, classes):
     return network
 
 
+class ResNet(torchvision.models.ResNet):
+    def forward(self, x):
+        return [super().forward(x)]
+
+
+def resnet(block, *layers):
+    def build(channels, classes):
+        network = ResNet(getattr(torchvision.models.resnet, block), layers, num_classes=classes)
+        network.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
+        return network
+    return build
+
+
 #  name: images, network
 CASES = {"alexnet": ((3, 1, 65, 65), alexnet), "vgg11_small": ((3, 1, 32, 32), vgg11_small),
          "nin": ((2, 3, 67, 67), nin), "googlenet_torchvision": ((3, 3, 64, 48), torchvision_net),
          "googlenet_v1": ((3, 3, 80, 80), lambda c, k: Net("googlenet_v1", k, c, norm=False)),
          "googlenet_v3": ((3, 1, 48, 40), lambda c, k: Net("googlenet_v3", k, c, ("two", "factorised", "expanded"))),
          "googlenet_residual": ((3, 1, 48, 40), lambda c, k: Net("googlenet_residual", k, c, ("two",) * 3)),
+         "resnet18": ((4, 1, 28, 28), resnet("BasicBlock", 2, 2, 2, 2)),
+         "resnet34": ((3, 3, 48, 40), resnet("BasicBlock", 3, 4, 6, 3)),
+         "resnet50": ((3, 3, 48, 40), resnet("Bottleneck", 3, 4, 6, 3)),
          "googlenet_native": ((2, 1, 12, 12), lambda c, k: Net("googlenet_native", k, c))}
 
 

@@ -1,4 +1,4 @@
-"""Compares state dicts of torchvision's googlenet in predict and train with torchvision.
+"""Compares state dicts of torchvision's googlenet and resnet18 in predict and train with torchvision.
 
     test_state_dict.py PREDICT      PREDICT is the executable; train is in the same folder
 
@@ -27,8 +27,8 @@ except ImportError as error:
     sys.exit(77)
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MODEL = ["--model", "googlenet_torchvision", "--mean", ",".join(map(str, MEAN)), "--std",
-         ",".join(map(str, DEVIATION))]
+NORMALIZATION = ["--mean", ",".join(map(str, MEAN)), "--std", ",".join(map(str, DEVIATION))]
+MODEL = ["--model", "googlenet_torchvision", *NORMALIZATION]
 
 
 def googlenet(classes, auxiliary, transform, size):
@@ -65,10 +65,10 @@ class Comparison:
         self.predict, self.folder, self.checks = predict, folder, checks
         self.file = folder / "googlenet.safetensors"
 
-    def logits(self, name, network, size, *options, dtype=torch.float32):
+    def logits(self, name, network, size, *options, dtype=torch.float32, model=MODEL):
         """Compares logits of the weights in `file` with those of `network` rounded to `dtype`."""
         pixels = random_pixels(size, 2, size)
-        done = run(self.predict, "--weights", self.file, *MODEL, "--json", "--device", "cpu", "--image-size", size,
+        done = run(self.predict, "--weights", self.file, *model, "--json", "--device", "cpu", "--image-size", size,
                    *options, *write_images(self.folder, pixels))
         if done.returncode != 0:
             return self.checks.fail(f"{name}: predict: {done.stderr}")
@@ -104,6 +104,15 @@ def check_conversion(compare, network):
         compare.logits("converted from " + ("a pickle" if old else "a zip file"), network, 96)
 
 
+def check_resnet(compare):
+    for size in (64, 28):
+        torch.manual_seed(size)
+        network = torchvision.models.resnet18(weights=None, num_classes=7)
+        network = sensitive(network, normalized(random_pixels(1, 8, size)).float()).eval()
+        save_file(network.state_dict(), compare.file)
+        compare.logits(f"resnet18, {size}x{size}", network, size, model=["--model", "resnet18", *NORMALIZATION])
+
+
 def check_training(compare, network):
     """Frozen weights are exported unchanged; auxiliary classifiers that the file lacks are initialised, not zero."""
     given = network.state_dict()
@@ -137,6 +146,7 @@ def main(predict):
             save_file(network.state_dict(), compare.file)
             compare.logits(f"transform_input={transform}, aux_logits={auxiliary}, {size}x{size}", network, size,
                            *([] if transform else ["--no-transform-input"]))
+        check_resnet(compare)
         network = googlenet(7, False, True, 96)
         check_prefixes_and_precisions(compare, network)
         check_conversion(compare, network.float())

@@ -6,6 +6,7 @@ import minception as m
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,12 +24,12 @@ class Branches(nn.Module):
 
 
 class Residual(nn.Module):
-    def __init__(self, residual, scale=1.0, relu=False):
+    def __init__(self, residual, scale=1.0, relu=False, projection=nn.Identity()):
         super().__init__()
-        self.residual, self.scale, self.relu = residual, scale, relu
+        self.residual, self.scale, self.relu, self.projection = residual, scale, relu, projection
 
     def forward(self, x):
-        y = x + self.scale * self.residual(x)
+        y = self.projection(x) + self.scale * self.residual(x)
         return F.relu(y) if self.relu else y
 
 
@@ -97,6 +98,13 @@ CASES = [
      Branches(a=nn.Conv2d(6, 4, 1), b=nn.Conv2d(6, 3, 3, padding=1)), IMAGE),
     (m.Residual([m.Conv2d(6, 3, padding=1)], scale=0.3, relu=True),
      Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1)), 0.3, True), IMAGE),
+    (m.Residual([m.Conv2d(4, 3, stride=2, padding=1), m.ReLU()], scale=0.3, projection=[m.Conv2d(4, 1, stride=2)]),
+     Residual(nn.Sequential(nn.Conv2d(6, 4, 3, 2, 1), nn.ReLU()), 0.3, False, nn.Sequential(nn.Conv2d(6, 4, 1, 2))), IMAGE),
+    (m.Residual(("", [("conv1", m.Conv2d(5, 3, stride=2, padding=1, bias=False)), ("bn1", m.BatchNorm2d(relu=True)),
+                      ("conv2", m.Conv2d(5, 3, padding=1, bias=False)), ("bn2", m.BatchNorm2d())]), relu=True,
+                projection=("downsample", [m.Conv2d(5, 1, stride=2, bias=False), m.BatchNorm2d()])),
+     torchvision.models.resnet.BasicBlock(6, 5, 2, nn.Sequential(nn.Conv2d(6, 5, 1, 2, bias=False), nn.BatchNorm2d(5))),
+     IMAGE),
 ]
 
 
@@ -174,7 +182,8 @@ def test_every_layer_has_a_case():
 
 
 @pytest.mark.parametrize("layer, shape", [(m.Conv2d(4, 3), (2, 3, 5, 5)), (m.GELU(), (2, 3, 4, 4)), (m.Linear(3), (4, 5)),
-                                          (m.Residual(m.Conv2d(3, 1), relu=True), (2, 3, 4, 4))], ids=ids)
+                                          (m.Residual(m.Conv2d(3, 1), relu=True), (2, 3, 4, 4)),
+                                          (m.Residual(m.Conv2d(5, 1), projection=m.Conv2d(5, 1)), (2, 3, 4, 4))], ids=ids)
 def test_check_gradients(layer, shape):
     check = m.check_gradients(layer, shape)
     assert check and check.ok and check.checked > 0 and "all agree" in check.text
@@ -236,6 +245,8 @@ def test_arguments_have_the_names_of_the_settings():
     (lambda: m.Sequential([3]), TypeError, "each element must be a layer"),
     (lambda: m.Sequential(m.ReLU()), TypeError, "a list of layers"),
     (lambda: m.Residual(3), TypeError, "a layer or a list of layers, not int"),
+    (lambda: m.Residual(m.ReLU(), projection=3), TypeError, r"Residual\(\): projection .*a layer or a list of layers, not int"),
+    (lambda: m.Residual(m.ReLU(), projection=("residual", m.ReLU())), m.Error, "both named 'residual'"),
     (lambda: m.forward(m.ReLU(), np.zeros((1, 1), np.int32)), TypeError, "float32 .* or float64"),
     (lambda: m.forward(m.ReLU(), np.zeros(3)), m.Error, r"\(N, C, H, W\) or \(N, C\)"),
     (lambda: m.forward(m.Linear(2), np.zeros((1, 3)), {"weight": np.zeros((2, 3))}), m.Error, "bias is missing"),

@@ -46,6 +46,21 @@ def test_googlenet_of_torchvision_in_both_directions():
             assert torch.equal(back.state_dict()[key], value), key
 
 
+def test_resnet_of_torchvision_in_both_directions():
+    torch.manual_seed(1)
+    theirs = torchvision.models.resnet18(weights=None, num_classes=7).eval()
+    ours = minception.make_model("resnet18", input=(3, 64, 64), classes=7)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs(x)
+    assert (ours.logits(x) - expected).norm() <= 1e-4 * expected.norm()
+    back = torchvision.models.resnet18(weights=None, num_classes=7)
+    missing = back.load_state_dict(ours.state_dict(torch=True), strict=False)
+    assert not missing.unexpected_keys and all("num_batches" in key for key in missing.missing_keys)
+    assert all(torch.equal(back.state_dict()[key], value) for key, value in theirs.state_dict().items() if "num_batches" not in key)
+
+
 def test_load_state_dict_converts_and_checks():
     model = small_model()
     state = model.state_dict()

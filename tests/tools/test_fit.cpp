@@ -113,6 +113,9 @@ TEST_CASE("fit refuses to resume with another network and names the first layer 
   refused({first(), norm(), Residual({Conv2d(6, 3, {.padding = 1}), ReLU()}), MaxPool2d(2), Flatten(), Dropout(0.3),
            Linear(10)},
           "2.residual.1: ReLU (was GELU)");
+  refused({first(), norm(), Residual({Conv2d(6, 3, {.padding = 1}), GELU()}, {Conv2d(6, 1)}), MaxPool2d(2), Flatten(),
+           Dropout(0.3), Linear(10)},
+          "2.projection: Sequential (was absent)");
   refused({first(), norm(), third(), MaxPool2d(2), Flatten(), Dropout(0.3), Linear(10), Flatten()},
           "7: Flatten (was absent)");
   refused({first(), norm(), third(), MaxPool2d(2), Flatten(), Linear(10)}, "5: Linear (was Dropout)");
