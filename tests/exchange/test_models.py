@@ -22,8 +22,7 @@ OUTCOMES = {  # IMPORTS, or how the importer's message begins
     "light_densenet121": IMPORTS,
     "light_inception_v1": IMPORTS,
     "light_inception_v2": IMPORTS,
-    "light_resnet50": "node n150 (Sum): neither input is the unchanged value from which both are computed: a Residual layer adds its own "
-                      "input, and projection shortcuts are not supported",
+    "light_resnet50": IMPORTS,
     "light_shufflenet": "node n8 (Transpose): this operator is not supported; supported are ",
     "light_squeezenet": IMPORTS,
     "light_vgg19": IMPORTS,
