@@ -152,7 +152,8 @@ TEST_CASE("ptx: extents in three dimensions and the largest block") {
   simt::ptx::Library library;
   library.add_text("grid.ptx", grid_kernel("shape", R"(mov.u32 %r3, %ctaid.y; mov.u32 %r4, %ctaid.z;
 mad.lo.u32 %r5, %r4, 3, %r3; mad.lo.u32 %r5, %r5, %r2, %r1; mov.u32 %r6, %tid.y; mov.u32 %r7, %tid.z;
-mov.u32 %r8, %ntid.y; mad.lo.u32 %r7, %r7, %r8, %r6; mov.u32 %r8, %ntid.x; mad.lo.u32 %r7, %r7, %r8, %r9; mad.lo.u32 %r5, %r5, 1024, %r7;
+mov.u32 %r8, %ntid.y; mad.lo.u32 %r7, %r7, %r8, %r6;
+mov.u32 %r8, %ntid.x; mad.lo.u32 %r7, %r7, %r8, %r9; mad.lo.u32 %r5, %r5, 1024, %r7;
 mul.wide.u32 %rd4, %r5, 4; add.s64 %rd5, %rd1, %rd4; st.global.u32 [%rd5], %r5; ret;)"));
   const DeviceArray<std::uint32_t> out(2 * 3 * 2 * 1024);
   launch_grid(library, "shape", out, {2, 3, 2}, {16, 8, 8});
