@@ -281,7 +281,7 @@ std::string GraphImporter::path(const NodeReader& node, int weight) const {
   }
   const bool is_printable = std::all_of(text.begin(), text.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return byte > 0x20 && byte != 0x7f;
+    return byte > 0x20 && byte < 0x7f;  // weights files cannot hold bytes that are not UTF-8
   });
   const bool complete = text.find("..") == std::string::npos && !text.starts_with('.') && !text.ends_with('.');
   return is_printable && complete ? text : "";

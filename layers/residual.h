@@ -17,8 +17,8 @@ class Residual final : public Layer {
   /// Residual({Conv2d(32, 3, {.padding = 1}), BatchNorm2d()}): the branch is named "residual".
   explicit Residual(Sequential branch, double scale = 1.0, bool relu = false)
       : Residual("residual", std::make_unique<Sequential>(std::move(branch)), scale, relu) {}
-  /// Residual({Conv2d(64, 3, {.stride = 2, .padding = 1}), BatchNorm2d()}, {Conv2d(64, 1, {.stride = 2}), BatchNorm2d()}):
-  /// the projection is named "projection".
+  /// Residual({Conv2d(64, 3, {.stride = 2, .padding = 1})}, {Conv2d(64, 1, {.stride = 2})}): the projection is named
+  /// "projection".
   Residual(Sequential branch, Sequential projection, double scale = 1.0, bool relu = false)
       : Residual(std::move(branch), scale, relu) {
     project("projection", std::make_unique<Sequential>(std::move(projection)));

@@ -10,7 +10,8 @@
 ///    "auxiliary": [{"name": "aux1", "after": 5, "loss_weight": 0.3, "layers": [...]}],
 ///    "input_scale": [...], "input_shift": [...]}
 ///
-/// A Residual without "projection" adds its input; the layers of a "branch" without "name" are named as those of the block.
+/// A Residual without "projection" adds its input; the layers of a "branch" without "name" are named as those of the
+/// block.
 /// Sizes that follow from the input are stored only if they were given: without them, the same text serves other image
 /// sizes; with them, another input is an error.
 

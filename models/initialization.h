@@ -17,8 +17,8 @@ enum class Initialization : std::uint8_t {
   kaiming_normal,
   /// Weights N(0, 2 / fan_out), biases 0 (He et al. 2015, section 2.2, backward propagation case).
   kaiming_normal_fan_out,
-  /// Weights of convolutions as above, weights of fully connected layers and biases U(+-1 / sqrt(fan_in)): torchvision's
-  /// ResNets.
+  /// Weights of convolutions as above, weights of fully connected layers and biases U(+-1 / sqrt(fan_in)):
+  /// torchvision's ResNets.
   resnet,
 };
 
