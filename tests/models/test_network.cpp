@@ -362,43 +362,81 @@ TEST_CASE("the cpu backend's training step agrees with reference in double", "[c
   }
 }
 
-TEST_CASE("training on the cpu backend stays close to reference in double", "[cpu]") {
-  // If f32 rounding flips one ReLU decision, two trainings diverge from there: in the first of these, a pre-activation
-  // of 1e-9 flips at step 6, and four steps later the weights differ by 5e-3 of their distance from the start. So the
-  // bound of the median is closer than that of all.
+namespace {
+
+struct Departure {
+  double loss = 0.0;     ///< the largest relative difference of a step
+  double weights = 0.0;  ///< `drift` after the last step
+};
+
+/// Ten steps of GoogLeNet on random images, on the cpu backend and on reference in double.
+Departure cpu_from_double(std::uint64_t seed) {
   const auto cpu = make_cpu_backend();
   const auto reference = make_reference_backend();
   const ModelConfig config = {.name = "googlenet", .input = {1, 32, 32}};
   const std::int64_t batch = 8;
+  Network ours(make_model(config), *cpu, {.max_batch = batch, .optimizer = Sgd{.momentum = 0.9}});
+  Network exact(make_model(config), *reference,
+                {.max_batch = batch, .compute = DType::f64, .optimizer = Sgd{.momentum = 0.9}});
+  ours.initialize(Initialization::xavier_uniform, seed);
+  const auto before = in_double(ours.state());
+  exact.load_state(before);
+  Departure result;
+  for (std::uint64_t step = 0; step < 10; ++step) {
+    RandomBatch data = random_batch(config, batch, 10 * seed + step);
+    // A flat background, as in photographs of clothes, where many pools choose between equal values.
+    for (std::size_t i = 0; i < data.images.size(); ++i) {
+      if (i / 32 % 32 < 12) data.images[i] = 0.0f;
+    }
+    for (Network* network : {&ours, &exact}) {
+      network->reset_metrics();
+      network->set_input(Mode::training, data.images, data.labels);
+      network->set_control(1, batch * static_cast<std::int64_t>(step), 0.01f, 0.9f);
+      network->train_step(batch);
+    }
+    const double loss = exact.metrics().loss;
+    result.loss = std::max(result.loss, std::abs(ours.metrics().loss - loss) / loss);
+  }
+  result.weights = drift(ours, exact, before);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("training on the cpu backend stays close to reference in double", "[cpu]") {
+  // If f32 rounding flips one ReLU decision, two trainings diverge from there: in the first of these, a pre-activation
+  // of 1e-9 flips at step 6, and four steps later the weights differ by 5e-3 of their distance from the start. So the
+  // bound of the median is closer than that of all.
   std::vector<double> apart;
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Network ours(make_model(config), *cpu, {.max_batch = batch, .optimizer = Sgd{.momentum = 0.9}});
-    Network exact(make_model(config), *reference,
-                  {.max_batch = batch, .compute = DType::f64, .optimizer = Sgd{.momentum = 0.9}});
-    ours.initialize(Initialization::xavier_uniform, seed);
-    const auto before = in_double(ours.state());
-    exact.load_state(before);
-    for (std::uint64_t step = 0; step < 10; ++step) {
-      RandomBatch data = random_batch(config, batch, 10 * seed + step);
-      // A flat background, as in photographs of clothes, where many pools choose between equal values.
-      for (std::size_t i = 0; i < data.images.size(); ++i) {
-        if (i / 32 % 32 < 12) data.images[i] = 0.0f;
-      }
-      for (Network* network : {&ours, &exact}) {
-        network->reset_metrics();
-        network->set_input(Mode::training, data.images, data.labels);
-        network->set_control(1, batch * static_cast<std::int64_t>(step), 0.01f, 0.9f);
-        network->train_step(batch);
-      }
-      INFO("seed " << seed << ", step " << step);
-      CHECK(ours.metrics().loss == Approx(exact.metrics().loss).epsilon(kTenSteps.loss));
-    }
-    apart.push_back(drift(ours, exact, before));
+    const Departure departure = cpu_from_double(seed);
+    INFO("seed " << seed);
+    CHECK(departure.loss <= kTenStepsInDouble.loss);
+    apart.push_back(departure.weights);
   }
-  std::sort(apart.begin(), apart.end());
-  INFO("relative distance " << apart.front() << " to " << apart.back());
-  CHECK(apart[2] <= kTenSteps.median_weights);
-  CHECK(apart.back() <= kTenSteps.weights);
+  INFO("relative distance " << *std::min_element(apart.begin(), apart.end()) << " to " << largest(apart));
+  CHECK(median(apart) <= kTenStepsInDouble.median_weights);
+  CHECK(largest(apart) <= kTenStepsInDouble.weights);
+}
+
+// The ensemble from which the bounds of the test above follow. Other seeds than the test's.
+TEST_CASE("rounding spread: ten steps of googlenet, cpu and reference in double", "[.spread]") {
+  double loss = 0.0;
+  std::vector<double> weights, medians, in_group;
+  for (std::uint64_t seed = 101; seed <= 200; ++seed) {
+    const Departure departure = cpu_from_double(seed);
+    loss = std::max(loss, departure.loss);
+    weights.push_back(departure.weights);
+    in_group.push_back(departure.weights);
+    if (in_group.size() < 5) continue;
+    medians.push_back(median(in_group));
+    in_group.clear();
+  }
+  std::printf("cpu and double: loss up to %.1e; weights up to %.1e; medians of a test up to %.1e\n", loss,
+              largest(weights), largest(medians));
+  CHECK(kSpreadFactor * loss <= kTenStepsInDouble.loss);
+  CHECK(kSpreadFactor * largest(weights) <= kTenStepsInDouble.weights);
+  CHECK(kSpreadFactor * largest(medians) <= kTenStepsInDouble.median_weights);
 }
 
 TEST_CASE("the same run twice gives the same bits on the cpu backend", "[cpu]") {
