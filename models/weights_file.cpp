@@ -265,7 +265,7 @@ double shortest_decimal(double value, F&& same) {
   return value;
 }
 
-/// Says what to do with files of other programs.
+/// Says what to do with ONNX files; read_safetensors does for those of torch.save.
 Safetensors read_weights(const std::filesystem::path& path) {
   try {
     return read_safetensors(path);
@@ -276,9 +276,6 @@ Safetensors read_weights(const std::filesystem::path& path) {
     require(path.extension() != ".onnx", file,
             ": not a safetensors file; make one of an ONNX file with: import --onnx ", file,
             " --out weights.safetensors");
-    require(path.extension() != ".pt" && path.extension() != ".pth", file,
-            ": not a safetensors file; save a PyTorch model as one with: "
-            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')");
     throw;
   }
 }

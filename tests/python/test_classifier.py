@@ -200,5 +200,5 @@ def test_files_of_other_frameworks(tmp_path):
     with pytest.raises(minception.Error, match="make one of an ONNX file with: import --onnx"):
         minception.Classifier(tmp_path / "net.onnx")
     torch.save({"a": torch.zeros(1)}, tmp_path / "net.pt")
-    with pytest.raises(minception.Error, match="safetensors.torch.save_file"):
+    with pytest.raises(minception.Error, match="from safetensors.torch import save_file"):
         minception.Model.load(tmp_path / "net.pt")
