@@ -21,7 +21,7 @@ struct RoundingSpread {
 };
 inline constexpr double kSpreadFactor = 4.0;
 inline constexpr RoundingSpread kTenSteps = {2e-6, 0.015, 2e-3};
-inline constexpr RoundingSpread kTenStepsInDouble = {1e-5, 0.1, 2e-3};  ///< test_network.cpp
+inline constexpr RoundingSpread kTenStepsInDouble = {1e-5, 0.02, 1.5e-3};  ///< test_network.cpp
 inline constexpr RoundingSpread kBatchNormStepOf8 = {4e-5, 0.3, 5e-5};
 inline constexpr RoundingSpread kBatchNormStepOf16 = {2e-5, 0.15, 2e-5};
 
