@@ -1,4 +1,5 @@
 #include "core/error.h"
+#include "simt/kernel_names.h"
 #include "simt/launch.h"
 
 #include <algorithm>
@@ -16,6 +17,14 @@ void check(cudaError_t status, std::string_view what) {
   fail("CUDA: ", what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
 }
 
+std::string without_namespaces(std::string name) {
+  for (const std::string_view scope :
+       {"minception::", "cuda::", "simt::", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::"}) {
+    for (std::size_t at = 0; (at = name.find(scope, at)) != std::string::npos;) name.erase(at, scope.size());
+  }
+  return name;
+}
+
 /// Compilers write "... [with auto kernel = minception::cuda::relu_forward<float, 4>; ...]", some with "& " or "(&".
 std::string short_kernel_name(std::string_view pretty_function) {
   std::string_view text = pretty_function;
@@ -25,11 +34,7 @@ std::string short_kernel_name(std::string_view pretty_function) {
   text = text.substr(0, text.find("; "));
   if (text.starts_with("(")) text = text.substr(1, text.size() - 2);
   while (text.starts_with("&") || text.starts_with(" ")) text.remove_prefix(1);
-  std::string name(text);
-  for (const std::string_view scope :
-       {"minception::", "cuda::", "simt::", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::"}) {
-    for (std::size_t at = 0; (at = name.find(scope, at)) != std::string::npos;) name.erase(at, scope.size());
-  }
+  const std::string name = without_namespaces(std::string(text));
   return name.substr(0, name.find('('));
 }
 

@@ -17,7 +17,7 @@
 namespace minception::simt::ptx {
 namespace {
 
-/// Of all launches of a kernel. A word is 4 bytes that either execution changed.
+/// Sums over the launches of a kernel. A word is 4 bytes that either execution changed.
 struct Comparison {
   std::uint64_t launches = 0, different_launches = 0;
   std::uint64_t words = 0, different_words = 0;

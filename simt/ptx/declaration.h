@@ -9,7 +9,7 @@
 
 namespace minception::simt::ptx {
 
-/// Of ".u32" and others; 0 for an unknown type.
+/// Bytes of a value of a type such as ".u32"; 0 if the type is unknown.
 std::uint64_t bytes_of_type(std::string_view type);
 
 /// Parses [.align N] .type name [ '[' extent ']' ]... [= initial values]

@@ -40,7 +40,6 @@ void Engine::begin(const Launch& launch, const Settings& settings, std::uint64_t
   state_.device_memory = &launch.device_memory;
   state_.eager_copies = settings.copies == CopyLanding::eager;
   shaped_ = false;
-  interrupted_ = false;
   running_program = program_;
   position_of_code = [](const void* code) {
     return position_of(*running_program, *static_cast<const Instruction*>(code));
@@ -248,7 +247,7 @@ bool Engine::pass_barrier(const Block& block, std::atomic<std::uint64_t>& progre
   }
   ++state_.counts.barriers;
   progress.store(progress.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  if (interrupted_) interrupted_ = false;
+  interrupted_ = false;
   if (observer != nullptr) observer->barrier_passed(block);
   return true;
 }

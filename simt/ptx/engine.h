@@ -34,7 +34,7 @@ class Engine {
   /// Ends the running block at its next branch or barrier. Called from a signal handler.
   void interrupt() { interrupted_ = true; }
 
-  /// Of all blocks since `begin`.
+  /// Totals over the blocks since `begin`.
   const Counts& counts() const { return state_.counts; }
 
  private:

@@ -1,5 +1,6 @@
 #include "simt/ptx/library.h"
 #include "core/error.h"
+#include "simt/kernel_names.h"
 #include "simt/ptx/names.h"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ const Program& Library::find(std::string_view name) {
   if (const auto found = kernels_.find(canonical); found != kernels_.end()) return decoded(found->second);
   Kernel* match = nullptr;
   for (auto& [full_name, kernel] : kernels_) {
-    if (short_name(full_name) != name) continue;
+    if (without_namespaces(full_name) != name) continue;
     require(match == nullptr, "several kernels are named ", name);
     match = &kernel;
   }

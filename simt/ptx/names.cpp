@@ -63,12 +63,4 @@ std::string kernel_of_tag(const char* type_name) {
   return without_signature(with_anonymous_namespaces(name));
 }
 
-std::string short_name(std::string_view canonical) {
-  std::string name(canonical);
-  for (const std::string_view scope : {"minception::", "cuda::", "simt::", "(anonymous namespace)::"}) {
-    for (std::size_t at = 0; (at = name.find(scope, at)) != std::string::npos;) name.erase(at, scope.size());
-  }
-  return name;
-}
-
 }  // namespace minception::simt::ptx

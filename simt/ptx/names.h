@@ -15,7 +15,4 @@ std::string kernel_of_entry(std::string_view mangled);
 /// Canonical name of a kernel from typeid(KernelTag<kernel>).name().
 std::string kernel_of_tag(const char* type_name);
 
-/// The name as in kernel_name<kernel>(): without the framework's namespaces.
-std::string short_name(std::string_view canonical);
-
 }  // namespace minception::simt::ptx

@@ -1,5 +1,6 @@
 /// Names of kernels, traces, and both executions of a launch compared.
 
+#include "simt/kernel_names.h"
 #include "simt/ptx/execution.h"
 #include "simt/ptx/names.h"
 #include "tests/catch.h"
@@ -60,7 +61,7 @@ TEST_CASE("ptx: nvcc's names and the host compiler's name the same kernel") {
         kernel_of_entry("_ZN10minception4cuda11plain_scaleEPff"));
   CHECK(kernel_of_tag(typeid(KernelTag<hidden_scale>).name()) ==
         kernel_of_entry("_ZN10minception4cuda49_GLOBAL__N__7655e6ca_20_test_ptx_library_cpp_main12hidden_scaleEPff"));
-  CHECK(simt::ptx::short_name("minception::cuda::(anonymous namespace)::hidden_scale") == "hidden_scale");
+  CHECK(simt::without_namespaces("minception::cuda::(anonymous namespace)::hidden_scale") == "hidden_scale");
 }
 
 TEST_CASE("ptx: a trace prints the instructions of one thread with its registers") {
